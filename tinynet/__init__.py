@@ -1,0 +1,15 @@
+"""tinynet: a deep-learning engine to read, from the loops of a convolution to a model that trains.
+
+>>> from tinynet import Sequential
+>>> from tinynet.layers import Conv2D, Dense, Flatten, MaxPool2D
+>>> model = Sequential([Conv2D(32, (5, 5), activation="relu", input_shape=(1, 28, 28)), MaxPool2D(), Flatten(),
+...                     Dense(10, activation="softmax")])
+>>> model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
+>>> model.output_shape
+(10,)
+"""
+
+from tinynet.sequential import Sequential
+
+__version__ = "0.1.0"
+__all__ = ["Sequential", "__version__"]

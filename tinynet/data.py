@@ -1,0 +1,104 @@
+"""What people hand to `fit`, made into arrays: checked, cast, split, weighted, cut into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinynet.utils import whole_numbers
+
+
+class Data(NamedTuple):
+    """Samples, their targets and their weights: arrays of one length, or None."""
+
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None = None
+
+    def at(self, where: Any) -> Data:
+        """Return the samples at an index, a slice or an array of indices."""
+        return Data(self.x[where], self.y[where], None if self.weight is None else self.weight[where])
+
+
+def as_samples(x: Any, dtype: np.dtype, what: str = "x") -> np.ndarray:
+    """Return arrays, lists, ints and data frames as one array of `dtype`, or raise a ValueError."""
+    try:
+        array = np.asarray(x)
+        if array.dtype == object:
+            array = array.astype(dtype)
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"numbers were expected, {array.dtype} came")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what}: expected an array of numbers, all samples of one shape. Received: "
+                         f"{type(x).__name__} ({error}).") from None
+    if array.ndim == 0:
+        raise ValueError(f"{what}: expected an array with a batch axis. Received: the number {x!r}.")
+    return array.astype(dtype, copy=False)
+
+
+def same_length(**arrays: np.ndarray | None) -> None:
+    """Raise a ValueError unless all arrays have as many samples, and at least one."""
+    lengths = {name: len(array) for name, array in arrays.items() if array is not None}
+    if len(set(lengths.values())) > 1:
+        raise ValueError("Expected as many samples in each. Received: "
+                         + ", ".join(f"{length} in {name}" for name, length in lengths.items()) + ".")
+    if 0 in lengths.values():
+        raise ValueError(f"Expected at least one sample. Received: {', '.join(lengths)} of length 0.")
+
+
+def weights(sample_weight: Any, class_weight: Mapping[int, float] | None, y: np.ndarray) -> np.ndarray | None:
+    """Return one weight for each sample: its own times its class's; None where neither is given."""
+    weight = None if sample_weight is None else as_samples(sample_weight, np.dtype(float), "sample_weight")
+    if weight is not None and weight.ndim != 1:
+        raise ValueError(f"sample_weight: expected one number for each sample. Received: shape {weight.shape}.")
+    if class_weight is None:
+        return weight
+    labels = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else whole_numbers(y, "class_weight").reshape(len(y))
+    of_class = np.ones(int(max(labels.max(initial=0), *class_weight)) + 1)
+    for label, value in class_weight.items():
+        of_class[label] = value
+    return of_class[labels] if weight is None else weight * of_class[labels]
+
+
+def split(data: Data, fraction: float) -> tuple[Data, Data]:
+    """Return the first samples, and the last `fraction` of them, in the order they are in."""
+    if not 0 < fraction < 1:
+        raise ValueError(f"fit: expected validation_split between 0 and 1. Received: {fraction!r}.")
+    first = int(len(data.x) * (1 - fraction))
+    if first in (0, len(data.x)):
+        raise ValueError(f"fit: validation_split={fraction} of {len(data.x)} samples leaves one side empty.")
+    return data.at(slice(None, first)), data.at(slice(first, None))
+
+
+def batches(n: int, batch_size: int, order: np.ndarray | None = None) -> Iterator[Any]:
+    """Yield what picks each batch of `n` samples: slices, or pieces of `order`; the last may be short."""
+    for start in range(0, n, batch_size):
+        yield slice(start, start + batch_size) if order is None else order[start:start + batch_size]
+
+
+def whole(value: Any, what: str, least: int = 1) -> int:
+    """Return a count as an int, or raise a ValueError."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"Expected {what}, a whole number from {least}. Received: {value!r}.")
+    return int(value)
+
+
+class RunningMeans:
+    """Means over the samples seen so far, from the means of batches of any size."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.sums: dict[str, float] = {}
+
+    def add(self, values: Mapping[str, float], samples: int) -> dict[str, float]:
+        """Take a batch's means in; return the means so far."""
+        self.samples += samples
+        for key, value in values.items():
+            self.sums[key] = self.sums.get(key, 0.0) + value * samples
+        return self.means()
+
+    def means(self) -> dict[str, float]:
+        """Return the means so far."""
+        return {key: total / self.samples for key, total in self.sums.items()}

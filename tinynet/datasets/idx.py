@@ -1,0 +1,148 @@
+"""IDX, the file format of MNIST: a short header, then the values of one array.
+
+    2 bytes     zero
+    1 byte      type of the values: 08 uint8, 09 int8, 0B int16, 0C int32, 0D float32, 0E float64
+    1 byte      rank r, the number of dimensions
+    4r bytes    size of each dimension, an unsigned 32-bit integer
+    the rest    the values, the last dimension changing fastest
+
+All numbers are big-endian. A file is untrusted: its header is believed only as far as bytes follow it.
+
+Source: Y. LeCun, C. Cortes, "The MNIST database of handwritten digits", section "The IDX file format",
+http://yann.lecun.com/exdb/mnist/.
+"""
+
+import gzip
+import math
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["parse_idx", "read_idx", "read_idx_bytes"]
+
+_Path = str | os.PathLike[str]
+_DTYPES: dict[int, np.dtype[Any]] = {
+    0x08: np.dtype("u1"),
+    0x09: np.dtype("i1"),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+    0x0D: np.dtype(">f4"),
+    0x0E: np.dtype(">f8"),
+}
+_GZIP_MAGIC = b"\x1f\x8b"
+_MAX_BYTES = 2**31  # 2 GiB: 46 times MNIST's training images
+_MAX_RANK = 32  # what every version of NumPy can hold
+_MAX_HEADER = 4 + 4 * _MAX_RANK
+_CHUNK = 2**20
+
+
+def read_idx(path: _Path) -> npt.NDArray[Any]:
+    """Read the array in an IDX file, gzipped or not (told by its first bytes, not by its name).
+
+    Returns a new array of the header's shape and dtype (uint8, int8, int16, int32, float32 or float64), in
+    native byte order, C-contiguous and writable. A dimension of size 0 gives an empty array.
+
+    Raises ValueError, naming the file, what was expected and what was found, for anything that is not exactly
+    one IDX array of rank 1 to 32 and at most 2 GiB; FileNotFoundError for a missing file. Memory stays in
+    proportion to the smaller of what the header declares and what the file holds.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "labels-idx1-ubyte")
+    ...     _ = file.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))
+    ...     read_idx(file)
+    array([7, 2, 1], dtype=uint8)
+    """
+    return parse_idx(read_idx_bytes(path), path)
+
+
+def read_idx_bytes(path: _Path) -> bytearray:
+    """Read the uncompressed bytes of an IDX file, header included, ready for `parse_idx` or for hashing.
+
+    Stops one byte after what the header declares (and never before the longest possible header is in), which
+    is enough for `parse_idx` to see that there is too much. Raises as `read_idx`, except that the number of
+    bytes is left to `parse_idx`.
+    """
+    path = Path(path)
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        found = "no such file in that folder" if path.parent.is_dir() else "no such folder"
+        raise FileNotFoundError(f"{path}: expected an IDX file, gzipped or not. Found: {found}.") from None
+    with file:
+        if not file.peek(2).startswith(_GZIP_MAGIC):
+            return _read_declared(file, path)
+        try:
+            with gzip.GzipFile(fileobj=file) as unzipped:
+                return _read_declared(unzipped, path)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise _error(path, "a complete, intact gzip file", str(error)) from error
+
+
+def parse_idx(data: bytes | bytearray, file: _Path = "IDX data") -> npt.NDArray[Any]:
+    """Turn the bytes of an IDX file into its array; `file` is its name in errors.
+
+    Returns and raises as `read_idx`.
+
+    >>> parse_idx(bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6]))
+    array([[1, 2, 3],
+           [4, 5, 6]], dtype=uint8)
+    """
+    dtype, shape, expected = _parse_header(data, file)
+    if len(data) != expected:
+        found = f"only {len(data)}" if len(data) < expected else f"at least {len(data)}"
+        raise _error(file, f"{expected} bytes (header and {_describe(dtype, shape)})", found)
+    values = np.frombuffer(data, dtype, count=math.prod(shape), offset=_header_size(shape)).reshape(shape)
+    return values.astype(dtype.newbyteorder("="))  # copies: aligned, writable, independent of data
+
+
+def _read_declared(stream: IO[bytes] | gzip.GzipFile, file: Path) -> bytearray:
+    """The bytes its header declares and one more; for gzip, reaching for that one is what checks the CRC."""
+    data = bytearray()
+    _fill(data, stream, _MAX_HEADER)
+    declared = _parse_header(data, file)[2]
+    _fill(data, stream, declared + 1)
+    return data
+
+
+def _fill(data: bytearray, stream: IO[bytes] | gzip.GzipFile, size: int) -> None:
+    """Read until `data` has `size` bytes or the stream ends; in chunks, as read(n) may allocate n first."""
+    while len(data) < size and (chunk := stream.read(min(_CHUNK, size - len(data)))):
+        data += chunk
+
+
+def _parse_header(data: bytes | bytearray, file: _Path) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    """Dtype, shape, and the number of bytes a file with this header has, header included."""
+    if len(data) < 4:
+        raise _error(file, "an IDX header of at least 4 bytes", f"only {len(data)}")
+    zeros, code, rank = struct.unpack_from(">HBB", data)
+    if zeros != 0:
+        raise _error(file, "IDX, which starts with 00 00", data[:2].hex(" "))
+    if code not in _DTYPES:
+        raise _error(file, f"an IDX type code among {bytes(_DTYPES).hex(' ')}", f"{code:02x}")
+    if not 1 <= rank <= _MAX_RANK:
+        raise _error(file, f"1 to {_MAX_RANK} dimensions", str(rank))
+    if len(data) < 4 + 4 * rank:
+        raise _error(file, f"an IDX header of {4 + 4 * rank} bytes for rank {rank}", f"only {len(data)}")
+    dtype, shape = _DTYPES[code], struct.unpack_from(f">{rank}I", data, offset=4)
+    # A size of 0 must not hide the others, which NumPy multiplies too: it counts as 1 here.
+    if math.prod(max(size, 1) for size in shape) * dtype.itemsize > _MAX_BYTES:
+        raise _error(file, "at most 2 GiB of values", f"a header declaring {_describe(dtype, shape)}")
+    return dtype, shape, _header_size(shape) + math.prod(shape) * dtype.itemsize
+
+
+def _header_size(shape: tuple[int, ...]) -> int:
+    return 4 + 4 * len(shape)
+
+
+def _describe(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
+    return f"{dtype.name} values of shape {shape}"
+
+
+def _error(file: _Path, expected: str, found: str) -> ValueError:
+    return ValueError(f"{os.fspath(file)}: expected {expected}. Found: {found}.")

@@ -1,0 +1,170 @@
+"""Where parameters begin. An initializer is called with a shape and a generator, and returns float32 numbers.
+
+>>> import numpy as np
+>>> glorot = get("glorot_uniform")
+>>> kernel = glorot((784, 128), np.random.default_rng(0))
+>>> kernel.dtype, bool(abs(kernel).max() <= (6 / (784 + 128)) ** 0.5)
+(dtype('float32'), True)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.registry import Configured, resolve
+
+
+class Initializer(Configured):
+    """Base of all: subclasses define ``__call__(shape, rng)``."""
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Return a new float32 array of `shape`."""
+        raise NotImplementedError
+
+
+class Zeros(Initializer):
+    """All 0; what biases start from."""
+
+    def __call__(self, shape, rng):
+        return np.zeros(shape, np.float32)
+
+
+class Ones(Initializer):
+    """All 1."""
+
+    def __call__(self, shape, rng):
+        return np.ones(shape, np.float32)
+
+
+class RandomNormal(Initializer):
+    """Draws from N(mean, stddev); ``'normal'`` is N(0, 0.05)."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05):
+        self.mean, self.stddev = mean, stddev
+
+    def __call__(self, shape, rng):
+        return rng.normal(self.mean, self.stddev, shape).astype(np.float32)
+
+
+class RandomUniform(Initializer):
+    """Draws evenly from [minval, maxval); ``'uniform'`` is [-0.05, 0.05)."""
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05):
+        self.minval, self.maxval = minval, maxval
+
+    def __call__(self, shape, rng):
+        return rng.uniform(self.minval, self.maxval, shape).astype(np.float32)
+
+
+class Scaled(Initializer):
+    """Draws with variance ``scale / fan``, so that signals keep their size from layer to layer."""
+
+    scale: float
+    mode: str                   # which fan: numbers into one output, numbers out of one input, or their mean
+    distribution: str
+
+    def __call__(self, shape, rng):
+        fan_in, fan_out = fans(shape)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        stddev = np.sqrt(self.scale / fan)
+        if self.distribution == "uniform":
+            limit = np.sqrt(3) * stddev                         # the variance of U(-a, a) is a^2 / 3
+            return rng.uniform(-limit, limit, shape).astype(np.float32)
+        return (stddev / 0.87962566 * truncated_normal(shape, rng)).astype(np.float32)
+
+
+class GlorotUniform(Scaled):
+    """Variance 2 / (fan_in + fan_out), uniform: the default of kernels. Glorot & Bengio 2010, equation 16."""
+
+    scale, mode, distribution = 1.0, "fan_avg", "uniform"
+
+
+class GlorotNormal(Scaled):
+    """Variance 2 / (fan_in + fan_out), truncated normal. Glorot & Bengio 2010, equation 12."""
+
+    scale, mode, distribution = 1.0, "fan_avg", "truncated_normal"
+
+
+class HeUniform(Scaled):
+    """Variance 2 / fan_in, uniform: ReLU passes half of the signal. He et al. 2015, equation 10."""
+
+    scale, mode, distribution = 2.0, "fan_in", "uniform"
+
+
+class HeNormal(Scaled):
+    """Variance 2 / fan_in, truncated normal. He et al. 2015, equation 10."""
+
+    scale, mode, distribution = 2.0, "fan_in", "truncated_normal"
+
+
+class LecunUniform(Scaled):
+    """Variance 1 / fan_in, uniform. LeCun et al. 1998, "Efficient BackProp", section 4.6."""
+
+    scale, mode, distribution = 1.0, "fan_in", "uniform"
+
+
+class LecunNormal(Scaled):
+    """Variance 1 / fan_in, truncated normal. LeCun et al. 1998, "Efficient BackProp", section 4.6."""
+
+    scale, mode, distribution = 1.0, "fan_in", "truncated_normal"
+
+
+class VarianceScaling(Scaled):
+    """The family that Glorot's, He's and LeCun's belong to, with its three settings free.
+
+    Parameters
+    ----------
+    scale : a positive number.
+    mode : ``"fan_in"``, ``"fan_out"``, or their mean, ``"fan_avg"``.
+    distribution : ``"uniform"``, or ``"truncated_normal"``: nothing beyond two standard deviations.
+    """
+
+    def __init__(self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal"):
+        if mode not in ("fan_in", "fan_out", "fan_avg") or distribution not in ("uniform", "truncated_normal"):
+            raise ValueError(f"VarianceScaling: expected mode 'fan_in', 'fan_out' or 'fan_avg' and distribution "
+                             f"'uniform' or 'truncated_normal'. Received: {mode!r}, {distribution!r}.")
+        self.scale, self.mode, self.distribution = scale, mode, distribution
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Count the numbers into and out of one unit: dense kernel (in, out), conv kernel (F, C, kh, kw).
+
+    >>> fans((784, 10)), fans((32, 3, 5, 5))
+    ((784, 10), (75, 800))
+    """
+    if len(shape) == 2:
+        return shape[0], shape[1]
+    if len(shape) == 4:
+        F, C, kh, kw = shape
+        return kh * kw * C, kh * kw * F
+    size = shape[0] if shape else 1
+    return size, size
+
+
+def truncated_normal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Draw from N(0, 1), again where beyond 2; what is left has standard deviation 0.87962566."""
+    x = rng.standard_normal(shape)
+    while (beyond := np.abs(x) > 2).any():
+        x[beyond] = rng.standard_normal(beyond.sum())
+    return x
+
+
+KNOWN: dict[str, type] = {
+    "zeros": Zeros, "ones": Ones,
+    "normal": RandomNormal, "random_normal": RandomNormal,
+    "uniform": RandomUniform, "random_uniform": RandomUniform,
+    "glorot_uniform": GlorotUniform, "glorot_normal": GlorotNormal,
+    "he_uniform": HeUniform, "he_normal": HeNormal,
+    "lecun_uniform": LecunUniform, "lecun_normal": LecunNormal,
+    "variance_scaling": VarianceScaling,
+}
+
+
+def get(identifier: Any) -> Any:
+    """Return an initializer for a name, a config, or a callable ``(shape, rng) -> array``."""
+    initializer = resolve("initializer", identifier, KNOWN)
+    if not callable(initializer):
+        raise ValueError(f"Expected an initializer: a name, or a callable (shape, rng). Received: {identifier!r}.")
+    return initializer

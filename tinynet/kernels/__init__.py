@@ -1,0 +1,57 @@
+"""The arithmetic under the layers, three times: the same functions, the same numbers, three speeds.
+
+``naive`` is the definition, as loops. ``im2col`` is the idea: convolution as one matrix product, in NumPy.
+``fast`` is the engine, compiled by numba, and the default. Each set is a module with the same functions::
+
+    matmul(a, b)                                                               (M, K), (K, N) -> (M, N)
+    conv2d(x, kernel, strides, dilation)                         (N, C, H, W), (F, C, kh, kw) -> (N, F, P, Q)
+    conv2d_kernel_gradient(x, dy, kernel_size, strides, dilation)                             -> (F, C, kh, kw)
+    conv2d_input_gradient(dy, kernel, input_size, strides, dilation)                          -> (N, C, H, W)
+    max_pool2d(x, pool_size, strides)                                  (N, C, H, W) -> (N, C, P, Q) and argmax
+    max_pool2d_gradient(dy, argmax, input_size, pool_size, strides)                           -> (N, C, H, W)
+    sum_pool2d(x, pool_size, strides)                                            (N, C, H, W) -> (N, C, P, Q)
+    sum_pool2d_gradient(dy, input_size, pool_size, strides)                                   -> (N, C, H, W)
+
+All of them see images that are padded already: a window lies wholly inside its image, so along one axis there
+are ``P = (H - dilation * (kh - 1) - 1) // stride + 1`` of them. Sizes, strides and dilation are pairs (rows,
+columns); `input_size` is (H, W). The argmax of pooling is the winner's index within its window, row by row.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from tinynet.registry import pick
+
+NAMES = {"naive": "tinynet.kernels.naive", "im2col": "tinynet.kernels.im2col", "fast": "tinynet.kernels.fast"}
+_current = NAMES["fast"]
+
+
+def current() -> ModuleType:
+    """Return the kernel set in use, a module; numba is loaded when ``fast`` is first asked for."""
+    return import_module(_current)
+
+
+class use:  # noqa: N801  (reads as a verb: `with kernels.use("naive"):`)
+    """Switch the kernel set: ``kernels.use("naive")`` for the process, ``with kernels.use("naive"):`` for a block.
+
+    >>> from tinynet import kernels
+    >>> with kernels.use("naive"):
+    ...     kernels.current().__name__
+    'tinynet.kernels.naive'
+    >>> kernels.current().__name__
+    'tinynet.kernels.fast'
+    """
+
+    def __init__(self, name: str):
+        global _current
+        self._before = _current
+        _current = pick("kernel set", name, NAMES)
+
+    def __enter__(self) -> ModuleType:
+        return current()
+
+    def __exit__(self, *exception: object) -> None:
+        global _current
+        _current = self._before

@@ -1,0 +1,107 @@
+"""The definition, as loops: slow, obvious, and the reference that the other kernel sets are held to.
+
+Convolution here, as in every framework, is cross-correlation: the kernel is not flipped.
+Indices: n sample, f output channel, c input channel, (p, q) output pixel, (i, j) place in the window.
+"""
+
+import numpy as np
+
+
+def matmul(a, b):
+    """Multiply (M, K) by (K, N)."""
+    y = np.zeros((a.shape[0], b.shape[1]), np.result_type(a, b))
+    for m in range(a.shape[0]):
+        for n in range(b.shape[1]):
+            for k in range(a.shape[1]):
+                y[m, n] += a[m, k] * b[k, n]
+    return y
+
+
+def conv2d(x, kernel, strides, dilation):
+    """Slide every kernel over every image; each output is a sum of products over one window."""
+    N = x.shape[0]
+    F, C, kh, kw = kernel.shape
+    P, Q = windows(x.shape[2:], (kh, kw), strides, dilation)
+    y = np.zeros((N, F, P, Q), np.result_type(x, kernel))
+    for n, f, p, q in np.ndindex(N, F, P, Q):
+        for c, i, j in np.ndindex(C, kh, kw):
+            y[n, f, p, q] += kernel[f, c, i, j] * x[n, c, *at(p, q, i, j, strides, dilation)]
+    return y
+
+
+def conv2d_kernel_gradient(x, dy, kernel_size, strides, dilation):
+    """Give each weight the sum of: upstream gradient of an output times the pixel the weight met for it."""
+    N, F, P, Q = dy.shape
+    C = x.shape[1]
+    dkernel = np.zeros((F, C, *kernel_size), np.result_type(x, dy))
+    for n, f, p, q in np.ndindex(N, F, P, Q):
+        for c, i, j in np.ndindex(C, *kernel_size):
+            dkernel[f, c, i, j] += dy[n, f, p, q] * x[n, c, *at(p, q, i, j, strides, dilation)]
+    return dkernel
+
+
+def conv2d_input_gradient(dy, kernel, input_size, strides, dilation):
+    """Give each pixel the sum of: upstream gradient of an output times the weight the pixel met for it."""
+    N, F, P, Q = dy.shape
+    _, C, kh, kw = kernel.shape
+    dx = np.zeros((N, C, *input_size), np.result_type(dy, kernel))
+    for n, f, p, q in np.ndindex(N, F, P, Q):
+        for c, i, j in np.ndindex(C, kh, kw):
+            dx[n, c, *at(p, q, i, j, strides, dilation)] += dy[n, f, p, q] * kernel[f, c, i, j]
+    return dx
+
+
+def max_pool2d(x, pool_size, strides):
+    """Take the largest number of each window, and remember where it stood; the first one wins a tie."""
+    N, C = x.shape[:2]
+    P, Q = windows(x.shape[2:], pool_size, strides)
+    y = np.empty((N, C, P, Q), x.dtype)
+    argmax = np.zeros((N, C, P, Q), np.int32)
+    for n, c, p, q in np.ndindex(N, C, P, Q):
+        best = x[n, c, *at(p, q, 0, 0, strides)]
+        for i, j in np.ndindex(*pool_size):
+            value = x[n, c, *at(p, q, i, j, strides)]
+            if value > best or (np.isnan(value) and not np.isnan(best)):  # a NaN is not lost in the pooling
+                best = value
+                argmax[n, c, p, q] = i * pool_size[1] + j
+        y[n, c, p, q] = best
+    return y, argmax
+
+
+def max_pool2d_gradient(dy, argmax, input_size, pool_size, strides):
+    """Send each upstream gradient to the one pixel that won; a pixel that won several windows gets their sum."""
+    dx = np.zeros((*dy.shape[:2], *input_size), dy.dtype)
+    for n, c, p, q in np.ndindex(*dy.shape):
+        i, j = divmod(argmax[n, c, p, q], pool_size[1])
+        dx[n, c, *at(p, q, i, j, strides)] += dy[n, c, p, q]
+    return dx
+
+
+def sum_pool2d(x, pool_size, strides):
+    """Add up each window (average pooling divides by the count)."""
+    N, C = x.shape[:2]
+    y = np.zeros((N, C, *windows(x.shape[2:], pool_size, strides)), x.dtype)
+    for n, c, p, q in np.ndindex(*y.shape):
+        for i, j in np.ndindex(*pool_size):
+            y[n, c, p, q] += x[n, c, *at(p, q, i, j, strides)]
+    return y
+
+
+def sum_pool2d_gradient(dy, input_size, pool_size, strides):
+    """Send each upstream gradient to every pixel of its window."""
+    dx = np.zeros((*dy.shape[:2], *input_size), dy.dtype)
+    for n, c, p, q in np.ndindex(*dy.shape):
+        for i, j in np.ndindex(*pool_size):
+            dx[n, c, *at(p, q, i, j, strides)] += dy[n, c, p, q]
+    return dx
+
+
+def windows(size, window, strides, dilation=(1, 1)):
+    """Count how many windows fit along each axis: (P, Q)."""
+    return tuple((n - d * (k - 1) - 1) // s + 1
+                 for n, k, s, d in zip(size, window, strides, dilation, strict=True))
+
+
+def at(p, q, i, j, strides, dilation=(1, 1)):
+    """Find the pixel under place (i, j) of the window that makes output (p, q)."""
+    return p * strides[0] + i * dilation[0], q * strides[1] + j * dilation[1]

@@ -1,0 +1,87 @@
+"""All cores for one step, without two thread pools fighting over them.
+
+BLAS keeps threads of its own, which go on spinning for a while after each product; a second pool beside them
+finds its core taken. So BLAS works with one thread while a kernel of ours runs, and the cores are shared out
+here, by plain Python threads: compiled kernels and NumPy's products both let go of the interpreter lock.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from threadpoolctl import ThreadpoolController
+
+
+def count() -> int:
+    """Count the threads in use: ``TINYNET_NUM_THREADS``, or one for each core this process may run on."""
+    wanted = os.environ.get("TINYNET_NUM_THREADS")
+    if wanted is not None:
+        if not wanted.isdigit() or int(wanted) < 1:
+            raise ValueError(f"TINYNET_NUM_THREADS: expected a whole number from 1. Received: {wanted!r}.")
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def spread(work: Callable[[int, int], object], n: int, piece: int) -> None:
+    """Call ``work(start, stop)`` for all of range(n), `piece` at a time, on all cores.
+
+    How the range is cut does not depend on the number of threads, so neither does any sum.
+    """
+    starts = iter(range(0, n, piece))        # handed out one by one: a thread that is done takes the next
+
+    def run() -> None:
+        for start in starts:
+            work(start, min(start + piece, n))
+
+    with one_blas_thread:
+        spare = min(count(), -(-n // piece)) - 1
+        helpers = [_pool().submit(run) for _ in range(spare)]
+        try:
+            run()
+        finally:
+            for helper in helpers:
+                if not helper.cancel():      # never started: nothing to wait for
+                    helper.result()
+
+
+class _OneBlasThread:
+    """``with one_blas_thread:`` NumPy's products use one thread; the last block to end restores what was."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._depth += 1
+            if self._depth == 1:
+                self._limiter = _blas().limit(limits=1)
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                self._limiter.restore_original_limits()
+
+
+_made: dict[str, object] = {}                # the pool and the BLAS controller, made when first needed
+
+
+def _pool() -> ThreadPoolExecutor:
+    if "pool" not in _made:
+        _made["pool"] = ThreadPoolExecutor(max(1, count() - 1), thread_name_prefix="tinynet")
+    return _made["pool"]                     # type: ignore[return-value]
+
+
+def _blas() -> ThreadpoolController:
+    if "blas" not in _made:
+        _made["blas"] = ThreadpoolController().select(user_api="blas")
+    return _made["blas"]
+
+
+one_blas_thread = _OneBlasThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_made.clear)     # a child has none of its parent's threads

@@ -1,0 +1,117 @@
+"""Nonlinearities, each a layer: without them a stack of layers would be one matrix product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.layers.base import Layer, Step
+from tinynet.registry import resolve, to_config
+
+
+class ReLU(Layer):
+    """``y = max(x, 0)``; its slope is 1 above 0, and 0 at and below it.
+
+    >>> ReLU()(np.array([[-1.0, 0.0, 2.0]]))
+    array([[0., 0., 2.]])
+    """
+
+    def forward(self, x, training=False):
+        """Return (y, backward), both of the shape of x."""
+        y = np.maximum(x, 0)
+
+        def backward(dy):
+            return np.where(y > 0, dy, 0)
+        return y, backward
+
+
+class Sigmoid(Layer):
+    """``y = 1 / (1 + e^-x)``, and ``dy/dx = y (1 - y)``; computed so that no exponent overflows."""
+
+    def forward(self, x, training=False):
+        """Return (y, backward), both of the shape of x."""
+        e = np.exp(-np.abs(x))                                   # in (0, 1] for an x of any size
+        y = np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+        def backward(dy):
+            return dy * y * (1 - y)
+        return y, backward
+
+
+class Tanh(Layer):
+    """``y = tanh(x)``, and ``dy/dx = 1 - y^2``."""
+
+    def forward(self, x, training=False):
+        """Return (y, backward), both of the shape of x."""
+        y = np.tanh(x)
+
+        def backward(dy):
+            return dy * (1 - y * y)
+        return y, backward
+
+
+class Softmax(Layer):
+    """``y_i = e^x_i / sum_j e^x_j`` over the last axis: logits to probabilities.
+
+    Every output depends on every input of its row, ``dy_i/dx_j = y_i (1[i=j] - y_j)``, so that with the
+    upstream gradient g, ``dx_j = y_j (g_j - sum_i g_i y_i)``.
+
+    >>> Softmax()(np.array([[1000.0, 1000.0]]))
+    array([[0.5, 0.5]])
+    """
+
+    gives_probabilities = True      # a cross-entropy right after this may work from the logits instead
+
+    def forward(self, x, training=False):
+        """Return (y, backward), both of the shape of x."""
+        self.expect(x.ndim >= 2, "input (N, ..., classes)", x.shape)
+        e = np.exp(x - x.max(axis=-1, keepdims=True))            # each row's own maximum: e is in [0, 1]
+        y = e / e.sum(axis=-1, keepdims=True)
+
+        def backward(dy):
+            return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+        return y, backward
+
+
+class Activation(Layer):
+    """A nonlinearity by name: ``Activation("relu")`` does what ``ReLU()`` does.
+
+    >>> Activation("relu")(np.array([[-1.0, 2.0]]))
+    array([[0., 2.]])
+    """
+
+    def __init__(self, activation: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.activation = get(activation)
+
+    def build(self, input_shape, rng):
+        """Build the activation, which may have parameters if it is a layer of your own."""
+        self.input_shape = input_shape
+        self.output_shape = input_shape if self.activation is None else self.activation.build(input_shape, rng)
+        return self.output_shape
+
+    def forward(self, x, training=False):
+        """Return (y, backward)."""
+        return (x, lambda dy: dy) if self.activation is None else self.activation.forward(x, training)
+
+    def steps(self):
+        """List the activation itself as the one step."""
+        return [Step("", self, self.forward)] if self.activation is None else self.activation.steps()
+
+    def get_config(self):
+        """Return the arguments that make this layer again."""
+        return {**super().get_config(), "activation": to_config(self.activation)}
+
+
+KNOWN: dict[str, type] = {"relu": ReLU, "sigmoid": Sigmoid, "tanh": Tanh, "softmax": Softmax}
+
+
+def get(identifier: Any) -> Layer | None:
+    """Return a layer for a name, a config, a class or a layer; None for None and ``"linear"``."""
+    if identifier is None or identifier == "linear":
+        return None
+    activation = resolve("activation", identifier, KNOWN | {"linear": Layer})
+    if not isinstance(activation, Layer):
+        raise ValueError(f"Expected an activation: a name or a layer. Received: {identifier!r}.")
+    return activation

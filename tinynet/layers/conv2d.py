@@ -1,0 +1,89 @@
+"""The convolutional layer: the same small kernel slides over every place of the image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinynet import kernels
+from tinynet.layers.base import as_shape
+from tinynet.layers.weighted import Weighted
+from tinynet.layers.windows import Windows, as_padding, as_pair, image_shape
+
+
+class Conv2D(Weighted):
+    """Cross-correlation of images with learned kernels: (N, C, H, W) -> (N, filters, P, Q), then the activation.
+
+    Output pixel (p, q) of filter f sums the window that starts at (p, q) times the stride (s, t)::
+
+        y[n,f,p,q] = bias[f] + sum_cij kernel[f,c,i,j] x[n, c, s p + i, t q + j]
+
+        d loss / d kernel[f,c,i,j] = sum_npq dy[n,f,p,q] x[n, c, s p + i, t q + j]    every place it was used
+        d loss / d bias[f]         = sum_npq dy[n,f,p,q]                              it was added everywhere
+        d loss / d x[n,c,h,w]      = sum over the windows (f, p, q) that saw pixel (h, w), of
+                                     dy[n,f,p,q] kernel[f,c,i,j],  where h = s p + i and w = t q + j
+
+    Parameters
+    ----------
+    filters : number of output channels.
+    kernel_size : (rows, columns) of the window, or one number for both.
+    strides : how far the window moves, (rows, columns) or one number.
+    padding : ``"valid"``, none; or ``"same"``, zeros around the image so that outputs are ceil(size / stride).
+    dilation_rate : distance of neighbouring places of the window, (rows, columns) or one number.
+    activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer : see `Weighted`.
+
+    Attributes
+    ----------
+    params : ``kernel`` (filters, C, kh, kw) and ``bias`` (filters,).
+
+    >>> import numpy as np
+    >>> layer = Conv2D(32, (5, 5), activation="relu")
+    >>> layer.build((1, 28, 28), np.random.default_rng(0))
+    (32, 24, 24)
+    >>> layer(np.zeros((2, 1, 28, 28))).shape
+    (2, 32, 24, 24)
+    """
+
+    def __init__(self, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid", *,
+                 dilation_rate: Any = (1, 1), activation: Any = None, **kwargs: Any):
+        super().__init__(activation=activation, **kwargs)
+        self.filters, = as_shape(filters, owner=self, what="filters")
+        self.windows = Windows(self, as_pair(kernel_size, self, "kernel_size"), as_pair(strides, self, "strides"),
+                               as_padding(padding, self), as_pair(dilation_rate, self, "dilation_rate"))
+
+    def build(self, input_shape, rng):
+        """Make the kernel (filters, C, kh, kw) and the bias (filters,)."""
+        C, H, W = image_shape(self, input_shape)
+        self.output_shape = (self.filters, *self.windows.output_size((H, W)))
+        self.add_weights((self.filters, C, *self.windows.size), self.filters, rng)
+        self.input_shape = input_shape
+        return self.output_shape
+
+    def linear(self, x, training=False):
+        """Return (y, backward) of the convolution."""
+        self.check(x)
+        k, windows, image = kernels.current(), self.windows, x.shape[2:]
+        moves = windows.strides, windows.dilation
+        kernel = self.params["kernel"]                              # (F, C, kh, kw)
+        x = windows.pad(x, 0)
+        y = k.conv2d(x, kernel, *moves)                             # (N, F, P, Q)
+        if self.use_bias:
+            y += self.params["bias"][:, None, None]
+
+        def backward(dy, *, need_dx=True):
+            self.grads["kernel"] = k.conv2d_kernel_gradient(x, dy, windows.size, *moves)
+            if self.use_bias:
+                self.grads["bias"] = dy.sum(axis=(0, 2, 3))         # (N, F, P, Q) -> (F,)
+            if need_dx:
+                return windows.crop(k.conv2d_input_gradient(dy, kernel, x.shape[2:], *moves), image)
+        return y, backward
+
+    def check(self, x):
+        """Raise a ValueError unless `x` is (N, C, H, W) and no smaller than the window."""
+        self.expect_built("kernel")
+        self.windows.check(x, self.params["kernel"].shape[1])
+
+    def get_config(self):
+        """Return the arguments that make this layer again."""
+        return {**super().get_config(), "filters": self.filters, "kernel_size": list(self.windows.size),
+                "strides": list(self.windows.strides), "padding": self.windows.padding,
+                "dilation_rate": list(self.windows.dilation)}

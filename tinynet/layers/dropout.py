@@ -1,0 +1,53 @@
+"""Dropout: in training, some units are silenced at random, so that none can be relied on alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.layers.base import Layer
+
+
+class Dropout(Layer):
+    """Set each unit to 0 with probability `rate`, and scale the others by 1 / (1 - rate); training only.
+
+    The scale keeps the expected value what it is without dropout, so that inference needs no change: there the
+    layer hands its input on. Gradients take the same road: ``y = x * mask``, so ``dx = dy * mask``.
+    Source: Srivastava et al. 2014; scaled in training, "inverted dropout".
+
+    Parameters
+    ----------
+    rate : fraction of the units dropped, at least 0 and below 1.
+    """
+
+    differs_in_training = True
+
+    def __init__(self, rate: float, **kwargs: Any):
+        super().__init__(**kwargs)
+        number = isinstance(rate, (int, float, np.number)) and not isinstance(rate, bool)
+        self.expect(number and 0 <= rate < 1, "rate, the fraction dropped, at least 0 and below 1", repr(rate))
+        self.rate = float(rate)
+        self.rng: np.random.Generator | None = None
+
+    def build(self, input_shape, rng):
+        """Take the model's generator."""
+        self.rng = rng
+        self.input_shape = self.output_shape = input_shape
+        return input_shape
+
+    def forward(self, x, training=False):
+        """Return (y, backward), both of the shape of x."""
+        if not training or self.rate == 0:
+            return x, lambda dy: dy
+        self.expect(self.rng is not None, "a generator, which build(input_shape, rng) hands over", None)
+        keep = self.rng.random(x.shape, dtype=np.float32) >= self.rate
+        mask = keep * x.dtype.type(1 / (1 - self.rate))          # 0 or the scale, in the dtype of x
+
+        def backward(dy):
+            return dy * mask
+        return x * mask, backward
+
+    def get_config(self):
+        """Return the arguments that make this layer again."""
+        return {**super().get_config(), "rate": self.rate}

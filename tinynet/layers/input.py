@@ -1,0 +1,27 @@
+"""Input: says what one sample looks like, and does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tinynet.layers.base import Layer
+
+
+class Input(Layer):
+    """The shape of one sample, as the first entry of a model: ``Sequential([Input((1, 28, 28)), ...])``."""
+
+    def __init__(self, shape: Iterable[int] | None = None, **kwargs: Any):
+        if shape is not None:
+            kwargs["input_shape"] = shape
+        super().__init__(**kwargs)
+        self.expect(self.input_shape is not None, "the shape of one sample, without the batch axis", None)
+
+    def build(self, input_shape, rng):
+        """Return the shape unchanged."""
+        self.input_shape = self.output_shape = input_shape
+        return input_shape
+
+    def forward(self, x, training=False):
+        """Return (x, backward)."""
+        return x, lambda dy: dy

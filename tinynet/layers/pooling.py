@@ -1,0 +1,87 @@
+"""Pooling: one number for each window, so that images get smaller and small shifts matter less."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet import kernels
+from tinynet.layers.base import Layer
+from tinynet.layers.windows import Windows, as_padding, as_pair, image_shape
+
+
+class Pooling(Layer):
+    """Base of the two: (N, C, H, W) -> (N, C, P, Q), each channel by itself, no parameters.
+
+    Parameters
+    ----------
+    pool_size : (rows, columns) of the window, or one number for both.
+    strides : how far the window moves; None moves it by its own size, so that windows do not overlap.
+    padding : ``"valid"``, windows inside the image; ``"same"``, outputs of ceil(size / stride).
+    """
+
+    def __init__(self, pool_size: Any = (2, 2), strides: Any = None, padding: str = "valid", **kwargs: Any):
+        super().__init__(**kwargs)
+        size = as_pair(pool_size, self, "pool_size")
+        self.windows = Windows(self, size, size if strides is None else as_pair(strides, self, "strides"),
+                               as_padding(padding, self))
+
+    def build(self, input_shape, rng):
+        """Return (C, P, Q)."""
+        C, H, W = image_shape(self, input_shape)
+        self.input_shape, self.output_shape = input_shape, (C, *self.windows.output_size((H, W)))
+        return self.output_shape
+
+    def get_config(self):
+        """Return the arguments that make this layer again."""
+        return {**super().get_config(), "pool_size": list(self.windows.size),
+                "strides": list(self.windows.strides), "padding": self.windows.padding}
+
+
+class MaxPool2D(Pooling):
+    """The largest number of each window; its pixel alone takes the gradient (of equals, the first).
+
+    ``y[n,c,p,q] = max_ij x[n, c, s p + i, t q + j]``, so ``dx`` at the winner is ``dy``, and 0 elsewhere; where
+    windows overlap, a pixel that won several gets the sum. Padding counts as minus infinity: it never wins.
+
+    >>> MaxPool2D()(np.array([[[[1.0, 2.0], [4.0, 3.0]]]]))
+    array([[[[4.]]]])
+    """
+
+    def forward(self, x, training=False):
+        """Return (y, backward)."""
+        k, windows, image = kernels.current(), self.windows, x.shape[2:]
+        windows.check(x, None)
+        padded = windows.pad(x, -np.inf)
+        y, argmax = k.max_pool2d(padded, windows.size, windows.strides)         # both (N, C, P, Q)
+
+        def backward(dy):
+            dx = k.max_pool2d_gradient(dy, argmax, padded.shape[2:], windows.size, windows.strides)
+            return windows.crop(dx, image)
+        return y, backward
+
+
+class AveragePool2D(Pooling):
+    """The mean of each window, over the pixels inside the image; each of them takes its share of the gradient.
+
+    >>> AveragePool2D()(np.array([[[[1.0, 2.0], [4.0, 3.0]]]]))
+    array([[[[2.5]]]])
+    """
+
+    def forward(self, x, training=False):
+        """Return (y, backward)."""
+        k, windows, image = kernels.current(), self.windows, x.shape[2:]
+        windows.check(x, None)
+        padded = windows.pad(x, 0)
+        inside = windows.pad(np.ones((1, 1, *image), x.dtype), 0)
+        counts = k.sum_pool2d(inside, windows.size, windows.strides)            # (1, 1, P, Q)
+        y = k.sum_pool2d(padded, windows.size, windows.strides) / counts        # (N, C, P, Q)
+
+        def backward(dy):
+            dx = k.sum_pool2d_gradient(dy / counts, padded.shape[2:], windows.size, windows.strides)
+            return windows.crop(dx, image)
+        return y, backward
+
+
+MaxPooling2D, AveragePooling2D = MaxPool2D, AveragePool2D

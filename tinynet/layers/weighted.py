@@ -1,0 +1,73 @@
+"""What Dense and Conv2D have in common: a kernel, a bias, and an activation run as a step of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet import initializers, regularizers
+from tinynet.layers import activations
+from tinynet.layers.base import Layer, Shape, Step, run_steps
+from tinynet.registry import to_config
+
+
+class Weighted(Layer):
+    """Base of layers that compute a weighted sum; a subclass defines it, with its backward, in ``linear``.
+
+    Parameters
+    ----------
+    activation : name or layer of the nonlinearity after the sum; None leaves the sum as it is.
+    use_bias : whether a learned number is added to each unit's sum.
+    kernel_initializer, bias_initializer : names or callables ``(shape, rng) -> array``.
+    kernel_regularizer : ``"l1"``, ``"l2"`` or an object of `tinynet.regularizers`, added to the loss.
+    """
+
+    def __init__(self, *, activation: Any = None, use_bias: bool = True,
+                 kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
+                 kernel_regularizer: Any = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+
+    def linear(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
+        """Return the weighted sum, before the activation, and its backward."""
+        raise NotImplementedError
+
+    def forward(self, x, training=False):
+        """Return ``(y, backward)``: the weighted sum, then the activation."""
+        return run_steps(self.steps(), x, training)
+
+    def steps(self):
+        """List the weighted sum and the activation, each a step."""
+        steps = [Step("", self, self.linear)]
+        if self.activation is not None:
+            name = type(self.activation).__name__.lower()
+            steps += [step._replace(name=step.name or name) for step in self.activation.steps()]
+        return steps
+
+    def add_weights(self, kernel_shape: Shape, units: int, rng: np.random.Generator) -> None:
+        """Make the kernel and the bias (units,)."""
+        self.params["kernel"] = self.initial("kernel", self.kernel_initializer, kernel_shape, rng)
+        if self.use_bias:
+            self.params["bias"] = self.initial("bias", self.bias_initializer, (units,), rng)
+
+    def initial(self, key: str, initializer: Any, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+        """Call an initializer, which may be anybody's, and check what it returns."""
+        array = np.array(initializer(shape, rng), dtype=np.float32)
+        self.expect(array.shape == shape, f"a {key} {shape} from its initializer", array.shape)
+        return array
+
+    def penalties(self):
+        """Pair the kernel with its regularizer, if it has one."""
+        return [("kernel", self.kernel_regularizer)] if self.kernel_regularizer else []
+
+    def get_config(self):
+        """Return the arguments that make this layer again."""
+        return {**super().get_config(), "activation": to_config(self.activation), "use_bias": self.use_bias,
+                "kernel_initializer": to_config(self.kernel_initializer),
+                "bias_initializer": to_config(self.bias_initializer),
+                "kernel_regularizer": to_config(self.kernel_regularizer)}

@@ -1,0 +1,103 @@
+"""Windows that slide over images: sizes, strides, and the padding around the image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.layers.base import Layer, Shape
+from tinynet.registry import pick
+
+Pair = tuple[int, int]
+
+
+def as_pair(value: Any, layer: Layer, what: str) -> Pair:
+    """Return an int or a pair of ints as a pair (rows, columns)."""
+    try:
+        pair = (value, value) if np.ndim(value) == 0 else tuple(value)
+        good = len(pair) == 2 and all(int(n) == n and n > 0 and not isinstance(n, bool) for n in pair)
+    except (TypeError, ValueError):
+        good = False
+    layer.expect(good, f"{what} as a positive whole number or a pair of them", repr(value))
+    return int(pair[0]), int(pair[1])
+
+
+def as_padding(value: Any, layer: Layer) -> str:
+    """Return ``"valid"`` or ``"same"``."""
+    try:
+        return pick("padding", str(value).lower(), {"valid": "valid", "same": "same"})
+    except ValueError as error:
+        raise ValueError(f"{layer}: {error}") from None
+
+
+def same_padding(size: int, window: int, stride: int, dilation: int) -> Pair:
+    """Count the rows to add (before, after) for an output of ceil(size / stride); the odd one goes after.
+
+    >>> same_padding(28, 5, 1, 1), same_padding(28, 2, 1, 1), same_padding(5, 3, 2, 1)
+    ((2, 2), (0, 1), (1, 1))
+    """
+    reach = dilation * (window - 1) + 1                      # what the window spans
+    total = max(0, (-(-size // stride) - 1) * stride + reach - size)
+    return total // 2, total - total // 2
+
+
+class Windows:
+    """How a layer's window moves over its images.
+
+    Parameters
+    ----------
+    layer : whose windows they are, for the errors.
+    size, strides, dilation : pairs (rows, columns).
+    padding : ``"valid"``: windows lie inside the image; ``"same"``: outputs are ceil(size / stride).
+    """
+
+    def __init__(self, layer: Layer, size: Pair, strides: Pair, padding: str, dilation: Pair = (1, 1)):
+        self.layer, self.size, self.strides, self.padding, self.dilation = layer, size, strides, padding, dilation
+
+    def around(self, image: Pair) -> tuple[Pair, Pair]:
+        """Return the padding ((top, bottom), (left, right)) of an image (H, W)."""
+        if self.padding == "valid":
+            return (0, 0), (0, 0)
+        rows, columns = (same_padding(n, k, s, d) for n, k, s, d in
+                         zip(image, self.size, self.strides, self.dilation, strict=True))
+        return rows, columns
+
+    def output_size(self, image: Pair) -> Pair:
+        """Return how many windows fit the padded image: (rows, columns); none is a ValueError."""
+        counts = []
+        for n, k, s, d, pad in zip(image, self.size, self.strides, self.dilation, self.around(image), strict=True):
+            reach = d * (k - 1) + 1
+            self.layer.expect(n + sum(pad) >= reach, f"an image no smaller than its window {self.reach()}", image)
+            counts.append((n + sum(pad) - reach) // s + 1)
+        return counts[0], counts[1]
+
+    def reach(self) -> Pair:
+        """Return the rows and columns a window spans, dilation included."""
+        return (self.dilation[0] * (self.size[0] - 1) + 1, self.dilation[1] * (self.size[1] - 1) + 1)
+
+    def pad(self, x: np.ndarray, value: float) -> np.ndarray:
+        """Return images (N, C, H, W) with their padding around them, filled with `value`."""
+        rows, columns = self.around(x.shape[2:])
+        if not any(rows + columns):
+            return x
+        return np.pad(x, ((0, 0), (0, 0), rows, columns), constant_values=value)
+
+    def crop(self, padded: np.ndarray, image: Pair) -> np.ndarray:
+        """Return padded images without their padding: the gradient of `pad`."""
+        (top, _), (left, _) = self.around(image)
+        return padded[:, :, top:top + image[0], left:left + image[1]]
+
+    def check(self, x: np.ndarray, channels: int | None) -> None:
+        """Raise the layer's ValueError unless `x` is (N, C, H, W) and no smaller than the window."""
+        wanted = f"input (N, {channels or 'C'}, H, W)"
+        if x.ndim == 4 and channels and x.shape[1] != channels and x.shape[3] == channels:
+            wanted += ", channels first (images with channels last want x.transpose(0, 3, 1, 2))"
+        self.layer.expect(x.ndim == 4 and channels in (None, x.shape[1]), wanted, x.shape)
+        self.output_size(x.shape[2:])
+
+
+def image_shape(layer: Layer, input_shape: Shape) -> tuple[int, int, int]:
+    """Return an input shape as (C, H, W), or raise the layer's ValueError."""
+    layer.expect(len(input_shape) == 3, "input_shape (C, H, W)", input_shape)
+    return input_shape[0], input_shape[1], input_shape[2]

@@ -1,0 +1,78 @@
+"""What `fit` shows: a bar on a terminal and in a notebook, otherwise one line an epoch."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from tinynet.callbacks import Callback
+
+
+def for_verbosity(verbose: Any) -> list[Callback]:
+    """Return what shows progress: nothing for 0, a bar (or lines, where no bar can be drawn) for 1, lines for 2."""
+    if verbose not in (0, 1, 2, "auto"):
+        raise ValueError(f"fit: expected verbose 0 (silent), 1 (progress bar) or 2 (one line an epoch). "
+                         f"Received: {verbose!r}.")
+    if verbose == 0:
+        return []
+    return [ProgressBar()] if verbose != 2 and (sys.stdout.isatty() or in_notebook()) else [EpochLines()]
+
+
+def in_notebook() -> bool:
+    """Tell whether this runs in a Jupyter kernel."""
+    if "IPython" not in sys.modules:
+        return False
+    shell = sys.modules["IPython"].get_ipython()
+    return shell is not None and "IPKernelApp" in shell.config
+
+
+def figures(logs: Mapping[str, float] | None) -> str:
+    """Write figures in a row: ``loss: 0.2801 - accuracy: 0.9209``; tiny ones with an exponent."""
+    return " - ".join(f"{key}: {value:.4f}" if value == 0 or abs(value) > 1e-3 else f"{key}: {value:.4e}"
+                      for key, value in (logs or {}).items())
+
+
+class EpochLines(Callback):
+    """One line an epoch: its number, seconds and figures."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Start the clock."""
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Print the line."""
+        seconds = time.perf_counter() - self.start
+        print(f"Epoch {epoch + 1}/{self.params['epochs']} - {seconds:.0f}s - {figures(logs)}", flush=True)
+
+
+class ProgressBar(Callback):
+    """A bar an epoch, with the time left and the running figures."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Draw an empty bar."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")           # without ipywidgets a notebook gets the bar made of text
+            from tqdm.auto import tqdm
+        self.bar = tqdm(total=self.params["samples"], unit=" samples", file=sys.stdout, mininterval=0.2,
+                        desc=f"Epoch {epoch + 1}/{self.params['epochs']}", dynamic_ncols=True)
+        self.left = self.params["samples"]
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Move the bar on."""
+        done = min(self.params["batch_size"], self.left)
+        self.left -= done
+        self.bar.set_postfix_str(figures(logs), refresh=False)
+        self.bar.update(done)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Leave the full bar with the epoch's figures, validation included."""
+        self.bar.set_postfix_str(figures(logs))
+        self.bar.close()
+
+    def on_train_end(self, logs=None):
+        """Close the bar of an epoch that did not end."""
+        if hasattr(self, "bar"):
+            self.bar.close()

@@ -1,0 +1,63 @@
+"""Names to things: how a string, a config or an object becomes a layer, a loss, an optimizer."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+
+def pick(kind: str, name: str, known: Mapping[str, Any]) -> Any:
+    """Return ``known[name]``, or raise a ValueError that names the nearest known one.
+
+    >>> pick("optimizer", "adm", {"adam": 1, "sgd": 2})
+    Traceback (most recent call last):
+    ...
+    ValueError: Unknown optimizer 'adm'. Did you mean 'adam'? Known: 'adam', 'sgd'.
+    """
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(str(name), known, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise ValueError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(map(repr, known))}.")
+
+
+def resolve(kind: str, identifier: Any, known: Mapping[str, type]) -> Any:
+    """Return an object for a known name, a class, or a ``{"class", "config"}``; anything else as it is."""
+    if isinstance(identifier, str):
+        return pick(kind, identifier, known)()
+    if isinstance(identifier, type):
+        return identifier()
+    if isinstance(identifier, Mapping):
+        by_class = {cls.__name__: cls for cls in known.values()}
+        config = identifier.get("config", {})
+        cls = pick(kind, identifier.get("class", identifier), by_class)
+        return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)
+    return identifier
+
+
+def to_config(thing: Any) -> dict[str, Any] | None:
+    """Return the ``{"class", "config"}`` that `resolve` makes `thing` from again; None for None."""
+    if thing is None:
+        return None
+    if not hasattr(thing, "get_config"):
+        raise TypeError(f"{thing!r} has no get_config(), so a config cannot hold it.")
+    return {"class": type(thing).__name__, "config": thing.get_config()}
+
+
+class Configured:
+    """What is made from keyword arguments alone, and can say which: initializers, schedules, losses, ..."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this object again; they are its public attributes."""
+        return {key: value for key, value in vars(self).items() if not key.startswith("_")}
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.get_config() == other.get_config()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(repr(self))

@@ -1,0 +1,62 @@
+"""What is added to the loss to keep weights small: a value, and its gradient with respect to the weights.
+
+>>> import numpy as np
+>>> get("l2").value(np.array([3.0, -4.0]))
+0.25
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.registry import Configured, resolve
+
+
+class Regularizer(Configured):
+    """The sum of ``l1 * |w|`` and ``l2 * w^2`` over all weights w."""
+
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def value(self, w: np.ndarray) -> float:
+        """Return the penalty, a number."""
+        return float(self.l1 * np.abs(w).sum() + self.l2 * np.square(w).sum())
+
+    def gradient(self, w: np.ndarray) -> np.ndarray:
+        """Return d value / d w, of the shape of w; the slope of |w| at 0 is taken as 0."""
+        return self.l1 * np.sign(w) + 2 * self.l2 * w
+
+
+class L1(Regularizer):
+    """Penalise ``l1 * sum(|w|)``: drives weights to exactly 0."""
+
+    def __init__(self, l1: float = 0.01):
+        self.l1 = l1
+
+
+class L2(Regularizer):
+    """Penalise ``l2 * sum(w^2)``: shrinks each weight in proportion."""
+
+    def __init__(self, l2: float = 0.01):
+        self.l2 = l2
+
+
+class L1L2(Regularizer):
+    """Both at once."""
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0):
+        self.l1, self.l2 = l1, l2
+
+
+KNOWN: dict[str, type] = {"l1": L1, "l2": L2, "l1_l2": L1L2}
+
+
+def get(identifier: Any) -> Any:
+    """Return a regularizer for a name, a config or an object; None for None."""
+    regularizer = resolve("regularizer", identifier, KNOWN)
+    if regularizer is not None and not (hasattr(regularizer, "value") and hasattr(regularizer, "gradient")):
+        raise ValueError(f"Expected a regularizer: 'l1', 'l2', or an object with value(w) and gradient(w). "
+                         f"Received: {identifier!r}.")
+    return regularizer

@@ -1,0 +1,60 @@
+"""Learning rates that change with the step: functions of how many updates have been made.
+
+>>> ExponentialDecay(0.1, decay_steps=100, decay_rate=0.5)(200)
+0.025
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Sequence
+
+from tinynet.registry import Configured
+
+
+class Schedule(Configured):
+    """Base of all: subclasses define ``__call__(step)``, with step counted from 0."""
+
+    def __call__(self, step: int) -> float:
+        """Return the learning rate of the update number `step`."""
+        raise NotImplementedError
+
+
+class ExponentialDecay(Schedule):
+    """``initial * decay_rate ** (step / decay_steps)``; a staircase rounds the exponent down."""
+
+    def __init__(self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False):
+        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.decay_rate, self.staircase = decay_rate, staircase
+
+    def __call__(self, step):
+        exponent = step / self.decay_steps
+        return self.initial_learning_rate * self.decay_rate ** (math.floor(exponent) if self.staircase else exponent)
+
+
+class CosineDecay(Schedule):
+    """Half a cosine from the initial rate down to ``alpha`` times it at `decay_steps`, and level from there."""
+
+    def __init__(self, initial_learning_rate: float, decay_steps: int, alpha: float = 0.0):
+        self.initial_learning_rate, self.decay_steps, self.alpha = initial_learning_rate, decay_steps, alpha
+
+    def __call__(self, step):
+        cosine = (1 + math.cos(math.pi * min(step, self.decay_steps) / self.decay_steps)) / 2
+        return self.initial_learning_rate * ((1 - self.alpha) * cosine + self.alpha)
+
+
+class PiecewiseConstantDecay(Schedule):
+    """``values[0]`` up to and including step ``boundaries[0]``, then ``values[1]``, and so on."""
+
+    def __init__(self, boundaries: Sequence[int], values: Sequence[float]):
+        if len(values) != len(boundaries) + 1 or sorted(boundaries) != list(boundaries):
+            raise ValueError(f"PiecewiseConstantDecay: expected rising boundaries and one value more than them. "
+                             f"Received: boundaries {boundaries!r}, values {values!r}.")
+        self.boundaries, self.values = list(boundaries), list(values)
+
+    def __call__(self, step):
+        return self.values[bisect.bisect_left(self.boundaries, step)]
+
+
+KNOWN: dict[str, type] = {cls.__name__: cls for cls in (ExponentialDecay, CosineDecay, PiecewiseConstantDecay)}
