@@ -5,12 +5,13 @@ Throughout: p a parameter, g its gradient, t the number of updates including thi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from tinynet import schedules
+from tinynet import kernels, schedules
 from tinynet.registry import resolve, to_config
 from tinynet.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
 
@@ -156,11 +157,8 @@ class Adam(Optimizer):
 
     def step(self, p, g, slots, learning_rate):
         """Change p, m and v in place."""
-        m, v, t = slots["m"], slots["v"], self.iterations
-        m += (1 - self.beta_1) * (g - m)
-        v += (1 - self.beta_2) * (g * g - v)
-        rate = learning_rate * np.sqrt(1 - self.beta_2 ** t) / (1 - self.beta_1 ** t)
-        p -= float(rate) * m / (np.sqrt(v) + self.epsilon)
+        rate = learning_rate * math.sqrt(1 - self.beta_2 ** self.iterations) / (1 - self.beta_1 ** self.iterations)
+        kernels.current().adam(p, g, slots["m"], slots["v"], rate, self.beta_1, self.beta_2, self.epsilon)
 
     def get_config(self):
         """Return the arguments that make this optimizer again."""

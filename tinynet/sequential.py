@@ -12,6 +12,7 @@ from tinynet import data, losses, metrics, optimizers, progress
 from tinynet import layers as known_layers
 from tinynet.callbacks import Callback, CallbackList, History
 from tinynet.data import Data
+from tinynet.fusing import fuse
 from tinynet.layers.base import Layer, Shape, Step, as_shape, run_steps
 from tinynet.registry import pick, to_config
 from tinynet.summary import summary
@@ -161,7 +162,7 @@ class Sequential(Layer):
 
     def forward(self, x: np.ndarray, training: bool = False):
         """Return ``(y, backward)``; ``backward(dy)`` sets every layer's ``grads`` and returns d loss / d x."""
-        return run_steps(self.steps(), x, training)
+        return run_steps(fuse(self.steps()), x, training)
 
     def leaves(self):
         """List the layers, those of nested models one by one, and the model itself."""
@@ -222,7 +223,7 @@ class Sequential(Layer):
         steps, loss, rest = self.steps(), self.loss, []
         if steps and getattr(steps[-1].layer, "gives_probabilities", False) and not getattr(loss, "from_logits", True):
             steps, rest, loss = steps[:-1], steps[-1:], loss.on_logits()
-        output, backward = run_steps(steps, x, training)
+        output, backward = run_steps(fuse(steps), x, training)
         value, loss_backward = loss.forward(y, output, sample_weight)
         params, penalties = self.params, self.penalties()
         value += sum(term.value(params[key]) for key, term in penalties)

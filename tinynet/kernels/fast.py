@@ -1,15 +1,17 @@
-"""The engine: the idea of im2col, compiled by numba, cut into pieces that fit the cache, on all cores."""
+"""The engine: the idea of im2col, compiled by numba, cut into pieces that fit the cache, on all cores.
+
+Besides the functions that every kernel set has, there are some that do the work of several steps at once, which
+`tinynet.fusing` puts in their place.
+"""
 
 import numpy as np
-from numba import njit
 
+from tinynet.kernels import loops
 from tinynet.kernels.naive import windows
-from tinynet.kernels.threads import spread
-
-# nogil: the threads of `spread` really run side by side. No fastmath: NaN and infinity mean what they mean.
-compiled = njit(nogil=True, cache=True, error_model="numpy")
+from tinynet.kernels.threads import one_blas_thread, spread
 
 SMALL_PRODUCT = 2_000_000      # multiply-adds below which waking a second thread costs more than it saves
+SMALL_UPDATE = 100_000         # parameters below which one thread updates them all
 PIECE_BYTES = 1 << 20          # the columns of one piece of a batch: half of a common core's L2 cache
 
 
@@ -17,7 +19,8 @@ def matmul(a, b):
     """Multiply (M, K) by (K, N), half of the rows on each core."""
     M, N = a.shape[0], b.shape[1]
     if M * a.shape[1] * N < SMALL_PRODUCT:
-        return a @ b
+        with one_blas_thread:
+            return a @ b
     y = np.empty((M, N), np.result_type(a, b))
     spread(lambda start, stop: np.matmul(a[start:stop], b, out=y[start:stop]), M, -(-M // 2))
     return y
@@ -33,7 +36,7 @@ def conv2d(x, kernel, strides, dilation):
 
     def work(start, stop):
         columns = np.empty((stop - start, C, kh, kw, P, Q), dtype)
-        im2col(x[start:stop], columns, strides, dilation)
+        loops.im2col(x[start:stop], columns, strides, dilation)
         np.matmul(kernel, as_matrices(columns), out=y[start:stop].reshape(stop - start, F, P * Q))
     spread(work, len(x), piece(x, C * kh * kw * P * Q))
     return y
@@ -50,7 +53,7 @@ def conv2d_kernel_gradient(x, dy, kernel_size, strides, dilation):
 
     def work(start, stop):
         columns = np.empty((stop - start, C, kh, kw, P, Q), dtype)
-        im2col(x[start:stop], columns, strides, dilation)
+        loops.im2col(x[start:stop], columns, strides, dilation)
         np.matmul(dy[start:stop], as_matrices(columns).swapaxes(1, 2)).sum(axis=0, out=partial[start // samples])
     spread(work, N, samples)
     return partial.sum(axis=0).reshape(F, C, kh, kw)
@@ -66,7 +69,7 @@ def conv2d_input_gradient(dy, kernel, input_size, strides, dilation):
 
     def work(start, stop):
         dcolumns = np.matmul(kernel.T, dy[start:stop]).reshape(stop - start, C, kh, kw, P, Q)
-        col2im(dcolumns, dx[start:stop], strides, dilation)
+        loops.col2im(dcolumns, dx[start:stop], strides, dilation)
     spread(work, N, piece(dx, C * kh * kw * P * Q))
     return dx
 
@@ -76,7 +79,7 @@ def max_pool2d(x, pool_size, strides):
     x = np.ascontiguousarray(x)
     y = np.empty((*x.shape[:2], *windows(x.shape[2:], pool_size, strides)), x.dtype)
     argmax = np.empty(y.shape, np.int32)
-    spread(lambda start, stop: max_pool(x[start:stop], y[start:stop], argmax[start:stop], pool_size, strides),
+    spread(lambda start, stop: loops.max_pool(x[start:stop], y[start:stop], argmax[start:stop], pool_size, strides),
            len(x), piece(x, x[:1].size))
     return y, argmax
 
@@ -85,7 +88,7 @@ def max_pool2d_gradient(dy, argmax, input_size, pool_size, strides):
     """Send each upstream gradient to the pixel that won."""
     dy = np.ascontiguousarray(dy)
     dx = np.zeros((*dy.shape[:2], *input_size), dy.dtype)
-    spread(lambda start, stop: max_unpool(dy[start:stop], argmax[start:stop], dx[start:stop], pool_size, strides),
+    spread(lambda start, stop: loops.max_unpool(dy[start:stop], argmax[start:stop], dx[start:stop], pool_size, strides),
            len(dx), piece(dx, dx[:1].size))
     return dx
 
@@ -94,7 +97,7 @@ def sum_pool2d(x, pool_size, strides):
     """Add up each window."""
     x = np.ascontiguousarray(x)
     y = np.zeros((*x.shape[:2], *windows(x.shape[2:], pool_size, strides)), x.dtype)
-    spread(lambda start, stop: sum_pool(x[start:stop], y[start:stop], pool_size, strides),
+    spread(lambda start, stop: loops.sum_pool(x[start:stop], y[start:stop], pool_size, strides),
            len(x), piece(x, x[:1].size))
     return y
 
@@ -103,9 +106,84 @@ def sum_pool2d_gradient(dy, input_size, pool_size, strides):
     """Send each upstream gradient to every pixel of its window."""
     dy = np.ascontiguousarray(dy)
     dx = np.zeros((*dy.shape[:2], *input_size), dy.dtype)
-    spread(lambda start, stop: sum_unpool(dy[start:stop], dx[start:stop], pool_size, strides),
+    spread(lambda start, stop: loops.sum_unpool(dy[start:stop], dx[start:stop], pool_size, strides),
            len(dx), piece(dx, dx[:1].size))
     return dx
+
+
+def adam(p, g, m, v, rate, beta_1, beta_2, epsilon):
+    """Update p, m and v in one pass over memory instead of NumPy's eleven."""
+    g = np.ascontiguousarray(g, p.dtype).reshape(-1)
+    flat = [array.reshape(-1) for array in (p, m, v)]                  # views: the parameters are contiguous
+    spread(lambda start, stop: loops.adam(flat[0][start:stop], g[start:stop], flat[1][start:stop],
+                                          flat[2][start:stop], rate, beta_1, beta_2, epsilon),
+           p.size, max(SMALL_UPDATE, -(-p.size // 2)))
+
+
+def conv2d_relu_max_pool2d(x, kernel, bias, strides, dilation, pool_size):
+    """Convolve, add the bias, cut off below 0 and pool, with windows that do not overlap.
+
+    What the convolution returns is four times the size of what is left of it in the end (for 2x2 windows), and
+    writing it to memory and reading it again takes longer than computing it: here it never leaves the cache.
+    Windows are laid out as rows, channels last, which makes them copies of whole stretches of the image; and in
+    the order of pooling, so that its maximum is over neighbouring rows, all filters at once.
+
+    Returns y (N, F, P, Q) and the place of each winner, (N, P*Q, F), -1 where the maximum is cut off.
+    """
+    dtype = np.result_type(x, kernel)
+    x, (F, C, kh, kw) = np.ascontiguousarray(x, dtype), kernel.shape
+    P, Q = windows(windows(x.shape[2:], (kh, kw), strides, dilation), pool_size, pool_size)
+    weights = np.ascontiguousarray(kernel.transpose(2, 3, 1, 0), dtype).reshape(kh * kw * C, F)
+    y, winner, places = np.empty((len(x), F, P, Q), dtype), np.empty((len(x), P * Q, F), np.int8), np.prod(pool_size)
+
+    def work(start, stop):
+        n = stop - start
+        rows = pooled_rows(x[start:stop], (kh, kw), strides, dilation, pool_size, (P, Q))
+        z = np.matmul(rows, weights).reshape(n, P * Q, places, F)            # (n, P*Q*places, R) @ (R, F)
+        best = np.empty((n, P * Q, F), dtype)
+        loops.bias_relu_max(z, bias, best, winner[start:stop])
+        loops.swap(best, y[start:stop].reshape(n, F, P * Q))
+    spread(work, len(x), piece(x, P * Q * places * (len(weights) + F)))
+    return y, winner
+
+
+def conv2d_relu_max_pool2d_gradient(dy, winner, x, kernel, strides, dilation, pool_size, need_dx):
+    """Go back through all of it, a few samples at a time; returns dkernel, dbias, and dx if it is needed."""
+    dtype = np.result_type(dy, kernel)
+    x, dy, (N, F, P, Q) = np.ascontiguousarray(x, dtype), np.ascontiguousarray(dy, dtype), dy.shape
+    (C, kh, kw), places = kernel.shape[1:], np.prod(pool_size)
+    weights = np.ascontiguousarray(kernel.transpose(0, 2, 3, 1), dtype).reshape(F, kh * kw * C)
+    samples = piece(x, P * Q * places * (kh * kw * C + F))
+    pieces = -(-N // samples)
+    dweights, dbias = np.zeros((pieces, kh * kw * C, F), dtype), np.zeros((pieces, F), dtype)
+    dx = np.empty(x.shape, dtype) if need_dx else None
+
+    def work(start, stop):
+        n, part = stop - start, start // samples
+        upstream, dz = np.empty((n, P * Q, F), dtype), np.empty((n, P * Q, places, F), dtype)
+        loops.swap(dy[start:stop].reshape(n, F, P * Q), upstream)
+        loops.bias_relu_max_gradient(upstream, winner[start:stop], dz, dbias[part])
+        dz = dz.reshape(n, P * Q * places, F)
+        rows = pooled_rows(x[start:stop], (kh, kw), strides, dilation, pool_size, (P, Q))
+        np.matmul(rows.swapaxes(1, 2), dz).sum(axis=0, out=dweights[part])   # (n, R, P*Q*places) @ (.., F)
+        if need_dx:
+            drows = np.matmul(dz, weights).reshape(n, P, Q, *pool_size, kh, kw, C)
+            image = np.zeros((n, *x.shape[2:], C), dtype)
+            loops.pooled_row2im(drows, image, strides, dilation)
+            loops.swap(image.reshape(n, -1, C), dx[start:stop].reshape(n, C, -1))
+    spread(work, N, samples)
+    dkernel = dweights.sum(axis=0).reshape(kh, kw, C, F).transpose(3, 2, 0, 1)
+    return np.ascontiguousarray(dkernel), dbias.sum(axis=0), dx
+
+
+def pooled_rows(x, window, strides, dilation, pool_size, size):
+    """Return the windows that end up in pooling windows as rows: (n, P*Q*places, kh*kw*C)."""
+    n, C, H, W = x.shape
+    image = np.empty((n, H, W, C), x.dtype)
+    loops.swap(x.reshape(n, C, H * W), image.reshape(n, H * W, C))
+    rows = np.empty((n, *size, *pool_size, *window, C), x.dtype)
+    loops.pooled_im2row(image, rows, strides, dilation)
+    return rows.reshape(n, -1, window[0] * window[1] * C)
 
 
 def piece(x, numbers):
@@ -117,86 +195,3 @@ def as_matrices(columns):
     """See columns (n, C, kh, kw, P, Q) as n matrices (C*kh*kw, P*Q)."""
     n, C, kh, kw, P, Q = columns.shape
     return columns.reshape(n, C * kh * kw, P * Q)
-
-
-# What follows is compiled: each function works through the samples it is given, and writes to its second array.
-
-@compiled
-def im2col(x, columns, strides, dilation):
-    """Copy the windows of x (n, C, H, W) into columns (n, C, kh, kw, P, Q)."""
-    N, C, kh, kw, P, Q = columns.shape
-    for n, c, i, j in np.ndindex((N, C, kh, kw)):
-        for p in range(P):
-            row, left = p * strides[0] + i * dilation[0], j * dilation[1]
-            if strides[1] == 1:
-                columns[n, c, i, j, p, :] = x[n, c, row, left:left + Q]
-            else:
-                for q in range(Q):
-                    columns[n, c, i, j, p, q] = x[n, c, row, q * strides[1] + left]
-
-
-@compiled
-def col2im(columns, x, strides, dilation):
-    """Add columns (n, C, kh, kw, P, Q) back onto the pixels of x (n, C, H, W)."""
-    N, C, kh, kw, P, Q = columns.shape
-    for n, c, i, j in np.ndindex((N, C, kh, kw)):
-        for p in range(P):
-            row, left = p * strides[0] + i * dilation[0], j * dilation[1]
-            if strides[1] == 1:
-                x[n, c, row, left:left + Q] += columns[n, c, i, j, p, :]
-            else:
-                for q in range(Q):
-                    x[n, c, row, q * strides[1] + left] += columns[n, c, i, j, p, q]
-
-
-@compiled
-def max_pool(x, y, argmax, pool_size, strides):
-    """Fill y and argmax (n, C, P, Q) with each window's largest number and its place; the first wins a tie."""
-    N, C, P, Q = y.shape
-    for n, c, p in np.ndindex((N, C, P)):
-        best, winner = y[n, c, p], argmax[n, c, p]
-        for i in range(pool_size[0]):
-            row = x[n, c, p * strides[0] + i]
-            for j in range(pool_size[1]):
-                place = i * pool_size[1] + j
-                for q in range(Q):
-                    value, so_far = row[q * strides[1] + j], best[q]
-                    # the second case is a NaN, which compares as not larger and must not be lost
-                    better = (place == 0) | (value > so_far) | ((value != value) & (so_far == so_far))
-                    best[q] = value if better else so_far
-                    winner[q] = place if better else winner[q]
-
-
-@compiled
-def max_unpool(dy, argmax, dx, pool_size, strides):
-    """Add dy (n, C, P, Q) onto the winners in dx (n, C, H, W)."""
-    N, C, P, Q = dy.shape
-    for n, c, p, q in np.ndindex((N, C, P, Q)):
-        place = argmax[n, c, p, q]
-        i = place // pool_size[1]
-        dx[n, c, p * strides[0] + i, q * strides[1] + place - i * pool_size[1]] += dy[n, c, p, q]
-
-
-@compiled
-def sum_pool(x, y, pool_size, strides):
-    """Add each window of x (n, C, H, W) into y (n, C, P, Q)."""
-    N, C, P, Q = y.shape
-    for n, c, p in np.ndindex((N, C, P)):
-        total = y[n, c, p]
-        for i in range(pool_size[0]):
-            row = x[n, c, p * strides[0] + i]
-            for j in range(pool_size[1]):
-                for q in range(Q):
-                    total[q] += row[q * strides[1] + j]
-
-
-@compiled
-def sum_unpool(dy, dx, pool_size, strides):
-    """Add dy (n, C, P, Q) onto every pixel of its window in dx (n, C, H, W)."""
-    N, C, P, Q = dy.shape
-    for n, c, p in np.ndindex((N, C, P)):
-        for i in range(pool_size[0]):
-            row = dx[n, c, p * strides[0] + i]
-            for j in range(pool_size[1]):
-                for q in range(Q):
-                    row[q * strides[1] + j] += dy[n, c, p, q]

@@ -97,3 +97,10 @@ def sum_pool2d_gradient(dy, input_size, pool_size, strides):
     for i, j in np.ndindex(*pool_size):
         dx[:, :, *seen_by(i, j, dy.shape[2:], strides)] += dy
     return dx
+
+
+def adam(p, g, m, v, rate, beta_1, beta_2, epsilon):
+    """Update a parameter, the running mean of its gradient and that of its square, array by array."""
+    m += (1 - beta_1) * (g - m)
+    v += (1 - beta_2) * (g * g - v)
+    p -= rate * m / (np.sqrt(v) + epsilon)

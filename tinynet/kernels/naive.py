@@ -96,6 +96,14 @@ def sum_pool2d_gradient(dy, input_size, pool_size, strides):
     return dx
 
 
+def adam(p, g, m, v, rate, beta_1, beta_2, epsilon):
+    """Update a parameter, the running mean of its gradient and that of its square, number by number."""
+    for k in np.ndindex(*p.shape):
+        m[k] = beta_1 * m[k] + (1 - beta_1) * g[k]
+        v[k] = beta_2 * v[k] + (1 - beta_2) * g[k] ** 2
+        p[k] -= rate * m[k] / (np.sqrt(v[k]) + epsilon)
+
+
 def windows(size, window, strides, dilation=(1, 1)):
     """Count how many windows fit along each axis: (P, Q)."""
     return tuple((n - d * (k - 1) - 1) // s + 1

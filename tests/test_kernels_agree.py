@@ -1,0 +1,216 @@
+"""The three kernel sets give the same numbers, whatever the shapes, the dtype and the layout in memory."""
+
+import warnings
+from importlib import import_module
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from oracles import LAYOUTS, in_layout
+
+from tinynet import kernels
+
+naive, im2col, fast = (import_module(f"tinynet.kernels.{name}") for name in ("naive", "im2col", "fast"))
+# inf - inf is a NaN, and meant to be
+pytestmark = pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+
+TOLERANCE = {np.float32: {"rtol": 2e-5, "atol": 2e-5}, np.float64: {"rtol": 1e-12, "atol": 1e-12}}
+
+
+EXACT = {"rtol": 0, "atol": 0}
+
+
+class Case(NamedTuple):
+    """Sizes of one call, and how its arrays look."""
+
+    N: int = 2
+    C: int = 2
+    F: int = 2
+    window: tuple = (2, 3)
+    strides: tuple = (1, 1)
+    dilation: tuple = (1, 1)
+    counts: tuple = (2, 3)              # output rows and columns
+    left_over: tuple = (0, 0)           # rows and columns that no window reaches, below the stride
+    dtype: type = np.float32
+    layout: str = "contiguous"
+    specials: tuple = ()
+    seed: int = 0
+
+    @property
+    def image(self):
+        return tuple(d * (k - 1) + 1 + (p - 1) * s + r % s for k, s, d, p, r in
+                     zip(self.window, self.strides, self.dilation, self.counts, self.left_over, strict=True))
+
+    def array(self, *shape, few=False, salt=0):
+        rng = np.random.default_rng((self.seed, salt, *shape))
+        numbers = rng.integers(-2, 3, shape) if few else rng.normal(size=shape)
+        numbers = numbers.astype(self.dtype)
+        for special in self.specials if numbers.size else ():
+            numbers.ravel()[rng.integers(numbers.size)] = special
+        return in_layout(numbers, self.layout)
+
+
+def pairs(low, high):
+    return st.tuples(st.integers(low, high), st.integers(low, high))
+
+
+cases = st.builds(Case, N=st.integers(0, 3), C=st.integers(1, 3), F=st.integers(1, 3), window=pairs(1, 3),
+                  strides=pairs(1, 4), dilation=pairs(1, 3), counts=pairs(1, 3), left_over=pairs(0, 3),
+                  dtype=st.sampled_from([np.float32, np.float64]), layout=st.sampled_from(LAYOUTS),
+                  specials=st.one_of(st.just(()), st.lists(st.sampled_from([np.nan, np.inf, -np.inf, 0.0]),
+                                                           max_size=3).map(tuple)),
+                  seed=st.integers(0, 1000))
+
+
+def examples(test):
+    """Cases that every run of the tests must meet, whatever Hypothesis draws."""
+    for layout in LAYOUTS:
+        test = example(Case(layout=layout))(test)
+    for case in (Case(N=1), Case(N=0), Case(C=1), Case(F=1), Case(window=(1, 1)), Case(strides=(4, 3)),
+                 Case(strides=(2, 2), left_over=(1, 1), window=(3, 3)), Case(dilation=(2, 3)), Case(counts=(1, 1)),
+                 Case(dtype=np.float64, strides=(2, 1), dilation=(1, 2)), Case(specials=(np.nan,)),
+                 Case(specials=(np.inf, -np.inf)), Case(dtype=np.float64, layout="read-only", N=1, C=1)):
+        test = example(case)(test)
+    return given(case=cases)(test)
+
+
+def assert_same(function, *args, exact=False):
+    """Call a function of all three sets on the same arrays; return what the naive one gave."""
+    before = [np.array(arg) for arg in args if isinstance(arg, np.ndarray)]
+    expected = getattr(naive, function)(*args)
+    for other in (im2col, fast):
+        found = getattr(other, function)(*args)
+        pairs_of = zip(expected, found, strict=True) if isinstance(expected, tuple) else [(expected, found)]
+        for right, ours in pairs_of:
+            assert ours.dtype == right.dtype
+            assert ours.shape == right.shape
+            assert not any(np.shares_memory(ours, arg) for arg in args if isinstance(arg, np.ndarray))
+            near = TOLERANCE[ours.dtype.type] if ours.dtype.kind == "f" and not exact else EXACT
+            np.testing.assert_allclose(ours, right, **near, err_msg=f"{other.__name__}.{function}")
+    after = [np.array(arg) for arg in args if isinstance(arg, np.ndarray)]
+    for was, now in zip(before, after, strict=True):
+        np.testing.assert_array_equal(was, now, err_msg=f"{function} wrote to its input")
+    return expected
+
+
+@examples
+def test_matmul(case):
+    (M, K), N = case.window, case.N
+    assert_same("matmul", case.array(M, K, salt=1), case.array(K, N, salt=2))
+
+
+@examples
+def test_conv2d(case):
+    x, kernel = case.array(case.N, case.C, *case.image), case.array(case.F, case.C, *case.window, salt=1)
+    y = assert_same("conv2d", x, kernel, case.strides, case.dilation)
+    assert y.shape == (case.N, case.F, *case.counts)
+
+
+@examples
+def test_conv2d_kernel_gradient(case):
+    x, dy = case.array(case.N, case.C, *case.image), case.array(case.N, case.F, *case.counts, salt=1)
+    dkernel = assert_same("conv2d_kernel_gradient", x, dy, case.window, case.strides, case.dilation)
+    assert dkernel.shape == (case.F, case.C, *case.window)
+
+
+@examples
+def test_conv2d_input_gradient(case):
+    dy, kernel = case.array(case.N, case.F, *case.counts), case.array(case.F, case.C, *case.window, salt=1)
+    dx = assert_same("conv2d_input_gradient", dy, kernel, case.image, case.strides, case.dilation)
+    assert dx.shape == (case.N, case.C, *case.image)
+
+
+@examples
+def test_max_pool2d_and_its_argmax_with_many_ties(case):
+    case = case._replace(dilation=(1, 1))
+    x = case.array(case.N, case.C, *case.image, few=True)
+    y, argmax = assert_same("max_pool2d", x, case.window, case.strides, exact=True)
+    assert y.shape == argmax.shape == (case.N, case.C, *case.counts)
+
+
+@examples
+def test_max_pool2d_gradient(case):
+    case = case._replace(dilation=(1, 1))
+    x = case.array(case.N, case.C, *case.image, few=True)
+    dy = case.array(case.N, case.C, *case.counts, salt=1)
+    argmax = naive.max_pool2d(x, case.window, case.strides)[1]
+    dx = assert_same("max_pool2d_gradient", dy, argmax, case.image, case.window, case.strides)
+    assert dx.shape == (case.N, case.C, *case.image)
+
+
+@examples
+def test_sum_pool2d(case):
+    case = case._replace(dilation=(1, 1))
+    assert_same("sum_pool2d", case.array(case.N, case.C, *case.image), case.window, case.strides)
+
+
+@examples
+def test_sum_pool2d_gradient(case):
+    case = case._replace(dilation=(1, 1))
+    dy = case.array(case.N, case.C, *case.counts)
+    dx = assert_same("sum_pool2d_gradient", dy, case.image, case.window, case.strides)
+    assert dx.shape == (case.N, case.C, *case.image)
+
+
+def large(dtype):
+    """Make the arrays of a convolution worth cutting into pieces; no number of pieces divides its batch."""
+    rng = np.random.default_rng(0)
+    shapes = (37, 3, 23, 21), (8, 3, 5, 4), (37, 8, 10, 18)
+    return [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_work_that_is_cut_into_pieces_leaves_no_sample_out(dtype):
+    x, kernel, dy = large(dtype)
+    error = 2e-4 if dtype is np.float32 else 1e-10
+    for function, args in {
+        "conv2d": (x, kernel, (2, 1), (1, 1)),
+        "conv2d_kernel_gradient": (x, dy, (5, 4), (2, 1), (1, 1)),
+        "conv2d_input_gradient": (dy, kernel, (23, 21), (2, 1), (1, 1)),
+        "sum_pool2d": (x, (3, 2), (2, 2)),
+        "matmul": (x.reshape(37 * 3, -1), dy.reshape(37 * 8, -1)[:, :180].T.repeat(3, axis=0)[:483]),
+    }.items():
+        expected, found = getattr(im2col, function)(*args), getattr(fast, function)(*args)
+        np.testing.assert_allclose(found, expected, rtol=error, atol=error, err_msg=function)
+    y, argmax = fast.max_pool2d(x, (3, 2), (2, 2))
+    np.testing.assert_array_equal(y, im2col.max_pool2d(x, (3, 2), (2, 2))[0])
+    np.testing.assert_array_equal(argmax, im2col.max_pool2d(x, (3, 2), (2, 2))[1])
+    np.testing.assert_array_equal(fast.max_pool2d_gradient(y, argmax, (23, 21), (3, 2), (2, 2)),
+                                  im2col.max_pool2d_gradient(y, argmax, (23, 21), (3, 2), (2, 2)))
+
+
+def test_results_are_bitwise_the_same_whatever_the_number_of_threads(monkeypatch):
+    x, kernel, dy = large(np.float32)
+    found = []
+    for threads in "1", "2", "3", "2":
+        monkeypatch.setenv("TINYNET_NUM_THREADS", threads)
+        found.append([fast.conv2d(x, kernel, (2, 1), (1, 1)),
+                      fast.conv2d_kernel_gradient(x, dy, (5, 4), (2, 1), (1, 1)),
+                      fast.conv2d_input_gradient(dy, kernel, (23, 21), (2, 1), (1, 1)),
+                      fast.matmul(x.reshape(111, -1), x.reshape(111, -1).T.repeat(5, axis=1))])
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_whole_layer_of_infinities_comes_out_as_it_does_in_numpy():
+    x = np.array([[[[np.inf, 1.0], [2.0, 3.0]]], [[[-np.inf, 1.0], [np.inf, 3.0]]]])
+    kernel = np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
+    for name in kernels.NAMES:
+        y = import_module(f"tinynet.kernels.{name}").conv2d(x, kernel, (1, 1), (1, 1)).ravel()
+        assert y[0] == np.inf
+        assert np.isnan(y[1])
+
+
+def test_the_callers_errstate_holds_in_every_thread(monkeypatch):
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "2")
+    x, kernel, _ = large(np.float64)
+    x[:, :, ::7, ::5], x[:, :, 1::7, 1::5] = np.inf, -np.inf
+    with np.errstate(invalid="raise"), pytest.raises(FloatingPointError):
+        fast.conv2d(x, kernel, (1, 1), (1, 1))
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(5):
+            fast.conv2d(x, kernel, (1, 1), (1, 1))

@@ -1,0 +1,55 @@
+"""Rules about the function that forward hands out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynet.testing.gradients import check_gradients
+from tinynet.testing.specimen import Run, Specimen, expect, expect_equal, expect_same, finish, mode, run
+
+
+def gradients(s: Specimen) -> None:
+    """The gradients are the slopes of forward, as `check_gradients` measures them."""
+    for training in s.modes:
+        report = check_gradients(s.fresh(), s.x(3), training=training, raises=False)
+        expect(report.passed, f"they are wrong {mode(training)}\n{report}")
+
+
+def backward_linear(s: Specimen) -> None:
+    """Backward is linear in dy, however large dy is."""
+    for training in s.modes:
+        dys = s.dy(s.run().y), s.dy(s.run().y, seed=3)
+        first, second = (s.run(dy=dy, training=training).named() for dy in dys)
+        both = s.run(dy=1000 * dys[0] - dys[1], training=training).named()
+        for name in both.keys() - {"y"}:
+            expect_equal(both[name], 1000 * first[name] - second[name],
+                         f"{name} of 1000 dy1 - dy2 is not 1000 times that of dy1, less that of dy2", tolerance=1e-9)
+
+
+def backward_repeatable(s: Specimen) -> None:
+    """Backward can run again, and returns the same dx for the same dy."""
+    for training in s.modes:
+        y, backward = s.fresh().forward(s.x(), training)
+        first = backward(s.dy(y)).copy()
+        backward(s.dy(y, seed=3))
+        expect_equal(backward(s.dy(y)), first, "dx is not the same when backward runs again", tolerance=1e-9)
+
+
+def backward_overwrites(s: Specimen) -> None:
+    """Backward replaces what `grads` held; it does not add to it."""
+    for training in s.modes:
+        layer = s.fresh()
+        for key, array in layer.params.items():
+            layer.grads[key] = np.full_like(array, 7)
+        again = Run(*run(layer, s.x(), s.dy, training))
+        expect_same(again, s.run(training=training), "when grads held sevens before")
+
+
+def live_forwards(s: Specimen) -> None:
+    """Two forwards can be alive at once: neither disturbs the backward of the other."""
+    for training in s.modes:
+        layer = s.fresh()
+        y, backward = layer.forward(s.x(), training)
+        layer.forward(s.x(seed=3), training)
+        expect_same(finish(layer, y, backward, s.dy(y)), s.run(training=training),
+                    "when another forward ran before its backward")

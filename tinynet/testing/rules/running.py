@@ -1,0 +1,59 @@
+"""Rules about the ways to run: in training and inference, at random, in threads, on every kernel set."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from tinynet import kernels
+from tinynet.testing.specimen import Specimen, attempt, expect, expect_equal, expect_same
+
+
+def training_declared(s: Specimen) -> None:
+    """Training differs from inference only in a layer that says so: ``differs_in_training = True``."""
+    if True not in s.modes:
+        expect_same(s.run(training=True), s.run(), "in training as in inference, and differs_in_training is False")
+
+
+def inference_repeatable(s: Specimen) -> None:
+    """In inference the same x gives the same y, to the bit."""
+    layer = s.fresh()
+    first = layer(s.x()).copy()
+    expect_equal(layer(s.x()), first, "y is not the same when the same x comes again")
+
+
+def random_from_build(s: Specimen) -> None:
+    """All randomness is from the generator that build is given, and none from NumPy's global state."""
+    before = pickle.dumps(np.random.get_state())
+    if not s.make_layer().params:                     # else the weights are older than build's generator
+        for key, array in s.build()[0].params.items():
+            expect_equal(array, s.built.params[key], f"params[{key!r}] is not the same from generators of one seed")
+    for training in s.modes:
+        expect_same(s.run(training=training), s.run(training=training), "in two copies of the layer", tolerance=0)
+    expect(pickle.dumps(np.random.get_state()) == before, "NumPy's global random state was used")
+
+
+def threads(s: Specimen) -> None:
+    """In inference several threads can use the layer at once."""
+    layer, batches = s.fresh(), [s.x(seed=seed) for seed in range(16)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)                       # threads take turns often: a race shows
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(layer, batches))
+    finally:
+        sys.setswitchinterval(interval)
+    for got, x in zip(together, batches, strict=True):
+        expect_equal(got, s.run(x).y, "y is not the same when four threads run at once", tolerance=1e-9)
+
+
+def kernel_sets_agree(s: Specimen) -> None:
+    """Every kernel set gives the same numbers: naive, im2col, fast."""
+    for training in s.modes:
+        usual = s.run(s.x(2), training=training)
+        for name in kernels.NAMES:
+            with attempt(f"with the kernel set {name!r}"), kernels.use(name):
+                expect_same(s.run(s.x(2), training=training), usual)

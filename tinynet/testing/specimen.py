@@ -1,0 +1,204 @@
+"""A layer on the bench: built once, copied for every experiment, with batches to try it on."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinynet.layers.base import Layer, Shape
+
+# The same numbers, laid out otherwise in memory; a layer must not care.
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "C-ordered": np.ascontiguousarray,
+    "Fortran-ordered": np.asfortranarray,
+    "every other number of a larger array": lambda array: np.repeat(array, 2, axis=-1)[..., ::2],
+    "with negative strides": lambda array: np.flip(np.flip(array).copy()),
+    "read-only": lambda array: read_only(array.copy()),
+}
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """Forbid writing to an array, and return it."""
+    array.flags.writeable = False
+    return array
+
+
+class Broken(Exception):  # noqa: N818  (no error of the program: what a rule says when it is broken)
+    """A rule is broken; the message says what was seen."""
+
+
+class NotApplicable(Exception):  # noqa: N818
+    """A rule has nothing to say here; the message says why."""
+
+
+class Run(NamedTuple):
+    """What one forward and backward handed out."""
+
+    y: np.ndarray
+    dx: np.ndarray
+    grads: dict[str, np.ndarray]
+
+    def named(self) -> dict[str, np.ndarray]:
+        """Return all arrays under the names that messages use."""
+        return {"y": self.y, "dx": self.dx, **named("grads", self.grads)}
+
+    def copy(self) -> Run:
+        """Return a run with arrays of its own."""
+        return Run(self.y.copy(), self.dx.copy(), {key: grad.copy() for key, grad in self.grads.items()})
+
+
+def named(what: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the same arrays under the names that messages use: ``grads['kernel']``."""
+    return {f"{what}[{key!r}]": array for key, array in arrays.items()}
+
+
+class Specimen:
+    """A layer to be checked, and what the rules do with it.
+
+    Every experiment gets a fresh copy of the one built layer, so that copies begin with the same parameters and
+    the same random state: a stochastic layer repeats itself, and no experiment sees the traces of another.
+
+    Parameters
+    ----------
+    make_layer : returns a fresh layer.
+    input_shape : shape of one sample.
+    make_x : ``make_x(shape, rng)`` returns a batch; None draws from N(0, 1).
+    """
+
+    seed = 0
+    batch_size = 5              # odd, so that it does not divide evenly
+
+    def __init__(self, make_layer: Callable[[], Layer], input_shape: Shape,
+                 make_x: Callable[..., np.ndarray] | None = None):
+        self.make_layer, self.input_shape = make_layer, input_shape
+        self.make_x = make_x or (lambda shape, rng: rng.standard_normal(shape))
+
+    @cached_property
+    def built(self) -> Layer:
+        """The layer as `build` leaves it; experiments are made on copies."""
+        return self.build()[0]
+
+    @cached_property
+    def modes(self) -> tuple[bool, ...]:
+        """The values of `training` that make a difference to this layer."""
+        return (False, True) if any(part.differs_in_training for part in self.built.leaves()) else (False,)
+
+    def build(self) -> tuple[Layer, Any]:
+        """Make and build a layer; return it, and the output shape that build claims."""
+        layer = self.make_layer()
+        if not isinstance(layer, Layer):
+            raise Broken(f"expected make_layer to return a Layer; it returned {layer!r}")
+        claimed = layer.build(self.input_shape, np.random.default_rng(self.seed))
+        layer.input_shape, layer.output_shape = self.input_shape, claimed
+        return layer, claimed
+
+    def fresh(self, dtype: Any = np.float64) -> Layer:
+        """Return a copy of the built layer, its parameters cast to `dtype`."""
+        modules = {id(module): module for module in list(sys.modules.values())}    # held, not copied
+        layer = copy.deepcopy(self.built, modules)
+        for key, array in layer.params.items():
+            layer.params[key] = array.astype(dtype)
+        return layer
+
+    def x(self, n: int | None = None, dtype: Any = np.float64, seed: int = 1) -> np.ndarray:
+        """Return a new array of `n` samples; the same numbers for the same seed, whatever the dtype."""
+        shape = (self.batch_size if n is None else n, *self.input_shape)
+        return np.array(self.make_x(shape, np.random.default_rng(seed)), np.float32).astype(dtype)
+
+    def dy(self, y: np.ndarray, seed: int = 2) -> np.ndarray:
+        """Return a new random upstream gradient for outputs like `y`."""
+        return np.random.default_rng(seed).standard_normal(y.shape).astype(np.float32).astype(y.dtype)
+
+    def run(self, x: np.ndarray | None = None, dy: np.ndarray | None = None, *, training: bool = False) -> Run:
+        """Run a fresh copy forward and backward; the usual batch unless given another."""
+        x = self.x() if x is None else x
+        return run(self.fresh(x.dtype), x, self.dy if dy is None else dy, training)
+
+
+def run(layer: Layer, x: np.ndarray, dy: Any, training: bool = False) -> Run:
+    """Run `layer` forward and backward; `dy` is the upstream gradient, or a function that makes it from y."""
+    y, backward = layer.forward(x, training)
+    return finish(layer, y, backward, dy(y) if callable(dy) else dy)
+
+
+def finish(layer: Layer, y: np.ndarray, backward: Callable, dy: np.ndarray) -> Run:
+    """Run what forward returned backward."""
+    return Run(y, backward(dy), dict(layer.grads))
+
+
+def mode(training: bool) -> str:
+    """Say in words which mode a forward ran in."""
+    return "in training" if training else "in inference"
+
+
+@contextmanager
+def attempt(what: str) -> Iterator[None]:
+    """Add to whatever goes wrong in the block what was being tried."""
+    try:
+        yield
+    except Broken as broken:
+        raise Broken(f"{what}: {broken}") from None
+    except Exception as error:
+        raise Broken(f"{what}: {describe(error)}") from error
+
+
+def describe(error: Exception) -> str:
+    """Say what an exception says, and where it was raised."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"raised {type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno}, in {frame.name})"
+
+
+def expect(condition: object, message: str) -> None:
+    """Say that a rule is broken unless `condition` holds."""
+    if not condition:
+        raise Broken(message)
+
+
+def expect_same(got: Run, wanted: Run, when: str = "", tolerance: float = 1e-9) -> None:
+    """Say which array of a run is not what it should be; `tolerance` is relative to its largest number."""
+    arrays = got.named()
+    for name, array in wanted.named().items():
+        expect(name in arrays, f"{name} is missing {when}".rstrip())
+        expect_equal(arrays[name], array, f"{name} is not the same {when}".rstrip(), tolerance)
+
+
+def expect_equal(got: np.ndarray, wanted: np.ndarray, message: str, tolerance: float = 0.0) -> None:
+    """Say where two arrays differ most, if they do."""
+    expect(got.shape == wanted.shape, f"{message}: shape {got.shape}, expected {wanted.shape}")
+    with np.errstate(invalid="ignore", over="ignore"):
+        error = np.where((got == wanted) | (np.isnan(got) & np.isnan(wanted)), 0, np.abs(got - wanted))
+    error = np.where(np.isnan(error), np.inf, error)
+    scale = np.abs(wanted[np.isfinite(wanted)]).max(initial=0.0)
+    if error.size and error.max() > tolerance * scale:
+        at = tuple(map(int, np.unravel_index(error.argmax(), error.shape)))
+        raise Broken(f"{message}: {got[at]:.6g} at {list(at)}, expected {wanted[at]:.6g}")
+
+
+def generators(thing: Any, seen: set[int] | None = None) -> Iterator[np.random.Generator]:
+    """Find every random generator that an object holds, at whatever depth."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen or isinstance(thing, (type, ModuleType)):
+        return
+    seen.add(id(thing))
+    if isinstance(thing, np.random.Generator):
+        yield thing
+    parts = thing.values() if isinstance(thing, dict) else thing if isinstance(thing, (list, tuple)) else ()
+    for part in (*parts, *getattr(thing, "__dict__", {}).values()):
+        yield from generators(part, seen)
+
+
+def reseed(layer: Layer) -> Layer:
+    """Put every generator in `layer` into one and the same state, and return the layer."""
+    for generator in generators(layer):
+        kind: Any = type(generator.bit_generator)
+        generator.bit_generator.state = kind(0).state
+    return layer
