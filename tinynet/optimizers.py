@@ -103,7 +103,6 @@ class SGD(Optimizer):
         p += self.momentum * velocity - learning_rate * g if self.nesterov else velocity
 
     def get_config(self):
-        """Return the arguments that make this optimizer again."""
         return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
 
 
@@ -129,7 +128,6 @@ class RMSprop(Optimizer):
         p -= learning_rate * g / np.sqrt(square + self.epsilon)
 
     def get_config(self):
-        """Return the arguments that make this optimizer again."""
         return {**super().get_config(), "rho": self.rho, "epsilon": self.epsilon}
 
 
@@ -161,7 +159,6 @@ class Adam(Optimizer):
         kernels.current().adam(p, g, slots["m"], slots["v"], rate, self.beta_1, self.beta_2, self.epsilon)
 
     def get_config(self):
-        """Return the arguments that make this optimizer again."""
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
 
 

@@ -135,7 +135,7 @@ class Sequential(Layer):
     # Being a layer.
 
     @property
-    def params(self) -> dict[str, np.ndarray]:                     # type: ignore[override]
+    def params(self) -> dict[str, np.ndarray]:
         """The parameters of all layers, under ``layer/key``; writing to it writes to them."""
         return Joined((name, layer.params) for name, layer in self._named())
 
@@ -144,7 +144,7 @@ class Sequential(Layer):
         self.params.update(value)
 
     @property
-    def grads(self) -> dict[str, np.ndarray]:                      # type: ignore[override]
+    def grads(self) -> dict[str, np.ndarray]:
         """The gradients of all layers, under ``layer/key``; writing to it writes to them."""
         return Joined((name, layer.grads) for name, layer in self._named())
 
@@ -375,9 +375,9 @@ class Joined(dict):
         self.parts[name][rest] = array
         super().__setitem__(key, array)
 
-    def update(self, other: Any = (), **more: Any) -> None:
+    def update(self, other: Any) -> None:                          # type: ignore[override]
         """Set every entry of another dict."""
-        for key, array in dict(other, **more).items():
+        for key, array in other.items():
             self[key] = array
 
 

@@ -4,11 +4,13 @@ Besides the functions that every kernel set has, there are some that do the work
 `tinynet.fusing` puts in their place.
 """
 
+import math
+
 import numpy as np
 
-from tinynet.kernels import loops
+from tinynet.kernels import im2col, loops
 from tinynet.kernels.naive import windows
-from tinynet.kernels.threads import one_blas_thread, spread
+from tinynet.kernels.threads import one_blas_thread, scratch, spread
 
 SMALL_PRODUCT = 2_000_000      # multiply-adds below which waking a second thread costs more than it saves
 SMALL_UPDATE = 100_000         # parameters below which one thread updates them all
@@ -113,10 +115,11 @@ def sum_pool2d_gradient(dy, input_size, pool_size, strides):
 
 def adam(p, g, m, v, rate, beta_1, beta_2, epsilon):
     """Update p, m and v in one pass over memory instead of NumPy's eleven."""
-    g = np.ascontiguousarray(g, p.dtype).reshape(-1)
-    flat = [array.reshape(-1) for array in (p, m, v)]                  # views: the parameters are contiguous
-    spread(lambda start, stop: loops.adam(flat[0][start:stop], g[start:stop], flat[1][start:stop],
-                                          flat[2][start:stop], rate, beta_1, beta_2, epsilon),
+    if not all(array.flags.c_contiguous for array in (p, m, v)):        # laid out by somebody else: cannot be flat
+        im2col.adam(p, g, m, v, rate, beta_1, beta_2, epsilon)
+        return
+    flat = [np.ascontiguousarray(array, p.dtype).reshape(-1) for array in (p, g, m, v)]
+    spread(lambda start, stop: loops.adam(*(array[start:stop] for array in flat), rate, beta_1, beta_2, epsilon),
            p.size, max(SMALL_UPDATE, -(-p.size // 2)))
 
 
@@ -134,14 +137,17 @@ def conv2d_relu_max_pool2d(x, kernel, bias, strides, dilation, pool_size):
     x, (F, C, kh, kw) = np.ascontiguousarray(x, dtype), kernel.shape
     P, Q = windows(windows(x.shape[2:], (kh, kw), strides, dilation), pool_size, pool_size)
     weights = np.ascontiguousarray(kernel.transpose(2, 3, 1, 0), dtype).reshape(kh * kw * C, F)
-    y, winner, places = np.empty((len(x), F, P, Q), dtype), np.empty((len(x), P * Q, F), np.int8), np.prod(pool_size)
+    y, places = np.empty((len(x), F, P, Q), dtype), math.prod(pool_size)
+    winner = np.empty((len(x), P * Q, F), np.int8 if places < 128 else np.int32)
 
     def work(start, stop):
         n = stop - start
         rows = pooled_rows(x[start:stop], (kh, kw), strides, dilation, pool_size, (P, Q))
-        z = np.matmul(rows, weights).reshape(n, P * Q, places, F)            # (n, P*Q*places, R) @ (R, F)
-        best = np.empty((n, P * Q, F), dtype)
-        loops.bias_relu_max(z, bias, best, winner[start:stop])
+        z = scratch("z", (n, P * Q * places, F), dtype)
+        np.matmul(rows, weights, out=z)                                      # (n, P*Q*places, R) @ (R, F)
+        best = scratch("best", (n, P * Q, F), dtype)
+        loops.bias_relu_max(z.reshape(n, P * Q, places, F), bias, best, winner[start:stop],
+                            loops.known(places))
         loops.swap(best, y[start:stop].reshape(n, F, P * Q))
     spread(work, len(x), piece(x, P * Q * places * (len(weights) + F)))
     return y, winner
@@ -151,38 +157,40 @@ def conv2d_relu_max_pool2d_gradient(dy, winner, x, kernel, strides, dilation, po
     """Go back through all of it, a few samples at a time; returns dkernel, dbias, and dx if it is needed."""
     dtype = np.result_type(dy, kernel)
     x, dy, (N, F, P, Q) = np.ascontiguousarray(x, dtype), np.ascontiguousarray(dy, dtype), dy.shape
-    (C, kh, kw), places = kernel.shape[1:], np.prod(pool_size)
+    (C, kh, kw), places = kernel.shape[1:], math.prod(pool_size)
     weights = np.ascontiguousarray(kernel.transpose(0, 2, 3, 1), dtype).reshape(F, kh * kw * C)
     samples = piece(x, P * Q * places * (kh * kw * C + F))
     pieces = -(-N // samples)
     dweights, dbias = np.zeros((pieces, kh * kw * C, F), dtype), np.zeros((pieces, F), dtype)
-    dx = np.empty(x.shape, dtype) if need_dx else None
+    dx = np.empty(x.shape if need_dx else 0, dtype)
 
     def work(start, stop):
         n, part = stop - start, start // samples
-        upstream, dz = np.empty((n, P * Q, F), dtype), np.empty((n, P * Q, places, F), dtype)
+        upstream, dz = scratch("best", (n, P * Q, F), dtype), scratch("z", (n, P * Q, places, F), dtype)
         loops.swap(dy[start:stop].reshape(n, F, P * Q), upstream)
         loops.bias_relu_max_gradient(upstream, winner[start:stop], dz, dbias[part])
         dz = dz.reshape(n, P * Q * places, F)
         rows = pooled_rows(x[start:stop], (kh, kw), strides, dilation, pool_size, (P, Q))
         np.matmul(rows.swapaxes(1, 2), dz).sum(axis=0, out=dweights[part])   # (n, R, P*Q*places) @ (.., F)
         if need_dx:
-            drows = np.matmul(dz, weights).reshape(n, P, Q, *pool_size, kh, kw, C)
-            image = np.zeros((n, *x.shape[2:], C), dtype)
-            loops.pooled_row2im(drows, image, strides, dilation)
+            drows = scratch("rows", rows.shape, dtype)                      # the rows themselves are used up
+            np.matmul(dz, weights, out=drows)
+            image = scratch("image", (n, *x.shape[2:], C), dtype)
+            image[...] = 0
+            loops.pooled_row2im(drows.reshape(n, P, Q, *pool_size, kh, kw, C), image, strides, dilation)
             loops.swap(image.reshape(n, -1, C), dx[start:stop].reshape(n, C, -1))
     spread(work, N, samples)
     dkernel = dweights.sum(axis=0).reshape(kh, kw, C, F).transpose(3, 2, 0, 1)
-    return np.ascontiguousarray(dkernel), dbias.sum(axis=0), dx
+    return np.ascontiguousarray(dkernel), dbias.sum(axis=0), dx if need_dx else None
 
 
 def pooled_rows(x, window, strides, dilation, pool_size, size):
     """Return the windows that end up in pooling windows as rows: (n, P*Q*places, kh*kw*C)."""
     n, C, H, W = x.shape
-    image = np.empty((n, H, W, C), x.dtype)
+    image = scratch("image", (n, H, W, C), x.dtype)
     loops.swap(x.reshape(n, C, H * W), image.reshape(n, H * W, C))
-    rows = np.empty((n, *size, *pool_size, *window, C), x.dtype)
-    loops.pooled_im2row(image, rows, strides, dilation)
+    rows = scratch("rows", (n, *size, *pool_size, *window, C), x.dtype)
+    loops.pooled_im2row(image, rows, strides, dilation, loops.known(window[1] * C if dilation[1] == 1 else C))
     return rows.reshape(n, -1, window[0] * window[1] * C)
 
 

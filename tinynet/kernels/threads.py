@@ -7,11 +7,13 @@ here, by plain Python threads: compiled kernels and NumPy's products both let go
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 
@@ -47,6 +49,18 @@ def spread(work: Callable[[int, int], object], n: int, piece: int) -> None:
                     helper.result()
 
 
+def scratch(use: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return room for one `use` in one thread, with whatever was left in it: the same memory at every call.
+
+    A fresh array of a megabyte costs more than filling it: the system hands its pages out zeroed, one by one. What
+    is written here lives until this thread asks for the same use again, so nothing of it may be handed out.
+    """
+    room, size = _scratch.__dict__, math.prod(shape) * dtype.itemsize
+    if use not in room or len(room[use]) < size:
+        room[use] = np.empty(size, np.uint8)
+    return room[use][:size].view(dtype).reshape(shape)
+
+
 class _OneBlasThread:
     """``with one_blas_thread:`` NumPy's products use one thread; the last block to end restores what was."""
 
@@ -67,6 +81,7 @@ class _OneBlasThread:
                 self._limiter.restore_original_limits()
 
 
+_scratch = threading.local()
 _made: dict[str, object] = {}                # the pool and the BLAS controller, made when first needed
 
 

@@ -100,7 +100,6 @@ class Activation(Layer):
         return [Step("", self, self.forward)] if self.activation is None else self.activation.steps()
 
     def get_config(self):
-        """Return the arguments that make this layer again."""
         return {**super().get_config(), "activation": to_config(self.activation)}
 
 

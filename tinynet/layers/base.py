@@ -99,7 +99,6 @@ class Layer:
         return sum(array.size for array in self.params.values())
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make this layer again: what it was given, as scalars, lists, dicts."""
         config = {key: value for key, value in self._given.items() if value is not None}
         return config if self.trainable else {**config, "trainable": False}
 
@@ -151,7 +150,7 @@ def run_steps(steps: Iterable[Step], x: np.ndarray, training: bool = False) -> t
         x, backward = step.run(x, training)
         backwards.append(backward)
 
-    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
+    def run_back(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         if need_dx:
             for back in reversed(backwards):
                 dy = back(dy)
@@ -162,7 +161,7 @@ def run_steps(steps: Iterable[Step], x: np.ndarray, training: bool = False) -> t
         for back in backwards[first:first + 1]:
             without_dx(back)(dy)
         return None
-    return x, backward
+    return x, run_back
 
 
 def without_dx(backward: Backward) -> Backward:

@@ -83,7 +83,6 @@ class Conv2D(Weighted):
         self.windows.check(x, self.params["kernel"].shape[1])
 
     def get_config(self):
-        """Return the arguments that make this layer again."""
         return {**super().get_config(), "filters": self.filters, "kernel_size": list(self.windows.size),
                 "strides": list(self.windows.strides), "padding": self.windows.padding,
                 "dilation_rate": list(self.windows.dilation)}

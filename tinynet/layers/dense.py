@@ -74,5 +74,4 @@ class Dense(Weighted):
         self.expect(x.ndim >= 2 and x.shape[-1] == inputs, f"input (N, {inputs})", x.shape)
 
     def get_config(self):
-        """Return the arguments that make this layer again."""
         return {**super().get_config(), "units": self.units}

@@ -40,8 +40,9 @@ class Dropout(Layer):
         """Return (y, backward), both of the shape of x."""
         if not training or self.rate == 0:
             return x, lambda dy: dy
-        self.expect(self.rng is not None, "a generator, which build(input_shape, rng) hands over", None)
-        keep = self.rng.random(x.shape, dtype=np.float32) >= self.rate
+        if self.rng is None:
+            raise ValueError(f"{self}: has no random generator yet. Call build(input_shape, rng) first.")
+        keep = self.rng.integers(2**16, size=x.shape, dtype=np.uint16) >= round(self.rate * 2**16)
         mask = keep * x.dtype.type(1 / (1 - self.rate))          # 0 or the scale, in the dtype of x
 
         def backward(dy):
@@ -49,5 +50,4 @@ class Dropout(Layer):
         return x * mask, backward
 
     def get_config(self):
-        """Return the arguments that make this layer again."""
         return {**super().get_config(), "rate": self.rate}

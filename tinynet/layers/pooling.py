@@ -34,7 +34,6 @@ class Pooling(Layer):
         return self.output_shape
 
     def get_config(self):
-        """Return the arguments that make this layer again."""
         return {**super().get_config(), "pool_size": list(self.windows.size),
                 "strides": list(self.windows.strides), "padding": self.windows.padding}
 

@@ -66,7 +66,6 @@ class Weighted(Layer):
         return [("kernel", self.kernel_regularizer)] if self.kernel_regularizer else []
 
     def get_config(self):
-        """Return the arguments that make this layer again."""
         return {**super().get_config(), "activation": to_config(self.activation), "use_bias": self.use_bias,
                 "kernel_initializer": to_config(self.kernel_initializer),
                 "bias_initializer": to_config(self.bias_initializer),
