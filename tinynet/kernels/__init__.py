@@ -14,7 +14,8 @@
     adam(p, g, m, v, rate, beta_1, beta_2, epsilon)                            changes p, m and v, of one shape
 
 The convolutions and poolings see images that are padded already: a window lies wholly inside its image, so
-along one axis there are ``P = (H - dilation * (kh - 1) - 1) // stride + 1`` of them. Sizes, strides and dilation are pairs (rows,
+along one axis there are
+``P = (H - dilation * (kh - 1) - 1) // stride + 1`` of them. Sizes, strides and dilation are pairs (rows,
 columns); `input_size` is (H, W). The argmax of pooling is the winner's index within its window, row by row.
 """
 

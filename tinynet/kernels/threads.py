@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -40,7 +41,7 @@ def spread(work: Callable[[int, int], object], n: int, piece: int) -> None:
 
     with one_blas_thread:
         spare = min(count(), -(-n // piece)) - 1
-        helpers = [_pool().submit(run) for _ in range(spare)]
+        helpers = [_pool().submit(copy_context().run, run) for _ in range(spare)]     # with the caller's np.errstate
         try:
             run()
         finally:

@@ -43,7 +43,7 @@ class Dropout(Layer):
         if self.rng is None:
             raise ValueError(f"{self}: has no random generator yet. Call build(input_shape, rng) first.")
         keep = self.rng.integers(2**16, size=x.shape, dtype=np.uint16) >= round(self.rate * 2**16)
-        mask = keep * x.dtype.type(1 / (1 - self.rate))          # 0 or the scale, in the dtype of x
+        mask = keep * np.result_type(x, np.float16).type(1 / (1 - self.rate))     # 0 or the scale, in x's precision
 
         def backward(dy):
             return dy * mask

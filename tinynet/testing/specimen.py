@@ -64,8 +64,8 @@ def named(what: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 class Specimen:
     """A layer to be checked, and what the rules do with it.
 
-    Every experiment gets a fresh copy of the one built layer, so that copies begin with the same parameters and
-    the same random state: a stochastic layer repeats itself, and no experiment sees the traces of another.
+    Every experiment gets a fresh copy of the one built layer. All begin with the same parameters and the same
+    random state: a stochastic layer repeats itself, and no experiment sees the traces of another.
 
     Parameters
     ----------
@@ -91,6 +91,14 @@ class Specimen:
     def modes(self) -> tuple[bool, ...]:
         """The values of `training` that make a difference to this layer."""
         return (False, True) if any(part.differs_in_training for part in self.built.leaves()) else (False,)
+
+    @property
+    def name(self) -> str:
+        """What the layer calls itself, as far as it can be made."""
+        try:
+            return str(self.make_layer())
+        except Exception:
+            return getattr(self.make_layer, "__name__", "layer")
 
     def build(self) -> tuple[Layer, Any]:
         """Make and build a layer; return it, and the output shape that build claims."""
@@ -118,8 +126,8 @@ class Specimen:
         """Return a new random upstream gradient for outputs like `y`."""
         return np.random.default_rng(seed).standard_normal(y.shape).astype(np.float32).astype(y.dtype)
 
-    def run(self, x: np.ndarray | None = None, dy: np.ndarray | None = None, *, training: bool = False) -> Run:
-        """Run a fresh copy forward and backward; the usual batch unless given another."""
+    def run(self, x: np.ndarray | None = None, dy: Any = None, *, training: bool = False) -> Run:
+        """Run a fresh copy forward and backward, on the usual batch unless given another."""
         x = self.x() if x is None else x
         return run(self.fresh(x.dtype), x, self.dy if dy is None else dy, training)
 
@@ -154,7 +162,8 @@ def attempt(what: str) -> Iterator[None]:
 def describe(error: Exception) -> str:
     """Say what an exception says, and where it was raised."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"raised {type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno}, in {frame.name})"
+    where = f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}"
+    return f"raised {type(error).__name__}: {error} ({where})"
 
 
 def expect(condition: object, message: str) -> None:

@@ -6,21 +6,21 @@ from itertools import product
 
 import numpy as np
 
-from tinynet.testing.specimen import Specimen, expect, expect_same, mode
+from tinynet.testing.specimen import Specimen, attempt, expect, expect_same, mode
 
 
 def runs(s: Specimen) -> None:
-    """Build, forward and backward work and hand out arrays; where they do not, no other rule is tried."""
+    """Build, forward and backward work, and hand out arrays; else no other rule is tried."""
     for dtype, training in product((np.float32, np.float64), s.modes):
-        where = f"{mode(training)}, in {dtype.__name__}"
-        y, backward = s.fresh(dtype).forward(s.x(dtype=dtype), training)
-        expect(isinstance(y, np.ndarray), f"forward handed out a {type(y).__name__} for y {where}, not an array")
-        dx = backward(s.dy(y))
-        expect(isinstance(dx, np.ndarray), f"backward returned a {type(dx).__name__} {where}, not the array dx")
+        with attempt(f"{mode(training)}, with {dtype.__name__} arrays"):
+            y, backward = s.fresh(dtype).forward(s.x(dtype=dtype), training)
+            expect(isinstance(y, np.ndarray), f"forward returned a {type(y).__name__} for y, not an array")
+            dx = backward(s.dy(y))
+            expect(isinstance(dx, np.ndarray), f"backward returned a {type(dx).__name__}, not the array dx")
 
 
 def output_shape(s: Specimen) -> None:
-    """The shape that build returns is the shape of forward's outputs, without the batch axis."""
+    """Build returns the shape of what forward hands out, without the batch axis."""
     promised, y = s.build()[1], s.run().y
     expect(y.shape == (s.batch_size, *promised) if isinstance(promised, tuple) else False,
            f"build returned {promised}, and a batch of {s.batch_size} gave y of shape {y.shape}")
@@ -39,9 +39,9 @@ def gradient_shapes(s: Specimen) -> None:
         x = s.x()
         _, dx, grads = s.run(x, training=training)
         expect(dx.shape == x.shape, f"dx has the shape {dx.shape}, x has {x.shape}")
-        for key in s.built.params.keys() & grads.keys():
-            expect(grads[key].shape == s.built.params[key].shape,
-                   f"grads[{key!r}] has the shape {grads[key].shape}, its parameter {s.built.params[key].shape}")
+        for key, param in s.built.params.items():
+            shape = grads[key].shape if key in grads else param.shape
+            expect(shape == param.shape, f"grads[{key!r}] has the shape {shape}, its parameter {param.shape}")
 
 
 def float32_parameters(s: Specimen) -> None:
@@ -52,7 +52,7 @@ def float32_parameters(s: Specimen) -> None:
 
 
 def dtype_kept(s: Specimen) -> None:
-    """Where x, dy and the parameters are float32, so are y, dx and grads; the same with float64."""
+    """Where x, dy and params are float32, so are y, dx and grads; the same with float64."""
     for dtype, training in product((np.float32, np.float64), s.modes):
         for name, array in s.run(s.x(dtype=dtype), training=training).named().items():
             expect(array.dtype == dtype, f"{name} is {array.dtype} where x and params are {dtype.__name__}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from tinynet.testing.specimen import NotApplicable, Specimen, attempt, expect, e
 
 
 def config_round_trip(s: Specimen) -> None:
-    """``from_config(get_config())``, through JSON, makes a layer that does the same once it has the weights."""
+    """``from_config(get_config())``, by way of JSON, is the same layer but for its weights."""
     model = as_model(s)
     config = json.loads(json.dumps(model.get_config()))
     again = tinynet.Sequential.from_config(config, custom_layers=classes(model))
@@ -25,7 +26,7 @@ def save_load(s: Specimen) -> None:
     """A model with the layer comes back from its file as it was."""
     if not hasattr(tinynet, "load_model"):
         raise NotApplicable("tinynet.load_model does not exist")
-    model = as_model(s)
+    model: Any = as_model(s)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tinynet"
         model.save(path)
@@ -35,7 +36,7 @@ def save_load(s: Specimen) -> None:
 def as_model(s: Specimen) -> tinynet.Sequential:
     """Return a model of a fresh float32 copy of the layer alone."""
     layer = s.fresh(np.float32)
-    layer.output_shape = layer(s.x(dtype=np.float32)).shape[1:]
+    layer.output_shape = s.run().y.shape[1:]
     return tinynet.Sequential([layer], input_shape=s.input_shape)
 
 
@@ -50,4 +51,6 @@ def expect_same_model(got: tinynet.Sequential, wanted: tinynet.Sequential, s: Sp
     expect(after == before, f"get_config() gives {after} after the round trip, and gave {before}")
     for training in s.modes:
         with attempt(f"{mode(training)}, after the round trip"):
-            expect_same(*(run(reseed(model), s.x(dtype=np.float32), s.dy, training) for model in (got, wanted)))
+            once, again = (run(reseed(model), s.x(dtype=np.float32), s.dy, training)
+                           for model in (wanted, got))
+            expect_same(again, once)

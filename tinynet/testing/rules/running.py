@@ -13,9 +13,10 @@ from tinynet.testing.specimen import Specimen, attempt, expect, expect_equal, ex
 
 
 def training_declared(s: Specimen) -> None:
-    """Training differs from inference only in a layer that says so: ``differs_in_training = True``."""
+    """Training differs from inference only where ``differs_in_training = True`` says so."""
     if True not in s.modes:
-        expect_same(s.run(training=True), s.run(), "in training as in inference, and differs_in_training is False")
+        expect_same(s.run(training=True), s.run(),
+                    "in training as in inference, though differs_in_training is False")
 
 
 def inference_repeatable(s: Specimen) -> None:
@@ -26,13 +27,14 @@ def inference_repeatable(s: Specimen) -> None:
 
 
 def random_from_build(s: Specimen) -> None:
-    """All randomness is from the generator that build is given, and none from NumPy's global state."""
+    """All randomness is from build's generator; NumPy's global state is left alone."""
     before = pickle.dumps(np.random.get_state())
     if not s.make_layer().params:                     # else the weights are older than build's generator
         for key, array in s.build()[0].params.items():
-            expect_equal(array, s.built.params[key], f"params[{key!r}] is not the same from generators of one seed")
+            expect_equal(array, s.built.params[key], f"params[{key!r}] is not the same from the same seed")
     for training in s.modes:
-        expect_same(s.run(training=training), s.run(training=training), "in two copies of the layer", tolerance=0)
+        once, again = s.run(training=training), s.run(training=training)
+        expect_same(again, once, "in two copies of the layer", tolerance=0)
     expect(pickle.dumps(np.random.get_state()) == before, "NumPy's global random state was used")
 
 
