@@ -14,6 +14,7 @@ from tinynet.kernels.threads import one_blas_thread, scratch, spread
 
 SMALL_PRODUCT = 2_000_000      # multiply-adds below which waking a second thread costs more than it saves
 SMALL_UPDATE = 100_000         # parameters below which one thread updates them all
+GROUPS = 8                     # pieces a batch is cut into where each adds up gradients of its own
 PIECE_BYTES = 1 << 20          # the columns of one piece of a batch: half of a common core's L2 cache
 
 
@@ -139,58 +140,79 @@ def conv2d_relu_max_pool2d(x, kernel, bias, strides, dilation, pool_size):
     weights = np.ascontiguousarray(kernel.transpose(2, 3, 1, 0), dtype).reshape(kh * kw * C, F)
     y, places = np.empty((len(x), F, P, Q), dtype), math.prod(pool_size)
     winner = np.empty((len(x), P * Q, F), np.int8 if places < 128 else np.int32)
+    bias = np.asarray(bias, dtype)
 
     def work(start, stop):
-        n = stop - start
-        rows = pooled_rows(x[start:stop], (kh, kw), strides, dilation, pool_size, (P, Q))
-        z = scratch("z", (n, P * Q * places, F), dtype)
-        np.matmul(rows, weights, out=z)                                      # (n, P*Q*places, R) @ (R, F)
-        best = scratch("best", (n, P * Q, F), dtype)
-        loops.bias_relu_max(z.reshape(n, P * Q, places, F), bias, best, winner[start:stop],
-                            loops.known(places))
-        loops.swap(best, y[start:stop].reshape(n, F, P * Q))
-    spread(work, len(x), piece(x, P * Q * places * (len(weights) + F)))
+        for n0, n1, p0, p1 in blocks(start, stop, P, Q * places * (len(weights) + F) * dtype.itemsize):
+            n, M = n1 - n0, (p1 - p0) * Q
+            rows = pooled_rows(x[n0:n1], (kh, kw), strides, dilation, pool_size, (p0, p1, Q))
+            z = scratch("z", (n, M * places, F), dtype)
+            np.matmul(rows, weights, out=z)                                  # (n, M*places, R) @ (R, F)
+            best = scratch("best", (n, M, F), dtype)
+            loops.bias_relu_max(z.reshape(n, M, places, F), bias, best, winner[n0:n1, p0 * Q:p1 * Q], loops.known(places))
+            loops.swap(best, y.reshape(len(x), F, P * Q)[n0:n1, :, p0 * Q:p1 * Q])
+    spread(work, len(x), group(len(x)))
     return y, winner
 
 
 def conv2d_relu_max_pool2d_gradient(dy, winner, x, kernel, strides, dilation, pool_size, need_dx):
-    """Go back through all of it, a few samples at a time; returns dkernel, dbias, and dx if it is needed."""
+    """Go back through all of it, block by block; returns dkernel, dbias, and dx if it is needed."""
     dtype = np.result_type(dy, kernel)
-    x, dy, (N, F, P, Q) = np.ascontiguousarray(x, dtype), np.ascontiguousarray(dy, dtype), dy.shape
+    x, (N, F, P, Q) = np.ascontiguousarray(x, dtype), dy.shape
+    dy = np.ascontiguousarray(dy, dtype).reshape(N, F, P * Q)
     (C, kh, kw), places = kernel.shape[1:], math.prod(pool_size)
     weights = np.ascontiguousarray(kernel.transpose(0, 2, 3, 1), dtype).reshape(F, kh * kw * C)
-    samples = piece(x, P * Q * places * (kh * kw * C + F))
-    pieces = -(-N // samples)
-    dweights, dbias = np.zeros((pieces, kh * kw * C, F), dtype), np.zeros((pieces, F), dtype)
+    samples = group(N)
+    dweights, dbias = np.zeros((GROUPS, kh * kw * C, F), dtype), np.zeros((GROUPS, F), dtype)
     dx = np.empty(x.shape if need_dx else 0, dtype)
 
     def work(start, stop):
-        n, part = stop - start, start // samples
-        upstream, dz = scratch("best", (n, P * Q, F), dtype), scratch("z", (n, P * Q, places, F), dtype)
-        loops.swap(dy[start:stop].reshape(n, F, P * Q), upstream)
-        loops.bias_relu_max_gradient(upstream, winner[start:stop], dz, dbias[part])
-        dz = dz.reshape(n, P * Q * places, F)
-        rows = pooled_rows(x[start:stop], (kh, kw), strides, dilation, pool_size, (P, Q))
-        np.matmul(rows.swapaxes(1, 2), dz).sum(axis=0, out=dweights[part])   # (n, R, P*Q*places) @ (.., F)
-        if need_dx:
-            drows = scratch("rows", rows.shape, dtype)                      # the rows themselves are used up
-            np.matmul(dz, weights, out=drows)
-            image = scratch("image", (n, *x.shape[2:], C), dtype)
-            image[...] = 0
-            loops.pooled_row2im(drows.reshape(n, P, Q, *pool_size, kh, kw, C), image, strides, dilation)
-            loops.swap(image.reshape(n, -1, C), dx[start:stop].reshape(n, C, -1))
+        for n0, n1, p0, p1 in blocks(start, stop, P, Q * places * (kh * kw * C + F) * dtype.itemsize):
+            n, M = n1 - n0, (p1 - p0) * Q
+            upstream, dz = scratch("best", (n, M, F), dtype), scratch("z", (n, M, places, F), dtype)
+            loops.swap(dy[n0:n1, :, p0 * Q:p1 * Q], upstream)
+            loops.bias_relu_max_gradient(upstream, winner[n0:n1, p0 * Q:p1 * Q], dz, dbias[start // samples])
+            dz = dz.reshape(n, M * places, F)
+            rows = pooled_rows(x[n0:n1], (kh, kw), strides, dilation, pool_size, (p0, p1, Q))
+            for sample in range(n):
+                dweights[start // samples] += rows[sample].T @ dz[sample]      # (R, M*places) @ (M*places, F)
+            if need_dx:
+                np.matmul(dz, weights, out=rows)                             # the rows themselves are used up
+                image = scratch("dimage", (n, *x.shape[2:], C), dtype)
+                if p0 == 0:
+                    image[...] = 0
+                loops.pooled_row2im(rows.reshape(n, p1 - p0, Q, *pool_size, kh, kw, C),
+                                    image[:, p0 * pool_size[0] * strides[0]:], strides, dilation)
+                if p1 == P:
+                    loops.swap(image.reshape(n, -1, C), dx[n0:n1].reshape(n, C, -1))
     spread(work, N, samples)
     dkernel = dweights.sum(axis=0).reshape(kh, kw, C, F).transpose(3, 2, 0, 1)
     return np.ascontiguousarray(dkernel), dbias.sum(axis=0), dx if need_dx else None
 
 
-def pooled_rows(x, window, strides, dilation, pool_size, size):
-    """Return the windows that end up in pooling windows as rows: (n, P*Q*places, kh*kw*C)."""
-    n, C, H, W = x.shape
+def group(N):
+    """Say how many samples of a batch go to one thread at a time: the batch in `GROUPS` parts."""
+    return max(1, -(-N // GROUPS))
+
+
+def blocks(start, stop, P, row_bytes):
+    """Cut samples, P pooling rows each, into blocks (n0, n1, p0, p1) that fit the cache: samples, or rows of one."""
+    fit = max(1, PIECE_BYTES // row_bytes)
+    samples, band = max(1, fit // P), min(P, fit)
+    for n0 in range(start, stop, samples):
+        for p0 in range(0, P, band):
+            yield n0, min(n0 + samples, stop), p0, min(p0 + band, P)
+
+
+def pooled_rows(x, window, strides, dilation, pool_size, band):
+    """Return the windows that end up in the pooling rows p0 to p1 as rows: (n, (p1-p0)*Q*places, kh*kw*C)."""
+    (n, C, H, W), (p0, p1, Q) = x.shape, band
     image = scratch("image", (n, H, W, C), x.dtype)
-    loops.swap(x.reshape(n, C, H * W), image.reshape(n, H * W, C))
-    rows = scratch("rows", (n, *size, *pool_size, *window, C), x.dtype)
-    loops.pooled_im2row(image, rows, strides, dilation, loops.known(window[1] * C if dilation[1] == 1 else C))
+    if p0 == 0:                                                              # the bands that follow find it there
+        loops.swap(x.reshape(n, C, H * W), image.reshape(n, H * W, C))
+    rows = scratch("rows", (n, p1 - p0, Q, *pool_size, *window, C), x.dtype)
+    loops.pooled_im2row(image[:, p0 * pool_size[0] * strides[0]:], rows, strides, dilation,
+                        loops.known(window[1] * C if dilation[1] == 1 else C))
     return rows.reshape(n, -1, window[0] * window[1] * C)
 
 

@@ -1,0 +1,202 @@
+"""How fast: the three models, cold starts, single images, and how cost grows; beside other engines where they are installed.
+
+    make bench                                            # this engine
+    python tests/benchmarks/bench.py --with pytorch=/path/to/python --with keras=/path/to/python
+    ... --json results.json --figures folder --only models
+
+Every engine runs in a process of its own and they take turns, a few steps each, so that a slow moment of the machine
+meets all of them, and the idle threads of one do not slow the other: while one works, the others wait for an order.
+PyTorch runs twice: as it is installed, and with glibc's malloc told to keep the memory it is given back, which saves it
+page faults ("tuned"). The ratio is another engine's time divided by ours, turn by turn; its median is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from models import GRID, MODELS, Case, multiply_adds
+
+HERE = Path(__file__).resolve().parent
+TUNED = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000", "MALLOC_TOP_PAD_": "500000000"}
+
+
+class Worker:
+    """One engine's process; `start` seconds pass from its start to its first finished step."""
+
+    def __init__(self, engine: str, python: str, case: Case, what: str = "train", env: dict[str, str] | None = None):
+        begin = time.perf_counter()
+        self.process = subprocess.Popen(
+            [python, str(HERE / "worker.py"), engine], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, cwd=HERE,
+            env={**os.environ, "TINYNET_NUM_THREADS": str(case.threads), "OMP_NUM_THREADS": str(case.threads),
+                 "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", **(env or {})})
+        self.ask({"case": case, "what": what})
+        self.start = time.perf_counter() - begin
+
+    def ask(self, order: dict) -> object:
+        """Send an order, and return the answer."""
+        print(json.dumps(order), file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(self.process.stderr.read()[-2000:])
+        return json.loads(answer)
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.communicate()
+
+
+def engines(others: list[str]) -> dict[str, tuple[str, str, dict[str, str]]]:
+    """Return label -> (engine, python, environment) of all that are there: ours, and those named or importable."""
+    named = dict(entry.split("=", 1) for entry in others)
+    found = {"tinynet": ("tinynet", sys.executable, {})}
+    for engine, module in (("pytorch", "torch"), ("keras", "keras, tensorflow")):
+        python = named.get(engine, sys.executable)
+        if subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0:
+            found[engine] = (engine, python, {})
+            if engine == "pytorch":
+                found["pytorch tuned"] = (engine, python, TUNED)
+    return found
+
+
+def take_turns(found: dict, case: Case, what: str, turns: int, seconds: float) -> dict[str, dict]:
+    """Time a case on every engine, `turns` turns each of about `seconds`; return figures by label."""
+    workers = {label: Worker(engine, python, case, what, env) for label, (engine, python, env) in found.items()}
+    steps = {}
+    for label, worker in workers.items():
+        worker.ask({"run": 3})
+        steps[label] = max(3, min(200, int(1e3 * seconds / statistics.median(worker.ask({"run": 3})))))
+    times: dict[str, list[list[float]]] = {label: [] for label in workers}
+    for _ in range(turns):
+        for label, worker in workers.items():
+            worker.ask({"run": 1})
+            times[label].append(worker.ask({"run": steps[label]}))
+    mine = [statistics.median(turn) for turn in times["tinynet"]]
+    result = {}
+    for label, worker in workers.items():
+        flat = np.concatenate(times[label])
+        ratios = [statistics.median(turn) / ours for turn, ours in zip(times[label], mine, strict=True)]
+        result[label] = {"ms": float(np.median(flat)), "low": float(np.percentile(flat, 10)),
+                         "high": float(np.percentile(flat, 90)), "ratio": statistics.median(ratios),
+                         "peak_mb": worker.ask({"peak": True}), "start_s": worker.start}
+        worker.close()
+    return result
+
+
+def sgemm_peak() -> float:
+    """Return the GFLOP/s of NumPy's largest float32 products here, on all the threads BLAS takes."""
+    a = np.random.default_rng(0).standard_normal((2048, 2048), dtype=np.float32)
+    best = 0.0
+    for _ in range(8):
+        start = time.perf_counter()
+        a @ a
+        best = max(best, 2 * 2048 ** 3 / (time.perf_counter() - start) / 1e9)
+    return best
+
+
+def cold_starts(found: dict) -> dict[str, float]:
+    """Return seconds from process start to the first step of the larger CNN: compiled code cached, or not."""
+    case = MODELS[2]
+    with tempfile.TemporaryDirectory() as empty:
+        env = {"NUMBA_CACHE_DIR": empty}
+        result = {"tinynet, empty cache": _start("tinynet", sys.executable, case, env),
+                  "tinynet, warm cache": min(_start("tinynet", sys.executable, case, env) for _ in range(3))}
+    for label, (engine, python, extra) in found.items():
+        if label not in ("tinynet", "pytorch tuned"):
+            result[label] = min(_start(engine, python, case, extra) for _ in range(3))
+    code = "import time; t = time.perf_counter(); import tinynet; print(time.perf_counter() - t)"
+    result["import tinynet"] = min(float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                                                        check=True).stdout) for _ in range(3))
+    return result
+
+
+def _start(engine: str, python: str, case: Case, env: dict[str, str]) -> float:
+    worker = Worker(engine, python, case, env=env)
+    worker.close()
+    return worker.start
+
+
+def show(title: str, rows: dict[str, dict[str, dict]], peak: float, cases: list[Case], what: str = "train") -> None:
+    """Print a table: a row for each case and engine."""
+    print(f"\n{title}\n{'':<22}{'engine':<15}{'median ms':>10}{'10-90 %':>17}{'ratio':>8}{'GFLOP/s':>9}{'of peak':>9}"
+          f"{'s an epoch':>12}{'peak MB':>9}")
+    for case in cases:
+        for label, figures in rows[case.name].items():
+            flops = 2 * multiply_adds(case) * case.batch * (3 if what == "train" else 1)   # forward, two gradients
+            rate = flops / figures["ms"] / 1e6
+            print(f"{case.name if label == 'tinynet' else '':<22}{label:<15}{figures['ms']:>10.3f}"
+                  f"{figures['low']:>9.3f}-{figures['high']:<7.3f}{figures['ratio']:>8.2f}{rate:>9.1f}{rate / peak:>8.0%} "
+                  f"{figures['ms'] * 60_000 / case.batch / 1e3:>11.1f}{figures['peak_mb']:>9.0f}", flush=True)
+
+
+def draw(results: dict, folder: Path) -> None:
+    """Draw the ratios of the growth grid."""
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    grid = results["grid"]
+    others = [label for label in next(iter(grid.values())) if label != "tinynet"]
+    figure, axis = plt.subplots(figsize=(9, 0.32 * len(grid) + 1.5), layout="constrained")
+    for k, label in enumerate(others):
+        axis.plot([grid[name][label]["ratio"] for name in grid], range(len(grid)), "os^"[k % 3], label=label)
+    axis.axvline(1, color="black", lw=1)
+    axis.set(yticks=range(len(grid)), yticklabels=list(grid), xscale="log",
+             xlabel="time of the other engine / time of tinynet (right of 1: tinynet is faster)")
+    axis.invert_yaxis()
+    axis.grid(alpha=0.3)
+    axis.legend()
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / "growth.png", dpi=110)
+    print(f"Figure: {folder / 'growth.png'}")
+
+
+def main() -> None:
+    """Measure, print, and write what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--with", dest="others", action="append", default=[], metavar="ENGINE=PYTHON",
+                        help="pytorch or keras, and the interpreter that has it")
+    parser.add_argument("--only", choices=("models", "start", "latency", "grid"), help="one part of it")
+    parser.add_argument("--turns", type=int, default=7, help="turns of each engine")
+    parser.add_argument("--seconds", type=float, default=0.5, help="length of a turn")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--figures", type=Path, metavar="DIR", help="folder for a figure of the growth")
+    args = parser.parse_args()
+    found, peak = engines(args.others), sgemm_peak()
+    print(f"sgemm here: {peak:.0f} GFLOP/s; engines: {', '.join(found)}")
+    results: dict = {"sgemm_gflops": peak}
+    if args.only in (None, "models"):
+        results["models"] = {case.name: take_turns(found, case, "train", args.turns, args.seconds) for case in MODELS}
+        show("A training step, batch 200", results["models"], peak, MODELS)
+    if args.only in (None, "latency"):
+        single = [case._replace(batch=1) for case in MODELS]
+        results["latency"] = {case.name: take_turns(found, case, "predict", args.turns, args.seconds) for case in single}
+        show("Predicting one image", results["latency"], peak, single, "predict")
+    if args.only in (None, "grid"):
+        few = {label: found[label] for label in ("tinynet", "pytorch tuned") if label in found}
+        results["grid"] = {case.name: take_turns(few, case, "train", args.turns, args.seconds / 2) for case in GRID}
+        show("How the cost of a training step grows", results["grid"], peak, GRID)
+        for label in set(few) - {"tinynet"}:
+            ratios = [row[label]["ratio"] for row in results["grid"].values()]
+            print(f"against {label}: median ratio {statistics.median(ratios):.2f}, lowest {min(ratios):.2f}")
+    if args.only in (None, "start"):
+        results["start"] = cold_starts(found)
+        print("\nSeconds from process start to the end of the first step, larger CNN")
+        print("\n".join(f"{label:<24}{seconds:6.2f}" for label, seconds in results["start"].items()))
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=1))
+    if args.figures and "grid" in results:
+        draw(results, args.figures)
+
+
+if __name__ == "__main__":
+    main()
