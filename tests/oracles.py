@@ -60,7 +60,7 @@ def in_layout(array, layout):
         return wide[..., ::2]
     if layout == "reversed":                                     # negative strides
         return np.flip(np.flip(array).copy())
-    if layout == "transposed":                                   # channels-last memory under channels-first axes
+    if layout == "transposed":                                   # channels last in memory, first in the axes
         return np.moveaxis(np.moveaxis(array, 1, -1).copy(), -1, 1)
     if layout == "read-only":
         array.flags.writeable = False
@@ -72,7 +72,7 @@ def conv2d(x, kernel, strides=(1, 1), dilation=(1, 1)):
     F, C, kh, kw = kernel.shape
     wide = np.zeros((F, C, dilation[0] * (kh - 1) + 1, dilation[1] * (kw - 1) + 1), kernel.dtype)
     wide[:, :, ::dilation[0], ::dilation[1]] = kernel
-    y = np.array([[correlate(image, weights, "valid", "direct")[0] for weights in wide] for image in x])
+    y = np.array([[correlate(image, each, "valid", "direct")[0] for each in wide] for image in x])
     return y[:, :, ::strides[0], ::strides[1]]
 
 

@@ -69,9 +69,10 @@ def examples(test):
     for layout in LAYOUTS:
         test = example(Case(layout=layout))(test)
     for case in (Case(N=1), Case(N=0), Case(C=1), Case(F=1), Case(window=(1, 1)), Case(strides=(4, 3)),
-                 Case(strides=(2, 2), left_over=(1, 1), window=(3, 3)), Case(dilation=(2, 3)), Case(counts=(1, 1)),
-                 Case(dtype=np.float64, strides=(2, 1), dilation=(1, 2)), Case(specials=(np.nan,)),
-                 Case(specials=(np.inf, -np.inf)), Case(dtype=np.float64, layout="read-only", N=1, C=1)):
+                 Case(strides=(2, 2), left_over=(1, 1), window=(3, 3)), Case(dilation=(2, 3)),
+                 Case(counts=(1, 1)), Case(dtype=np.float64, strides=(2, 1), dilation=(1, 2)),
+                 Case(specials=(np.nan,)), Case(specials=(np.inf, -np.inf)),
+                 Case(dtype=np.float64, layout="read-only", N=1, C=1)):
         test = example(case)(test)
     return given(case=cases)(test)
 
@@ -87,7 +88,7 @@ def assert_same(function, *args, exact=False):
             assert ours.dtype == right.dtype
             assert ours.shape == right.shape
             assert not any(np.shares_memory(ours, arg) for arg in args if isinstance(arg, np.ndarray))
-            near = TOLERANCE[ours.dtype.type] if ours.dtype.kind == "f" and not exact else EXACT
+            near = EXACT if exact or ours.dtype.kind != "f" else TOLERANCE[ours.dtype.type]
             np.testing.assert_allclose(ours, right, **near, err_msg=f"{other.__name__}.{function}")
     after = [np.array(arg) for arg in args if isinstance(arg, np.ndarray)]
     for was, now in zip(before, after, strict=True):
@@ -152,6 +153,22 @@ def test_sum_pool2d_gradient(case):
     dy = case.array(case.N, case.C, *case.counts)
     dx = assert_same("sum_pool2d_gradient", dy, case.image, case.window, case.strides)
     assert dx.shape == (case.N, case.C, *case.image)
+
+
+@examples
+def test_adam(case):
+    case, shape, found = case._replace(specials=()), (*case.window, case.C), []
+    writable = case if case.layout != "read-only" else case._replace(layout="contiguous")
+    for kernel_set in naive, im2col, fast:
+        p, m = writable.array(*shape), writable.array(*shape, salt=1)
+        g, v = case.array(*shape, salt=2), np.square(m)
+        kernel_set.adam(p, g, m, v, 0.01, 0.9, 0.999, 1e-7)
+        np.testing.assert_array_equal(g, case.array(*shape, salt=2))
+        assert p.dtype == m.dtype == v.dtype == case.dtype
+        found.append((p, m, v))
+    for others in found[1:]:
+        for right, ours in zip(found[0], others, strict=True):
+            np.testing.assert_allclose(ours, right, **TOLERANCE[case.dtype])
 
 
 def large(dtype):

@@ -1,6 +1,7 @@
 """Choosing a kernel set: for the process, for a block; and all sets offer the same functions."""
 
 import inspect
+import re
 from importlib import import_module
 
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 from tinynet import kernels
 from tinynet.layers import AveragePool2D, Conv2D, Dense, MaxPool2D
 
-FUNCTIONS = ("matmul", "conv2d", "conv2d_kernel_gradient", "conv2d_input_gradient", "max_pool2d",
-             "max_pool2d_gradient", "sum_pool2d", "sum_pool2d_gradient")
+DOCUMENTED = re.findall(r"^ {4}((\w+)\(.*?\))", kernels.__doc__, flags=re.MULTILINE)
+FUNCTIONS = [name for _, name in DOCUMENTED]
 
 
 def in_use():
@@ -54,13 +55,15 @@ def test_a_block_can_be_entered_again():
 
 
 def test_unknown_kernel_set_names_the_nearest_and_changes_nothing():
-    with pytest.raises(ValueError, match=r"Unknown kernel set 'im2coll'\. Did you mean 'im2col'\? Known: 'naive'"):
+    text = "Unknown kernel set 'im2coll'. Did you mean 'im2col'? Known: 'naive', 'im2col', 'fast'."
+    with pytest.raises(ValueError, match=re.escape(text)):
         kernels.use("im2coll")
     assert in_use() == "fast"
 
 
 def parameters(kernel_set, function):
-    return list(inspect.signature(getattr(import_module(f"tinynet.kernels.{kernel_set}"), function)).parameters)
+    module = import_module(f"tinynet.kernels.{kernel_set}")
+    return list(inspect.signature(getattr(module, function)).parameters)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -69,9 +72,9 @@ def test_all_sets_have_the_same_signatures(function):
 
 
 def test_the_documented_signatures_are_those_of_the_functions():
-    documented = [line.split(")")[0].strip() for line in kernels.__doc__.splitlines()
-                  if line.startswith("    ") and "->" in line]
-    assert documented[:len(FUNCTIONS)] == [f"{name}({', '.join(parameters('naive', name))}" for name in FUNCTIONS]
+    assert {"matmul", "conv2d", "max_pool2d", "sum_pool2d"} < set(FUNCTIONS)
+    for signature, name in DOCUMENTED:
+        assert signature == f"{name}({', '.join(parameters('naive', name))})"
 
 
 @pytest.mark.parametrize(("layer", "shape", "calls"), [

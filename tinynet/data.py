@@ -22,12 +22,12 @@ class Data(NamedTuple):
         return Data(self.x[where], self.y[where], None if self.weight is None else self.weight[where])
 
 
-def as_samples(x: Any, dtype: np.dtype, what: str = "x") -> np.ndarray:
-    """Return arrays, lists, ints and data frames as one array of `dtype`, or raise a ValueError."""
+def as_samples(x: Any, dtype: np.dtype | None, what: str = "x") -> np.ndarray:
+    """Return arrays, lists, ints and data frames as one array of `dtype` (None: of its own), or raise a ValueError."""
     try:
         array = np.asarray(x)
         if array.dtype == object:
-            array = array.astype(dtype)
+            array = array.astype(dtype or float)
         if array.dtype.kind not in "biuf":
             raise ValueError(f"numbers were expected, {array.dtype} came")
     except (TypeError, ValueError) as error:
@@ -35,7 +35,7 @@ def as_samples(x: Any, dtype: np.dtype, what: str = "x") -> np.ndarray:
                          f"{type(x).__name__} ({error}).") from None
     if array.ndim == 0:
         raise ValueError(f"{what}: expected an array with a batch axis. Received: the number {x!r}.")
-    return array.astype(dtype, copy=False)
+    return array.astype(dtype or array.dtype, copy=False)
 
 
 def same_length(**arrays: np.ndarray | None) -> None:
@@ -50,15 +50,21 @@ def same_length(**arrays: np.ndarray | None) -> None:
 
 def weights(sample_weight: Any, class_weight: Mapping[int, float] | None, y: np.ndarray) -> np.ndarray | None:
     """Return one weight for each sample: its own times its class's; None where neither is given."""
-    weight = None if sample_weight is None else as_samples(sample_weight, np.dtype(float), "sample_weight")
-    if weight is not None and weight.ndim != 1:
-        raise ValueError(f"sample_weight: expected one number for each sample. Received: shape {weight.shape}.")
-    if class_weight is None:
+    weight = None
+    if sample_weight is not None:
+        weight = as_samples(sample_weight, np.dtype(float), "sample_weight")
+        if weight.shape != (len(y),):
+            raise ValueError(f"sample_weight: expected one number for each of {len(y)} samples. "
+                             f"Received: shape {weight.shape}.")
+    if class_weight is None or (isinstance(class_weight, Mapping) and not class_weight):
         return weight
+    if not isinstance(class_weight, Mapping):
+        raise ValueError(f"class_weight: expected {{label: weight}}. Received: {class_weight!r}.")
+    if not all(isinstance(label, (int, np.integer)) and label >= 0 for label in class_weight):
+        raise ValueError(f"class_weight: expected labels, whole numbers from 0. Received: {list(class_weight)}.")
     labels = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else whole_numbers(y, "class_weight").reshape(len(y))
     of_class = np.ones(int(max(labels.max(initial=0), *class_weight)) + 1)
-    for label, value in class_weight.items():
-        of_class[label] = value
+    of_class[list(class_weight)] = list(class_weight.values())
     return of_class[labels] if weight is None else weight * of_class[labels]
 
 
@@ -83,6 +89,11 @@ def whole(value: Any, what: str, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"Expected {what}, a whole number from {least}. Received: {value!r}.")
     return int(value)
+
+
+def batch_size(value: Any) -> int:
+    """Return a batch size, 32 for None, or raise a ValueError."""
+    return 32 if value is None else whole(value, "batch_size")
 
 
 class RunningMeans:

@@ -37,15 +37,15 @@ class Optimizer:
     def __init__(self, learning_rate: float | Callable[[int], float] = 0.001, *, clipnorm: float | None = None):
         self.learning_rate = resolve("schedule", learning_rate, schedules.KNOWN)
         if not callable(self.learning_rate):
-            self.learning_rate = self.number("learning_rate", self.learning_rate, 0, np.inf)
-        self.clipnorm = clipnorm if clipnorm is None else self.number("clipnorm", clipnorm, 0, np.inf)
+            self.learning_rate = self.number("learning_rate", self.learning_rate)
+        self.clipnorm = clipnorm if clipnorm is None else self.number("clipnorm", clipnorm)
         self.iterations = 0
         self.slots: dict[str, dict[str, np.ndarray]] = {}
 
-    def number(self, what: str, value: Any, low: float, high: float) -> float:
-        """Return a setting as a float from `low` up to `high`, or raise a ValueError."""
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not low <= value <= high:
-            raise ValueError(f"{type(self).__name__}: expected {what}, a number from {low} to {high}. "
+    def number(self, what: str, value: Any, below: float = math.inf) -> float:
+        """Return a setting as a float, at least 0 and less than `below`, or raise a ValueError."""
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < below:
+            raise ValueError(f"{type(self).__name__}: expected {what}, a number at least 0 and below {below}. "
                              f"Received: {value!r}.")
         return float(value)
 
@@ -68,7 +68,7 @@ class Optimizer:
         """Return the gradient, no longer than `clipnorm`."""
         if self.clipnorm is None:
             return g
-        norm = float(np.linalg.norm(g))
+        norm = float(np.linalg.norm(g.astype(np.float64)))            # squares must not overflow
         return g * (self.clipnorm / norm) if norm > self.clipnorm else g
 
     def step(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], learning_rate: float) -> None:
@@ -92,7 +92,7 @@ class SGD(Optimizer):
 
     def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **kwargs: Any):
         super().__init__(learning_rate, **kwargs)
-        self.momentum = self.number("momentum", momentum, 0, 1)
+        self.momentum = self.number("momentum", momentum, 1)
         self.nesterov = bool(nesterov)
 
     def step(self, p, g, slots, learning_rate):
@@ -117,8 +117,8 @@ class RMSprop(Optimizer):
 
     def __init__(self, learning_rate: Any = 0.001, rho: float = 0.9, epsilon: float = 1e-7, **kwargs: Any):
         super().__init__(learning_rate, **kwargs)
-        self.rho = self.number("rho", rho, 0, 1)
-        self.epsilon = self.number("epsilon", epsilon, 0, np.inf)
+        self.rho = self.number("rho", rho, 1)
+        self.epsilon = self.number("epsilon", epsilon)
 
     def step(self, p, g, slots, learning_rate):
         """Change p and its mean square in place."""
@@ -149,9 +149,9 @@ class Adam(Optimizer):
     def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
                  epsilon: float = 1e-7, **kwargs: Any):
         super().__init__(learning_rate, **kwargs)
-        self.beta_1 = self.number("beta_1", beta_1, 0, 1)
-        self.beta_2 = self.number("beta_2", beta_2, 0, 1)
-        self.epsilon = self.number("epsilon", epsilon, 0, np.inf)
+        self.beta_1 = self.number("beta_1", beta_1, 1)
+        self.beta_2 = self.number("beta_2", beta_2, 1)
+        self.epsilon = self.number("epsilon", epsilon)
 
     def step(self, p, g, slots, learning_rate):
         """Change p, m and v in place."""

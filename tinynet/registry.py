@@ -31,7 +31,7 @@ def resolve(kind: str, identifier: Any, known: Mapping[str, type]) -> Any:
     if isinstance(identifier, Mapping):
         by_class = {cls.__name__: cls for cls in known.values()}
         config = identifier.get("config", {})
-        cls = pick(kind, identifier.get("class", identifier), by_class)
+        cls = pick(kind, str(identifier.get("class")), by_class)
         return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)
     return identifier
 

@@ -13,7 +13,7 @@ from tinynet import layers as known_layers
 from tinynet.callbacks import Callback, CallbackList, History
 from tinynet.data import Data
 from tinynet.fusing import fuse
-from tinynet.layers.base import Layer, Shape, Step, as_shape, run_steps
+from tinynet.layers.base import Layer, Shape, Step, as_shape, run_steps, steps_of
 from tinynet.registry import pick, to_config
 from tinynet.summary import summary
 from tinynet.utils import new_generator
@@ -63,7 +63,8 @@ class Sequential(Layer):
         if not isinstance(layer, Layer):
             hint = f" Did you mean {layer.__name__}(...)?" if isinstance(layer, type) else ""
             raise TypeError(f"Sequential: expected a layer. Received: {layer!r}.{hint}")
-        if not layer.steps() and not self.layers and layer.input_shape is not None:    # Input: only a shape
+        if not steps_of(layer) and layer.input_shape is not None:                       # Input: only a shape
+            self.expect(not self.layers, "an Input before all layers", f"{layer} after {self.layer_names[-1:]}")
             self.input_shape = layer.input_shape
             return
         if {id(leaf) for leaf in layer.leaves()} & {id(leaf) for leaf in self.leaves()}:
@@ -93,30 +94,44 @@ class Sequential(Layer):
         self.layer_names.pop()
         layer = self.layers.pop()
         self.output_shape = self.layers[-1].output_shape if self.layers else None
+        if not self.layers:
+            self.unbuild()
         return layer
 
     def build(self, input_shape: Shape, rng: np.random.Generator | None = None) -> Shape:
         """Build every layer that is not built yet, for samples of `input_shape`; return the output's shape."""
         self.expect(bool(self.layers), "a model with layers", "an empty one")
-        shape = as_shape(input_shape, owner=self)
-        self.input_shape = shape
-        for layer in self.layers:
-            self._build_layer(layer, shape, rng or self.rng)
-            shape = layer.output_shape or ()
-        self.output_shape = shape
+        first = shape = as_shape(input_shape, owner=self)
+        unbuilt = [layer for layer in self.layers if layer.output_shape is None]
+        try:
+            for layer in self.layers:
+                self._build_layer(layer, shape, rng or self.rng)
+                shape = layer.output_shape or ()
+        except ValueError:
+            for layer in unbuilt:                                  # so that data of the right shape finds nothing built
+                layer.unbuild()
+            raise
+        self.input_shape, self.output_shape = first, shape
         return shape
 
+    def unbuild(self):
+        """Forget the shapes, the layers' too."""
+        super().unbuild()
+        for layer in self.layers:
+            layer.unbuild()
+
     def _build_layer(self, layer: Layer, shape: Shape, rng: np.random.Generator) -> None:
+        layer.expect(layer.input_shape in (None, shape), f"samples of its input_shape, {layer.input_shape}", shape)
         if layer.output_shape is None:
             layer.output_shape = as_shape(layer.build(shape, rng), layer, "the output shape that build returns")
             layer.input_shape = shape
             for key, array in layer.params.items():
                 layer.params[key] = array.astype(self.dtype, copy=False)
-        layer.expect(layer.input_shape == shape, f"samples {layer.input_shape}, which it was built for", shape)
 
     def _name_for(self, layer: Layer) -> str:
-        given = layer.get_config().get("name")
+        given = layer._given[0]
         if given is not None:
+            self.expect("/" not in str(given), "a layer name without '/'", repr(given))
             self.expect(given not in self.layer_names, "a layer name that is not taken", repr(given))
             return str(given)
         kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
@@ -158,7 +173,12 @@ class Sequential(Layer):
     def steps(self) -> list[Step]:
         """List all that the model does, flat: ``conv2d_1``, ``conv2d_1/relu``, ``max_pool2d_1``, ..."""
         return [step._replace(name=f"{name}/{step.name}" if step.name else name)
-                for name, layer in self._named() for step in layer.steps()]
+                for name, layer in self._named() for step in steps_of(layer)]
+
+    def check(self, x):
+        """Raise a ValueError unless the first layer can take `x`."""
+        if self.layers:
+            self.layers[0].check(x)
 
     def forward(self, x: np.ndarray, training: bool = False):
         """Return ``(y, backward)``; ``backward(dy)`` sets every layer's ``grads`` and returns d loss / d x."""
@@ -220,7 +240,9 @@ class Sequential(Layer):
 
         Where the last step is a softmax and the loss is a cross-entropy, the loss is computed from the logits.
         """
-        steps, loss, rest = self.steps(), self.loss, []
+        if self.loss is None:
+            raise ValueError(f"{self}: not compiled yet. Call compile(loss=..., optimizer=...) first.")
+        steps, loss, rest = steps_of(self), self.loss, []
         if steps and getattr(steps[-1].layer, "gives_probabilities", False) and not getattr(loss, "from_logits", True):
             steps, rest, loss = steps[:-1], steps[-1:], loss.on_logits()
         output, backward = run_steps(fuse(steps), x, training)
@@ -262,10 +284,10 @@ class Sequential(Layer):
             validation = self._prepare(*validation_data)
         elif validation_split:
             train, validation = data.split(train, validation_split)
-        n, batch_size = len(train.x), data.whole(32 if batch_size is None else batch_size, "batch_size")
+        n, batch_size = len(train.x), data.batch_size(batch_size)
         epochs = data.whole(epochs, "epochs", 0)
         self.history = History()
-        called = CallbackList([*progress.for_verbosity(verbose), self.history, *(callbacks or ())])
+        called = CallbackList([*(callbacks or ()), *progress.for_verbosity(verbose), self.history])
         called.call("set_params", {"epochs": epochs, "steps": -(-n // batch_size), "samples": n,
                                    "verbose": verbose, "batch_size": batch_size})
         called.call("set_model", self)
@@ -294,19 +316,18 @@ class Sequential(Layer):
             called.call("on_train_end", logs)
         return self.history
 
-    def evaluate(self, x: Any, y: Any, batch_size: int = 32, verbose: Any = 1, sample_weight: Any = None,
+    def evaluate(self, x: Any, y: Any, batch_size: int | None = 32, verbose: Any = 1, sample_weight: Any = None,
                  return_dict: bool = False) -> Any:
         """Return ``[loss, *metrics]`` on the data, without dropout; the loss alone if there are no metrics."""
-        logs = self._evaluate(self._prepare(x, y, sample_weight), data.whole(batch_size, "batch_size"),
-                              CallbackList([]))
+        logs = self._evaluate(self._prepare(x, y, sample_weight), data.batch_size(batch_size), CallbackList([]))
         if verbose:
             print(progress.figures(logs), flush=True)
         return _scores(logs, return_dict)
 
-    def predict(self, x: Any, batch_size: int = 32, verbose: Any = 0) -> np.ndarray:
+    def predict(self, x: Any, batch_size: int | None = 32, verbose: Any = 0) -> np.ndarray:
         """Return the outputs for all samples: (N, *output_shape)."""
         x = self._samples(x)
-        pieces = [self(x[where]) for where in data.batches(len(x), data.whole(batch_size, "batch_size"))]
+        pieces = [self(x[where]) for where in data.batches(len(x), data.batch_size(batch_size))]
         return np.concatenate(pieces) if pieces else self(x)
 
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None,
@@ -346,21 +367,19 @@ class Sequential(Layer):
         if self.output_shape is None:
             self.build(x.shape[1:])
         if x.shape[1:] != self.input_shape:
-            self.layers[0].forward(x[:1])                                 # has the better words, if it objects
+            self.check(x)                                                 # has the better words, if it objects
             self.expect(False, f"input {losses.batch((0, *(self.input_shape or ())))}", x.shape)
         return x
 
     def _prepare(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> Data:
         """Cast and check samples, targets and weights."""
         if self.loss is None:
-            raise RuntimeError(f"{self}: not compiled yet. Call compile(loss=..., optimizer=...) first.")
-        x, y = self._samples(x), np.asarray(y)
+            raise ValueError(f"{self}: not compiled yet. Call compile(loss=..., optimizer=...) first.")
+        x, y = self._samples(x), data.as_samples(y, None, "y")
         data.same_length(x=x, y=y)
         if hasattr(self.loss, "check_targets"):
             y = self.loss.check_targets(y, (len(x), *(self.output_shape or ())))
-        weight = data.weights(sample_weight, class_weight, y)
-        data.same_length(x=x, sample_weight=weight)
-        return Data(x, y, weight)
+        return Data(x, y, data.weights(sample_weight, class_weight, y))
 
 
 class Joined(dict):

@@ -64,7 +64,7 @@ def to_categorical(y: Any, num_classes: int | None = None, dtype: Any = "float32
 def whole_numbers(y: Any, owner: str) -> np.ndarray:
     """Return labels as an int64 array, or raise a ValueError naming `owner`."""
     labels = np.asarray(y)
-    if labels.dtype.kind not in "iubf" or not np.array_equal(labels, np.round(labels)):
+    if labels.dtype.kind not in "iubf" or not (np.isfinite(labels) & (labels == np.round(labels))).all():
         raise ValueError(f"{owner}: expected class labels, whole numbers from 0. "
                          f"Received: {labels.dtype} such as {labels.ravel()[:3].tolist()}.")
     return labels.astype(np.int64)

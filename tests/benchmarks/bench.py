@@ -1,4 +1,4 @@
-"""How fast: the three models, cold starts, single images, and how cost grows; beside other engines where they are installed.
+"""How fast: the three models, cold starts, single images, how cost grows; beside other engines where they are installed.
 
     make bench                                            # this engine
     python tests/benchmarks/bench.py --with pytorch=/path/to/python --with keras=/path/to/python
@@ -104,7 +104,7 @@ def sgemm_peak() -> float:
 
 
 def cold_starts(found: dict) -> dict[str, float]:
-    """Return seconds from process start to the first step of the larger CNN: compiled code cached, or not."""
+    """Return seconds from process start to the larger CNN's first step: compiled code cached, or not."""
     case = MODELS[2]
     with tempfile.TemporaryDirectory() as empty:
         env = {"NUMBA_CACHE_DIR": empty}
@@ -127,8 +127,8 @@ def _start(engine: str, python: str, case: Case, env: dict[str, str]) -> float:
 
 def show(title: str, rows: dict[str, dict[str, dict]], peak: float, cases: list[Case], what: str = "train") -> None:
     """Print a table: a row for each case and engine."""
-    print(f"\n{title}\n{'':<22}{'engine':<15}{'median ms':>10}{'10-90 %':>17}{'ratio':>8}{'GFLOP/s':>9}{'of peak':>9}"
-          f"{'s an epoch':>12}{'peak MB':>9}")
+    print(f"\n{title}\n{'':<22}{'engine':<15}{'median ms':>10}{'10-90 %':>17}{'ratio':>8}{'GFLOP/s':>9}"
+          f"{'of peak':>9}{'s an epoch':>12}{'peak MB':>9}")
     for case in cases:
         for label, figures in rows[case.name].items():
             flops = 2 * multiply_adds(case) * case.batch * (3 if what == "train" else 1)   # forward, two gradients

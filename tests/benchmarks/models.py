@@ -17,15 +17,18 @@ class Case(NamedTuple):
 
 MODELS = [
     Case("MLP", (784,), (("dense", 784), ("dense", 10))),
-    Case("simple CNN", (1, 28, 28), (("conv", 32, 5), ("pool",), ("dropout", 0.2), ("flatten",), ("dense", 128), ("dense", 10))),
-    Case("larger CNN", (1, 28, 28), (("conv", 30, 5), ("pool",), ("conv", 15, 3), ("pool",), ("dropout", 0.2), ("flatten",),
-                                     ("dense", 128), ("dense", 50), ("dense", 10))),
+    Case("simple CNN", (1, 28, 28),
+         (("conv", 32, 5), ("pool",), ("dropout", 0.2), ("flatten",), ("dense", 128), ("dense", 10))),
+    Case("larger CNN", (1, 28, 28),
+         (("conv", 30, 5), ("pool",), ("conv", 15, 3), ("pool",), ("dropout", 0.2), ("flatten",), ("dense", 128),
+          ("dense", 50), ("dense", 10))),
 ]
 
 
 def small(name: str, channels: int = 1, filters: int = 16, kernel: int = 5, size: int = 28, **more) -> Case:
     """Return a convolution, pooling and a dense layer: what the growth of cost is measured on."""
-    return Case(name, (channels, size, size), (("conv", filters, kernel), ("pool",), ("flatten",), ("dense", 10)), **more)
+    layers = (("conv", filters, kernel), ("pool",), ("flatten",), ("dense", 10))
+    return Case(name, (channels, size, size), layers, **more)
 
 
 GRID = [

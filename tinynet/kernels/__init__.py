@@ -48,10 +48,12 @@ class use:  # noqa: N801  (reads as a verb: `with kernels.use("naive"):`)
 
     def __init__(self, name: str):
         global _current
-        self._before = _current
-        _current = pick("kernel set", name, NAMES)
+        self._before, self._chosen = _current, pick("kernel set", name, NAMES)
+        _current = self._chosen
 
     def __enter__(self) -> ModuleType:
+        global _current
+        _current = self._chosen
         return current()
 
     def __exit__(self, *exception: object) -> None:

@@ -119,9 +119,9 @@ def adam(p, g, m, v, rate, beta_1, beta_2, epsilon):
     if not all(array.flags.c_contiguous for array in (p, m, v)):        # laid out by somebody else: cannot be flat
         im2col.adam(p, g, m, v, rate, beta_1, beta_2, epsilon)
         return
-    flat = [np.ascontiguousarray(array, p.dtype).reshape(-1) for array in (p, g, m, v)]
-    spread(lambda start, stop: loops.adam(*(array[start:stop] for array in flat), rate, beta_1, beta_2, epsilon),
-           p.size, max(SMALL_UPDATE, -(-p.size // 2)))
+    p, g, m, v = (np.ascontiguousarray(array, p.dtype).reshape(-1) for array in (p, g, m, v))
+    spread(lambda start, stop: loops.adam(p[start:stop], g[start:stop], m[start:stop], v[start:stop],
+                                          rate, beta_1, beta_2, epsilon), p.size, max(SMALL_UPDATE, -(-p.size // 2)))
 
 
 def conv2d_relu_max_pool2d(x, kernel, bias, strides, dilation, pool_size):
@@ -149,7 +149,8 @@ def conv2d_relu_max_pool2d(x, kernel, bias, strides, dilation, pool_size):
             z = scratch("z", (n, M * places, F), dtype)
             np.matmul(rows, weights, out=z)                                  # (n, M*places, R) @ (R, F)
             best = scratch("best", (n, M, F), dtype)
-            loops.bias_relu_max(z.reshape(n, M, places, F), bias, best, winner[n0:n1, p0 * Q:p1 * Q], loops.known(places))
+            loops.bias_relu_max(z.reshape(n, M, places, F), bias, best, winner[n0:n1, p0 * Q:p1 * Q],
+                                loops.known(places))
             loops.swap(best, y.reshape(len(x), F, P * Q)[n0:n1, :, p0 * Q:p1 * Q])
     spread(work, len(x), group(len(x)))
     return y, winner

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.layers.base import Layer, Step
+from tinynet.layers.base import Layer, Shape, Step, steps_of
 from tinynet.registry import resolve, to_config
 
 
@@ -86,10 +86,10 @@ class Activation(Layer):
         self.activation = get(activation)
 
     def build(self, input_shape, rng):
-        """Build the activation, which may have parameters if it is a layer of your own."""
-        self.input_shape = input_shape
-        self.output_shape = input_shape if self.activation is None else self.activation.build(input_shape, rng)
-        return self.output_shape
+        """Build the activation."""
+        build_activation(self, self.activation, input_shape, rng)
+        self.input_shape = self.output_shape = input_shape
+        return input_shape
 
     def forward(self, x, training=False):
         """Return (y, backward)."""
@@ -97,7 +97,7 @@ class Activation(Layer):
 
     def steps(self):
         """List the activation itself as the one step."""
-        return [Step("", self, self.forward)] if self.activation is None else self.activation.steps()
+        return [Step("", self, self.forward)] if self.activation is None else steps_of(self.activation)
 
     def get_config(self):
         return {**super().get_config(), "activation": to_config(self.activation)}
@@ -114,3 +114,11 @@ def get(identifier: Any) -> Layer | None:
     if not isinstance(activation, Layer):
         raise ValueError(f"Expected an activation: a name or a layer. Received: {identifier!r}.")
     return activation
+
+
+def build_activation(owner: Layer, activation: Layer | None, shape: Shape, rng: np.random.Generator) -> None:
+    """Build the activation of `owner`, which must keep the shape and have no parameters, or raise a ValueError."""
+    if activation is not None:
+        after = activation.build(shape, rng)
+        owner.expect(tuple(after) == shape and not activation.params, "an activation that keeps the shape and has no "
+                     "parameters; what has them is added to the model as a layer of its own", activation)

@@ -52,7 +52,7 @@ class Layer:
         self.trainable = trainable
         self.params: dict[str, np.ndarray] = {}
         self.grads: dict[str, np.ndarray] = {}
-        self._given = {"name": name, "input_shape": input_shape and list(self.input_shape or ())}
+        self._given = name, self.input_shape
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
         """Make the parameters (float32) for samples of `input_shape`; return the shape of one output."""
@@ -62,8 +62,15 @@ class Layer:
         """Return ``(y, backward)``: ``backward(dy)`` sets ``grads`` and returns d loss / d x."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(x, training=False).")
 
+    def unbuild(self) -> None:
+        """Forget the shapes that `build` was given, so that it can be called with others."""
+        self.input_shape, self.output_shape = self._given[1], None
+
     def __call__(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         return self.forward(x, training)[0]
+
+    def check(self, x: np.ndarray) -> None:
+        """Raise a ValueError unless `x` is what forward can take."""
 
     def steps(self) -> list[Step]:
         """List what the layer does as a flat list of steps: itself, unless it is made of others."""
@@ -99,8 +106,9 @@ class Layer:
         return sum(array.size for array in self.params.values())
 
     def get_config(self) -> dict[str, Any]:
-        config = {key: value for key, value in self._given.items() if value is not None}
-        return config if self.trainable else {**config, "trainable": False}
+        name, shape = self._given
+        config = {"name": name, "input_shape": shape and list(shape), "trainable": None if self.trainable else False}
+        return {key: value for key, value in config.items() if value is not None}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]):
@@ -138,6 +146,16 @@ class Step(NamedTuple):
     run: Callable[..., tuple[np.ndarray, Backward]]
 
 
+def steps_of(layer: Layer) -> list[Step]:
+    """List a layer's steps; a forward that a subclass wrote anew counts for more than the steps it inherited."""
+    for cls in type(layer).__mro__:
+        if "steps" in vars(cls):
+            return layer.steps()
+        if "forward" in vars(cls):
+            break
+    return [Step("", layer, layer.forward)]
+
+
 def run_steps(steps: Iterable[Step], x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
     """Run steps one after the other: forwards composed, backwards chained in reverse.
 
@@ -173,12 +191,16 @@ def without_dx(backward: Backward) -> Backward:
 
 def as_shape(value: Iterable[int] | int, owner: object, what: str = "input_shape") -> Shape:
     """Return `value` as a tuple of positive ints, or raise a ValueError naming `owner`."""
-    try:
-        shape = tuple(value) if isinstance(value, Iterable) else (value,)
-        whole = all(int(size) == size and size > 0 and not isinstance(size, bool) for size in shape)
-    except (TypeError, ValueError):
-        whole = False
-    if not whole:
+    shape = tuple(value) if isinstance(value, Iterable) else (value,)
+    if not all(map(is_count, shape)):
         raise ValueError(f"{owner}: expected {what} as positive whole numbers, without the batch axis. "
                          f"Received: {value!r}.")
     return tuple(int(size) for size in shape)
+
+
+def is_count(value: Any) -> bool:
+    """Tell whether a value is a positive whole number."""
+    try:
+        return int(value) == value and value > 0 and not isinstance(value, bool)
+    except (TypeError, ValueError, OverflowError):
+        return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinynet import kernels
-from tinynet.layers.base import as_shape
+from tinynet.layers.base import is_count
 from tinynet.layers.weighted import Weighted
 from tinynet.layers.windows import Windows, as_padding, as_pair, image_shape
 
@@ -46,17 +46,16 @@ class Conv2D(Weighted):
     def __init__(self, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid", *,
                  dilation_rate: Any = (1, 1), activation: Any = None, **kwargs: Any):
         super().__init__(activation=activation, **kwargs)
-        self.filters, = as_shape(filters, owner=self, what="filters")
+        self.expect(is_count(filters), "filters, a positive whole number", repr(filters))
+        self.filters = int(filters)
         self.windows = Windows(self, as_pair(kernel_size, self, "kernel_size"), as_pair(strides, self, "strides"),
                                as_padding(padding, self), as_pair(dilation_rate, self, "dilation_rate"))
 
     def build(self, input_shape, rng):
         """Make the kernel (filters, C, kh, kw) and the bias (filters,)."""
         C, H, W = image_shape(self, input_shape)
-        self.output_shape = (self.filters, *self.windows.output_size((H, W)))
-        self.add_weights((self.filters, C, *self.windows.size), self.filters, rng)
-        self.input_shape = input_shape
-        return self.output_shape
+        output_shape = (self.filters, *self.windows.output_size((H, W)))
+        return self.set_up(input_shape, output_shape, (self.filters, C, *self.windows.size), self.filters, rng)
 
     def linear(self, x, training=False):
         """Return (y, backward) of the convolution."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinynet import kernels
-from tinynet.layers.base import as_shape
+from tinynet.layers.base import is_count
 from tinynet.layers.weighted import Weighted
 
 
@@ -40,14 +40,13 @@ class Dense(Weighted):
         if input_dim is not None:
             kwargs["input_shape"] = (input_dim,)
         super().__init__(activation=activation, **kwargs)
-        self.units, = as_shape(units, owner=self, what="units")
+        self.expect(is_count(units), "units, a positive whole number", repr(units))
+        self.units = int(units)
 
     def build(self, input_shape, rng):
         """Make the kernel (inputs, units) and the bias (units,)."""
         self.expect(len(input_shape) >= 1, "samples with at least one axis", input_shape)
-        self.add_weights((input_shape[-1], self.units), self.units, rng)
-        self.input_shape, self.output_shape = input_shape, (*input_shape[:-1], self.units)
-        return self.output_shape
+        return self.set_up(input_shape, (*input_shape[:-1], self.units), (input_shape[-1], self.units), self.units, rng)
 
     def linear(self, x, training=False):
         """Return (y, backward) of the weighted sum."""

@@ -42,7 +42,7 @@ class Dropout(Layer):
             return x, lambda dy: dy
         if self.rng is None:
             raise ValueError(f"{self}: has no random generator yet. Call build(input_shape, rng) first.")
-        keep = self.rng.integers(2**16, size=x.shape, dtype=np.uint16) >= round(self.rate * 2**16)
+        keep = self.rng.integers(2**16, size=x.shape, dtype=np.uint16) >= min(round(self.rate * 2**16), 2**16 - 1)
         mask = keep * np.result_type(x, np.float16).type(1 / (1 - self.rate))     # 0 or the scale, in x's precision
 
         def backward(dy):

@@ -22,6 +22,10 @@ class Input(Layer):
         self.input_shape = self.output_shape = input_shape
         return input_shape
 
+    def steps(self):
+        """List nothing: there is nothing to do."""
+        return []
+
     def forward(self, x, training=False):
         """Return (x, backward)."""
         return x, lambda dy: dy

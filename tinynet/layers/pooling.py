@@ -33,6 +33,10 @@ class Pooling(Layer):
         self.input_shape, self.output_shape = input_shape, (C, *self.windows.output_size((H, W)))
         return self.output_shape
 
+    def check(self, x):
+        """Raise a ValueError unless `x` is (N, C, H, W) and no smaller than the window."""
+        self.windows.check(x, None)
+
     def get_config(self):
         return {**super().get_config(), "pool_size": list(self.windows.size),
                 "strides": list(self.windows.strides), "padding": self.windows.padding}
@@ -50,8 +54,8 @@ class MaxPool2D(Pooling):
 
     def forward(self, x, training=False):
         """Return (y, backward)."""
+        self.check(x)
         k, windows, image = kernels.current(), self.windows, x.shape[2:]
-        windows.check(x, None)
         padded = windows.pad(x, -np.inf)
         y, argmax = k.max_pool2d(padded, windows.size, windows.strides)         # both (N, C, P, Q)
 
@@ -70,8 +74,8 @@ class AveragePool2D(Pooling):
 
     def forward(self, x, training=False):
         """Return (y, backward)."""
+        self.check(x)
         k, windows, image = kernels.current(), self.windows, x.shape[2:]
-        windows.check(x, None)
         padded = windows.pad(x, 0)
         inside = windows.pad(np.ones((1, 1, *image), x.dtype), 0)
         counts = k.sum_pool2d(inside, windows.size, windows.strides)            # (1, 1, P, Q)

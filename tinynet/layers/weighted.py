@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet import initializers, regularizers
 from tinynet.layers import activations
-from tinynet.layers.base import Layer, Shape, Step, run_steps
+from tinynet.layers.base import Layer, Shape, Step, run_steps, steps_of
 from tinynet.registry import to_config
 
 
@@ -46,14 +46,18 @@ class Weighted(Layer):
         steps = [Step("", self, self.linear)]
         if self.activation is not None:
             name = type(self.activation).__name__.lower()
-            steps += [step._replace(name=step.name or name) for step in self.activation.steps()]
+            steps += [step._replace(name=step.name or name) for step in steps_of(self.activation)]
         return steps
 
-    def add_weights(self, kernel_shape: Shape, units: int, rng: np.random.Generator) -> None:
-        """Make the kernel and the bias (units,)."""
+    def set_up(self, input_shape: Shape, output_shape: Shape, kernel_shape: Shape, units: int,
+               rng: np.random.Generator) -> Shape:
+        """Make the kernel and the bias (units,), build the activation, and note the shapes; return the output's."""
+        activations.build_activation(self, self.activation, output_shape, rng)
+        self.input_shape, self.output_shape = input_shape, output_shape
         self.params["kernel"] = self.initial("kernel", self.kernel_initializer, kernel_shape, rng)
         if self.use_bias:
             self.params["bias"] = self.initial("bias", self.bias_initializer, (units,), rng)
+        return output_shape
 
     def initial(self, key: str, initializer: Any, shape: Shape, rng: np.random.Generator) -> np.ndarray:
         """Call an initializer, which may be anybody's, and check what it returns."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.layers.base import Layer, Shape
+from tinynet.layers.base import Layer, Shape, is_count
 from tinynet.registry import pick
 
 Pair = tuple[int, int]
@@ -16,7 +16,7 @@ def as_pair(value: Any, layer: Layer, what: str) -> Pair:
     """Return an int or a pair of ints as a pair (rows, columns)."""
     try:
         pair = (value, value) if np.ndim(value) == 0 else tuple(value)
-        good = len(pair) == 2 and all(int(n) == n and n > 0 and not isinstance(n, bool) for n in pair)
+        good = len(pair) == 2 and all(map(is_count, pair))
     except (TypeError, ValueError):
         good = False
     layer.expect(good, f"{what} as a positive whole number or a pair of them", repr(value))
@@ -68,7 +68,8 @@ class Windows:
         counts = []
         for n, k, s, d, pad in zip(image, self.size, self.strides, self.dilation, self.around(image), strict=True):
             reach = d * (k - 1) + 1
-            self.layer.expect(n + sum(pad) >= reach, f"an image no smaller than its window {self.reach()}", image)
+            hint = "; shapes are channels first, (C, H, W)" if min(image) <= 4 else ""
+            self.layer.expect(n + sum(pad) >= reach, f"an image no smaller than its window {self.reach()}{hint}", image)
             counts.append((n + sum(pad) - reach) // s + 1)
         return counts[0], counts[1]
 

@@ -1,0 +1,118 @@
+"""The nonlinearities: values, slopes, and numbers too large for a careless formula."""
+
+import numpy as np
+import pytest
+from oracles import assert_gradients_right
+
+from tinynet import Sequential
+from tinynet.layers import Activation, Dense, ReLU, Sigmoid, Softmax, Tanh
+
+EACH = pytest.mark.parametrize("layer", [ReLU(), Sigmoid(), Tanh(), Softmax()], ids=lambda layer: str(layer))
+
+
+def run(layer, x, dy):
+    y, backward = layer.forward(np.array(x))
+    return y, backward(np.array(dy))
+
+
+def test_relu_by_hand_and_its_slope_at_zero_is_zero():
+    y, dx = run(ReLU(), [[-1.0, 0.0, 2.0, -0.0]], [[3.0, 5.0, 7.0, 9.0]])
+    assert y.tolist() == [[0, 0, 2, 0]]
+    assert dx.tolist() == [[0, 0, 7, 0]]
+
+
+def test_sigmoid_by_hand():
+    y, dx = run(Sigmoid(), [[0.0, np.log(3.0), -np.log(3.0)]], [[4.0, 16.0, 32.0]])
+    np.testing.assert_allclose(y, [[0.5, 0.75, 0.25]], rtol=1e-15)
+    np.testing.assert_allclose(dx, [[1, 3, 6]], rtol=1e-14)
+
+
+def test_tanh_by_hand():
+    y, dx = run(Tanh(), [[0.0, np.log(2.0)]], [[2.0, 25.0]])
+    np.testing.assert_allclose(y, [[0, 0.6]], rtol=1e-15)
+    np.testing.assert_allclose(dx, [[2, 16]], rtol=1e-14)
+
+
+def test_softmax_by_hand():
+    y, dx = run(Softmax(), [[0.0, np.log(3.0)]], [[1.0, 5.0]])
+    np.testing.assert_allclose(y, [[0.25, 0.75]], rtol=1e-15)
+    np.testing.assert_allclose(dx, [[-0.75, 0.75]], rtol=1e-14)
+
+
+def test_softmax_gradient_of_equal_upstream_gradients_is_zero():
+    _, dx = run(Softmax(), [[0.3, -1.0, 2.0]], [[3.0, 3.0, 3.0]])
+    np.testing.assert_allclose(dx, 0, atol=1e-15)
+
+
+@EACH
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 5), (2, 2, 3, 4)], ids=str)
+def test_gradients_are_slopes(layer, shape, rng):
+    assert_gradients_right(layer, rng.normal(size=shape))
+
+
+@EACH
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.filterwarnings("error")
+def test_numbers_of_any_size_neither_overflow_nor_become_nan(layer, dtype):
+    x = np.array([[1e4, -1e4, 0.0, 88.8, -88.8], [-1e30, -1e30, -1e30, -1e30, -1e30]], dtype)
+    y, backward = layer.forward(x)
+    dx = backward(np.array([[1.0, 2.0, 3.0, 4.0, 5.0]] * 2, dtype))
+    assert np.isfinite(y).all()
+    assert np.isfinite(dx).all()
+
+
+def test_sigmoid_and_tanh_saturate():
+    x = np.array([[-800.0, 800.0]])
+    assert Sigmoid()(x).tolist() == [[0, 1]]
+    assert Tanh()(x).tolist() == [[-1, 1]]
+
+
+def test_sigmoid_keeps_the_digits_of_small_outputs():
+    np.testing.assert_allclose(Sigmoid()(np.array([[-50.0]])), [[np.exp(-50.0)]], rtol=1e-12)
+
+
+def test_softmax_rows_are_probabilities(rng):
+    y = Softmax()(rng.normal(size=(4, 3, 5)))
+    assert (y > 0).all()
+    np.testing.assert_allclose(y.sum(axis=-1), 1, rtol=1e-14)
+
+
+def test_softmax_subtracts_each_rows_own_maximum():
+    y = Softmax()(np.array([[1e5, 1e5 + 1], [0.0, 1.0], [-1e5, -1e5 + 1]]))
+    np.testing.assert_allclose(y, [[1 / (1 + np.e), np.e / (1 + np.e)]] * 3, rtol=1e-12)
+
+
+def test_softmax_of_images_runs_over_the_last_axis(rng):
+    y = Softmax()(rng.normal(size=(2, 3, 4, 5)))
+    np.testing.assert_allclose(y.sum(axis=3), 1, rtol=1e-14)
+    assert not np.allclose(y.sum(axis=1), 1)
+
+
+@EACH
+def test_a_nan_is_not_hidden(layer):
+    y = layer(np.array([[1.0, np.nan, -1.0]]))
+    assert np.isnan(y[0, 1])
+
+
+@pytest.mark.parametrize(("name", "layer"), [("relu", ReLU()), ("sigmoid", Sigmoid()), ("tanh", Tanh()),
+                                             ("softmax", Softmax())])
+def test_activation_by_name_is_the_layer(name, layer, rng):
+    x, dy = rng.normal(size=(2, 3, 4))
+    for expected, found in zip(run(layer, x, dy), run(Activation(name), x, dy), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("nothing", [None, "linear"])
+def test_linear_activation_changes_nothing(nothing, rng):
+    x, dy = rng.normal(size=(2, 3, 4))
+    y, dx = run(Activation(nothing), x, dy)
+    np.testing.assert_array_equal(y, x)
+    np.testing.assert_array_equal(dx, dy)
+    model = Sequential([Dense(2, activation=nothing, input_dim=4)])
+    np.testing.assert_allclose(model(x), x @ model.layers[0].params["kernel"], rtol=1e-6)
+
+
+def test_an_activation_can_be_a_name_a_class_a_layer_or_a_config():
+    configs = [Activation(given).get_config() for given in
+               ("relu", ReLU, ReLU(), {"class": "ReLU", "config": {}})]
+    assert configs == [{"activation": {"class": "ReLU", "config": {}}}] * 4

@@ -1,0 +1,73 @@
+"""Dropout: some units silenced in training, none in inference."""
+
+import numpy as np
+import pytest
+
+from tinynet import Sequential
+from tinynet.layers import Dense, Dropout
+
+
+def dropout(rate, seed=0):
+    layer = Dropout(rate)
+    layer.build((1000,), np.random.default_rng(seed))
+    return layer
+
+
+def test_kept_units_are_scaled_and_the_others_zero():
+    y, _ = dropout(0.75).forward(np.full((4, 1000), 3.0), training=True)
+    assert set(np.unique(y)) == {0, 12}
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.2, 0.5, 0.9])
+def test_rate_is_the_fraction_dropped_and_the_mean_stays(rate):
+    y, _ = dropout(rate).forward(np.ones((200, 1000)), training=True)
+    assert (y == 0).mean() == pytest.approx(rate, abs=0.005)
+    assert y.mean() == pytest.approx(1, abs=0.03)
+
+
+def test_gradient_takes_the_same_mask_and_scale(rng):
+    x, dy = rng.normal(size=(2, 5, 1000))
+    y, backward = dropout(0.4).forward(x, training=True)
+    mask = y / x
+    np.testing.assert_allclose(backward(dy), dy * mask, rtol=1e-12)
+    assert {0} < set(np.round(mask, 6).ravel())
+
+
+def test_inference_and_rate_zero_are_the_identity(rng):
+    x, dy = rng.normal(size=(2, 5, 1000))
+    for y, backward in dropout(0.5).forward(x), dropout(0.0).forward(x, training=True):
+        np.testing.assert_array_equal(y, x)
+        np.testing.assert_array_equal(backward(dy), dy)
+
+
+def test_every_forward_draws_a_new_mask_and_backward_uses_its_own():
+    layer, x = dropout(0.5), np.ones((1, 1000))
+    y1, backward1 = layer.forward(x, training=True)
+    y2, backward2 = layer.forward(x, training=True)
+    assert (y1 != y2).any()
+    np.testing.assert_array_equal(backward1(x), y1)
+    np.testing.assert_array_equal(backward2(x), y2)
+
+
+def test_each_unit_of_each_sample_is_dropped_by_itself():
+    y, _ = dropout(0.5).forward(np.ones((50, 2, 10, 10)), training=True)
+    for axis in range(4):
+        assert (y != y.take([0], axis)).any()
+
+
+def test_dtype_is_kept():
+    for dtype in np.float32, np.float64:
+        y, backward = dropout(0.3).forward(np.ones((2, 1000), dtype), training=True)
+        assert y.dtype == backward(y).dtype == dtype
+
+
+def test_scale_is_not_rounded_for_whole_numbers():
+    y, _ = dropout(0.2).forward(np.full((1, 1000), 4), training=True)
+    assert set(np.unique(y)) == {0, 5}
+
+
+def test_the_generator_is_the_models_own():
+    model = Sequential([Dense(4, input_dim=3), Dropout(0.5)], seed=3)
+    assert model.layers[1].rng is model.rng
+    assert Dropout.differs_in_training
+    assert not Dense.differs_in_training

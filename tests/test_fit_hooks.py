@@ -1,0 +1,120 @@
+"""What callbacks see of a training: hooks in order, figures, and a way to stop."""
+
+import numpy as np
+import pytest
+
+from tinynet import Sequential
+from tinynet.callbacks import Callback, History
+from tinynet.layers import Dense
+from tinynet.optimizers import SGD
+
+X, Y = np.ones((5, 1)), np.array([[1.0], [1.0], [1.0], [1.0], [6.0]])
+
+
+class Recorder(Callback):
+    """Remembers every call: the hook and its number, and the figures it came with."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls, self.logs = [], {}
+
+
+def recording(hook):
+    def record(self, *args):
+        self.calls.append((hook, *[arg for arg in args if isinstance(arg, int)]))
+        self.logs.setdefault(hook, []).extend(dict(arg) for arg in args if isinstance(arg, dict))
+    return record
+
+
+for name in [name for name in vars(Callback) if name.startswith("on_")]:
+    setattr(Recorder, name, recording(name))
+
+
+def model():
+    made = Sequential([Dense(1, use_bias=False, kernel_initializer="ones", input_dim=1)], dtype="float64")
+    made.compile(SGD(0.0), "mse")
+    return made
+
+
+def test_hooks_are_called_in_order():
+    recorder = Recorder()
+    model().fit(X, Y, batch_size=4, epochs=2, validation_data=(X, Y), callbacks=[recorder], verbose=0)
+    batches = [("on_train_batch_begin", 0), ("on_train_batch_end", 0),
+               ("on_train_batch_begin", 1), ("on_train_batch_end", 1)]
+    epochs = [[("on_epoch_begin", n), *batches, ("on_test_begin",), ("on_test_end",), ("on_epoch_end", n)]
+              for n in (0, 1)]
+    assert recorder.calls == [("on_train_begin",), *epochs[0], *epochs[1], ("on_train_end",)]
+
+
+def test_batches_are_told_the_running_means_and_epochs_all_figures():
+    recorder = Recorder()
+    model().fit(X, Y, batch_size=4, validation_data=(X[:1], Y[:1]), shuffle=False, callbacks=[recorder], verbose=0)
+    assert recorder.logs["on_train_batch_end"] == [{"loss": 0.0}, {"loss": 5.0}]
+    assert recorder.logs["on_epoch_end"] == [{"loss": 5.0, "val_loss": 0.0}]
+
+
+def test_callbacks_are_told_the_model_and_the_call():
+    recorder, made = Recorder(), model()
+    made.fit(X, Y, batch_size=4, epochs=2, callbacks=[recorder], verbose=0)
+    assert recorder.model is made
+    assert recorder.params == {"epochs": 2, "steps": 2, "samples": 5, "verbose": 0, "batch_size": 4}
+
+
+def test_stopping_in_an_epoch_ends_with_it():
+    class Stop(Recorder):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 1
+    stop, made = Stop(), model()
+    history = made.fit(X, Y, epochs=10, callbacks=[stop], verbose=0)
+    assert history.epoch == [0, 1]
+    assert stop.calls[-1][0] == "on_train_end"
+    assert made.fit(X, Y, epochs=2, verbose=0).epoch == [0, 1]          # a new fit starts unstopped
+
+
+def test_stopping_in_a_batch_leaves_the_other_batches_out():
+    class Stop(Recorder):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = True
+    made = model()
+    history = made.fit(X, Y, batch_size=1, epochs=3, callbacks=[Stop()], verbose=0)
+    assert made.optimizer.iterations == 1
+    assert history.epoch == [0]
+
+
+def test_the_end_is_told_even_if_a_callback_fails():
+    class Fail(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+    recorder = Recorder()
+    with pytest.raises(KeyboardInterrupt):
+        model().fit(X, Y, callbacks=[recorder, Fail()], verbose=0)
+    assert recorder.calls[-1][0] == "on_train_end"
+
+
+def test_what_a_callback_adds_to_the_figures_of_an_epoch_stays():
+    class Adds(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["learning_rate"] = 0.5
+    history = model().fit(X, Y, epochs=2, callbacks=[Adds()], verbose=0)
+    assert history.history["learning_rate"] == [0.5, 0.5]
+
+
+def test_callbacks_may_come_in_any_collection():
+    for callbacks in (Recorder(),), iter([Recorder()]), []:
+        model().fit(X, Y, callbacks=callbacks, verbose=0)
+
+
+def test_what_is_no_callback_is_refused():
+    with pytest.raises(TypeError, match=r"Expected callbacks derived from tinynet\.callbacks\.Callback\. Received: 3"):
+        model().fit(X, Y, callbacks=[3], verbose=0)
+
+
+def test_histories_are_restored_from_their_state():
+    history = model().fit(X, Y, epochs=2, verbose=0)
+    state, again = history.get_state(), History()
+    again.set_state(state)
+    assert (again.epoch, again.history) == (history.epoch, history.history) == ([0, 1], {"loss": [5.0, 5.0]})
+    again.on_epoch_end(2, {"loss": 1.0})
+    history.on_epoch_end(2, {"loss": 2.0})
+    assert state == {"epoch": [0, 1], "history": {"loss": [5.0, 5.0]}}
+    assert again.history == {"loss": [5.0, 5.0, 1.0]}

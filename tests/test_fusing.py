@@ -1,0 +1,149 @@
+"""Steps that are run together for speed give the numbers they give one after the other."""
+
+import numpy as np
+import pytest
+from oracles import assert_gradients_right
+
+from tinynet import Sequential, kernels
+from tinynet.layers import Activation, Conv2D, Dropout, MaxPool2D, ReLU
+from tinynet.layers.base import run_steps
+
+IMAGE = (3, 9, 8)
+
+
+class Doubled(MaxPool2D):
+    """A layer of one's own, derived from one that is fused."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        return 2 * y, lambda dy: backward(2 * dy)
+
+
+MODELS = {
+    "activation of the convolution": lambda: [Conv2D(3, 3, activation="relu"), MaxPool2D()],
+    "relu layer": lambda: [Conv2D(3, (2, 3)), ReLU(), MaxPool2D((3, 2))],
+    "activation layer": lambda: [Conv2D(3, (3, 2)), Activation("relu"), MaxPool2D((2, 3))],
+    "no bias": lambda: [Conv2D(3, 3, activation="relu", use_bias=False), MaxPool2D()],
+    "same padding": lambda: [Conv2D(3, 4, activation="relu", padding="same"), MaxPool2D()],
+    "strides and dilation": lambda: [Conv2D(3, 2, strides=(1, 2), dilation_rate=(2, 1), activation="relu"),
+                                     MaxPool2D()],
+    "dilation of the columns": lambda: [Conv2D(3, (2, 3), dilation_rate=(1, 2), activation="relu"), MaxPool2D()],
+    "strides of both": lambda: [Conv2D(3, 2, strides=2, activation="relu"), MaxPool2D((1, 2))],
+    "wide window": lambda: [Conv2D(3, (2, 6), activation="relu"), MaxPool2D((2, 3))],
+    "large pool": lambda: [Conv2D(3, 2, activation="relu"), MaxPool2D((4, 5))],
+    "pool of one": lambda: [Conv2D(3, 3, activation="relu"), MaxPool2D(1)],
+    "overlapping pool": lambda: [Conv2D(3, 3, activation="relu"), MaxPool2D(3, strides=1)],
+    "pool with gaps": lambda: [Conv2D(3, 3, activation="relu"), MaxPool2D(2, strides=3)],
+    "padded pool": lambda: [Conv2D(3, 3, activation="relu"), MaxPool2D(2, padding="same")],
+    "another activation": lambda: [Conv2D(3, 3, activation="tanh"), MaxPool2D()],
+    "two blocks": lambda: [Conv2D(3, 2, activation="relu"), MaxPool2D(2), Conv2D(2, 2, activation="relu"),
+                           MaxPool2D(2)],
+    "dropout between": lambda: [Conv2D(3, 3, activation="relu"), Dropout(0.5), MaxPool2D()],
+    "a layer of one's own": lambda: [Conv2D(3, 3, activation="relu"), Doubled()],
+}
+
+
+def made(layers, dtype="float64"):
+    model = Sequential(layers(), input_shape=IMAGE, dtype=dtype, seed=3)
+    for key, p in model.params.items():
+        if key.endswith("bias"):
+            p[...] = np.random.default_rng(5).normal(0, 0.3, p.shape)
+    return model
+
+
+@pytest.fixture(params=MODELS.values(), ids=MODELS.keys())
+def layers(request):
+    return request.param
+
+
+@pytest.mark.parametrize(("dtype", "near"), [("float32", 1e-4), ("float64", 1e-11)])
+@pytest.mark.parametrize("N", [0, 1, 5])
+def test_a_model_computes_what_its_steps_compute_one_by_one(layers, dtype, near, N, rng):
+    model = made(layers, dtype)
+    x = rng.normal(size=(N, *IMAGE)).astype(dtype)
+    y, backward = model.forward(x)
+    with kernels.use("im2col"):
+        expected, expected_backward = run_steps(model.steps(), x)
+    assert y.dtype == expected.dtype == dtype
+    np.testing.assert_allclose(y, expected, rtol=near, atol=near)
+    dy = rng.normal(size=y.shape).astype(dtype)
+    expected_dx = expected_backward(dy)
+    expected_grads = dict(model.grads)
+    model.grads = {key: np.full_like(p, np.nan) for key, p in model.params.items()}
+    dx = backward(dy)
+    assert dx.dtype == dtype
+    np.testing.assert_allclose(dx, expected_dx, rtol=near, atol=near)
+    assert model.grads.keys() == expected_grads.keys()
+    for key, g in expected_grads.items():
+        assert model.grads[key].dtype == dtype
+        np.testing.assert_allclose(model.grads[key], g, rtol=near, atol=10 * near, err_msg=key)
+
+
+def test_gradients_of_a_model_are_its_slopes(layers, rng):
+    assert_gradients_right(made(layers), rng.normal(size=(2, *IMAGE)))
+
+
+def test_gradients_of_the_parameters_are_the_same_without_that_of_the_input(layers, rng):
+    model = made(layers)
+    y, backward = model.forward(rng.normal(size=(3, *IMAGE)))
+    dy = rng.normal(size=y.shape)
+    backward(dy)
+    expected = dict(model.grads)
+    model.grads = {key: np.full_like(p, np.nan) for key, p in model.params.items()}
+    assert backward(dy, need_dx=False) is None
+    for key, g in expected.items():
+        np.testing.assert_array_equal(model.grads[key], g)
+
+
+def test_two_forwards_can_be_alive_at_once(layers, rng):
+    model = made(layers)
+    x1, x2 = rng.normal(size=(2, 3, *IMAGE))
+    y1, backward1 = model.forward(x1)
+    dy = rng.normal(size=y1.shape)
+    expected_y, expected_dx = y1.copy(), backward1(dy).copy()
+    y2, backward2 = model.forward(x2)
+    dx2 = backward2(dy)
+    second = dx2.copy()
+    np.testing.assert_array_equal(y1, expected_y)
+    np.testing.assert_array_equal(backward1(dy), expected_dx)
+    np.testing.assert_array_equal(dx2, second)
+    assert not np.shares_memory(y1, y2)
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+def test_nan_and_infinity_come_out_where_they_come_out_of_the_steps(layers, special, rng):
+    model = made(layers)
+    x = rng.normal(size=(2, *IMAGE))
+    x[1, 0, 4, 3] = special
+    found = model(x)
+    with kernels.use("im2col"):
+        expected = model(x)
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
+
+
+def test_what_is_fused_is_still_checked():
+    model = Sequential([Conv2D(3, 3, activation="relu", input_shape=IMAGE), MaxPool2D()])
+    with pytest.raises(ValueError, match="Conv2D 'conv2d_1': expected input"):
+        model(np.zeros((5, 2, 9, 8)))
+    with pytest.raises(ValueError, match="MaxPool2D 'max_pool2d_1': expected an image no smaller"):
+        model(np.zeros((5, 3, 3, 3)))
+
+
+@pytest.mark.parametrize(("N", "side", "pool"), [(37, 14, 2), (3, 26, 12)], ids=["many samples", "144 places"])
+def test_work_that_is_cut_into_pieces_leaves_nothing_out(N, side, pool, rng, monkeypatch):
+    model = Sequential([Conv2D(8, 3, activation="relu", input_shape=(2, side, side)), MaxPool2D(pool)], seed=0)
+    x = rng.normal(size=(N, 2, side, side)).astype(np.float32)
+    dy = rng.normal(size=(N, *model.output_shape)).astype(np.float32)
+    found = []
+    for threads in "1", "2", "3":
+        monkeypatch.setenv("TINYNET_NUM_THREADS", threads)
+        y, backward = model.forward(x)
+        found.append([y, backward(dy), *model.grads.values()])
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(b, a)
+    with kernels.use("im2col"):
+        y, backward = model.forward(x)
+        for a, b in zip(found[0], [y, backward(dy), *model.grads.values()], strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)

@@ -1,0 +1,103 @@
+"""import tinynet stays light, its documented import lines work, and nothing below imports what lies above."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinynet
+
+PACKAGE = Path(tinynet.__file__).parent
+LINES = """\
+from tinynet import Sequential
+from tinynet.models import Sequential
+from tinynet.layers import Layer, Input, Dense, Conv2D, MaxPool2D, AveragePool2D, Dropout, Flatten, Activation
+from tinynet.layers import ReLU, Sigmoid, Tanh, Softmax, MaxPooling2D, AveragePooling2D
+from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy, MeanSquaredError
+from tinynet.optimizers import Adam, SGD, RMSprop
+from tinynet.callbacks import Callback
+from tinynet.datasets import mnist
+from tinynet.utils import to_categorical, set_random_seed
+from tinynet import backend as K
+from tinynet import kernels
+"""
+BELOW = [path for path in sorted(PACKAGE.rglob("*.py"))
+         if not {"testing", "study"} & set(path.relative_to(PACKAGE).parts)]
+HEAVY = ("matplotlib", "numba", "scipy", "tqdm", "pandas", "hypothesis", "pytest", "tinynet.testing", "tinynet.study")
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def imported(path):
+    """List what a module imports when it is loaded: not inside its functions."""
+    def walk(node):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                yield from (alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                yield from (f"{child.module}.{alias.name}" for alias in child.names)
+            elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                yield from walk(child)
+    return list(walk(ast.parse(path.read_text())))
+
+
+@pytest.mark.parametrize("line", LINES.splitlines())
+def test_documented_imports_work(line):
+    exec(line, {})  # the line is one of ours
+
+
+def test_loading_it_all_loads_nothing_heavy():
+    code = f"{LINES}import sys\nprint(*sorted(set(sys.modules) & {set(HEAVY)!r}))"
+    assert python(code).split() == []
+
+
+def test_a_model_is_built_without_numba():
+    code = ("import sys\nfrom tinynet import Sequential\nfrom tinynet.layers import Dense\n"
+            "model = Sequential([Dense(2, input_dim=3)])\nmodel.compile('adam', 'mse')\nmodel.summary()\n"
+            "print('numba' in sys.modules)")
+    assert python(code).split()[-1] == "False"
+
+
+def test_im2col_and_naive_never_load_numba():
+    code = ("import sys\nimport numpy as np\nfrom tinynet import Sequential, kernels\nfrom tinynet.layers import *\n"
+            "kernels.use('im2col')\n"
+            "model = Sequential([Conv2D(2, 3, activation='relu', input_shape=(1, 6, 6)), MaxPool2D(), Flatten(),\n"
+            "                    Dense(2)])\n"
+            "model.compile('adam', 'mse')\n"
+            "model.fit(np.ones((2, 1, 6, 6)), np.ones((2, 2)), verbose=0)\nprint('numba' in sys.modules)")
+    assert python(code).split() == ["False"]
+
+
+@pytest.mark.parametrize("path", BELOW, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_below_imports_the_tools_above(path):
+    assert [name for name in imported(path)
+            if name.startswith(("tinynet.testing", "tinynet.study", "matplotlib"))] == []
+
+
+def test_kernels_know_arrays_only():
+    for path in (PACKAGE / "kernels").glob("*.py"):
+        inside = {name for name in imported(path) if name.startswith("tinynet")}
+        assert all(name.startswith(("tinynet.kernels", "tinynet.registry")) for name in inside), path
+
+
+def test_layers_do_not_know_models_losses_or_optimizers():
+    for path in (PACKAGE / "layers").glob("*.py"):
+        above = ("tinynet.sequential", "tinynet.losses", "tinynet.optimizers", "tinynet.callbacks")
+        assert not [name for name in imported(path) if name.startswith(above)], path
+
+
+@pytest.mark.parametrize("path", BELOW, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_numpys_global_random_state_is_never_used(path):
+    allowed = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64"}
+    used = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)
+            and ast.unparse(node.value) in ("np.random", "numpy.random")}
+    assert used <= allowed
+
+
+@pytest.mark.parametrize("path", BELOW, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_users_are_never_told_by_assert(path):
+    assert not [node.lineno for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Assert)]

@@ -1,0 +1,251 @@
+"""The losses: values by hand, slopes, weights, and logits of any size."""
+
+import numpy as np
+import pytest
+from oracles import cross_entropy_slope, slope
+
+from tinynet import Sequential, losses
+from tinynet.layers import Activation, Dense, Softmax
+from tinynet.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
+from tinynet.utils import to_categorical
+
+
+def one_hot(labels, K):
+    return np.eye(K)[np.asarray(labels)]
+
+
+CASES = {
+    "mse": (MeanSquaredError(), lambda labels, K, rng: rng.normal(size=(*labels.shape, K)), False),
+    "categorical": (CategoricalCrossentropy(), lambda labels, K, rng: one_hot(labels, K), True),
+    "categorical, logits": (CategoricalCrossentropy(from_logits=True),
+                            lambda labels, K, rng: one_hot(labels, K), False),
+    "categorical, soft targets, logits": (CategoricalCrossentropy(from_logits=True),
+                                          lambda labels, K, rng: rng.random(size=(*labels.shape, K)), False),
+    "sparse": (SparseCategoricalCrossentropy(), lambda labels, K, rng: labels, True),
+    "sparse, logits": (SparseCategoricalCrossentropy(from_logits=True), lambda labels, K, rng: labels, False),
+}
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES.keys())
+def case(request):
+    return request.param
+
+
+def drawn(case, shape, rng, K=4):
+    """Return a loss, targets and predictions of shape (*shape, K)."""
+    loss, targets, probabilities = case
+    y_pred = rng.normal(size=(*shape, K))
+    if probabilities:
+        y_pred = Softmax()(y_pred)
+    return loss, targets(rng.integers(0, K, shape), K, rng), y_pred
+
+
+def test_mean_squared_error_by_hand():
+    value, backward = MeanSquaredError().forward(np.array([[0.0, 1.0], [2.0, 2.0]]), np.array([[1.0, 3.0], [2.0, 0.0]]))
+    assert value == (2.5 + 2) / 2
+    assert backward().tolist() == [[0.5, 1], [0, -1]]
+
+
+def test_categorical_crossentropy_by_hand():
+    y_true, p = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[0.75, 0.25], [0.5, 0.5]])
+    value, backward = CategoricalCrossentropy().forward(y_true, p)
+    assert value == pytest.approx((np.log(4) + np.log(2)) / 2)
+    np.testing.assert_allclose(backward(), [[0, -2], [-1, 0]])
+
+
+def test_categorical_crossentropy_of_logits_by_hand():
+    y_true, z = np.array([[0.0, 1.0]]), np.array([[np.log(3.0), 0.0]])
+    value, backward = CategoricalCrossentropy(from_logits=True).forward(y_true, z)
+    assert value == pytest.approx(np.log(4))
+    np.testing.assert_allclose(backward(), [[0.75, -0.75]])
+
+
+def test_sparse_is_categorical_with_labels(rng):
+    labels, p = np.array([2, 0, 1]), Softmax()(rng.normal(size=(3, 3)))
+    for from_logits in False, True:
+        value, backward = SparseCategoricalCrossentropy(from_logits).forward(labels, p)
+        expected, expected_backward = CategoricalCrossentropy(from_logits).forward(one_hot(labels, 3), p)
+        assert value == expected
+        np.testing.assert_array_equal(backward(), expected_backward())
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 2), (2, 3, 2)], ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradients_are_slopes(case, shape, weighted, rng):
+    loss, y_true, y_pred = drawn(case, shape, rng)
+    weight = rng.random(shape[0]) * 3 if weighted else None
+    _, backward = loss.forward(y_true, y_pred, weight)
+    expected = slope(lambda: loss(y_true, y_pred, weight), y_pred)
+    np.testing.assert_allclose(backward(), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_value_is_the_mean_over_all_samples_and_places(case, rng):
+    loss, y_true, y_pred = drawn(case, (3, 2), rng)
+    flat = [loss(y_true[n, t][None], y_pred[n, t][None]) for n in range(3) for t in range(2)]
+    assert loss(y_true, y_pred) == pytest.approx(np.mean(flat))
+
+
+def test_sample_weights_are_a_weighted_sum_over_the_batch_size(case, rng):
+    loss, y_true, y_pred = drawn(case, (4,), rng)
+    weight = np.array([0.0, 1.0, 2.5, 10.0])
+    each = [loss(y_true[n:n + 1], y_pred[n:n + 1]) for n in range(4)]
+    value, backward = loss.forward(y_true, y_pred, weight)
+    assert value == pytest.approx((weight * each).sum() / 4)
+    np.testing.assert_allclose(backward(), loss.forward(y_true, y_pred)[1]() * weight[:, None])
+
+
+def test_dtype_of_the_gradient_is_that_of_the_predictions(case, rng):
+    loss, y_true, y_pred = drawn(case, (4,), rng)
+    for dtype in np.float32, np.float64:
+        for weight in None, np.ones(4), [1, 2, 3, 4]:
+            assert loss.forward(y_true, y_pred.astype(dtype), weight)[1]().dtype == dtype
+
+
+def test_nothing_handed_in_is_written_to(case, rng):
+    loss, y_true, y_pred = drawn(case, (4,), rng)
+    before = y_true.copy(), y_pred.copy()
+    loss.forward(y_true, y_pred, np.ones(4))[1]()
+    np.testing.assert_array_equal(y_true, before[0])
+    np.testing.assert_array_equal(y_pred, before[1])
+
+
+def test_an_empty_batch_costs_nothing(case, rng):
+    loss, y_true, y_pred = drawn(case, (0,), rng)
+    value, backward = loss.forward(y_true, y_pred)
+    assert value == 0
+    assert backward().shape == (0, 4)
+
+
+def test_a_nan_is_not_hidden(case, rng):
+    loss, y_true, y_pred = drawn(case, (3,), rng)
+    y_pred[1] = np.nan
+    assert np.isnan(loss(y_true, y_pred))
+
+
+def test_the_batch_mean_keeps_the_digits_of_float32():
+    y_pred = np.zeros((100_000, 1), np.float32)
+    assert MeanSquaredError()(np.full((100_000, 1), 0.1), y_pred) == pytest.approx(0.01, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1.0, 100.0, 1e4, 1e30])
+def test_logits_of_any_size_give_exact_values_and_gradients(dtype, size):
+    z = np.array([[size, 0.0, -size], [size, 0.0, -size], [size, size, size]], dtype)
+    value, backward = CategoricalCrossentropy(from_logits=True).forward(one_hot([0, 2, 1], 3), z)
+    tail = np.log1p(np.exp(-size) + np.exp(-2 * size))
+    assert value == pytest.approx((tail + (2 * size + tail) + np.log(3)) / 3, rel=1e-6)
+    np.testing.assert_allclose(backward(), cross_entropy_slope(z, one_hot([0, 2, 1], 3)), rtol=1e-5, atol=1e-7)
+
+
+def test_probabilities_are_clipped_as_keras_clips_them():
+    for dtype in np.float32, np.float64:
+        p = np.array([[1.0, 0.0]], dtype)
+        assert CategoricalCrossentropy()(np.array([[0, 1]]), p) == pytest.approx(-np.log(1e-7), rel=1e-6)
+        assert CategoricalCrossentropy()(np.array([[1, 0]]), p) == pytest.approx(1e-7, rel=0.2)
+
+
+def confident(head, loss, logits, y):
+    """Run a model whose logits are its inputs through its objective; return value and kernel gradient."""
+    model = Sequential([Dense(logits.shape[-1], use_bias=False, kernel_initializer="zeros",
+                              input_dim=logits.shape[-1]), *head], dtype="float64")
+    model.params["dense_1/kernel"][...] = np.eye(logits.shape[-1])
+    model.compile("sgd", loss)
+    value, y_pred, backward = model.objective(logits, y)
+    backward()
+    return value, y_pred, model.grads["dense_1/kernel"]
+
+
+@pytest.mark.parametrize("head", [[Softmax()], [Activation("softmax")], [Sequential([Softmax()])]],
+                         ids=["layer", "activation", "nested"])
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
+@pytest.mark.parametrize("size", [1.0, 50.0, 1e4])
+def test_softmax_and_cross_entropy_give_p_minus_y_from_the_logits(head, loss, size, rng):
+    logits, labels = rng.normal(size=(6, 3)) * size, np.array([0, 1, 2, 2, 1, 0])
+    y = labels if "sparse" in loss else one_hot(labels, 3)
+    head = [type(head[0]).from_config(head[0].get_config())]
+    value, y_pred, dkernel = confident(head, loss, logits, y)
+    expected = cross_entropy_slope(logits, one_hot(labels, 3))
+    np.testing.assert_allclose(dkernel, logits.T @ expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(y_pred, expected * 6 + one_hot(labels, 3), rtol=1e-9, atol=1e-12)
+    largest = logits.max(axis=-1)
+    log_sum = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=-1))
+    assert value == pytest.approx(np.mean(log_sum - logits[np.arange(6), labels]))
+
+
+def test_a_confident_mistake_still_has_its_full_gradient():
+    logits = np.array([[1000.0, 0.0]])
+    value, y_pred, dkernel = confident([Softmax()], "categorical_crossentropy", logits, np.array([[0.0, 1.0]]))
+    assert value == 1000
+    assert y_pred.tolist() == [[1, 0]]
+    np.testing.assert_allclose(dkernel, [[1000, -1000], [0, 0]])
+
+
+def test_a_softmax_inside_a_dense_layer_is_met_by_the_loss_too():
+    model = Sequential([Dense(2, activation="softmax", kernel_initializer="ones", input_dim=1)])
+    model.params["dense_1/kernel"][...] = [[1000, 0]]
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    value, _, backward = model.objective(np.ones((1, 1), np.float32), np.array([1]))
+    backward()
+    assert value == 1000
+    assert model.grads["dense_1/bias"].tolist() == [1, -1]
+
+
+def test_a_loss_from_logits_is_not_given_probabilities_twice():
+    model = Sequential([Dense(3, input_dim=2)], seed=0, dtype="float64")
+    x, y = np.array([[1.0, -1.0]]), np.array([2])
+    model.compile("sgd", SparseCategoricalCrossentropy(from_logits=True))
+    logits = model.test_on_batch(x, y)
+    model.add(Softmax())
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    assert model.test_on_batch(x, y) == pytest.approx(logits)
+
+
+@pytest.mark.parametrize(("loss", "y_true", "text"), [
+    (CategoricalCrossentropy(), [1, 2], "expected one-hot targets (N, 3). Received: labels (2,). "
+                                        "Use loss='sparse_categorical_crossentropy', or to_categorical(y, 3)."),
+    (CategoricalCrossentropy(), [[1], [2]], "Use loss='sparse_categorical_crossentropy'"),
+    (CategoricalCrossentropy(), [[1, 0], [0, 1]], "expected targets of the predictions' shape, (N, 3). "
+                                                  "Received: (2, 2)."),
+    (SparseCategoricalCrossentropy(), [[0, 0, 1], [1, 0, 0]], "Use loss='categorical_crossentropy', or y.argmax"),
+    (SparseCategoricalCrossentropy(), [0, 3], "expected labels from 0 to 2. Received: 0 to 3."),
+    (SparseCategoricalCrossentropy(), [-1, 2], "expected labels from 0 to 2. Received: -1 to 2."),
+    (SparseCategoricalCrossentropy(), [0.5, 2], "expected class labels, whole numbers from 0."),
+    (SparseCategoricalCrossentropy(), [0, 1, 2], "expected labels (N,). Received: (3,)."),
+    (MeanSquaredError(), [1, 2], "expected targets of the predictions' shape, (N, 3). Received: (2,)."),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_targets_that_do_not_fit_name_what_would(loss, y_true, text):
+    with pytest.raises(ValueError, match=type(loss).__name__) as error:
+        loss(np.array(y_true), np.full((2, 3), 1 / 3))
+    assert text in str(error.value)
+
+
+@pytest.mark.parametrize("weight", [[1.0], [1.0, 2.0, 3.0], [[1.0], [2.0]], 1.0], ids=str)
+def test_there_must_be_one_weight_for_each_sample(weight):
+    with pytest.raises(ValueError, match="MeanSquaredError: expected one sample weight for each of 2 samples"):
+        MeanSquaredError()(np.zeros((2, 3)), np.zeros((2, 3)), weight)
+
+
+def test_labels_may_come_in_a_column():
+    p = np.array([[0.2, 0.8], [0.6, 0.4]])
+    assert SparseCategoricalCrossentropy()([[1], [0]], p) == SparseCategoricalCrossentropy()([1, 0], p)
+
+
+def test_lists_are_as_good_as_arrays():
+    assert MeanSquaredError()([[0, 0]], [[1, 3]]) == 5
+
+
+@pytest.mark.parametrize(("name", "expected"), [
+    ("mse", MeanSquaredError()), ("mean_squared_error", MeanSquaredError()),
+    ("categorical_crossentropy", CategoricalCrossentropy()),
+    ("sparse_categorical_crossentropy", SparseCategoricalCrossentropy()),
+])
+def test_losses_are_known_by_name_by_class_and_by_config(name, expected):
+    assert losses.get(name) == losses.get(type(expected)) == expected
+    assert losses.get({"class": type(expected).__name__, "config": expected.get_config()}) == expected
+
+
+def test_one_hot_targets_of_any_dtype_are_the_same(rng):
+    p = Softmax()(rng.normal(size=(3, 4))).astype(np.float32)
+    values = {CategoricalCrossentropy()(to_categorical([1, 0, 3], 4, dtype), p)
+              for dtype in ("float32", "float64", "int64", "uint8", "bool")}
+    assert len(values) == 1

@@ -1,0 +1,117 @@
+"""Regularizers: in the reported loss, and in the gradients exactly once."""
+
+import json
+
+import numpy as np
+import pytest
+from oracles import slope
+
+from tinynet import Sequential, regularizers
+from tinynet.layers import Conv2D, Dense, Flatten
+from tinynet.regularizers import L1, L1L2, L2
+
+W = np.array([[3.0, -4.0], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize(("term", "value", "gradient"), [
+    (L1(0.5), 4, [[0.5, -0.5], [0, 0.5]]), (L2(0.5), 13, [[3, -4], [0, 1]]),
+    (L1L2(0.5, 0.25), 10.5, [[2, -2.5], [0, 1]]), (L1L2(), 0, [[0, 0], [0, 0]]),
+], ids=repr)
+def test_value_and_gradient_by_hand(term, value, gradient):
+    assert term.value(W) == value
+    np.testing.assert_allclose(term.gradient(W), gradient)
+
+
+def test_names_have_kerass_defaults():
+    assert (regularizers.get("l1"), regularizers.get("l2")) == (L1(0.01), L2(0.01))
+    assert regularizers.get(None) is None
+
+
+@pytest.mark.parametrize("term", [L1(0.3), L2(0.2), L1L2(0.1, 0.4)], ids=repr)
+def test_a_config_makes_the_same_regularizer_again_through_json_too(term):
+    config = {"class": type(term).__name__, "config": term.get_config()}
+    assert regularizers.get(json.loads(json.dumps(config))) == term
+
+
+def test_dtype_of_the_gradient_is_that_of_the_weights():
+    for dtype in np.float32, np.float64:
+        assert L1L2(0.1, 0.1).gradient(W.astype(dtype)).dtype == dtype
+
+
+@pytest.fixture
+def model(rng):
+    model = Sequential([Conv2D(2, 2, kernel_regularizer=L1(0.3), input_shape=(1, 3, 3)), Flatten(),
+                        Sequential([Dense(3, kernel_regularizer=L2(0.2))]), Dense(2)], seed=0, dtype="float64")
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.fixture
+def xy(rng):
+    return rng.normal(size=(4, 1, 3, 3)), rng.normal(size=(4, 2))
+
+
+def penalty(model):
+    return (0.3 * abs(model.params["conv2d_1/kernel"]).sum()
+            + 0.2 * (model.params["sequential_1/dense_1/kernel"] ** 2).sum())
+
+
+def test_the_loss_that_is_reported_includes_the_penalty(model, xy):
+    x, y = xy
+    bare = np.mean((model.predict(x) - y) ** 2)
+    expected = pytest.approx(bare + penalty(model))
+    assert model.test_on_batch(x, y) == expected
+    assert model.evaluate(x, y, verbose=0) == expected
+    assert model.evaluate(x, y, batch_size=3, verbose=0) == expected
+    assert model.fit(x, y, verbose=0).history["loss"] == [expected]
+
+
+def test_gradients_are_slopes_of_the_loss_with_its_penalty(model, xy):
+    value, _, backward = model.objective(*xy)
+    backward()
+    assert value == pytest.approx(model.objective(*xy)[0])
+    for key, p in model.params.items():
+        np.testing.assert_allclose(model.grads[key], slope(lambda: model.objective(*xy)[0], p),
+                                   rtol=1e-6, atol=1e-8, err_msg=key)
+
+
+def test_the_penalty_is_added_once_however_often_backward_runs(model, xy):
+    _, _, backward = model.objective(*xy)
+    backward()
+    once = {key: g.copy() for key, g in model.grads.items()}
+    backward()
+    for key, g in once.items():
+        np.testing.assert_array_equal(model.grads[key], g)
+
+
+def test_an_update_takes_one_step_down_the_penalty():
+    model = Sequential([Dense(1, use_bias=False, kernel_regularizer=L2(0.5), input_dim=1)], dtype="float64")
+    model.compile("sgd", "mse")
+    model.set_weights([np.array([[3.0]])])
+    model.train_on_batch([[0.0]], [[0.0]])
+    assert model.get_weights()[0] == pytest.approx(3 - 0.01 * 2 * 0.5 * 3)
+
+
+def test_sample_weights_leave_the_penalty_alone(model, xy):
+    assert model.test_on_batch(*xy, sample_weight=np.zeros(4)) == pytest.approx(penalty(model))
+
+
+def test_a_regularizer_of_ones_own_needs_a_value_and_a_gradient(xy):
+    class Cubes:
+        def value(self, w):
+            return float((w ** 3).sum())
+
+        def gradient(self, w):
+            return 3 * w ** 2
+    model = Sequential([Flatten(input_shape=(1, 3, 3)), Dense(2, kernel_regularizer=Cubes())], dtype="float64")
+    model.compile("sgd", "mse")
+    _, _, backward = model.objective(*xy)
+    backward()
+    p = model.params["dense_1/kernel"]
+    np.testing.assert_allclose(model.grads["dense_1/kernel"], slope(lambda: model.objective(*xy)[0], p),
+                               rtol=1e-6, atol=1e-8)
+
+
+def test_what_is_no_regularizer_is_refused():
+    with pytest.raises(ValueError, match="Expected a regularizer: 'l1', 'l2', or an object"):
+        Dense(2, kernel_regularizer=0.01)
