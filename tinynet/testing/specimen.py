@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinynet.layers.base import Layer, Shape
+from tinynet.testing.cloning import clone, generators
 
 # The same numbers, laid out otherwise in memory; a layer must not care.
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -24,6 +22,9 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "with negative strides": lambda array: np.flip(np.flip(array).copy()),
     "read-only": lambda array: read_only(array.copy()),
 }
+
+# How far results may be off, as fractions of the largest, when sums are done in another order.
+PRECISION: dict[type, float] = {np.float64: 1e-9, np.float32: 1e-4}
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -101,20 +102,19 @@ class Specimen:
             return getattr(self.make_layer, "__name__", "layer")
 
     def build(self) -> tuple[Layer, Any]:
-        """Make and build a layer; return it, and the output shape that build claims."""
+        """Make and build a layer; return it, and the output shape that build promises."""
         layer = self.make_layer()
         if not isinstance(layer, Layer):
             raise Broken(f"expected make_layer to return a Layer; it returned {layer!r}")
-        claimed = layer.build(self.input_shape, np.random.default_rng(self.seed))
-        layer.input_shape, layer.output_shape = self.input_shape, claimed
-        return layer, claimed
+        promised = layer.build(self.input_shape, np.random.default_rng(self.seed))
+        layer.input_shape, layer.output_shape = self.input_shape, promised
+        return layer, promised
 
     def fresh(self, dtype: Any = np.float64) -> Layer:
         """Return a copy of the built layer, its parameters cast to `dtype`."""
-        modules = {id(module): module for module in list(sys.modules.values())}    # held, not copied
-        layer = copy.deepcopy(self.built, modules)
+        layer = clone(self.built)
         for key, array in layer.params.items():
-            layer.params[key] = array.astype(dtype)
+            layer.params[key] = array.astype(dtype, copy=False)
         return layer
 
     def x(self, n: int | None = None, dtype: Any = np.float64, seed: int = 1) -> np.ndarray:
@@ -160,8 +160,9 @@ def attempt(what: str) -> Iterator[None]:
 
 
 def describe(error: Exception) -> str:
-    """Say what an exception says, and where it was raised."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    """Say what an exception says, and where it came from; NumPy's own lines are not where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])
     where = f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}"
     return f"raised {type(error).__name__}: {error} ({where})"
 
@@ -172,8 +173,9 @@ def expect(condition: object, message: str) -> None:
         raise Broken(message)
 
 
-def expect_same(got: Run, wanted: Run, when: str = "", tolerance: float = 1e-9) -> None:
-    """Say which array of a run is not what it should be; `tolerance` is relative to its largest number."""
+def expect_same(got: Run, wanted: Run, when: str = "",
+                tolerance: float = PRECISION[np.float64]) -> None:
+    """Say which array of a run is not what it should be, and by how much more than the tolerance."""
     arrays = got.named()
     for name, array in wanted.named().items():
         expect(name in arrays, f"{name} is missing {when}".rstrip())
@@ -181,33 +183,23 @@ def expect_same(got: Run, wanted: Run, when: str = "", tolerance: float = 1e-9) 
 
 
 def expect_equal(got: np.ndarray, wanted: np.ndarray, message: str, tolerance: float = 0.0) -> None:
-    """Say where two arrays differ most, if they do."""
+    """Say where two arrays differ most, if by more than `tolerance` times the largest number, or times 1.
+
+    The 1 is the size of what x and dy are drawn from: sums of such numbers may cancel to a rounding error.
+    """
     expect(got.shape == wanted.shape, f"{message}: shape {got.shape}, expected {wanted.shape}")
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.where((got == wanted) | (np.isnan(got) & np.isnan(wanted)), 0, np.abs(got - wanted))
     error = np.where(np.isnan(error), np.inf, error)
-    scale = np.abs(wanted[np.isfinite(wanted)]).max(initial=0.0)
+    scale = np.abs(wanted[np.isfinite(wanted)]).max(initial=1.0)
     if error.size and error.max() > tolerance * scale:
         at = tuple(map(int, np.unravel_index(error.argmax(), error.shape)))
         raise Broken(f"{message}: {got[at]:.6g} at {list(at)}, expected {wanted[at]:.6g}")
 
 
-def generators(thing: Any, seen: set[int] | None = None) -> Iterator[np.random.Generator]:
-    """Find every random generator that an object holds, at whatever depth."""
-    seen = set() if seen is None else seen
-    if id(thing) in seen or isinstance(thing, (type, ModuleType)):
-        return
-    seen.add(id(thing))
-    if isinstance(thing, np.random.Generator):
-        yield thing
-    parts = thing.values() if isinstance(thing, dict) else thing if isinstance(thing, (list, tuple)) else ()
-    for part in (*parts, *getattr(thing, "__dict__", {}).values()):
-        yield from generators(part, seen)
-
-
 def reseed(layer: Layer) -> Layer:
     """Put every generator in `layer` into one and the same state, and return the layer."""
     for generator in generators(layer):
-        kind: Any = type(generator.bit_generator)
-        generator.bit_generator.state = kind(0).state
+        bits: Any = generator.bit_generator
+        bits.state = type(bits)(0).state
     return layer

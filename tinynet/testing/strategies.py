@@ -26,7 +26,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tinynet import Sequential, utils
+from tinynet import Sequential
 from tinynet.layers import (
     Activation,
     AveragePool2D,
@@ -48,21 +48,28 @@ Shape = tuple[int, ...]
 Call = tuple[type, dict[str, Any]]          # a class, and the keyword arguments to call it with
 
 # What is larger has no bugs of its own, only slower tests.
-SIDE, WINDOW, STEP = 7, 4, 3
+SIDE, WINDOW, STEP = 8, 4, 3
 
 
 # Shapes and arrays.
 
 def shapes(min_dims: int = 1, max_dims: int = 3) -> SearchStrategy[Shape]:
-    """Draw shapes of one sample: (features,), (steps, features), and with three axes images (C, H, W)."""
+    """Draw shapes of one sample: (features,), (steps, features), and most often images (C, H, W)."""
     side = st.integers(1, SIDE)
-    return st.integers(min_dims, max_dims).flatmap(
-        lambda dims: image_shapes() if dims == 3 else st.tuples(*[side] * dims))
+    kinds: dict[int, list[SearchStrategy]] = {
+        1: [st.tuples(side)], 2: [st.tuples(side, side)], 3: 2 * [image_shapes()]}
+    return any_of([shape for dims in range(min_dims, max_dims + 1) for shape in kinds[dims]])
+
+
+def any_of(choices: list[SearchStrategy]) -> SearchStrategy:
+    """Draw from any of the strategies, the simplest first; one that is listed twice is drawn twice as often."""
+    return st.integers(0, len(choices) - 1).flatmap(choices.__getitem__)
 
 
 def image_shapes() -> SearchStrategy[Shape]:
-    """Draw shapes (C, H, W) of small images, seldom square."""
-    return st.tuples(st.integers(1, 3), st.integers(1, SIDE), st.integers(1, SIDE))
+    """Draw shapes (C, H, W) of small images, seldom square, most of them with room for a window to move."""
+    side = st.integers(1, SIDE) | st.integers(WINDOW, SIDE)
+    return st.tuples(st.integers(1, 3), side, side)
 
 
 @st.composite
@@ -103,7 +110,7 @@ def pool_configs(draw: Any, input_shape: Shape | None = None) -> dict[str, Any]:
     """Draw arguments of a `MaxPool2D` or `AveragePool2D`: windows, and an ``input_shape`` that they fit."""
     shape = input_shape or draw(image_shapes())
     size, strides, padding, _ = draw(windows(shape[1:]))
-    moves = {"strides": strides, "padding": padding}
+    moves = {"strides": draw(st.sampled_from([size, strides])), "padding": padding}
     return {"pool_size": size, **without({"strides": size, "padding": "valid"}, moves), "input_shape": shape}
 
 
@@ -146,7 +153,8 @@ def sequentials(draw: Any, input_shape: Shape | None = None, max_layers: int = 4
         if max_layers > 2 and draw(st.integers(0, 7)) == 7:
             layer = draw(sequentials(size, max_layers=2))
         else:
-            kind, config = draw(calls(size))
+            pool = bool(stack) and isinstance(stack[-1], Conv2D) and draw(st.integers(0, 3)) > 0   # often one step
+            kind, config = draw(call([MaxPool2D], pool_configs(size)) if pool else calls(size))
             layer = draw(made(kind, **config))
         size = copy.deepcopy(layer).build(size, np.random.default_rng(0))
         stack.append(layer)
@@ -169,9 +177,9 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
         call([Dense], st.fixed_dictionaries({"units": st.integers(1, 4)}), extras),
     ]
     if len(shape) == 3:
-        kinds += [call([Conv2D], conv_configs(shape), extras),
-                  call([MaxPool2D, AveragePool2D], pool_configs(shape))]
-    return st.one_of(kinds)
+        kinds += 3 * [call([Conv2D], conv_configs(shape), extras),
+                      call([MaxPool2D, AveragePool2D], pool_configs(shape))]
+    return any_of(kinds)
 
 
 def call(kinds: list[type], *configs: SearchStrategy[dict[str, Any]]) -> SearchStrategy[Call]:
@@ -199,4 +207,4 @@ def losses(draw: Any) -> tuple[Loss, np.ndarray, np.ndarray]:
     count = math.prod(rows)
     labels = np.reshape(draw(st.lists(st.integers(0, classes - 1), min_size=count, max_size=count)), rows)
     sparse = isinstance(loss, SparseCategoricalCrossentropy)
-    return loss, labels if sparse else utils.to_categorical(labels, classes, "float64"), y_pred
+    return loss, labels if sparse else np.eye(classes)[labels], y_pred

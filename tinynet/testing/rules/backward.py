@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.testing.specimen import Specimen, expect, expect_equal, expect_same, finish, mode, run
+from tinynet.testing.gradients import check_gradients
+from tinynet.testing.specimen import NotApplicable, Specimen, expect, expect_equal, expect_same, finish, run
+
+# Likely causes in the report of `check_gradients` that are no wrong slopes, and break a rule of their own here.
+NAMED_BY_OTHER_RULES = {"writes to its input", "accumulates", "stale", "not repeatable", "missing", "unknown"}
 
 
 def gradients(s: Specimen) -> None:
     """The gradients are the slopes of forward, as `check_gradients` measures them."""
-    try:
-        from tinynet.testing.gradients import check_gradients
-    except ImportError:
-        from tinynet.testing.specimen import NotApplicable
-        raise NotApplicable("TODO") from None
-    for training in s.modes:
-        report = check_gradients(s.fresh(), s.x(3), training=training, raises=False)
-        expect(report.passed, f"they are wrong {mode(training)}\n{report}")
+    report = check_gradients(s.fresh(), s.x(3), raises=False)
+    expect(all(failure.cause in NAMED_BY_OTHER_RULES for failure in report.failures), str(report))
+    if report.failures and not any(tensor.measurements for tensor in report.tensors):
+        raise NotApplicable(f"no slope can be measured, as {report.failures[0].message}".rstrip("."))
 
 
 def backward_linear(s: Specimen) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 
 from tinynet.testing.specimen import (
     LAYOUTS,
+    PRECISION,
     Specimen,
     attempt,
     expect,
@@ -60,8 +63,9 @@ def no_aliasing(s: Specimen) -> None:
 
 def memory_layout(s: Specimen) -> None:
     """Strided, Fortran-ordered or read-only x and dy give what plain ones give."""
-    for training in s.modes:
-        plain = s.run(training=training)
+    for training, (dtype, tolerance) in product(s.modes, PRECISION.items()):
+        plain = s.run(s.x(dtype=dtype), training=training)
         for layout, lay_out in LAYOUTS.items():
-            with attempt(f"with x and dy {layout}"):
-                expect_same(s.run(lay_out(s.x()), lay_out(s.dy(plain.y)), training=training), plain)
+            with attempt(f"with {dtype.__name__} x and dy {layout}"):
+                again = s.run(lay_out(s.x(dtype=dtype)), lay_out(s.dy(plain.y)), training=training)
+                expect_same(again, plain, tolerance=tolerance)

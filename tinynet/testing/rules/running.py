@@ -5,11 +5,12 @@ from __future__ import annotations
 import pickle
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import numpy as np
 
 from tinynet import kernels
-from tinynet.testing.specimen import Specimen, attempt, expect, expect_equal, expect_same
+from tinynet.testing.specimen import PRECISION, Specimen, attempt, expect, expect_equal, expect_same
 
 
 def training_declared(s: Specimen) -> None:
@@ -54,8 +55,9 @@ def threads(s: Specimen) -> None:
 
 def kernel_sets_agree(s: Specimen) -> None:
     """Every kernel set gives the same numbers: naive, im2col, fast."""
-    for training in s.modes:
-        usual = s.run(s.x(2), training=training)
+    for training, (dtype, tolerance) in product(s.modes, PRECISION.items()):
+        x = s.x(2, dtype)
+        usual = s.run(x, training=training)
         for name in kernels.NAMES:
-            with attempt(f"with the kernel set {name!r}"), kernels.use(name):
-                expect_same(s.run(s.x(2), training=training), usual)
+            with attempt(f"with the kernel set {name!r}, in {dtype.__name__}"), kernels.use(name):
+                expect_same(s.run(x, training=training), usual, tolerance=tolerance)

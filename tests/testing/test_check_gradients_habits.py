@@ -1,0 +1,218 @@
+"""What check_gradients finds besides wrong numbers: missing gradients, stale ones, arrays written to."""
+
+import numpy as np
+import pytest
+
+from tinynet.layers import Layer
+from tinynet.testing import check_gradients
+
+
+class Scale(Layer):
+    """y = scale x; right. Each test breaks one habit of it."""
+
+    def build(self, input_shape, rng):
+        self.params["scale"] = rng.normal(size=input_shape).astype(np.float32)
+        return input_shape
+
+    def forward(self, x, training=False):
+        scale = self.params["scale"]
+
+        def backward(dy):
+            self.grads["scale"] = (dy * x).sum(axis=0)
+            return dy * scale
+        return x * scale, backward
+
+
+class ReturnsNothing(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x)
+
+        def forgetful(dy):
+            backward(dy)
+        return y, forgetful
+
+
+class SetsNothing(Scale):
+    def forward(self, x, training=False):
+        return super().forward(x)[0], lambda dy: dy * self.params["scale"]
+
+
+class Misnames(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x)
+
+        def misnaming(dy):
+            dx = backward(dy)
+            self.grads = {"scales": self.grads["scale"]}
+            return dx
+        return y, misnaming
+
+
+class SetsMore(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x)
+
+        def more(dy):
+            self.grads["bias"] = dy
+            return backward(dy)
+        return y, more
+
+
+class WrongShape(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x)
+        return y, lambda dy: backward(dy)[:, :1]
+
+
+class Raises(Scale):
+    def forward(self, x, training=False):
+        y, _ = super().forward(x)
+        return y, lambda dy: dy @ np.zeros((99, 1))
+
+
+class Accumulates(Scale):
+    def build(self, input_shape, rng):
+        super().build(input_shape, rng)
+        self.grads["scale"] = np.zeros(input_shape)
+        return input_shape
+
+    def forward(self, x, training=False):
+        def backward(dy):
+            self.grads["scale"] += (dy * x).sum(axis=0)
+            return dy * self.params["scale"]
+        return x * self.params["scale"], backward
+
+
+class Stale(Scale):
+    def forward(self, x, training=False):
+        self.x = x
+
+        def backward(dy):
+            self.grads["scale"] = (dy * self.x).sum(axis=0)
+            return dy * self.params["scale"]
+        return x * self.params["scale"], backward
+
+
+class WearsOut(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x)
+        self.calls = getattr(self, "calls", 0)
+
+        def tired(dy):
+            self.calls += 1
+            return backward(dy) / self.calls
+        return y, tired
+
+
+class WritesToX(Layer):
+    def forward(self, x, training=False):
+        x[x < 0] = 0
+        return x, lambda dy: dy * (x > 0)
+
+
+class WritesToXInBackward(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x)
+
+        def writing(dy):
+            dx = backward(dy)
+            x.fill(0)
+            return dx
+        return y, writing
+
+
+class WritesToDy(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x)
+
+        def writing(dy):
+            dx = backward(dy)
+            dy *= 0
+            return dx
+        return y, writing
+
+
+class NewMask(Layer):
+    def build(self, input_shape, rng):
+        self.rng = rng
+        return input_shape
+
+    def forward(self, x, training=False):
+        return x * (self.rng.random(x.shape) < 0.5), lambda dy: dy * (self.rng.random(dy.shape) < 0.5)
+
+
+class NotReplayed(Layer):
+    def forward(self, x, training=False):
+        mask = np.random.default_rng().random(x.shape) < 0.5
+        return x * mask, lambda dy: dy * mask
+
+
+class NotFinite(Layer):
+    def forward(self, x, training=False):
+        return np.where(x > 0, np.inf, x), lambda dy: dy
+
+
+class WithoutDxIsAnother(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x)
+
+        def lazy(dy, *, need_dx=True):
+            dx = backward(dy)
+            if not need_dx:
+                self.grads["scale"] = 0 * self.grads["scale"]
+            return dx
+        return y, lazy
+
+
+BROKEN = [
+    (ReturnsNothing, "x", "nothing returned", "backward returned None"),
+    (SetsNothing, "scale", "missing", "backward sets no grads for it"),
+    (Misnames, "scale", "missing", "it is called 'scales' there"),
+    (SetsMore, "", "unknown", "backward sets grads for 'bias', which params does not have"),
+    (WrongShape, "x", "wrong shape", "its gradient has shape (3, 1), expected (3, 4)"),
+    (Raises, "", "exception", "backward raised ValueError: matmul"),
+    (Accumulates, "scale", "accumulates", "a second backward adds to the first"),
+    (Stale, "scale", "stale", "wrong once another forward ran in between"),
+    (WearsOut, "x", "not repeatable", "a second backward gives another result"),
+    (WritesToX, "x", "writes to its input", "forward writes to it"),
+    (WritesToXInBackward, "x", "writes to its input", "backward writes to it"),
+    (WritesToDy, "dy", "writes to its input", "backward writes to it"),
+    (NewMask, "", "new mask", "backward draws random numbers"),
+    (NotReplayed, "", "not repeatable", "forward does not repeat itself"),
+    (NotFinite, "", "forward not finite", "outputs are NaN or infinite"),
+    (WithoutDxIsAnother, "scale", "need_dx", "need_dx=False"),
+]
+
+
+def test_the_layer_that_is_broken_below_is_right():
+    assert check_gradients(Scale(), input_shape=(4,)).passed
+
+
+@pytest.mark.parametrize(("layer", "tensor", "cause", "message"), BROKEN)
+def test_a_broken_habit_is_named(layer, tensor, cause, message):
+    report = check_gradients(layer(), input_shape=(4,), raises=False)
+    failure = report.failures[0]
+    assert (failure.tensor, failure.cause) == (tensor, cause)
+    assert message in str(failure).replace("\n    ", " ")
+
+
+def test_what_accumulates_is_checked_by_what_it_adds():
+    class TwiceWrong(Accumulates):
+        def forward(self, x, training=False):
+            def backward(dy):
+                self.grads["scale"] -= (dy * x).sum(axis=0)
+                return dy * self.params["scale"]
+            return x * self.params["scale"], backward
+    report = check_gradients(TwiceWrong(), input_shape=(4,), raises=False)
+    assert [failure.cause for failure in report.failures] == ["accumulates", "sign"]
+
+
+def test_an_exception_says_where_it_was_raised():
+    report = check_gradients(Raises(), input_shape=(4,), raises=False)
+    assert "(test_check_gradients_habits.py:" in str(report)
+    assert not report.tensors
+
+
+def test_what_forward_raises_is_not_caught():
+    with pytest.raises(NotImplementedError, match="must define forward"):
+        check_gradients(Layer(), input_shape=(4,))

@@ -1,0 +1,89 @@
+"""The report: a table that fits a terminal, failures that can be read and caught, and a picture."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from wrong_layers import Spoiled, times
+
+from tinynet import Sequential
+from tinynet.layers import Conv2D, Dense, Dropout, Flatten, ReLU
+from tinynet.testing import GradientMismatch, GradientReport, check_gradients
+
+
+def wrong_report():
+    layer = Spoiled(Conv2D(4, (3, 2)), times("kernel", 3))
+    return check_gradients(layer, np.random.default_rng(0).normal(size=(3, 2, 5, 6)), raises=False)
+
+
+def test_a_mismatch_is_an_assertion_error_that_carries_the_report():
+    with pytest.raises(AssertionError) as caught:
+        check_gradients(Spoiled(Dense(5), times("bias", -1)), input_shape=(4,))
+    assert isinstance(caught.value, GradientMismatch)
+    assert isinstance(caught.value.report, GradientReport)
+    assert str(caught.value) == str(caught.value.report)
+    assert not caught.value.report.passed
+
+
+def test_a_failing_report_reads_like_this():
+    lines = str(wrong_report()).splitlines()
+    assert lines[0] == "Spoiled: GRADIENTS ARE WRONG."
+    assert lines[1].split() == ["tensor", "checked", "rel", "err", "abs", "err", "worst", "at", "analytic", "numeric",
+                                "est", "err", "step"]
+    assert [line.split()[0] for line in lines[2:5]] == ["x", "kernel", "bias"]
+    text = " ".join(" ".join(lines).split())
+    assert "kernel: 48 of 48 entries measured are wrong, by up to 66.7 %; worst at [" in text
+    assert "Likely cause: every entry is 3 times what it should be, and the batch size is 3:" in text
+
+
+def test_the_table_fits_100_columns_even_for_a_model():
+    net = Sequential([Conv2D(3, (3, 3), activation="relu", input_shape=(1, 5, 5)), Dropout(0.5), Flatten(),
+                      Dense(3, activation="softmax")])
+    net.compile(loss="mse")
+    for report in (check_gradients(net, np.zeros((3, 1, 5, 5)), y=np.eye(3)), wrong_report()):
+        assert max(map(len, str(report).splitlines())) <= 100
+
+
+def test_the_numbers_of_a_tensor_can_be_read():
+    report = wrong_report()
+    kernel = report["kernel"]
+    assert kernel.shape == kernel.analytic.shape == kernel.numeric.shape == (4, 2, 3, 2)
+    np.testing.assert_allclose(kernel.analytic, 3 * kernel.numeric)
+    assert kernel.max_relative_error == pytest.approx(2 / 3)
+    assert kernel.max_absolute_error == pytest.approx(np.abs(2 * kernel.numeric).max())
+    assert kernel.numeric[kernel.at] == kernel.worst.measured.value
+    assert (kernel.count("wrong"), report["bias"].count("right")) == (48, 4)
+    with pytest.raises(KeyError, match="Known: x, kernel, bias"):
+        report["weights"]
+
+
+def test_a_report_is_shown_as_its_table():
+    report = wrong_report()
+    assert repr(report) == str(report)
+
+
+def test_the_plot_has_axes_for_every_tensor(tmp_path):
+    figure = wrong_report().plot(tmp_path / "gradients.png")
+    assert [axes.get_title() for axes in figure.axes] == ["x (3, 2, 5, 6)", "kernel (4, 2, 3, 2)", "bias (4,)"]
+    assert (tmp_path / "gradients.png").stat().st_size > 10_000
+    labels = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    assert labels == ["wrong (48)"]
+
+
+def test_the_plot_draws_into_axes_of_the_caller():
+    from matplotlib.figure import Figure
+    figure = Figure()
+    assert check_gradients(ReLU(), np.array([[0.0, 1.0, 2.0]])).plot(ax=figure.subplots()) is figure
+
+
+def test_the_plot_of_nothing_measured_is_empty():
+    report = GradientReport("nothing")
+    assert report.plot().axes
+
+
+def test_matplotlib_and_hypothesis_are_loaded_when_they_are_needed_only():
+    code = ("import sys, tinynet.testing; from tinynet.layers import Dense;"
+            "tinynet.testing.check_gradients(Dense(2), input_shape=(2,));"
+            "sys.exit('matplotlib' in sys.modules or 'hypothesis' in sys.modules)")
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

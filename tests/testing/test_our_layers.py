@@ -1,0 +1,124 @@
+"""Every layer and loss of ours keeps the contract, by name and at random; its gradients are right at any input."""
+
+import pytest
+from hypothesis import find, given
+from hypothesis import strategies as st
+
+import tinynet.layers
+import tinynet.losses
+from tinynet import Sequential
+from tinynet.layers import (
+    Activation,
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Input,
+    Layer,
+    MaxPool2D,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from tinynet.testing import check_gradients, check_layer, strategies
+
+# Each is the simplest in which one thing differs from the default; shapes do not fit evenly.
+IMAGES, WINDOWED = (2, 7, 5), [
+    Conv2D(3, 1),
+    Conv2D(3, (2, 3)),
+    Conv2D(3, (2, 3), use_bias=False),
+    Conv2D(3, (2, 3), activation="relu"),
+    Conv2D(3, (2, 3), kernel_regularizer="l2"),
+    Conv2D(3, (3, 2), strides=2),
+    Conv2D(3, (3, 2), strides=(1, 3)),
+    Conv2D(3, (2, 1), strides=(3, 2)),                        # strides leave pixels out
+    Conv2D(3, (7, 5)),                                        # one window
+    Conv2D(3, 3, padding="same"),
+    Conv2D(3, (2, 4), padding="same"),                        # the odd pixel
+    Conv2D(3, (2, 4), strides=(3, 2), padding="same"),
+    Conv2D(3, 9, padding="same"),                             # a window larger than the image
+    Conv2D(3, (3, 2), dilation_rate=(2, 3)),
+    Conv2D(3, 2, strides=2, dilation_rate=(3, 2)),
+    Conv2D(3, (2, 3), strides=2, padding="same", dilation_rate=2, activation="tanh", use_bias=False),
+    *(pool(**config) for pool in (MaxPool2D, AveragePool2D) for config in (
+        {}, {"pool_size": 1}, {"pool_size": (3, 2)}, {"pool_size": 3, "strides": 1},
+        {"pool_size": 2, "strides": 3}, {"pool_size": (2, 3), "strides": (1, 2)}, {"pool_size": (7, 5)},
+        {"padding": "same"}, {"pool_size": (3, 2), "strides": (2, 1), "padding": "same"},
+        {"pool_size": 4, "strides": 3, "padding": "same"})),
+]
+ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
+    Dense(1),
+    Dense(4),
+    Dense(4, use_bias=False),
+    Dense(4, activation="relu"),
+    Dense(4, activation="softmax"),
+    Dense(4, activation=Tanh(), kernel_regularizer="l1"),
+    Dropout(0.0),
+    Dropout(0.3),
+    *(Activation(name) for name in ("relu", "sigmoid", "tanh", "softmax", "linear")),
+    ReLU(), Sigmoid(), Tanh(), Softmax(), Flatten(),
+    Sequential([Dense(4), Sequential([ReLU(), Dense(2)]), Softmax()]),
+]
+MODELS = [
+    Input(IMAGES),
+    Sequential([Conv2D(3, 2, activation="relu"), MaxPool2D()]),
+    Sequential([Conv2D(3, (2, 3)), ReLU(), MaxPool2D((3, 2)), Flatten(), Dense(4, activation="softmax")]),
+    Sequential([Conv2D(3, (3, 2), strides=(2, 1), padding="same", activation="relu"), MaxPool2D((2, 3), 1),
+                Dropout(0.25), Sequential([Conv2D(2, 2, activation="tanh"), AveragePool2D((1, 2))])]),
+    Sequential([AveragePool2D(2), Flatten(), Dropout(0.5), Sequential([Dense(3)]), Dense(2, use_bias=False)]),
+]
+
+
+def name(layer):
+    """Return the kind of a layer, and what tells it from the others of its kind."""
+    usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "dtype": "float32"}
+    told = [type(layer).__name__]
+    for key, value in layer.get_config().items():
+        if key == "layers":
+            told.append("+".join(entry["class"] for entry in value))
+        elif isinstance(value, dict) and not key.endswith("_initializer"):
+            told.append(value["class"])
+        elif not isinstance(value, dict) and value is not None and value != usual.get(key):
+            told.append(f"{key}={value}".replace(" ", ""))
+    return "-".join(told)
+
+
+CASES = [*((layer, IMAGES) for layer in WINDOWED + MODELS), *((layer, ANY) for layer in SIMPLE)]
+
+
+@pytest.mark.parametrize(("layer", "input_shapes"), CASES, ids=[name(layer) for layer, _ in CASES])
+def test_keeps_the_contract(layer, input_shapes):
+    check_layer(layer, input_shapes)
+
+
+def test_every_public_layer_is_among_them():
+    public = {thing for thing in vars(tinynet.layers).values() if isinstance(thing, type)} - {Layer}
+    assert {type(layer) for layer, _ in CASES} - {Sequential} == public
+
+
+@given(strategies.layers())
+def test_any_layer_keeps_the_contract(layer):
+    check_layer(layer)
+
+
+@given(strategies.sequentials())
+def test_any_model_keeps_the_contract(model):
+    check_layer(model)
+
+
+@given(st.data(), strategies.layers())
+def test_gradients_of_any_layer_are_right_away_from_kinks(data, layer):
+    check_gradients(layer, data.draw(strategies.tie_free_arrays((2, *layer.input_shape))))
+
+
+@given(strategies.losses())
+def test_gradients_of_any_loss_are_right(drawn):
+    loss, y_true, y_pred = drawn
+    check_gradients(loss, y_pred, y=y_true)
+
+
+def test_every_public_loss_is_drawn():
+    for loss in set(tinynet.losses.KNOWN.values()):
+        find(strategies.losses(), lambda drawn, loss=loss: type(drawn[0]) is loss)

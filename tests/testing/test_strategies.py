@@ -1,0 +1,185 @@
+"""What the strategies draw: things that fit, biased to where bugs live, printed and shrunk for a reader."""
+
+import subprocess
+import sys
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from tinynet import Sequential
+from tinynet.layers import AveragePool2D, Conv2D, MaxPool2D
+from tinynet.losses import SparseCategoricalCrossentropy
+from tinynet.testing import strategies
+
+# What is drawn fits.
+
+@given(strategies.conv_configs())
+def test_conv_configs_fit(config):
+    assert min(Conv2D(**config).build(config["input_shape"], np.random.default_rng(0))) > 0
+
+
+@given(strategies.pool_configs(), st.sampled_from([MaxPool2D, AveragePool2D]))
+def test_pool_configs_fit(config, pool):
+    assert min(pool(**config).build(config["input_shape"], np.random.default_rng(0))) > 0
+
+
+@given(st.data(), strategies.shapes())
+def test_layers_and_models_fit_the_shape_that_is_asked_for(data, shape):
+    for strategy in strategies.layers(shape), strategies.sequentials(shape):
+        layer = data.draw(strategy)
+        assert layer.input_shape == shape
+        assert layer.build(shape, np.random.default_rng(0)) == layer(np.ones((2, *shape))).shape[1:]
+
+
+@given(strategies.layers())
+def test_layers_are_not_built(layer):
+    assert layer.params == {}
+    assert layer.input_shape is not None
+
+
+@given(st.integers(1, 6).flatmap(lambda n: st.tuples(st.just(n), strategies.sequentials(max_layers=n))))
+def test_models_have_as_many_layers_as_were_asked_for_at_most(most_and_model):
+    most, model = most_and_model
+    assert 1 <= len(model.layers) <= most
+
+
+@given(strategies.shapes(2, 2), strategies.image_shapes())
+def test_shapes_have_the_axes_asked_for(shape, image):
+    assert (len(shape), len(image)) == (2, 3)
+    assert min(*shape, *image) > 0
+
+
+@given(strategies.tie_free_arrays(strategies.shapes(), np.float32))
+def test_tie_free_arrays_keep_away_from_kinks(array):
+    numbers = np.sort(array.ravel())
+    assert array.dtype == np.float32
+    assert np.abs(array).max() <= 2
+    gap = min(np.diff(numbers), default=1.0)
+    assert gap > 0
+    assert np.abs(array).min() >= gap / 2
+
+
+@given(strategies.strided_arrays(st.just(np.arange(6.0).reshape(2, 3))))
+def test_strided_arrays_hold_the_same_numbers(array):
+    np.testing.assert_array_equal(array, [[0, 1, 2], [3, 4, 5]])
+
+
+@given(strategies.losses())
+def test_losses_take_their_targets_and_predictions(case):
+    loss, y_true, y_pred = case
+    assert np.isfinite(loss(y_true, y_pred))
+
+
+# It leans to where bugs live.
+
+def same_needs_an_odd_pixel(config):
+    for side, size, stride, dilation in zip(config["input_shape"][1:], config["kernel_size"],
+                                            config.get("strides", (1, 1)),
+                                            config.get("dilation_rate", (1, 1)), strict=True):
+        padding = (-(-side // stride) - 1) * stride + dilation * (size - 1) + 1 - side
+        if config.get("padding") == "same" and padding > 0 and padding % 2:
+            return True
+    return False
+
+
+def leaves_a_remainder(config):
+    return config.get("padding") != "same" and any(
+        (side - dilation * (size - 1) - 1) % stride for side, size, stride, dilation in zip(
+            config["input_shape"][1:], config["kernel_size"], config.get("strides", (1, 1)),
+            config.get("dilation_rate", (1, 1)), strict=True))
+
+
+@cache
+def drawn(strategy):
+    """Return many of the things that a strategy draws, always the same."""
+    things = []
+
+    @settings(max_examples=300, derandomize=True, database=None, phases=[Phase.generate])
+    @given(strategy())
+    def draw(thing):
+        things.append(thing)
+    draw()
+    return things
+
+
+def share(strategy, trait):
+    """Return how many of the things drawn have a trait."""
+    return np.mean([trait(thing) for thing in drawn(strategy)])
+
+
+@pytest.mark.parametrize("trait", [
+    lambda c: c["input_shape"][1] != c["input_shape"][2],
+    lambda c: c["input_shape"][0] != c["filters"],
+    lambda c: c["kernel_size"][0] != c["kernel_size"][1],
+    lambda c: max(c.get("strides", (1, 1))) > 1,
+    lambda c: any(1 < s < k for s, k in zip(c.get("strides", (1, 1)), c["kernel_size"], strict=True)),
+    lambda c: "dilation_rate" in c,
+    leaves_a_remainder, same_needs_an_odd_pixel,
+], ids=["not square", "channels differ", "window not square", "strides", "strides below window", "dilation",
+        "remainder", "odd pixel"])
+def test_one_convolution_in_six_has_each_trait_that_bugs_like(trait):
+    assert share(strategies.conv_configs, trait) > 1 / 6
+
+
+@pytest.mark.parametrize("trait", [
+    lambda model: any(isinstance(layer, Sequential) for layer in model.layers),
+    lambda model: (Conv2D, MaxPool2D) in pairwise(map(type, model.layers)),
+    lambda model: any(part.differs_in_training for part in model.leaves()),
+], ids=["nested", "convolution before pooling", "dropout"])
+def test_some_models_have_each_trait(trait):
+    assert share(strategies.sequentials, trait) > 0
+
+
+# It shrinks, and prints.
+
+def failing_example(strategy, fails):
+    """Return what Hypothesis prints of the smallest example that fails, squeezed."""
+    @settings(database=None, derandomize=True, max_examples=1000, phases=[Phase.generate, Phase.shrink])
+    @given(drawn=strategy)
+    def test(drawn):
+        assert not fails(drawn)
+    with pytest.raises(AssertionError) as caught:
+        test()
+    return squeezed(caught.value.__notes__[0]).partition("drawn=")[2].removesuffix(")")
+
+
+def squeezed(text):
+    return "".join(text.split()).replace(",)", ")")
+
+
+@pytest.mark.parametrize(("strategy", "fails", "printed"), [
+    (strategies.shapes(), lambda shape: len(shape) == 3, "(1, 1, 1)"),
+    (strategies.layers(), lambda layer: True, "ReLU(input_shape=(1,))"),
+    (strategies.layers(), lambda layer: isinstance(layer, Conv2D) and layer.windows.strides[1] > 1,
+     "Conv2D(filters=1, kernel_size=(1, 1), strides=(1, 2), input_shape=(1, 1, 1))"),
+    (strategies.layers(), lambda layer: isinstance(layer, MaxPool2D) and layer.windows.padding == "same",
+     "MaxPool2D(pool_size=(1, 1), padding='same', input_shape=(1, 1, 1))"),
+    (strategies.sequentials(), lambda model: any(isinstance(layer, Conv2D) for layer in model.layers[1:]),
+     "Sequential([ReLU(), Conv2D(filters=1, kernel_size=(1, 1))], input_shape=(1, 1, 1), seed=0)"),
+    (strategies.conv_configs(), lambda config: config["kernel_size"][0] < config["input_shape"][1],
+     "{'filters': 1, 'kernel_size': (1, 1), 'input_shape': (1, 2, 1)}"),
+    (strategies.pool_configs(), lambda config: "strides" in config,
+     "{'pool_size': (1, 1), 'strides': (1, 2), 'input_shape': (1, 1, 1)}"),
+    (strategies.losses(), lambda drawn: isinstance(drawn[0], SparseCategoricalCrossentropy),
+     "(SparseCategoricalCrossentropy(from_logits=True), array([0]), array([[-0.5, 0.5]]))"),
+    (strategies.tie_free_arrays((2, 2)), lambda array: True, "array([[-1.5, -0.5], [0.5, 1.5]])"),
+])
+def test_failures_shrink_to_something_a_person_can_read(strategy, fails, printed):
+    assert failing_example(strategy, fails) == squeezed(printed)
+
+
+# Hypothesis is needed here alone.
+
+def test_the_rest_of_testing_works_without_hypothesis():
+    program = """
+import sys
+sys.modules["hypothesis"] = None                 # importing it raises ImportError
+from tinynet.layers import ReLU
+from tinynet.testing import check_gradients, check_layer
+assert check_layer(ReLU, (3,)).passed
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)

@@ -1,0 +1,22 @@
+"""Finding wrong backward passes, and saying what is wrong with them; and holding layers to their contract."""
+
+from typing import TYPE_CHECKING, Any
+
+from tinynet.testing.contract import ContractReport, ContractViolation, check_layer, layer_checks
+from tinynet.testing.gradients import check_gradients
+from tinynet.testing.report import GradientMismatch, GradientReport
+from tinynet.testing.rules import RULES
+
+if TYPE_CHECKING:
+    from tinynet.testing import strategies
+
+__all__ = ["RULES", "ContractReport", "ContractViolation", "GradientMismatch", "GradientReport", "check_gradients",
+           "check_layer", "layer_checks", "strategies"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load `strategies` when it is asked for: it alone needs Hypothesis."""
+    if name == "strategies":
+        from importlib import import_module
+        return import_module("tinynet.testing.strategies")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

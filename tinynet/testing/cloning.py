@@ -1,0 +1,106 @@
+"""A copy to experiment on: in float64, and with randomness that can be played again."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+
+def clone(thing: Any) -> Any:
+    """Copy an object with all that it holds; modules are shared."""
+    return copy.deepcopy(thing, _modules())
+
+
+def float64_clone(layer: Any) -> Any:
+    """Copy a layer with all that it holds; its parameters become float64, wherever the layer refers to them."""
+    memo = _modules()                                      # deepcopy's: what stands for which object in the copy
+    params = {key: np.array(array, np.float64, order="C") for key, array in layer.params.items()}
+    for key, array in layer.params.items():
+        memo[id(array)] = params[key]
+    copied = copy.deepcopy(layer, memo)
+    for key, array in params.items():
+        if copied.params[key] is not array:                # a plain number, which deepcopy does not look up
+            copied.params[key] = array
+    return copied
+
+
+def _modules() -> dict[int, Any]:
+    return {id(module): module for module in list(sys.modules.values())}
+
+
+def generators(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """Find every NumPy random generator that an object holds, at whatever depth."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen or isinstance(thing, (type, ModuleType, np.ndarray, str, bytes)):
+        return
+    seen.add(id(thing))
+    if isinstance(thing, (np.random.Generator, np.random.RandomState)):
+        yield thing
+        return
+    parts = thing.values() if isinstance(thing, dict) else thing if isinstance(thing, (list, tuple, set)) else ()
+    for part in (*parts, *getattr(thing, "__dict__", {}).values()):
+        yield from generators(part, seen)
+
+
+class Replay:
+    """The random state of an object as it is now, to be put back before each experiment.
+
+    NumPy's global state belongs to it too, for layers that draw from ``np.random``; but putting it back is slow, and
+    most layers do not, so that it waits for `moved_globally` to see it happen.
+
+    >>> rng = np.random.default_rng(0)
+    >>> replay = Replay({"rng": rng})
+    >>> first = rng.random()
+    >>> replay.restore()
+    >>> rng.random() == first
+    True
+    """
+
+    def __init__(self, thing: Any):
+        self.states = [(generator, state_of(generator)) for generator in generators(thing)]
+        self.globally = np.random.get_state()
+        self.draws_globally = False
+
+    def restore(self) -> None:
+        """Put every generator back into its state."""
+        for generator, state in self.states:
+            if isinstance(generator, np.random.RandomState):
+                generator.set_state(state)
+            else:
+                generator.bit_generator.state = state
+        if self.draws_globally:
+            np.random.set_state(self.globally)
+
+    def moved(self) -> bool:
+        """Say whether anything has been drawn since the last `restore`."""
+        return self.moved_globally() or any(str(state_of(generator)) != str(state) for generator, state in self.states)
+
+    def moved_globally(self) -> bool:
+        """Say whether anything has been drawn from NumPy's global state; remember that it happens."""
+        now = np.random.get_state()
+        moved = not all(np.array_equal(a, b) for a, b in zip(now, self.globally, strict=True))
+        self.draws_globally |= moved
+        return moved
+
+
+def state_of(generator: Any) -> Any:
+    """Return the state of a generator, of either of NumPy's two kinds."""
+    if isinstance(generator, np.random.RandomState):
+        return generator.get_state()
+    return generator.bit_generator.state
+
+
+@contextmanager
+def global_random_state_kept() -> Iterator[None]:
+    """Leave NumPy's global random state behind as it was."""
+    state = np.random.get_state()
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
