@@ -19,17 +19,20 @@ def fuse(steps: list[Step]) -> list[Step]:
     """Return the steps, runs of them replaced by a fused one wherever a pattern fits."""
     fused: list[Step] = []
     while steps:
-        layers = [step.layer for step in steps]
-        step, count = next(((step, len(types)) for types, make in PATTERNS.items()
-                            if tuple(map(type, layers[:len(types)])) == types and (step := make(*layers[:len(types)]))),
-                           (steps[0], 1))
-        fused.append(step._replace(name=steps[0].name))
-        steps = steps[count:]
+        for types, make in PATTERNS.items():
+            layers = [step.layer for step in steps[:len(types)]]
+            if tuple(map(type, layers)) == types and (run := make(*layers)):      # exactly these: a subclass may differ
+                fused.append(steps[0]._replace(run=run))
+                steps = steps[len(types):]
+                break
+        else:
+            fused.append(steps[0])
+            steps = steps[1:]
     return fused
 
 
-def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> Step | None:
-    """Fuse a convolution, its ReLU and a max pooling whose windows neither overlap nor are padded."""
+def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> Callable | None:
+    """Return a convolution, ReLU and max pooling as one, if the pooling windows neither overlap nor are padded."""
     if not hasattr(kernels.current(), "conv2d_relu_max_pool2d"):
         return None
     if pool.windows.padding != "valid" or pool.windows.size != pool.windows.strides:
@@ -51,9 +54,9 @@ def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> Step | None:
                 conv.grads["bias"] = dbias
             return windows.crop(dx, image) if need_dx else None
         return y, backward
-    return Step("", conv, run)
+    return run
 
 
-PATTERNS: dict[tuple[type[Layer], ...], Callable[..., Step | None]] = {
+PATTERNS: dict[tuple[type[Layer], ...], Callable[..., Callable | None]] = {
     (Conv2D, ReLU, MaxPool2D): conv_relu_pool,
 }
