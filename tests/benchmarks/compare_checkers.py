@@ -25,8 +25,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-os.environ["JAX_ENABLE_X64"] = "1"
-os.environ["JAX_PLATFORMS"] = "cpu"
+# One thread each: times do not depend on who else uses the machine.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1",
+                  XLA_FLAGS="--xla_cpu_multi_thread_eigen=false", JAX_ENABLE_X64="1", JAX_PLATFORMS="cpu")
 
 import autograd
 import autograd.test_util

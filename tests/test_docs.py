@@ -1,0 +1,159 @@
+"""The documentation holds: its code runs and prints what the pages show, its links lead somewhere.
+
+Every ```python block of a page is run, in order, in one namespace and an empty folder:
+
+- a block whose first line names a file, ``# prelu.py``, becomes that file, is imported, and later blocks can import it;
+- a block of ``>>>`` lines is a doctest;
+- what any other block prints must be what the ```text block after it shows, if there is one.
+
+In what is shown, ``...`` stands for anything; spaces count as one; and from a number as small as rounding (1e-9 and
+below, or 0e+00) to the end of its line nothing is compared.
+
+What a page should show is printed by the following, which leaves the page's files and pictures where it runs::
+
+    python tests/test_docs.py docs/gradient-checking.md
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import io
+import re
+import sys
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TAKES_MINUTES = ".fit(x_train"                         # marks the README's training, which the examples' tests run
+
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
+ROUNDING = re.compile(r"(?<![\d.])(\d(\.\d+)?e-(09|[1-9]\d+)|0(\.0+)?e[+-]00)\b.*")
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+class Block(NamedTuple):
+    """A piece of Python on a page, the line it begins on, and what the page says that it prints."""
+
+    code: str
+    line: int
+    shown: str | None
+
+    @property
+    def file(self) -> str | None:
+        """Name of the file that the block is."""
+        named = re.match(r"# (\w+\.py)\n", self.code)
+        return named[1] if named else None
+
+
+def blocks(text: str) -> list[Block]:
+    """Find the Python blocks of a page.
+
+    >>> blocks("```python\\nprint(1)\\n```\\n\\nprints\\n\\n```text\\n1\\n```\\n")
+    [Block(code='print(1)\\n', line=2, shown='1\\n')]
+    """
+    fences = list(FENCE.finditer(text))
+    found = []
+    for fence, after in zip(fences, [*fences[1:], None], strict=True):
+        if fence[1] == "python":
+            shown = after[2] if after and after[1] == "text" else None
+            found.append(Block(fence[2], text.count("\n", 0, fence.start(2)) + 1, shown))
+    return found
+
+
+def run(block: Block, namespace: dict, page: str) -> str:
+    """Run a block; return what it prints."""
+    out = io.StringIO()
+    with redirect_stdout(out):
+        if block.file:
+            Path(block.file).write_text(block.code, encoding="utf-8")
+            sys.modules.pop(Path(block.file).stem, None)
+            importlib.invalidate_caches()
+            importlib.import_module(Path(block.file).stem)
+        elif ">>>" in block.code:
+            test = doctest.DocTestParser().get_doctest(block.code, namespace, page, page, block.line - 1)
+            doctest.DocTestRunner(optionflags=FLAGS).run(test, clear_globs=False)
+            namespace.update(test.globs)
+        else:
+            padding = "\n" * (block.line - 1)          # so that an error names the line on the page
+            exec(compile(padding + block.code, page, "exec"), namespace)
+    return out.getvalue()
+
+
+def same_output(shown: str, printed: str) -> bool:
+    """Say whether a page shows what its code prints.
+
+    >>> same_output("x  1.0  3e-12  8", "x 1.0 9e-13 7"), same_output("x ... 1.0", "x   y 1.0")
+    (True, True)
+    >>> same_output("x 1.0", "x 1.1"), same_output("1.0e+00 2", "1.0e+00 3")
+    (False, False)
+    """
+    shown, printed = ("\n".join(ROUNDING.sub("~", line).strip() for line in text.strip().splitlines())
+                      for text in (shown, printed))
+    return doctest.OutputChecker().check_output(shown + "\n", printed + "\n", FLAGS)
+
+
+@contextmanager
+def modules_of_their_own(folder: Path):
+    """Let files in a folder be imported, and forget them afterwards."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        sys.dont_write_bytecode = written
+        for name in set(sys.modules) - before:
+            if (file := getattr(sys.modules[name], "__file__", None)) and Path(file).parent == folder:
+                del sys.modules[name]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_runs_and_prints_what_the_page_shows(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    namespace: dict = {"__name__": "__main__"}
+    if page.name == "README.md":
+        exec("import numpy as np\nfrom tinynet.layers import Layer", namespace)
+    with modules_of_their_own(tmp_path):
+        for block in blocks(page.read_text(encoding="utf-8")):
+            if TAKES_MINUTES in block.code:
+                compile(block.code, page.name, "exec")
+                continue
+            printed = run(block, namespace, page.name)
+            failed = ">>>" in block.code and printed
+            assert not failed, f"{page.name}, line {block.line}: a doctest fails:\n{printed}"
+            if block.shown is not None and not block.file:
+                assert same_output(block.shown, printed), (
+                    f"{page.name}, line {block.line}: the code prints\n{printed}\nand the page shows\n{block.shown}")
+
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    links = [link.partition("#")[0] for link in LINK.findall(text) if not re.match(r"\w+:", link)]
+    missing = [link for link in links if link and not (page.parent / link).exists()]
+    assert not missing
+
+
+def main() -> None:
+    """Print what the blocks of some pages print."""
+    for page in map(Path, sys.argv[1:]):
+        namespace: dict = {"__name__": "__main__"}
+        with modules_of_their_own(Path.cwd()):
+            for block in blocks(page.read_text(encoding="utf-8")):
+                printed = run(block, namespace, page.name)
+                if printed:
+                    print(f"--- {page.name}, line {block.line}\n{printed}", end="")
+
+
+if __name__ == "__main__":
+    main()
