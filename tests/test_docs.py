@@ -58,7 +58,7 @@ def blocks(text: str) -> list[Block]:
     """
     fences = list(FENCE.finditer(text))
     found = []
-    for fence, after in zip(fences, [*fences[1:], None], strict=True):
+    for fence, after in zip(fences, [*fences[1:], None], strict=False):
         if fence[1] == "python":
             shown = after[2] if after and after[1] == "text" else None
             found.append(Block(fence[2], text.count("\n", 0, fence.start(2)) + 1, shown))

@@ -9,7 +9,8 @@
 (10,)
 """
 
-from tinynet.sequential import Sequential
+from tinynet.divergence import TrainingDiverged
+from tinynet.models import Sequential, load_model
 
 __version__ = "0.1.0"
-__all__ = ["Sequential", "__version__"]
+__all__ = ["Sequential", "TrainingDiverged", "__version__", "load_model"]

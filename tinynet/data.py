@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -36,6 +37,19 @@ def as_samples(x: Any, dtype: np.dtype | None, what: str = "x") -> np.ndarray:
     if array.ndim == 0:
         raise ValueError(f"{what}: expected an array with a batch axis. Received: the number {x!r}.")
     return array.astype(dtype or array.dtype, copy=False)
+
+
+def check_numbers(data: Data) -> None:
+    """Raise a ValueError for NaN and infinity; warn of pixels that were left at 0 to 255."""
+    for what, array in {"x": data.x, "y": data.y, "sample_weight": data.weight}.items():
+        if array is not None and array.size and not np.isfinite([array.min(), array.max()]).all():
+            bad = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+            raise ValueError(f"fit: expected numbers in {what}. Received: NaN or infinity in {len(bad)} of "
+                             f"{len(array)} samples, the first of them {bad[0]}.")
+    low, high, some = data.x.min(), data.x.max(), data.x[:100]
+    if some[0].size >= 16 and low >= 0 and 128 <= high <= 255 and np.array_equal(some, np.round(some)):
+        warnings.warn(f"fit: x looks like pixels from 0 to 255 (it is from {low:g} to {high:g}). Networks learn best "
+                      f"from numbers around 0 to 1: divide by 255.", stacklevel=3)
 
 
 def same_length(**arrays: np.ndarray | None) -> None:

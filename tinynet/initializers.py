@@ -9,6 +9,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -168,3 +172,25 @@ def get(identifier: Any) -> Any:
     if not callable(initializer):
         raise ValueError(f"Expected an initializer: a name, or a callable (shape, rng). Received: {identifier!r}.")
     return initializer
+
+
+_left: ContextVar[float] = ContextVar("how many numbers may still be drawn", default=math.inf)
+
+
+@contextlib.contextmanager
+def at_most(numbers: float) -> Iterator[None]:
+    """Let no more parameters be made inside the block: a file may declare more than memory can hold."""
+    token = _left.set(numbers)
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
+def draw(initializer: Any, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    """Call an initializer, unless that would make more numbers than `at_most` lets."""
+    left = _left.get() - math.prod(shape)
+    if left < 0:
+        raise ValueError(f"expected at most {_left.get():,} parameters more. Received: the shape {shape}.")
+    _left.set(left)
+    return initializer(shape, rng)

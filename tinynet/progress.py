@@ -58,14 +58,12 @@ class ProgressBar(Callback):
             from tqdm.auto import tqdm
         self.bar = tqdm(total=self.params["samples"], unit=" samples", file=sys.stdout, mininterval=0.2,
                         desc=f"Epoch {epoch + 1}/{self.params['epochs']}", dynamic_ncols=True)
-        self.left = self.params["samples"]
 
     def on_train_batch_end(self, batch, logs=None):
         """Move the bar on."""
-        done = min(self.params["batch_size"], self.left)
-        self.left -= done
+        done = min((batch + 1) * self.params["batch_size"], self.params["samples"])
         self.bar.set_postfix_str(figures(logs), refresh=False)
-        self.bar.update(done)
+        self.bar.update(done - self.bar.n)
 
     def on_epoch_end(self, epoch, logs=None):
         """Leave the full bar with the epoch's figures, validation included."""

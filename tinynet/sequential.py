@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from tinynet import data, losses, metrics, optimizers, progress
-from tinynet import layers as known_layers
+from tinynet import configs, data, losses, metrics, optimizers, progress, saving
 from tinynet.callbacks import Callback, CallbackList, History
 from tinynet.data import Data
+from tinynet.divergence import check_loss, check_weights
 from tinynet.fusing import fuse
 from tinynet.layers.base import Layer, Shape, Step, as_shape, run_steps, steps_of
 from tinynet.registry import pick, to_config
+from tinynet.run import Run
+from tinynet.safefile import Path
 from tinynet.summary import summary
 from tinynet.utils import new_generator
 
@@ -188,6 +191,11 @@ class Sequential(Layer):
         """List the layers, those of nested models one by one, and the model itself."""
         return [self, *(leaf for layer in self.layers for leaf in layer.leaves())]
 
+    @property
+    def differs_in_training(self) -> bool:                         # type: ignore[override]
+        """Whether one of the layers does."""
+        return any(layer.differs_in_training for layer in self.layers)
+
     def trainable_params(self):
         """Return the parameters that an optimizer may change, by name."""
         return {f"{name}/{key}": array for name, layer in self._named() if self.trainable
@@ -207,14 +215,19 @@ class Sequential(Layer):
     @classmethod
     def from_config(cls, config, custom_layers: dict[str, type] | None = None):
         """Make a model from what `get_config` returned; layers of your own are named in `custom_layers`."""
-        known = {**{name: getattr(known_layers, name) for name in known_layers.__all__}, "Sequential": Sequential,
-                 **(custom_layers or {})}
-        made = []
-        for entry in config["layers"]:
-            layer_class = pick("layer", entry["class"], known)
-            nested = (custom_layers,) if issubclass(layer_class, Sequential) else ()
-            made.append(layer_class.from_config(entry["config"], *nested))
-        return cls(**{**config, "layers": made})
+        return cls(**configs.arguments(config, {**configs.KNOWN, "Sequential": Sequential, **(custom_layers or {})}))
+
+    def save(self, path: Path) -> None:
+        """Write the whole model into one safetensors file, atomically: see `load_model`, which makes it again."""
+        saving.save_model(self, path)
+
+    def save_weights(self, path: Path) -> None:
+        """Write the parameters into a safetensors file, atomically."""
+        saving.save_weights(self, path)
+
+    def load_weights(self, path: Path) -> None:
+        """Overwrite the parameters with those in a file, if all names, shapes and dtypes fit; else change nothing."""
+        saving.load_weights(self, path)
 
     def summary(self, line_length: int = 65, print_fn: Callable[[str], object] = print) -> None:
         """Print the layers, their output shapes and parameter counts, and the totals."""
@@ -275,6 +288,11 @@ class Sequential(Layer):
         shuffle : whether each epoch sees the samples in a new order.
         class_weight : ``{label: weight}`` for the loss.
         sample_weight : one weight for each sample, for the loss.
+
+        Raises
+        ------
+        ValueError : for data and settings that cannot be trained on, before anything is changed.
+        TrainingDiverged : when the loss is NaN or infinite; the history so far is kept in ``model.history``.
         """
         train, validation = self._prepare(x, y, sample_weight, class_weight), None
         if validation_data is not None:
@@ -284,34 +302,41 @@ class Sequential(Layer):
             validation = self._prepare(*validation_data)
         elif validation_split:
             train, validation = data.split(train, validation_split)
+        for given in (train, validation):
+            if given is not None:
+                data.check_numbers(given)
         n, batch_size = len(train.x), data.batch_size(batch_size)
         epochs = data.whole(epochs, "epochs", 0)
         self.history = History()
         called = CallbackList([*(callbacks or ()), *progress.for_verbosity(verbose), self.history])
-        called.call("set_params", {"epochs": epochs, "steps": -(-n // batch_size), "samples": n,
+        run = Run(self, called.callbacks, n, batch_size, shuffle, data.whole(initial_epoch, "initial_epoch", 0))
+        called.call("set_params", {"epochs": epochs, "steps": run.steps, "samples": n,
                                    "verbose": verbose, "batch_size": batch_size})
         called.call("set_model", self)
+        called.call("set_run", run)
         self.stop_training = False
         logs: dict[str, float] = {}
-        called.call("on_train_begin")
         try:
-            for epoch in range(data.whole(initial_epoch, "initial_epoch", 0), epochs):
-                called.call("on_epoch_begin", epoch)
-                order = self.rng.permutation(n) if shuffle else None
-                means = data.RunningMeans()
-                for number, where in enumerate(data.batches(n, batch_size, order)):
-                    called.call("on_train_batch_begin", number)
+            called.call("on_train_begin", {})
+            while run.more(epochs):
+                called.call("on_epoch_begin", run.epoch, {})
+                for number, where in run.batches():
+                    called.call("on_train_batch_begin", number, {})
                     batch = train.at(where)
-                    logs = means.add(self._train_step(batch), len(batch.x))
+                    with np.errstate(all="ignore"):                      # a loss that is no number is told below
+                        logs = run.add(self._train_step(batch), len(batch.x))
                     called.call("on_train_batch_end", number, logs)
                     if self.stop_training:
                         break
+                    check_loss(self, logs["loss"], run.epoch, number, batch)
+                logs = run.means.means()
                 if validation is not None:
-                    held_out = self._evaluate(validation, batch_size, called)
+                    with np.errstate(all="ignore"):
+                        held_out = self._evaluate(validation, batch_size, called)
                     logs.update({f"val_{key}": value for key, value in held_out.items()})
-                called.call("on_epoch_end", epoch, logs)
-                if self.stop_training:
-                    break
+                called.call("on_epoch_end", run.end_epoch(), logs)
+                check_weights(self, run.epoch - 1)
+            run.finished = True
         finally:
             called.call("on_train_end", logs)
         return self.history
@@ -341,8 +366,9 @@ class Sequential(Layer):
 
     def _train_step(self, batch: Data) -> dict[str, float]:
         value, y_pred, backward = self.objective(*batch, training=True)
-        backward()
-        self.optimizer.update(self.trainable_params(), self.grads)
+        if math.isfinite(value):                                         # any other would spoil all weights
+            backward()
+            self.optimizer.update(self.trainable_params(), self.grads)
         return self._figures(value, batch.y, y_pred)
 
     def _test_step(self, batch: Data) -> dict[str, float]:
@@ -354,7 +380,7 @@ class Sequential(Layer):
 
     def _evaluate(self, samples: Data, batch_size: int, called: CallbackList) -> dict[str, float]:
         means = data.RunningMeans()
-        called.call("on_test_begin")
+        called.call("on_test_begin", {})
         for where in data.batches(len(samples.x), batch_size):
             batch = samples.at(where)
             means.add(self._test_step(batch), len(batch.x))

@@ -1,4 +1,4 @@
-"""How fast: the three models, cold starts, single images, how cost grows; beside other engines where they are installed.
+"""How fast: the three models, cold starts, single images, how cost grows; beside other engines, if installed.
 
     make bench                                            # this engine
     python tests/benchmarks/bench.py --with pytorch=/path/to/python --with keras=/path/to/python

@@ -1,7 +1,7 @@
-"""From the loops to the engine, step by step: one convolution layer with ReLU and 2x2 pooling, forward and backward.
+"""From the loops to the engine, step by step: a convolution with ReLU and 2x2 pooling, forward and backward.
 
-The layer is the simple CNN's, on 200 images: (200, 1, 28, 28) -> 32 kernels of 5 x 5 -> (200, 32, 12, 12). The loops run on
-one image and are counted 200 times.
+The layer is the simple CNN's, on 200 images: (200, 1, 28, 28) -> 32 kernels of 5 x 5 -> (200, 32, 12, 12). The
+loops run on one image and are counted 200 times.
 
     python tests/benchmarks/steps.py
 """

@@ -1,4 +1,4 @@
-"""check_gradients: what is right passes whatever its form, what is wrong by 0.1 % fails, and arguments stay as they are."""
+"""check_gradients: what is right passes whatever its form, what is wrong by 0.1 % fails, arguments stay as they are."""
 
 import numpy as np
 import pytest
@@ -305,6 +305,13 @@ def test_a_mistake_between_the_layers_is_told_from_one_inside():
     assert (failure.tensor, failure.cause) == ("x", "between the layers")
 
 
+@pytest.mark.parametrize("n", [1, 2, 9, 10])
+def test_the_drawn_batch_has_no_ties_and_no_zeros(n):
+    x = tie_free((n, 3), np.random.default_rng(n))
+    assert np.abs(x).min() > 0.01
+    assert np.diff(np.sort(x.ravel())).min() > 0.01
+
+
 # The caller's things.
 
 def test_what_the_caller_hands_over_stays_as_it_is():
@@ -353,7 +360,8 @@ def test_a_failure_in_one_mode_says_which():
 def test_how_much_is_measured_can_be_chosen(options):
     report = check_gradients(Dense(3), input_shape=(4,), **options)
     assert report["kernel"].count("right") == 12
-    assert not check_gradients(Spoiled(Dense(3), times("kernel", 1.001)), input_shape=(4,), raises=False, **options).passed
+    wrong = Spoiled(Dense(3), times("kernel", 1.001))
+    assert not check_gradients(wrong, input_shape=(4,), raises=False, **options).passed
 
 
 def test_the_same_seed_gives_the_same_report():

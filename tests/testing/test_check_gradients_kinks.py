@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from wrong_layers import Spoiled, times
 
 from tinynet import Sequential
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU
@@ -128,3 +129,19 @@ def test_a_large_tensor_on_kinks_is_checked_in_groups():
     assert report["x"].count("right") > 100
     assert report["x"].count("on kink") > 20
     assert report["x"].count("skipped") == 0
+
+
+def test_a_wrong_parameter_gradient_leaves_the_input_gradient_right_on_blank_images():
+    model = Sequential([Conv2D(4, (3, 3), activation="relu", input_shape=(1, 8, 8)), Flatten(),
+                        Spoiled(Dense(3), times("kernel", 2))], seed=0)
+    model.compile(loss="mse")
+    failure, = check_gradients(model, blank_images(), y=np.eye(3), raises=False).failures
+    assert failure.tensor == "spoiled_1/kernel"
+
+
+def test_confident_mistakes_on_blank_images_are_no_false_alarm():
+    """The probability of the right class is below the loss's clipping: the model works from the logits."""
+    model = conv_net()
+    model.params["dense_2/kernel"][...] *= 1000
+    check_gradients(model, blank_images()[:2], y=np.eye(3)[[1, 2]], training=False)
+    check_gradients(model, blank_images()[:2], y=np.eye(3)[[0, 1]], training=False)

@@ -84,6 +84,7 @@ class Activation(Layer):
     def __init__(self, activation: Any, **kwargs: Any):
         super().__init__(**kwargs)
         self.activation = get(activation)
+        self.differs_in_training = self.activation is not None and self.activation.differs_in_training
 
     def build(self, input_shape, rng):
         """Build the activation."""

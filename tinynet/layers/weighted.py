@@ -28,6 +28,7 @@ class Weighted(Layer):
                  kernel_regularizer: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
+        self.differs_in_training = self.activation is not None and self.activation.differs_in_training
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
@@ -61,7 +62,7 @@ class Weighted(Layer):
 
     def initial(self, key: str, initializer: Any, shape: Shape, rng: np.random.Generator) -> np.ndarray:
         """Call an initializer, which may be anybody's, and check what it returns."""
-        array = np.array(initializer(shape, rng), dtype=np.float32)
+        array = np.array(initializers.draw(initializer, shape, rng), dtype=np.float32)
         self.expect(array.shape == shape, f"a {key} {shape} from its initializer", array.shape)
         return array
 

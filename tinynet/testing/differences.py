@@ -114,25 +114,23 @@ def slope(f: Callable[[float], np.ndarray], upstream: np.ndarray, *, scale: floa
 def _stencil(f: Callable[[float], np.ndarray], here: np.ndarray, upstream: np.ndarray, h: float,
              unit: float, digits: float) -> Slope:
     """Take the six values around 0, and read slope and jump of each output off them."""
-    sides = [(f(t), f(-t)) for t in (h / 2, h, 2 * h)]
-    odd = [(above - below) / 2 for above, below in sides]
-    even = [(above - here + (below - here)) / 2 for above, below in sides]
+    sides = np.array([f(t) for t in (h / 2, h, 2 * h, -h / 2, -h, -2 * h)])
+    moved = (sides != here).any(axis=0)                                # often few of them: work on with these alone
+    lost = float(np.linalg.norm((upstream * here)[~moved]))            # moves that are too small to be seen
+    above, below = sides[:3, moved] - here[moved], sides[3:, moved] - here[moved]
+    values, upstream = np.abs(here[moved]) + np.abs(above[1]), upstream[moved]
+    odd, even = (above - below) / 2, (above + below) / 2               # (3, M): at h/2, h, 2h
 
     coarse = (8 * odd[1] - odd[2]) / (6 * h)
     fine = (8 * odd[0] - odd[1]) / (3 * h)
     each = fine + (fine - coarse) / 15                                 # (M,)
     jump = (64 * even[0] - 20 * even[1] + even[2]) / (7 * h)           # (M,)
 
-    moved = sum(np.abs(side - here) for pair in sides for side in pair) != 0
-    values = np.abs(here) + np.abs(each * h)
+    value, error = float(upstream @ each), abs(float(upstream @ (fine - coarse)))
     doubt = ROUNDING * digits / h
-    lost = np.linalg.norm((upstream * values)[~moved]) * 4 * digits / h          # moves too small to be seen
-    rounding = doubt * max(float(np.linalg.norm((upstream * values)[moved])), unit) + float(lost)
-    steepest = float(np.abs(each).max(initial=0.0))
-    kinked = np.abs(jump) > TOO_SMALL * steepest + doubt * max(values[moved].max(initial=0.0), unit)
+    rounding = doubt * max(float(np.linalg.norm(upstream * values)), unit) + 4 * digits / h * lost
+    kinked = np.abs(jump) > TOO_SMALL * np.abs(each).max(initial=0) + doubt * max(values.max(initial=0), unit)
     spread = float(np.abs(upstream * jump)[kinked].sum()) / 2
-    value = float(upstream @ each)
-    error = abs(float(upstream @ (fine - coarse)))
     kind = "kink" if spread else "smooth"
     if not np.isfinite([value, error, spread, rounding]).all():
         kind = "unsettled"

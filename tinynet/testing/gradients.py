@@ -141,7 +141,8 @@ def tie_free(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     [0.5, -1.5, -0.5, 1.5]
     """
     n = int(np.prod(shape))
-    return ((rng.permutation(n) + 0.5) / max(n, 1) * 4 - 2).reshape(shape)
+    shift = 0.25 if n % 2 else 0.5                          # of an odd number of them, the middle one would be 0
+    return ((rng.permutation(n) + shift) / max(n, 1) * 4 - 2).reshape(shape)
 
 
 def differs_in_training(layer: Any) -> bool:

@@ -77,7 +77,8 @@ def other_runs(subject: Subject, gradients: Gradients) -> tuple[Gradients, list[
 
 def adds(first: Any, again: Any, more: Any) -> bool:
     """Say whether three runs of backward piled up."""
-    return first is not None and np.shape(first) == np.shape(again) == np.shape(more) and same(more - again, again - first)
+    alike = first is not None and np.shape(first) == np.shape(again) == np.shape(more)
+    return alike and same(more - again, again - first)
 
 
 def same(one: Any, other: Any) -> bool:

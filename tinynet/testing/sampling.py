@@ -132,11 +132,10 @@ class Sampler:
         Each of two equal maxima may claim the whole gradient for itself, but not both: only the slope along the tie
         tells, where they stay equal.
         """
-        kinks = [m.where for m in done if m.single and m.measured.kind == "kink"]
+        kinks = sorted({int(m.where[0]) for m in done if m.single and m.measured.kind == "kink"})
         if len(kinks) < 2:
             return []
-        together = np.concatenate(kinks)
-        return [replace(self.measure(together, np.ones(together.shape)), kinked=True)]
+        return [replace(self.measure(np.array(kinks), np.ones(len(kinks))), kinked=True)]
 
     def track_down(self, group: Measurement) -> Measurement:
         """Halve a wrong group until the entry that is most wrong stands alone; return it."""

@@ -60,9 +60,13 @@ class Subject:
             self.tensors[name][...] = self.originals[name]
         return written + ["dy"] * self.dy_changed
 
-    def outputs(self) -> np.ndarray:
-        """Run forward; return all outputs as a new float64 array (M,)."""
+    def forward(self) -> tuple[Any, Callable]:
+        """Run forward with the random state replayed; return the outputs and the backward."""
         raise NotImplementedError
+
+    def outputs(self) -> np.ndarray:
+        """Run forward; return all outputs as a new float64 array (M,), (1,) for a loss."""
+        return np.array(self.forward()[0], np.float64).ravel()
 
     def gradients(self, dy: np.ndarray | None = None, *, between: Callable[[], object] | None = None,
                   need_dx: bool = True) -> dict[str, Any]:
@@ -107,10 +111,6 @@ class LayerSubject(Subject):
         self.replay.restore()
         return self.layer.forward(self.x if x is None else x, self.training)
 
-    def outputs(self):
-        """Return all outputs as a new float64 array (M,)."""
-        return np.array(self.forward()[0], np.float64).ravel()
-
     def gradients(self, dy=None, *, between=None, need_dx=True):
         """Return what backward returns and sets, by name."""
         _, backward = self.forward()
@@ -143,10 +143,6 @@ class LossSubject(Subject):
         """Run the loss with its random state replayed."""
         self.replay.restore()
         return self.layer.forward(self.y, self.x if x is None else x, self.sample_weight)
-
-    def outputs(self):
-        """Return the value as an array (1,)."""
-        return np.array(self.forward()[0], np.float64).reshape(1)
 
     def gradients(self, dy=None, *, between=None, need_dx=True):
         """Return d value / d y_pred."""
@@ -189,10 +185,6 @@ class ModelSubject(Subject):
         value, _, backward = self.layer.objective(self.x, self.y, self.sample_weight, self.training)
         return value, backward
 
-    def outputs(self):
-        """Return the value as an array (1,)."""
-        return np.array(self.forward()[0], np.float64).reshape(1)
-
     def gradients(self, dy=None, *, between=None, need_dx=True):
         """Return the gradients of all parameters, and of x."""
         if self.source is not None and not need_dx:
@@ -214,12 +206,11 @@ class ModelSubject(Subject):
 
     def another_forward(self):
         """Run forward on the batch turned round."""
-        if self.source is None:
-            return self.layer.objective(np.flip(self.x).copy(), self.y, self.sample_weight, self.training)
-        self.source.params["x"] = np.flip(self.x).copy()
-        try:
-            return self.forward()
-        finally:
+        x = np.flip(self.x).copy()
+        if self.source is not None:
+            self.source.params["x"] = x                    # another array: the waiting backward keeps its own
+        self.layer.objective(x, self.y, self.sample_weight, self.training)
+        if self.source is not None:
             self.source.params["x"] = self.x
 
     def penalty(self, name):
@@ -245,8 +236,7 @@ class Source(Layer):
 
 def movable(x: Any) -> np.ndarray:
     """Return a copy of an array, in float64 if it has a fractional part to move."""
-    x = np.asarray(x)
-    return np.array(x, np.float64 if x.dtype.kind == "f" else x.dtype, order="C")
+    return np.array(x, np.float64 if np.asarray(x).dtype.kind == "f" else None, order="C")
 
 
 def random_upstream(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

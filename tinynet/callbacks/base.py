@@ -1,4 +1,4 @@
-"""What `fit` calls as it goes: at the start and the end of training, of every epoch and of every batch."""
+"""Callback, what all of them derive from, and several of them called as one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ class Callback:
     ----------
     model : the model that is being trained.
     params : ``{"epochs", "steps", "samples", "verbose", "batch_size"}`` of the call to `fit`.
+    run : where that call stands, a `tinynet.run.Run`.
+    state_names : class attribute, names of the attributes that an exact resume must store.
     """
+
+    state_names: tuple[str, ...] = ()
+    called_last = False
 
     def __init__(self) -> None:
         self.model: Any = None
@@ -29,11 +34,15 @@ class Callback:
         """Take what `fit` was called with."""
         self.params = params
 
+    def set_run(self, run: Any) -> None:
+        """Take what knows where `fit` stands."""
+        self.run = run
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Called once, before the first epoch."""
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Called once, after the last epoch, with its figures."""
+        """Called once, after the last epoch, with its figures; also where an error or Ctrl-C ends the training."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Called before each epoch, which are counted from 0."""
@@ -54,41 +63,13 @@ class Callback:
         """Called after an evaluation, with its figures."""
 
     def get_state(self) -> dict[str, Any]:
-        """Return what an exact resume must store: scalars and arrays."""
-        return {}
+        """Return what an exact resume must store: scalars, strings, arrays, and lists and dicts of them."""
+        return {name: getattr(self, name) for name in self.state_names}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take back what `get_state` returned."""
-
-
-class History(Callback):
-    """Every epoch's figures; what `fit` returns.
-
-    Attributes
-    ----------
-    history : ``{"loss": [...], "accuracy": [...], "val_loss": [...], ...}``, one number an epoch.
-    epoch : the epochs' numbers, from 0.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.epoch: list[int] = []
-        self.history: dict[str, list[float]] = {}
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Append the epoch's figures."""
-        self.epoch.append(epoch)
-        for key, value in (logs or {}).items():
-            self.history.setdefault(key, []).append(value)
-
-    def get_state(self):
-        """Return the epochs and their figures."""
-        return {"epoch": list(self.epoch), "history": {key: list(values) for key, values in self.history.items()}}
-
-    def set_state(self, state):
-        """Take the epochs and their figures back."""
-        self.epoch = list(state["epoch"])
-        self.history = {key: list(values) for key, values in state["history"].items()}
+        """Take back what `get_state` returned; called after ``on_train_begin``."""
+        for name in self.state_names:
+            setattr(self, name, state[name])
 
 
 class CallbackList:
@@ -99,6 +80,7 @@ class CallbackList:
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 raise TypeError(f"Expected callbacks derived from tinynet.callbacks.Callback. Received: {callback!r}.")
+        self.callbacks.sort(key=lambda callback: callback.called_last)         # the others stay in order
 
     def call(self, hook: str, *args: Any) -> None:
         """Call the method `hook` of each."""

@@ -1,0 +1,323 @@
+"""The callbacks that Keras users know: their arguments and defaults, what they do, and what they say."""
+
+import csv
+import inspect
+import math
+import signal
+
+import numpy as np
+import pytest
+
+from tinynet import Sequential, callbacks, load_model
+from tinynet.callbacks import (
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    LambdaCallback,
+    LearningRateScheduler,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+    TerminateOnNaN,
+)
+from tinynet.layers import Dense
+from tinynet.optimizers import SGD, ExponentialDecay
+
+KERAS = {
+    "EarlyStopping": "monitor='val_loss', min_delta=0, patience=0, verbose=0, mode='auto', baseline=None, "
+                     "restore_best_weights=False, start_from_epoch=0",
+    "ModelCheckpoint": "filepath, monitor='val_loss', verbose=0, save_best_only=False, save_weights_only=False, "
+                       "mode='auto', save_freq='epoch', initial_value_threshold=None",
+    "ReduceLROnPlateau": "monitor='val_loss', factor=0.1, patience=10, verbose=0, mode='auto', min_delta=0.0001, "
+                         "cooldown=0, min_lr=0.0",
+    "LearningRateScheduler": "schedule, verbose=0",
+    "CSVLogger": "filename, separator=',', append=False",
+    "TerminateOnNaN": "",
+    "BackupAndRestore": "backup_dir, save_freq='epoch', delete_checkpoint=True",
+}
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_arguments_and_defaults_are_those_of_keras(name):
+    parameters = inspect.signature(getattr(callbacks, name)).parameters.values()
+    told = [f"{p.name}={p.default!r}" if p.default is not p.empty else p.name for p in parameters]
+    assert ", ".join(told) == KERAS[name]
+
+
+class Figures(Callback):
+    """Replaces the figures of each epoch, and the weight by the epoch's number."""
+
+    def __init__(self, **figures):
+        super().__init__()
+        self.figures = figures
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs.update({key: values[epoch] for key, values in self.figures.items()})
+        self.model.set_weights([np.array([[float(epoch)]])])
+
+
+def fit(*used, epochs=None, optimizer=None, **figures):
+    """Train a model of one weight, with figures that are given; return model and history."""
+    model = Sequential([Dense(1, use_bias=False, input_dim=1)], dtype="float64")
+    model.compile(optimizer or SGD(0.0), "mse", metrics=["mae"])
+    epochs = epochs or len(next(iter(figures.values())))
+    history = model.fit(np.ones((4, 1)), np.ones((4, 1)), batch_size=2, epochs=epochs, verbose=0,
+                        callbacks=[Figures(**figures), *used])
+    return model, history
+
+
+def weight(model):
+    return model.get_weights()[0].item()
+
+
+# EarlyStopping
+
+@pytest.mark.parametrize(("arguments", "figures", "epochs"), [
+    ({}, {"val_loss": [3, 2, 2, 1]}, 3),
+    ({"patience": 1}, {"val_loss": [3, 4, 2, 3, 1, 1]}, 2),
+    ({"patience": 2}, {"val_loss": [3, 4, 2, 3, 4, 1]}, 5),
+    ({"patience": 9}, {"val_loss": [3, 4, 5]}, 3),
+    ({"patience": 1, "min_delta": 0.5}, {"val_loss": [3, 2.4, 2.0, 1]}, 3),
+    ({"patience": 1, "monitor": "val_accuracy"}, {"val_accuracy": [0.5, 0.6, 0.6, 0.9]}, 3),
+    ({"patience": 1, "monitor": "mine", "mode": "max"}, {"mine": [1, 2, 1, 5]}, 3),
+    ({"patience": 1, "monitor": "mine", "mode": "min"}, {"mine": [2, 1, 2, 0]}, 3),
+    ({"patience": 2, "baseline": 1.0}, {"val_loss": [3, 2, 2.5, 0.5]}, 3),
+    ({"patience": 1, "baseline": 2.5}, {"val_loss": [2, 3, 1, 1]}, 2),
+    ({"patience": 1, "start_from_epoch": 2}, {"val_loss": [1, 2, 5, 4, 6, 1]}, 5),
+])
+def test_early_stopping_stops_when_nothing_improved_for_too_long(arguments, figures, epochs):
+    stopping = EarlyStopping(**arguments)
+    _, history = fit(stopping, **figures)
+    assert len(history.epoch) == epochs
+    assert stopping.stopped_epoch == (epochs - 1 if epochs < len(next(iter(figures.values()))) else 0)
+
+
+def test_early_stopping_puts_the_best_weights_back_and_says_so(capsys):
+    model, _ = fit(EarlyStopping(patience=2, restore_best_weights=True, verbose=1), val_loss=[3, 1, 2, 2, 0])
+    assert weight(model) == 1
+    assert capsys.readouterr().out == ("Epoch 4: early stopping\n"
+                                       "Restoring model weights from the end of the best epoch: 2.\n")
+
+
+def test_early_stopping_restores_the_best_even_if_it_did_not_stop():
+    assert weight(fit(EarlyStopping(patience=9, restore_best_weights=True), val_loss=[3, 1, 2])[0]) == 1
+    assert weight(fit(EarlyStopping(patience=9), val_loss=[3, 1, 2])[0]) == 2
+
+
+def test_early_stopping_warns_of_a_figure_that_is_not_there():
+    with pytest.warns(UserWarning, match="Early stopping conditioned on metric `val_loss` which is not available. "
+                                         "Available metrics are: loss,mae"):
+        _, history = fit(EarlyStopping(), epochs=1)
+    assert len(history.epoch) == 1
+
+
+def test_early_stopping_can_be_used_again():
+    stopping = EarlyStopping(patience=1)
+    for _ in range(2):
+        assert len(fit(stopping, val_loss=[1, 2, 3])[1].epoch) == 2
+
+
+@pytest.mark.parametrize("make", [EarlyStopping, ReduceLROnPlateau,
+                                  lambda **more: ModelCheckpoint("x", save_best_only=True, **more)])
+def test_what_is_better_is_known_of_losses_errors_and_accuracies_and_else_asked(make):
+    for name, larger in ("val_loss", False), ("accuracy", True), ("val_acc", True), ("mae", False), ("mse", False), \
+            ("val_categorical_crossentropy", False), ("sparse_categorical_accuracy", True):
+        assert make(monitor=name).largest() is larger
+    with pytest.raises(ValueError, match="isn't able to automatically determine whether that metric should be"):
+        make(monitor="mine")
+    with pytest.warns(UserWarning, match="mode best is unknown, fallback to auto mode"):
+        make(mode="best")
+
+
+# ReduceLROnPlateau and LearningRateScheduler
+
+def rates(*used, optimizer=None, **figures):
+    return fit(*used, optimizer=optimizer or SGD(1.0), **figures)[1].history["learning_rate"]
+
+
+@pytest.mark.parametrize(("arguments", "losses", "expected"), [
+    ({"patience": 2, "factor": 0.5}, [3, 3, 3, 3, 3, 3], [1, 1, 1, 0.5, 0.5, 0.25]),
+    ({"patience": 1, "factor": 0.5, "cooldown": 2}, [3, 3, 3, 3, 3], [1, 1, 0.5, 0.5, 0.25]),
+    ({"patience": 1, "min_lr": 0.4, "factor": 0.5}, [3, 3, 3, 3], [1, 1, 0.5, 0.4]),
+    ({"patience": 1, "factor": 0.5, "min_delta": 0.5}, [3, 2.6, 2.6, 1], [1, 1, 0.5, 0.25]),
+    ({"patience": 1, "factor": 0.5}, [3, 2, 1, 0], [1, 1, 1, 1]),
+])
+def test_the_learning_rate_is_reduced_on_a_plateau(arguments, losses, expected):
+    assert rates(ReduceLROnPlateau(**arguments), val_loss=losses) == expected
+
+
+def test_reducing_is_told(capsys):
+    model, _ = fit(ReduceLROnPlateau(patience=1, verbose=1), optimizer=SGD(1.0), val_loss=[1, 1])
+    assert capsys.readouterr().out == "\nEpoch 2: ReduceLROnPlateau reducing learning rate to 0.1.\n"
+    assert model.optimizer.learning_rate == 0.1
+    with pytest.raises(ValueError, match=r"ReduceLROnPlateau does not support a factor >= 1.0. Received factor=1.0"):
+        ReduceLROnPlateau(factor=1.0)
+    with pytest.warns(UserWarning, match="Learning rate reduction is conditioned on metric `val_loss` which is not"):
+        fit(ReduceLROnPlateau(), epochs=1)
+
+
+def test_the_learning_rate_follows_a_schedule_of_epoch_and_rate(capsys):
+    assert rates(LearningRateScheduler(lambda epoch, rate: rate / 2), val_loss=[1, 1, 1]) == [0.5, 0.25, 0.125]
+    assert rates(LearningRateScheduler(lambda epoch: 1.0 / (1 + epoch)), val_loss=[1, 1]) == [1.0, 0.5]
+    assert rates(LearningRateScheduler(lambda epoch, rate: np.float32(0.5), verbose=1), val_loss=[1]) == [0.5]
+    assert capsys.readouterr().out == "\nEpoch 1: LearningRateScheduler setting learning rate to 0.5.\n"
+
+
+def test_a_schedule_that_returns_no_rate_is_told():
+    for wrong, text in ("fast", "should be a float. Got: fast"), (None, "should be a float"), (-1.0, "learning_rate"):
+        with pytest.raises(ValueError, match=text):
+            fit(LearningRateScheduler(lambda epoch, rate, wrong=wrong: wrong), epochs=1)
+
+    def broken(epoch, rate):
+        raise TypeError("mine")
+    with pytest.raises(TypeError, match="mine"):
+        fit(LearningRateScheduler(broken), epochs=1)
+
+
+@pytest.mark.parametrize("used", [LearningRateScheduler(lambda epoch, rate: rate), ReduceLROnPlateau("loss")])
+def test_two_that_set_the_learning_rate_are_told(used):
+    with pytest.raises(ValueError, match=r"expected an optimizer whose learning rate is a number\. Received: Exp"):
+        fit(used, epochs=1, optimizer=SGD(ExponentialDecay(0.1, 10, 0.5)))
+
+
+# ModelCheckpoint
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_checkpoint_an_epoch_under_formatted_names(tmp_path, capsys):
+    fit(ModelCheckpoint(tmp_path / "deep" / "{epoch:02d}-{val_loss:.2f}.safetensors", verbose=1), val_loss=[1.5, 0.25])
+    assert names(tmp_path / "deep") == ["01-1.50.safetensors", "02-0.25.safetensors"]
+    assert weight(load_model(tmp_path / "deep" / "02-0.25.safetensors")) == 1
+    first = tmp_path / "deep" / "01-1.50.safetensors"
+    assert capsys.readouterr().out.startswith(f"\nEpoch 1: saving model to {first}\n"
+                                              f"\nEpoch 1: finished saving model to {first}\n")
+
+
+def test_only_the_best_is_kept(tmp_path, capsys):
+    path = tmp_path / "best"
+    fit(ModelCheckpoint(path, save_best_only=True, verbose=1), val_loss=[3, 1, 2])
+    assert weight(load_model(path)) == 1
+    assert capsys.readouterr().out == (
+        f"\nEpoch 1: val_loss improved from inf to 3.00000, saving model to {path}\n"
+        f"\nEpoch 1: finished saving model to {path}\n"
+        f"\nEpoch 2: val_loss improved from 3.00000 to 1.00000, saving model to {path}\n"
+        f"\nEpoch 2: finished saving model to {path}\n"
+        f"\nEpoch 3: val_loss did not improve from 1.00000\n")
+
+
+def test_the_best_has_to_beat_the_threshold(tmp_path):
+    fit(ModelCheckpoint(tmp_path / "best", save_best_only=True, initial_value_threshold=0.5), val_loss=[3, 1])
+    assert names(tmp_path) == []
+    fit(ModelCheckpoint(tmp_path / "best", "accuracy", save_best_only=True), accuracy=[0.2, 0.9, 0.5])
+    assert weight(load_model(tmp_path / "best")) == 1
+
+
+def test_checkpoints_of_weights_alone_and_after_batches(tmp_path):
+    path = tmp_path / "{epoch}-{batch}-{loss:.0f}"
+    fit(ModelCheckpoint(path, save_freq=3, save_weights_only=True), val_loss=[1, 1, 1])
+    assert len(names(tmp_path)) == 2                                     # 6 batches
+    assert [name[:3] for name in names(tmp_path)] == ["2-1", "3-2"]
+    model = Sequential([Dense(1, use_bias=False, input_dim=1)], dtype="float64")
+    model.load_weights(tmp_path / names(tmp_path)[0])
+    assert weight(model) == 0
+
+
+def test_checkpoint_mistakes_are_told(tmp_path):
+    with pytest.raises(KeyError, match=r"Failed to format this callback filepath: .*\{top5\}.*Reason: .*top5"):
+        fit(ModelCheckpoint(tmp_path / "{top5}"), epochs=1)
+    with pytest.raises(OSError, match="Please specify a non-directory filepath for ModelCheckpoint"):
+        fit(ModelCheckpoint(tmp_path), epochs=1)
+    with pytest.warns(UserWarning, match="Can save best model only with val_loss available"):
+        fit(ModelCheckpoint(tmp_path / "m", save_best_only=True), epochs=1)
+    assert names(tmp_path) == ["m"]
+
+
+# CSVLogger
+
+def rows(path, **kwargs):
+    with open(path, newline="") as file:
+        return list(csv.reader(file, **kwargs))
+
+
+def test_every_epoch_is_a_line_of_the_csv_file(tmp_path):
+    path = tmp_path / "log.csv"
+    _, history = fit(CSVLogger(path), val_loss=[3.25, 0.1, 1e-20])
+    head, *lines = rows(path)
+    assert head == ["epoch", "loss", "mae", "val_loss"]
+    assert [line[0] for line in lines] == ["0", "1", "2"]
+    for column, key in enumerate(head[1:], start=1):
+        assert [float(line[column]) for line in lines] == history.history[key]
+
+
+def test_csv_files_are_begun_anew_or_appended_to(tmp_path):
+    path = tmp_path / "log.csv"
+    fit(CSVLogger(path, separator=";"), val_loss=[3, 2])
+    fit(CSVLogger(path, separator=";"), val_loss=[1])
+    assert len(rows(path, delimiter=";")) == 2
+    fit(CSVLogger(path, separator=";", append=True), val_loss=[3, 2])
+    assert [line[0] for line in rows(path, delimiter=";")] == ["epoch", "0", "0", "1"]
+    fit(CSVLogger(tmp_path / "new", append=True), val_loss=[3])
+    assert [line[0] for line in rows(tmp_path / "new")] == ["epoch", "0"]
+
+
+def test_figures_that_go_missing_are_na(tmp_path):
+    class Once(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 0:
+                logs["extra"] = 1.0
+    fit(Once(), CSVLogger(tmp_path / "log"), val_loss=[1, 2])
+    assert [line[1] for line in rows(tmp_path / "log")] == ["extra", "1.0", "NA"]
+
+
+def test_a_csv_file_that_cannot_be_written_is_told_before_the_training(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        fit(CSVLogger(tmp_path / "none" / "log.csv"), epochs=1)
+
+
+# LambdaCallback
+
+def test_functions_are_called_as_the_methods_would_be():
+    calls = []
+    fit(LambdaCallback(
+        on_train_begin=lambda logs: calls.append(("train", logs)),
+        on_train_end=lambda logs: calls.append(("end", set(logs))),
+        on_epoch_begin=lambda epoch, logs: calls.append((epoch, logs)),
+        on_epoch_end=lambda epoch, logs: calls.append((epoch, logs["val_loss"])),
+        on_train_batch_begin=lambda batch, logs: calls.append(("batch", batch)),
+        on_train_batch_end=lambda batch, logs: calls.append(("done", batch, set(logs)))), val_loss=[7])
+    figures = {"loss", "mae"}
+    assert calls == [("train", {}), (0, {}), ("batch", 0), ("done", 0, figures), ("batch", 1), ("done", 1, figures),
+                     (0, 7), ("end", figures | {"val_loss"})]
+
+
+def test_functions_that_nobody_would_call_are_told():
+    with pytest.raises(ValueError, match=r"Unknown method of a callback 'on_epoch_ends'\. Did you mean 'on_epoch_e"):
+        LambdaCallback(on_epoch_ends=print)
+
+
+# Ctrl-C
+
+def test_ctrl_c_leaves_a_usable_model_with_its_history_and_is_raised_again():
+    model = Sequential([Dense(1, input_dim=1)], seed=0)
+    model.compile("adam", "mse")
+    x, y = np.ones((8, 1)), np.zeros((8, 1))
+
+    def interrupt(batch, logs):
+        if model.optimizer.iterations == 7:
+            signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, batch_size=2, epochs=5, verbose=0, callbacks=[LambdaCallback(on_train_batch_end=interrupt)])
+    assert model.history.epoch == [0]
+    assert len(model.history.history["loss"]) == 1
+    before = model.evaluate(x, y, verbose=0)
+    assert math.isfinite(before)
+    model.fit(x, y, epochs=5, verbose=0)
+    assert model.evaluate(x, y, verbose=0) < before
+
+
+def test_terminating_is_told(capsys):
+    _, history = fit(TerminateOnNaN(), epochs=3, optimizer=SGD(1e200))
+    assert not math.isfinite(history.history["loss"][-1])
+    assert capsys.readouterr().out == "Batch 1: Invalid loss, terminating training\n"
+    assert len(history.epoch) == 1

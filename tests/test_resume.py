@@ -1,0 +1,297 @@
+"""A training that was interrupted and goes on ends as the one that was not, to the bit."""
+
+import json
+
+import numpy as np
+import pytest
+from forge import X, Y, trained
+
+from tinynet import Sequential, callbacks
+from tinynet.callbacks import (
+    BackupAndRestore,
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    LambdaCallback,
+    LearningRateScheduler,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+)
+from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
+from tinynet.safefile import read
+
+EPOCHS, BATCHES = 5, 3                       # 9 samples after the split, in batches of 4, 4 and 1
+
+
+class Interrupt(Callback):
+    """Raises KeyboardInterrupt after so many batches."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.left = after
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def made():
+    model = Sequential([Conv2D(3, 3, activation="relu", input_shape=(1, 6, 6)), MaxPool2D(), Dropout(0.25),
+                        Sequential([Flatten(), Dropout(0.5)]),
+                        Dense(3, activation="softmax", kernel_regularizer="l2")], seed=11)
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def others(folder):
+    """Return every callback that has something to lose."""
+    return [EarlyStopping("val_loss", patience=3, restore_best_weights=True),
+            ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=0.5),
+            LearningRateScheduler(lambda epoch, rate: rate * 0.9),
+            CSVLogger(folder / "log.csv"),
+            ModelCheckpoint(folder / "best", save_best_only=True),
+            ModelCheckpoint(folder / "{epoch}-{batch}", save_freq=4)]
+
+
+def fit(folder, backup=None, interrupt=0, **arguments):
+    """Train; return the history in order, and the bytes of every file, the model's among them."""
+    folder.mkdir(exist_ok=True)
+    model, extra = made(), [] if backup is None else [backup]
+    history = model.fit(X, Y, callbacks=[*extra, *others(folder), Interrupt(interrupt)],
+                        **{"batch_size": 4, "epochs": EPOCHS, "validation_split": 0.25, "verbose": 0, **arguments})
+    model.save(folder / "final")
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    return json.dumps([history.epoch, history.history]), files
+
+
+def interrupted(folder, after, save_freq, **arguments):
+    """Train, interrupted again and again, until it comes to its end; return the same, and how often that was."""
+    for times in range(100):
+        try:
+            return *fit(folder, BackupAndRestore(folder / "backup", save_freq), after, **arguments), times
+        except KeyboardInterrupt:
+            pass
+    raise AssertionError("never came to its end")
+
+
+@pytest.mark.parametrize("arguments", [{}, {"shuffle": False}, {"class_weight": {0: 2.0}, "batch_size": 2}],
+                         ids=["plain", "in order", "weighted"])
+@pytest.mark.parametrize(("after", "save_freq"), [(2, 1), (3, 1), (5, 1), (3, 2), (5, 3), (6, "epoch"), (8, "epoch")])
+def test_an_interrupted_training_ends_as_the_whole_one_to_the_bit(tmp_path, after, save_freq, arguments):
+    history, files = fit(tmp_path / "whole", **arguments)
+    again_history, again_files, times = interrupted(tmp_path / "parts", after, save_freq, **arguments)
+    assert times > 0
+    assert again_history == history
+    assert again_files.keys() == files.keys()
+    for name, raw in files.items():
+        assert again_files[name] == raw, name
+    assert not (tmp_path / "parts" / "backup").exists()
+
+
+def test_the_backup_itself_changes_nothing(tmp_path):
+    assert fit(tmp_path / "one") == fit(tmp_path / "two", BackupAndRestore(tmp_path / "backup", 1))
+
+
+def test_the_place_in_the_list_does_not_matter(tmp_path):
+    folders = tmp_path / "whole", tmp_path / "parts"
+    expected = fit(folders[0])
+    for _ in range(100):
+        try:
+            model = made()
+            history = model.fit(X, Y, batch_size=4, epochs=EPOCHS, validation_split=0.25, verbose=0, callbacks=[
+                *others(mkdir(folders[1])), BackupAndRestore(tmp_path / "backup", 1), Interrupt(4)])
+            break
+        except KeyboardInterrupt:
+            pass
+    assert json.dumps([history.epoch, history.history]) == expected[0]
+
+
+def mkdir(folder):
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def test_two_trainings_of_one_script_need_two_folders_and_a_finished_one_leaves_none(tmp_path):
+    for _ in range(2):
+        fit(tmp_path / "out", BackupAndRestore(tmp_path / "backup"))
+    assert not (tmp_path / "backup").exists()
+
+
+def test_kept_backups_let_a_longer_training_go_on(tmp_path):
+    def keep():
+        return BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
+    short = made().fit(X, Y, batch_size=5, epochs=2, callbacks=[keep()], verbose=0)
+    longer = made().fit(X, Y, batch_size=5, epochs=4, callbacks=[keep()], verbose=0)
+    whole = made().fit(X, Y, batch_size=5, epochs=4, verbose=0)
+    assert longer.history == whole.history
+    assert short.history["loss"] == whole.history["loss"][:2]
+    done = made().fit(X, Y, batch_size=5, epochs=4, callbacks=[keep()], verbose=0)
+    assert done.history == whole.history
+
+
+def test_a_training_that_a_callback_stopped_goes_on_to_stop_there(tmp_path):
+    """The kill comes after the batch whose backup says that it was to be the last."""
+    class Stop(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model.optimizer.iterations == 3:          # the first of two batches
+                self.model.stop_training = True
+
+    class Kill(Callback):
+        def on_test_begin(self, logs=None):
+            if self.model.stop_training:
+                raise KeyboardInterrupt
+
+    def run(*more):
+        model, used = made(), [Stop(), *more]
+        return model.fit(X, Y, batch_size=5, epochs=9, verbose=0, validation_split=0.25, callbacks=used), model
+
+    expected, model = run()
+    with pytest.raises(KeyboardInterrupt):
+        run(BackupAndRestore(tmp_path, 1), Kill())
+    history, again = run(BackupAndRestore(tmp_path, 1))
+    assert history.history == expected.history
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_it_says_nothing_and_resumes_nothing_where_there_is_no_backup(tmp_path, capsys):
+    assert fit(tmp_path / "one") == fit(tmp_path / "two", BackupAndRestore(tmp_path / "new" / "folder"))
+    assert capsys.readouterr().out == ""
+
+
+# Damage.
+
+def left_by_a_kill(folder, after=8, save_freq=1):
+    with pytest.raises(KeyboardInterrupt):
+        fit(folder, BackupAndRestore(folder / "backup", save_freq), after)
+    return sorted((folder / "backup").iterdir())
+
+
+def test_two_backups_are_kept(tmp_path):
+    paths = left_by_a_kill(tmp_path / "out")
+    assert [path.name for path in paths] == ["backup-000000000006.safetensors", "backup-000000000007.safetensors"]
+    assert {read(path).contents["kind"] for path in paths} == {"backup"}
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[:len(raw) // 2], lambda raw: b"", lambda raw: raw[:-9] + bytes(9),
+                                    lambda raw: raw.replace(b"Adam", b"Adan")], ids=["half", "empty", "zeros", "word"])
+def test_a_damaged_newest_backup_is_told_and_the_one_before_used(tmp_path, damage):
+    expected = fit(tmp_path / "whole")
+    newest = left_by_a_kill(tmp_path / "out")[-1]
+    newest.write_bytes(damage(newest.read_bytes()))
+    with pytest.warns(UserWarning, match=r"newest backup is damaged, and is left out\. .*07\.safetensors: expected"):
+        again = fit(tmp_path / "out", BackupAndRestore(tmp_path / "out" / "backup", 1))
+    assert again == expected
+
+
+def test_where_all_are_damaged_the_training_starts_anew_and_says_so(tmp_path):
+    expected = fit(tmp_path / "whole")
+    for path in left_by_a_kill(tmp_path / "out"):
+        path.write_bytes(b"damaged by something")
+    with pytest.warns(UserWarning, match="if there is none, the training starts anew") as told:
+        again = fit(tmp_path / "out", BackupAndRestore(tmp_path / "out" / "backup", 1))
+    assert len(told) == 2
+    assert again == expected
+
+
+def test_what_a_kill_left_half_written_is_removed(tmp_path):
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "backup" / ".tinynet-0123456789abcdef.tmp").write_bytes(b"half")
+    (tmp_path / "backup" / "notes.txt").write_text("mine")
+    fit(tmp_path / "out", BackupAndRestore(tmp_path / "backup"))
+    assert [path.name for path in (tmp_path / "backup").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(("change", "text"), [
+    ({"batch_size": 5}, "expected a training with {'batch_size': 5, 'samples': 9, 'shuffle': True}. Found: "
+                        "{'batch_size': 4, 'samples': 9, 'shuffle': True}"),
+    ({"validation_split": 0.5}, "expected a training with {'batch_size': 4, 'samples': 6, 'shuffle': True}"),
+    ({"shuffle": False}, "expected a training with")], ids=["batch size", "data", "shuffle"])
+def test_the_backup_of_another_training_is_told(tmp_path, change, text):
+    left_by_a_kill(tmp_path / "out")
+    with pytest.raises(ValueError, match=r"is the backup of another training\. Give this one a folder") as error:
+        fit(tmp_path / "out", BackupAndRestore(tmp_path / "out" / "backup", 1), **change)
+    assert text in str(error.value)
+    assert len(list((tmp_path / "out" / "backup").iterdir())) == 2      # and it is still there
+
+
+def test_the_backup_of_another_model_is_told(tmp_path):
+    left_by_a_kill(tmp_path / "out")
+    for model, text in ((trained(), r"tensor 'conv2d_1/kernel', float32 \(2, 1, 3, 3\)"),
+                        (made(), "state of the optimizer SGD")):
+        model.compile("sgd", "categorical_crossentropy")
+        before = model.get_weights()
+        with pytest.raises(ValueError, match=text):
+            model.fit(X[:9], Y[:9], batch_size=4, callbacks=[BackupAndRestore(tmp_path / "out" / "backup")], verbose=0)
+        for a, b in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_other_callbacks_than_before_are_told(tmp_path):
+    left_by_a_kill(tmp_path / "out")
+    with pytest.warns(UserWarning, match=r"the callbacks of the backup, \[.*'EarlyStopping 1'.*Received: \['Hist"):
+        made().fit(X[:9], Y[:9], batch_size=4, epochs=EPOCHS, verbose=0,
+                   callbacks=[BackupAndRestore(tmp_path / "out" / "backup", 1)])
+
+
+def test_a_state_that_cannot_be_stored_is_told_and_named(tmp_path):
+    class Odd(Callback):
+        def get_state(self):
+            return {"handle": object()}
+    with pytest.raises(TypeError, match="state/run/callbacks/Odd 1/handle: expected scalars, strings, arrays"):
+        made().fit(X, Y, callbacks=[Odd(), BackupAndRestore(tmp_path)], verbose=0)
+
+
+def test_callbacks_of_your_own_get_their_state_back(tmp_path):
+    class Counter(Callback):
+        state_names = ("seen", "losses", "rows", "found")
+
+        def __init__(self):
+            super().__init__()
+            self.seen, self.losses, self.rows = 0, {"b": [], "a": []}, np.zeros((0, 2))
+            self.found = (1, np.float32(0.1), None, float("inf"), "word")
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.seen += 1
+            self.losses["b"].append(logs["loss"])
+            self.rows = np.concatenate([self.rows, [[batch, self.seen]]])
+
+    def run(*more):
+        counter = Counter()
+        made().fit(X, Y, batch_size=4, epochs=3, callbacks=[counter, *more], verbose=0)
+        return counter
+    with pytest.raises(KeyboardInterrupt):
+        run(BackupAndRestore(tmp_path, 2), Interrupt(5))
+    again, expected = run(BackupAndRestore(tmp_path, 2)), run()
+    assert (again.seen, again.losses, list(again.losses)) == (expected.seen, expected.losses, ["b", "a"])
+    np.testing.assert_array_equal(again.rows, expected.rows)
+    assert again.found == [1, np.float32(0.1), None, float("inf"), "word"]
+    assert type(again.found[1]) is np.float32
+
+
+def test_weights_that_are_no_numbers_are_not_backed_up(tmp_path):
+    model = Sequential([Dense(1, use_bias=False, input_dim=1)], seed=0)
+    model.compile("sgd", "mse")
+    def spoil(batch, logs):
+        if batch == 2:
+            model.params["dense_1/kernel"][:] = np.nan
+    with pytest.raises(callbacks.TrainingDiverged):
+        model.fit(np.ones((9, 1)), np.ones((9, 1)), batch_size=1, verbose=0, shuffle=False,
+                  callbacks=[LambdaCallback(on_train_batch_end=spoil), BackupAndRestore(tmp_path, 1)])
+    assert [read(path).contents["state"]["run"]["batch"] for path in sorted(tmp_path.iterdir())] == [1, 2]
+
+
+@pytest.mark.parametrize("save_freq", [0, -1, 1.5, "batch", True, None])
+def test_save_freq_is_checked(save_freq):
+    for make in lambda: BackupAndRestore("x", save_freq), lambda: ModelCheckpoint("x", save_freq=save_freq):
+        with pytest.raises(ValueError, match=r"Unrecognized save_freq: .*\. Expected save_freq are 'epoch' or integer"):
+            make()
+    with pytest.raises(ValueError, match="Empty `backup_dir` argument passed"):
+        BackupAndRestore("")
+
+
+def test_progress_after_a_resume_counts_from_where_it_is(tmp_path, capsys):
+    left_by_a_kill(tmp_path / "out", after=5)
+    fit(tmp_path / "out", BackupAndRestore(tmp_path / "out" / "backup", 1), verbose=2)
+    assert [line.split(" - ")[0] for line in capsys.readouterr().out.splitlines()][:2] == ["Epoch 2/5", "Epoch 3/5"]

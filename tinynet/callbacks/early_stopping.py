@@ -1,0 +1,74 @@
+"""EarlyStopping: no epoch more once they stopped helping."""
+
+from __future__ import annotations
+
+from tinynet.callbacks.monitor import Monitor
+
+
+class EarlyStopping(Monitor):
+    """Stop when a figure has not improved for some epochs.
+
+    Parameters
+    ----------
+    monitor, min_delta, mode : the figure, and what counts as an improvement, see `Monitor`.
+    patience : epochs without improvement after which to stop.
+    verbose : 1 prints why it stopped.
+    baseline : a value to improve on; only what does starts the patience anew.
+    restore_best_weights : whether the weights of the best epoch are put back at the end.
+    start_from_epoch : epochs to let pass before watching.
+
+    Attributes
+    ----------
+    stopped_epoch : the epoch that was the last, from 0; 0 if it did not stop.
+    best, best_epoch, best_weights : the best value, its epoch, and that epoch's weights if they are to be restored.
+
+    >>> from tinynet import Sequential
+    >>> from tinynet.layers import Dense
+    >>> model = Sequential([Dense(1, kernel_initializer="zeros", input_dim=1)])
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit([[1.0]], [[0.0]], epochs=9, verbose=0, callbacks=[EarlyStopping("loss", patience=2)])
+    >>> history.history["loss"]                                    # the first, and two that were no better
+    [0.0, 0.0, 0.0]
+    """
+
+    state_names = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
+
+    def __init__(self, monitor: str = "val_loss", min_delta: float = 0, patience: int = 0, verbose: int = 0,
+                 mode: str = "auto", baseline: float | None = None, restore_best_weights: bool = False,
+                 start_from_epoch: int = 0):
+        super().__init__(monitor, mode, min_delta)
+        self.patience, self.verbose, self.baseline = patience, verbose, baseline
+        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self.on_train_begin()
+
+    def on_train_begin(self, logs=None):
+        """Forget what earlier calls of `fit` left."""
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best, self.best_weights = self.worst(), None
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Compare, and stop if there was no improvement for too long."""
+        current = self.value(logs, "Early stopping conditioned on metric `{monitor}` which is not available. "
+                                   "Available metrics are: {keys}")
+        if current is None or epoch < self.start_from_epoch:
+            return
+        improved = self.better(current, self.best)
+        if improved:
+            self.best, self.best_epoch = current, epoch
+        if self.restore_best_weights and (improved or self.best_weights is None):
+            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        self.wait += 1
+        if improved and (self.baseline is None or self.better(current, self.baseline)):
+            self.wait = 0
+        if not improved and self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        """Say so, and put the best weights back."""
+        if self.stopped_epoch > 0 and self.verbose > 0:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.restore_best_weights and self.best_weights is not None:
+            if self.verbose > 0:
+                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+            self.model.set_weights(self.best_weights)

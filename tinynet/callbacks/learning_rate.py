@@ -1,0 +1,114 @@
+"""Learning rates that callbacks set: by the epoch, or when nothing improves any more."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinynet.callbacks.base import Callback
+from tinynet.callbacks.monitor import Monitor
+
+
+def learning_rate(callback: Callback) -> float:
+    """Return the learning rate of a callback's model, or raise a ValueError if a schedule gives it."""
+    optimizer = callback.model.optimizer
+    if callable(optimizer.learning_rate):
+        raise ValueError(f"{type(callback).__name__}: expected an optimizer whose learning rate is a number. "
+                         f"Received: {optimizer.learning_rate!r}.")
+    return float(optimizer.learning_rate)
+
+
+class LearningRateScheduler(Callback):
+    """Set the learning rate at the beginning of every epoch; it joins the figures as ``learning_rate``.
+
+    Parameters
+    ----------
+    schedule : a function of the epoch, from 0, and the learning rate so far (or of the epoch alone), that returns
+        the new one, a float.
+    verbose : 1 prints it.
+    """
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0):
+        super().__init__()
+        self.schedule, self.verbose = schedule, verbose
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Set it."""
+        old = learning_rate(self)
+        try:
+            inspect.signature(self.schedule).bind(epoch, old)
+            arguments: tuple[Any, ...] = epoch, old
+        except TypeError:
+            arguments = epoch,
+        new = self.schedule(*arguments)
+        if not isinstance(new, (float, np.floating)):
+            raise ValueError(f"The output of the `schedule` function should be a float. Got: {new}")
+        optimizer = self.model.optimizer
+        optimizer.learning_rate = optimizer.number("learning_rate", new)
+        if self.verbose > 0:
+            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {new}.")
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Add it to the figures."""
+        if logs is not None:
+            logs["learning_rate"] = learning_rate(self)
+
+
+class ReduceLROnPlateau(Monitor):
+    """Multiply the learning rate by `factor` when a figure has not improved for some epochs.
+
+    Parameters
+    ----------
+    monitor, mode, min_delta : the figure, and what counts as an improvement, see `Monitor`.
+    factor : below 1.
+    patience : epochs without improvement after which to reduce.
+    verbose : 1 prints it.
+    cooldown : epochs after a reduction in which none is counted.
+    min_lr : the least learning rate.
+    """
+
+    state_names = ("wait", "best", "cooldown_counter")
+
+    def __init__(self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10, verbose: int = 0,
+                 mode: str = "auto", min_delta: float = 1e-4, cooldown: int = 0, min_lr: float = 0.0):
+        super().__init__(monitor, mode, min_delta)
+        if factor >= 1.0:
+            raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}")
+        self.factor, self.patience, self.verbose = factor, patience, verbose
+        self.cooldown, self.min_lr = cooldown, min_lr
+        self.on_train_begin()
+
+    def on_train_begin(self, logs=None):
+        """Forget what earlier calls of `fit` left."""
+        self.wait = self.cooldown_counter = 0
+        self.best = self.worst()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Compare, and reduce if there was no improvement for too long."""
+        old = learning_rate(self)
+        if logs is not None:
+            logs["learning_rate"] = old
+        current = self.value(logs, "Learning rate reduction is conditioned on metric `{monitor}` which is not "
+                                   "available. Available metrics are: {keys}.")
+        if current is None:
+            return
+        if self.in_cooldown():
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self.better(current, self.best):
+            self.best, self.wait = current, 0
+        elif not self.in_cooldown():
+            self.wait += 1
+            if self.wait >= self.patience and old > self.min_lr:
+                new = max(old * self.factor, self.min_lr)
+                self.model.optimizer.learning_rate = new
+                if self.verbose > 0:
+                    print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
+                self.cooldown_counter, self.wait = self.cooldown, 0
+
+    def in_cooldown(self) -> bool:
+        """Tell whether a reduction was made so lately that none is counted."""
+        return self.cooldown_counter > 0

@@ -1,0 +1,55 @@
+"""Watching one figure of the logs: has it improved?"""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+from tinynet import metrics
+from tinynet.callbacks.base import Callback, Logs
+
+
+class Monitor(Callback):
+    """Base of callbacks that watch a figure.
+
+    Parameters
+    ----------
+    monitor : the figure's key in the logs, such as ``"val_loss"``.
+    mode : ``"min"`` or ``"max"`` is better; ``"auto"`` knows it of losses, errors and accuracies, by their names.
+    min_delta : the least change that counts as an improvement.
+    """
+
+    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0):
+        super().__init__()
+        if mode not in ("auto", "min", "max"):
+            warnings.warn(f"{type(self).__name__} mode {mode} is unknown, fallback to auto mode.", stacklevel=3)
+            mode = "auto"
+        self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
+
+    def better(self, value: float, than: float) -> bool:
+        """Tell whether a value is an improvement on another."""
+        return value - self.min_delta > than if self.largest() else value + self.min_delta < than
+
+    def worst(self) -> float:
+        """Return what every value is an improvement on."""
+        return -math.inf if self.largest() else math.inf
+
+    def largest(self) -> bool:
+        """Tell whether larger is better, or raise a ValueError if that is not known."""
+        if self.mode != "auto":
+            return self.mode == "max"
+        name = self.monitor.removeprefix("val_")
+        if "acc" in name:
+            return True
+        if name == "loss" or name in metrics.KNOWN:
+            return False
+        raise ValueError(f"{type(self).__name__} callback received monitor={self.monitor}, but tinynet isn't able to "
+                         f"automatically determine whether that metric should be maximized or minimized. Pass "
+                         f"`mode='max'` or `mode='min'`.")
+
+    def value(self, logs: Logs | None, unavailable: str) -> float | None:
+        """Return the figure, or warn and return None where the logs have it not."""
+        logs = logs or {}
+        if self.monitor not in logs:
+            warnings.warn(unavailable.format(monitor=self.monitor, keys=",".join(logs)), stacklevel=5)
+        return logs.get(self.monitor)

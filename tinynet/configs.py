@@ -1,0 +1,84 @@
+"""Configs: how a layer, an initializer, an optimizer, ... is written down, and made again.
+
+A config is a scalar, a list of configs, or ``{"class": name, "config": {argument: config}}`` with a name out of a
+closed registry: the classes of this package, and those of your own that you hand over. Nothing is imported by name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tinynet import initializers, layers, losses, optimizers, regularizers, schedules
+from tinynet.registry import pick
+
+MAX_LIST, MAX_ENTRIES, MAX_DEPTH = 1_000, 3_000, 40       # what keeps building a model from a stranger's file short
+
+KNOWN: dict[str, Any] = {
+    **{name: getattr(layers, name) for name in layers.__all__},
+    **{cls.__name__: cls for module in (initializers, regularizers, schedules, losses, optimizers)
+       for cls in module.KNOWN.values()},
+}
+
+
+def plain(config: Any, what: str) -> Any:
+    """Return a config as JSON can hold it: tuples as lists, NumPy's scalars as Python's.
+
+    Raises TypeError or ValueError, beginning with `what`, for what no config may hold, or not so much of.
+    """
+    entries = 0
+
+    def walk(value: Any, depth: int = 0) -> Any:
+        nonlocal entries
+        if isinstance(value, (np.bool_, np.integer, np.floating)):
+            value = value.item()
+        if value is None or isinstance(value, (bool, str)):
+            return value
+        if isinstance(value, (int, float)) and math.isfinite(value) and abs(value) < 2**63:
+            return value
+        if isinstance(value, (list, tuple)) and len(value) <= MAX_LIST and depth < MAX_DEPTH:
+            return [walk(item, depth + 1) for item in value]
+        if is_entry(value) and entries < MAX_ENTRIES and depth < MAX_DEPTH:
+            entries += 1
+            return {"class": value["class"],
+                    "config": {key: walk(item, depth + 1) for key, item in value["config"].items()}}
+        raise TypeError(f"{what}: expected a config of finite numbers, strings, lists (of at most {MAX_LIST:,}) and "
+                        f"{{'class': ..., 'config': ...}} (at most {MAX_ENTRIES:,}), at most {MAX_DEPTH} deep. "
+                        f"Received: {str(value)[:100]}.")
+    return walk(config)
+
+
+def is_entry(value: Any) -> bool:
+    """Tell whether this is a ``{"class": name, "config": {argument: ...}}``."""
+    return (isinstance(value, Mapping) and value.keys() == {"class", "config"} and isinstance(value["class"], str)
+            and isinstance(value["config"], Mapping) and all(isinstance(key, str) for key in value["config"]))
+
+
+def rebuild(entry: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
+    """Make what a ``{"class", "config"}`` describes, and first whatever such entries its config holds.
+
+    A class of your own with a ``from_config`` of its own is given the config as it is.
+    """
+    name, config = entry["class"], entry["config"]
+    try:
+        cls = pick("layer", name, known)
+    except ValueError as error:
+        raise ValueError(f"{error} A class of your own is named in custom_layers={{{name!r}: ...}}.") from None
+    if not isinstance(cls, type):
+        raise ValueError(f"Expected a class under the name {name!r}. Received: {cls!r}.")
+    own = getattr(cls, "from_config", None)
+    if own is not None and not own.__module__.startswith("tinynet."):
+        return own(config)
+    return cls(**arguments(config, known))
+
+
+def arguments(config: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config's arguments, with everything made that they describe."""
+    def made(value: Any) -> Any:
+        if isinstance(value, list):
+            return [made(item) for item in value]
+        return rebuild(value, known) if is_entry(value) else value
+    return {key: made(value) for key, value in config.items()}
