@@ -134,7 +134,8 @@ def show(title: str, rows: dict[str, dict[str, dict]], peak: float, cases: list[
             flops = 2 * multiply_adds(case) * case.batch * (3 if what == "train" else 1)   # forward, two gradients
             rate = flops / figures["ms"] / 1e6
             print(f"{case.name if label == 'tinynet' else '':<22}{label:<15}{figures['ms']:>10.3f}"
-                  f"{figures['low']:>9.3f}-{figures['high']:<7.3f}{figures['ratio']:>8.2f}{rate:>9.1f}{rate / peak:>8.0%} "
+                  f"{figures['low']:>9.3f}-{figures['high']:<7.3f}{figures['ratio']:>8.2f}{rate:>9.1f}"
+                  f"{rate / peak:>8.0%} "
                   f"{figures['ms'] * 60_000 / case.batch / 1e3:>11.1f}{figures['peak_mb']:>9.0f}", flush=True)
 
 
@@ -179,7 +180,8 @@ def main() -> None:
         show("A training step, batch 200", results["models"], peak, MODELS)
     if args.only in (None, "latency"):
         single = [case._replace(batch=1) for case in MODELS]
-        results["latency"] = {case.name: take_turns(found, case, "predict", args.turns, args.seconds) for case in single}
+        results["latency"] = {case.name: take_turns(found, case, "predict", args.turns, args.seconds)
+                              for case in single}
         show("Predicting one image", results["latency"], peak, single, "predict")
     if args.only in (None, "grid"):
         few = {label: found[label] for label in ("tinynet", "pytorch tuned") if label in found}

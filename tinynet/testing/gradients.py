@@ -34,6 +34,8 @@ def check_gradients(target: Any, x: Any = None, *, y: Any = None, loss: Any = No
     - Kinks (ReLU at 0, ties of a maximum) are found from the values. Near one, the step is made smaller. On one,
       the gradient must lie between the slopes of its two sides, output by output. What neither settles is counted as
       skipped, and more than a tenth of a tensor skipped is a failure.
+    - Where that finds nothing wrong, and a parameter's numbers are all the same (ones, zeros), it is
+      done once more with such parameters moved: special values can hide a mistake.
     - Backward must also overwrite ``grads``, stay right when another forward runs before it, write to no array of
       others, and draw nothing random.
 
@@ -75,18 +77,29 @@ def check_gradients(target: Any, x: Any = None, *, y: Any = None, loss: Any = No
     >>> report.passed, report.failures[0].explanation
     (False, 'every entry is half of what it should be: the 2 from deriving a square is missing.')
     """
-    rng = np.random.default_rng(seed)
+    def look(moved: bool) -> tuple[GradientReport, Any]:
+        rng = np.random.default_rng(seed)
+        subjects = make_subjects(target, x, y, loss, sample_weight, training, input_shape, moved, rng)
+        return report_on(subjects, Check(rng, rtol, every, directions)), subjects[0].layer
+
     with global_random_state_kept():
-        subjects = make_subjects(target, x, y, loss, sample_weight, training, input_shape, rng)
-        check = Check(rng, rtol, every, directions)
-        found = [check.run(subject) for subject in subjects]
+        report, layer = look(moved=False)
+        if report.passed and any(is_constant(array) for array in getattr(layer, "params", {}).values()):
+            again, _ = look(moved=True)
+            report = report if again.passed else again
+    if raises and not report.passed:
+        raise GradientMismatch(report)
+    return report
+
+
+def report_on(subjects: list[Subject], check: Check) -> GradientReport:
+    """Check every subject; return one report."""
+    found = [check.run(subject) for subject in subjects]
     report = GradientReport(name_of(subjects[0].layer))
     for subject, (tensors, failures) in zip(subjects, found, strict=True):
         mode = "" if len(subjects) == 1 else "in training" if subject.training else "in inference"
         report.tensors += tensors
         report.failures += [replace(failure, mode=mode) for failure in failures]
-    if raises and not report.passed:
-        raise GradientMismatch(report)
     return report
 
 
@@ -96,7 +109,7 @@ def name_of(target: Any) -> str:
 
 
 def make_subjects(target: Any, x: Any, y: Any, loss: Any, sample_weight: Any, training: bool | None,
-                  input_shape: Iterable[int] | None, rng: np.random.Generator) -> list[Subject]:
+                  input_shape: Iterable[int] | None, moved: bool, rng: np.random.Generator) -> list[Subject]:
     """Find out what `target` is; return what is to be checked of it, one subject a mode."""
     if isinstance(target, str) or not hasattr(target, "params"):
         loss = losses.get(target)
@@ -108,6 +121,8 @@ def make_subjects(target: Any, x: Any, y: Any, loss: Any, sample_weight: Any, tr
         raise TypeError(f"check_gradients: expected a layer, a loss or a model. Received: {target!r}.")
     layer = clone(target)
     x = build(layer, x, input_shape, rng)
+    if moved:
+        move_constants(layer, rng)
     modes = ([training] if training is not None else [False, True] if differs_in_training(layer) else [False])
     if y is None and loss is None:
         return [LayerSubject(layer, x, mode, rng) for mode in modes]
@@ -132,6 +147,22 @@ def build(layer: Any, x: Any, input_shape: Iterable[int] | None, rng: np.random.
     if hasattr(layer, "build") and not layer.params and getattr(layer, "output_shape", None) is None:
         layer.build(x.shape[1:], rng)
     return x
+
+
+def is_constant(array: np.ndarray) -> bool:
+    """Tell whether all numbers of a parameter are the same one, such as 0 or 1, which can hide what is wrong."""
+    return array.dtype.kind == "f" and array.size > 0 and bool((array == array.flat[0]).all())
+
+
+def move_constants(layer: Any, rng: np.random.Generator) -> None:
+    """Make the numbers of constant parameters differ a little: by up to a third, those that are 0 to about 0.1.
+
+    A scale that is still 1 multiplies a gradient unseen, and so does a shift that is still 0.
+    """
+    for array in layer.params.values():
+        if is_constant(array):
+            array[...] = np.where(array == 0, 0.1 * rng.uniform(0.5, 1.5, array.shape),
+                                  array * rng.uniform(0.7, 1.3, array.shape))
 
 
 def tie_free(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
