@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: mnist test test-long lint bench clean
+.PHONY: mnist test test-long mutants bench lint clean
 
 mnist: .venv/installed          ## train the larger CNN on MNIST and print its test error
 	$(BIN)/python examples/mnist_larger.py
@@ -10,10 +10,17 @@ mnist: .venv/installed          ## train the larger CNN on MNIST and print its t
 test: .venv/installed-test      ## the test suite: a few minutes
 	$(BIN)/python -m pytest -m "not long"
 
-test-long: .venv/installed-test ## all of it, the slow tests included
-	$(BIN)/python -m pytest
+test-long: .venv/installed-test ## all of it with many more examples, and the seeded defects: hours
+	TINYNET_HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest
+	$(MAKE) mutants
 
-lint: .venv/installed-lint      ## style and types
+mutants: .venv/installed-test   ## seed defects into copies of the code: does the suite find them?
+	$(BIN)/python tests/mutants/run.py --jobs 2
+
+bench: .venv/installed          ## how fast; BENCH='--with pytorch=PYTHON' sets another engine beside it
+	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
+
+lint: .venv/installed-lint .venv/installed-test  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 

@@ -1,0 +1,28 @@
+"""Every seeded defect still fits the source it is to break, in exactly one place."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "mutants"))
+
+from catalogue import PROJECT, load
+
+MUTANTS = load()
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_defect_fits(mutant):
+    source = (PROJECT / mutant.file).read_text()
+    assert mutant.apply(source) != source
+    compile(mutant.apply(source), mutant.file, "exec")
+
+
+def test_names_are_unique_and_every_part_is_covered():
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 60
+    files = {mutant.file for mutant in MUTANTS}
+    for part in ("layers/dense", "layers/conv2d", "layers/pooling", "layers/dropout", "layers/flatten",
+                 "layers/activations", "kernels/naive", "kernels/im2col", "kernels/fast", "kernels/loops", "fusing",
+                 "losses", "optimizers", "sequential"):
+        assert f"tinynet/{part}.py" in files, part
