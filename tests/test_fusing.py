@@ -5,6 +5,7 @@ import pytest
 from oracles import assert_gradients_right
 
 from tinynet import Sequential, kernels
+from tinynet.kernels import fast
 from tinynet.layers import Activation, Conv2D, Dropout, MaxPool2D, ReLU
 from tinynet.layers.base import run_steps
 
@@ -120,6 +121,29 @@ def test_nan_and_infinity_come_out_where_they_come_out_of_the_steps(layers, spec
     with kernels.use("im2col"):
         expected = model(x)
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("cache", [1, 6000], ids=["one row at a time", "two rows at a time, one left over"])
+def test_an_image_larger_than_the_cache_is_worked_through_in_bands(layers, cache, rng, monkeypatch):
+    monkeypatch.setattr(fast, "PIECE_BYTES", cache)
+    assert_equal_to_its_steps(made(layers), rng.normal(size=(3, *IMAGE)), rng)
+
+
+def test_of_equal_outputs_the_first_takes_the_gradient_and_none_at_zero(layers, rng):
+    model = made(layers)
+    for p in model.params.values():
+        p[...] = rng.integers(-1, 2, p.shape)                        # sums are exact, and equal ones are many
+    assert_equal_to_its_steps(model, rng.integers(0, 2, (3, *IMAGE)).astype(float), rng)
+
+
+def assert_equal_to_its_steps(model, x, rng):
+    y, backward = model.forward(x)
+    dy = rng.normal(size=y.shape)
+    found = [y, backward(dy), *model.grads.values()]
+    with kernels.use("im2col"):
+        y, backward = run_steps(model.steps(), x)
+        for a, b in zip(found, [y, backward(dy), *model.grads.values()], strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
 
 
 def test_what_is_fused_is_still_checked():

@@ -26,7 +26,7 @@ def kind_of(test):
     """Return the kind of a test, "tests/test_dense.py::test_name[case]"."""
     file, _, name = test.partition("::")
     kind = KIND_OF_FILE[file]
-    return "slopes" if "slope" in name and not file.startswith("tests/test_kernels") else kind
+    return "slopes" if "slopes" in name and not file.startswith("tests/test_kernels") else kind
 
 
 def files_of(kinds):
