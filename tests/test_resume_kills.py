@@ -42,8 +42,9 @@ def train(folder, epochs, seconds):
 
 
 def files(folder):
-    """Return the SHA-256 of every file that training left."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    """Return the SHA-256 of every file that training wrote; a kill may leave an unfinished one, ``.tinynet-*.tmp``."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()
+            if not path.name.startswith(".tinynet-")}
 
 
 def kill_again_and_again(tmp_path, kills, epochs, longest):
