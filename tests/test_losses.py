@@ -249,3 +249,9 @@ def test_one_hot_targets_of_any_dtype_are_the_same(rng):
     values = {CategoricalCrossentropy()(to_categorical([1, 0, 3], 4, dtype), p)
               for dtype in ("float32", "float64", "int64", "uint8", "bool")}
     assert len(values) == 1
+
+
+def test_the_slope_is_zero_where_a_probability_is_clipped():
+    y_true, p = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1e-9, 1.0], [0.5, 0.5]])
+    _, backward = CategoricalCrossentropy().forward(y_true, p)
+    np.testing.assert_array_equal(backward(), [[0, 0], [0, -1]])

@@ -81,3 +81,9 @@ def test_accuracy_fits_labels_in_a_model_with_a_sparse_loss():
     x = np.array([[3.0, 1.0], [1.0, 2.0], [5.0, 4.0], [0.0, 1.0]])
     for y in [0, 1, 1, 1], [[0], [1], [1], [1]]:
         assert model.test_on_batch(x, y)[1] == 0.75
+
+
+def test_accuracy_of_sequences_compares_classes_at_every_place():
+    y_true = np.eye(3)[[[0, 1], [2, 2]]]                                  # (2, 2, 3): samples, places, classes
+    y_pred = np.eye(3)[[[0, 2], [2, 2]]]
+    np.testing.assert_array_equal(metrics.categorical_accuracy(y_true, y_pred), [[1, 0], [1, 1]])
