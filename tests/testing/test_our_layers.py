@@ -1,5 +1,6 @@
 """Every layer and loss of ours keeps the contract, by name and at random; its gradients are right at any input."""
 
+import numpy as np
 import pytest
 from hypothesis import find, given
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from tinynet.layers import (
     Softmax,
     Tanh,
 )
+from tinynet.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
 from tinynet.testing import check_gradients, check_layer, strategies
 
 # Each is the simplest in which one thing differs from the default; shapes do not fit evenly.
@@ -111,6 +113,16 @@ def test_any_model_keeps_the_contract(model):
 @given(st.data(), strategies.layers())
 def test_gradients_of_any_layer_are_right_away_from_kinks(data, layer):
     check_gradients(layer, data.draw(strategies.tie_free_arrays((2, *layer.input_shape))))
+
+
+@pytest.mark.parametrize("loss", [MeanSquaredError(), *(
+    kind(from_logits) for kind in (CategoricalCrossentropy, SparseCategoricalCrossentropy)
+    for from_logits in (False, True))], ids=repr)
+def test_gradients_of_a_loss_are_right_for_sequences_soft_targets_and_weights(loss, rng):
+    p = rng.dirichlet(np.ones(4), (3, 2))                     # probabilities; as logits as good as any
+    labels = isinstance(loss, SparseCategoricalCrossentropy)
+    y = rng.integers(0, 4, (3, 2)) if labels else rng.uniform(size=(3, 2, 4))
+    check_gradients(loss, p, y=y, sample_weight=[0.2, 1, 3])
 
 
 @given(strategies.losses())
