@@ -11,40 +11,39 @@ from collections.abc import Callable
 import numpy as np
 
 from tinynet import kernels
-from tinynet.layers import Conv2D, MaxPool2D, ReLU
+from tinynet.layers import Conv2D, Dense, Dropout, MaxPool2D, ReLU
 from tinynet.layers.base import Layer, Step
 
 
 def fuse(steps: list[Step]) -> list[Step]:
     """Return the steps, runs of them replaced by a fused one wherever a pattern fits."""
+    if not getattr(kernels.current(), "fuses", False):
+        return steps
     fused: list[Step] = []
-    while steps:
-        for types, make in PATTERNS.items():
-            layers = [step.layer for step in steps[:len(types)]]
-            if tuple(map(type, layers)) == types and (run := make(*layers)):      # exactly these: a subclass may differ
-                fused.append(steps[0]._replace(run=run))
-                steps = steps[len(types):]
+    types = tuple(type(step.layer) for step in steps)             # exactly these: a subclass may differ
+    while len(types) > 0:
+        run, length = None, 1
+        for pattern, make in PATTERNS.items():
+            if types[:len(pattern)] == pattern and (run := make(*(step.layer for step in steps[:len(pattern)]))):
+                length = len(pattern)
                 break
-        else:
-            fused.append(steps[0])
-            steps = steps[1:]
+        name, layer, run_alone = steps[0]
+        fused.append(Step(name, layer, run or run_alone))
+        steps, types = steps[length:], types[length:]
     return fused
 
 
 def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> Callable | None:
     """Return a convolution, ReLU and max pooling as one, if the pooling windows neither overlap nor are padded."""
-    if not hasattr(kernels.current(), "conv2d_relu_max_pool2d"):
-        return None
-    if pool.windows.padding != "valid" or pool.windows.size != pool.windows.strides:
+    if pool.windows.padding != "valid" or pool.windows.size != pool.windows.strides or conv.windows.dilation != (1, 1):
         return None
 
     def run(x: np.ndarray, training: bool = False):
         conv.check(x)
         k, windows, image = kernels.current(), conv.windows, x.shape[2:]
         pool.windows.output_size(windows.output_size(image))
-        moves = windows.strides, windows.dilation, pool.windows.size
-        kernel = conv.params["kernel"]
-        bias = conv.params.get("bias", np.zeros(len(kernel), kernel.dtype))
+        moves = windows.strides, pool.windows.size
+        kernel, bias = weights_of(conv, conv.filters)
         x = windows.pad(x, 0)
         y, winner = k.conv2d_relu_max_pool2d(x, kernel, bias, *moves)
 
@@ -57,6 +56,42 @@ def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> Callable | None
     return run
 
 
+def dense_relu(dense: Dense, relu: ReLU) -> Callable:
+    """Return a dense layer and its ReLU as one: bias and ReLU take one pass over the product, in place."""
+    def run(x: np.ndarray, training: bool = False):
+        dense.check(x)
+        k, (kernel, bias) = kernels.current(), weights_of(dense, dense.units)
+        rows = x.reshape(-1, len(kernel))                           # (N, ..., inputs) -> (N*..., inputs)
+        y = k.dense_relu(rows, kernel, bias)
+
+        def backward(dy, *, need_dx=True):
+            dz = k.relu_gradient(dy.reshape(y.shape), y)
+            dense.grads["kernel"] = k.matmul(rows.T, dz)
+            if dense.use_bias:
+                dense.grads["bias"] = dz.sum(axis=0)
+            return k.matmul(dz, kernel.T).reshape(x.shape) if need_dx else None
+        return y.reshape(*x.shape[:-1], dense.units), backward
+    return run
+
+
+def dropout(layer: Dropout) -> Callable:
+    """Return dropout without a mask: the random bits serve both ways, each in one pass."""
+    def run(x: np.ndarray, training: bool = False):
+        if not training or layer.rate == 0:
+            return layer.forward(x, training)
+        keep, drawn = kernels.current().keep, layer.draw(x)
+        return keep(x, *drawn), lambda dy: keep(dy, *drawn)
+    return run
+
+
+def weights_of(layer: Layer, outputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a layer's kernel and its bias, zeros if it has none."""
+    kernel = layer.params["kernel"]
+    return kernel, layer.params.get("bias", np.zeros(outputs, kernel.dtype))
+
+
 PATTERNS: dict[tuple[type[Layer], ...], Callable[..., Callable | None]] = {
     (Conv2D, ReLU, MaxPool2D): conv_relu_pool,
+    (Dense, ReLU): dense_relu,
+    (Dropout,): dropout,
 }

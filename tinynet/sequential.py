@@ -19,6 +19,7 @@ from tinynet.registry import pick, to_config
 from tinynet.run import Run
 from tinynet.safefile import Path
 from tinynet.summary import summary
+from tinynet.turns import turns
 from tinynet.utils import new_generator
 
 
@@ -175,7 +176,7 @@ class Sequential(Layer):
 
     def steps(self) -> list[Step]:
         """List all that the model does, flat: ``conv2d_1``, ``conv2d_1/relu``, ``max_pool2d_1``, ..."""
-        return [step._replace(name=f"{name}/{step.name}" if step.name else name)
+        return [Step(f"{name}/{step.name}" if step.name else name, step.layer, step.run)
                 for name, layer in self._named() for step in steps_of(layer)]
 
     def check(self, x):
@@ -352,7 +353,10 @@ class Sequential(Layer):
     def predict(self, x: Any, batch_size: int | None = 32, verbose: Any = 0) -> np.ndarray:
         """Return the outputs for all samples: (N, *output_shape)."""
         x = self._samples(x)
-        pieces = [self(x[where]) for where in data.batches(len(x), data.batch_size(batch_size))]
+        pieces = []
+        for where in data.batches(len(x), data.batch_size(batch_size)):
+            with turns:
+                pieces.append(self(x[where]))
         return np.concatenate(pieces) if pieces else self(x)
 
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None,
@@ -368,11 +372,13 @@ class Sequential(Layer):
         value, y_pred, backward = self.objective(*batch, training=True)
         if math.isfinite(value):                                         # any other would spoil all weights
             backward()
-            self.optimizer.update(self.trainable_params(), self.grads)
+            with turns:
+                self.optimizer.update(self.trainable_params(), self.grads)
         return self._figures(value, batch.y, y_pred)
 
     def _test_step(self, batch: Data) -> dict[str, float]:
-        value, y_pred, _ = self.objective(*batch)
+        with turns:
+            value, y_pred, _ = self.objective(*batch)
         return self._figures(value, batch.y, y_pred)
 
     def _figures(self, value: float, y: np.ndarray, y_pred: np.ndarray) -> dict[str, float]:

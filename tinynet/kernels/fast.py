@@ -4,17 +4,21 @@ Besides the functions that every kernel set has, there are some that do the work
 `tinynet.fusing` puts in their place.
 """
 
-import math
-
 import numpy as np
 
 from tinynet.kernels import im2col, loops
+from tinynet.kernels.conv_relu_pool import (  # noqa: F401  (part of this kernel set)
+    conv2d_relu_max_pool2d,
+    conv2d_relu_max_pool2d_gradient,
+)
+from tinynet.kernels.memory import empty
 from tinynet.kernels.naive import windows
-from tinynet.kernels.threads import one_blas_thread, scratch, spread
+from tinynet.kernels.threads import one_blas_thread, spread
+
+fuses = True                   # has functions for several steps at once
 
 SMALL_PRODUCT = 2_000_000      # multiply-adds below which waking a second thread costs more than it saves
-SMALL_UPDATE = 100_000         # parameters below which one thread updates them all
-GROUPS = 8                     # pieces a batch is cut into where each adds up gradients of its own
+SMALL_UPDATE = 100_000         # numbers below which one thread passes over them all
 PIECE_BYTES = 1 << 20          # the columns of one piece of a batch: half of a common core's L2 cache
 
 
@@ -24,7 +28,7 @@ def matmul(a, b):
     if M * a.shape[1] * N < SMALL_PRODUCT:
         with one_blas_thread:
             return a @ b
-    y = np.empty((M, N), np.result_type(a, b))
+    y = empty((M, N), np.result_type(a, b))
     spread(lambda start, stop: np.matmul(a[start:stop], b, out=y[start:stop]), M, -(-M // 2))
     return y
 
@@ -35,7 +39,7 @@ def conv2d(x, kernel, strides, dilation):
     x, (F, C, kh, kw) = np.ascontiguousarray(x, dtype), kernel.shape
     P, Q = windows(x.shape[2:], (kh, kw), strides, dilation)
     kernel = np.ascontiguousarray(kernel, dtype).reshape(F, C * kh * kw)
-    y = np.empty((len(x), F, P, Q), dtype)
+    y = empty((len(x), F, P, Q), dtype)
 
     def work(start, stop):
         columns = np.empty((stop - start, C, kh, kw, P, Q), dtype)
@@ -121,100 +125,37 @@ def adam(p, g, m, v, rate, beta_1, beta_2, epsilon):
         return
     p, g, m, v = (np.ascontiguousarray(array, p.dtype).reshape(-1) for array in (p, g, m, v))
     spread(lambda start, stop: loops.adam(p[start:stop], g[start:stop], m[start:stop], v[start:stop],
-                                          rate, beta_1, beta_2, epsilon), p.size, max(SMALL_UPDATE, -(-p.size // 2)))
+                                          rate, beta_1, beta_2, epsilon), p.size, half(p.size))
 
 
-def conv2d_relu_max_pool2d(x, kernel, bias, strides, dilation, pool_size):
-    """Convolve, add the bias, cut off below 0 and pool, with windows that do not overlap.
-
-    What the convolution returns is four times the size of what is left of it in the end (for 2x2 windows), and
-    writing it to memory and reading it again takes longer than computing it: here it never leaves the cache.
-    Windows are laid out as rows, channels last, which makes them copies of whole stretches of the image; and in
-    the order of pooling, so that its maximum is over neighbouring rows, all filters at once.
-
-    Returns y (N, F, P, Q) and the place of each winner, (N, P*Q, F), -1 where the maximum is cut off.
-    """
-    dtype = np.result_type(x, kernel)
-    x, (F, C, kh, kw) = np.ascontiguousarray(x, dtype), kernel.shape
-    P, Q = windows(windows(x.shape[2:], (kh, kw), strides, dilation), pool_size, pool_size)
-    weights = np.ascontiguousarray(kernel.transpose(2, 3, 1, 0), dtype).reshape(kh * kw * C, F)
-    y, places = np.empty((len(x), F, P, Q), dtype), math.prod(pool_size)
-    winner = np.empty((len(x), P * Q, F), np.int8 if places < 128 else np.int32)
-    bias = np.asarray(bias, dtype)
-
-    def work(start, stop):
-        for n0, n1, p0, p1 in blocks(start, stop, P, Q * places * (len(weights) + F) * dtype.itemsize):
-            n, M = n1 - n0, (p1 - p0) * Q
-            rows = pooled_rows(x[n0:n1], (kh, kw), strides, dilation, pool_size, (p0, p1, Q))
-            z = scratch("z", (n, M * places, F), dtype)
-            np.matmul(rows, weights, out=z)                                  # (n, M*places, R) @ (R, F)
-            best = scratch("best", (n, M, F), dtype)
-            loops.bias_relu_max(z.reshape(n, M, places, F), bias, best, winner[n0:n1, p0 * Q:p1 * Q],
-                                loops.known(places))
-            loops.swap(best, y.reshape(len(x), F, P * Q)[n0:n1, :, p0 * Q:p1 * Q])
-    spread(work, len(x), group(len(x)))
-    return y, winner
+def keep(x, bits, threshold, scale):
+    """Multiply in one pass by the scale or by 0, as random bits say."""
+    x, scale = np.ascontiguousarray(x), x.dtype.type(scale)
+    y = empty(x.shape, x.dtype)
+    flat = x.reshape(-1), bits.reshape(-1), y.reshape(-1)
+    spread(lambda start, stop: loops.keep(flat[0][start:stop], flat[1][start:stop], threshold, scale,
+                                          flat[2][start:stop]), x.size, half(x.size))
+    return y
 
 
-def conv2d_relu_max_pool2d_gradient(dy, winner, x, kernel, strides, dilation, pool_size, need_dx):
-    """Go back through all of it, block by block; returns dkernel, dbias, and dx if it is needed."""
-    dtype = np.result_type(dy, kernel)
-    x, (N, F, P, Q) = np.ascontiguousarray(x, dtype), dy.shape
-    dy = np.ascontiguousarray(dy, dtype).reshape(N, F, P * Q)
-    (C, kh, kw), places = kernel.shape[1:], math.prod(pool_size)
-    weights = np.ascontiguousarray(kernel.transpose(0, 2, 3, 1), dtype).reshape(F, kh * kw * C)
-    samples = group(N)
-    dweights, dbias = np.zeros((GROUPS, kh * kw * C, F), dtype), np.zeros((GROUPS, F), dtype)
-    dx = np.empty(x.shape if need_dx else 0, dtype)
-
-    def work(start, stop):
-        for n0, n1, p0, p1 in blocks(start, stop, P, Q * places * (kh * kw * C + F) * dtype.itemsize):
-            n, M = n1 - n0, (p1 - p0) * Q
-            upstream, dz = scratch("best", (n, M, F), dtype), scratch("z", (n, M, places, F), dtype)
-            loops.swap(dy[n0:n1, :, p0 * Q:p1 * Q], upstream)
-            loops.bias_relu_max_gradient(upstream, winner[n0:n1, p0 * Q:p1 * Q], dz, dbias[start // samples])
-            dz = dz.reshape(n, M * places, F)
-            rows = pooled_rows(x[n0:n1], (kh, kw), strides, dilation, pool_size, (p0, p1, Q))
-            for sample in range(n):
-                dweights[start // samples] += rows[sample].T @ dz[sample]      # (R, M*places) @ (M*places, F)
-            if need_dx:
-                np.matmul(dz, weights, out=rows)                             # the rows themselves are used up
-                image = scratch("dimage", (n, *x.shape[2:], C), dtype)
-                if p0 == 0:
-                    image[...] = 0
-                loops.pooled_row2im(rows.reshape(n, p1 - p0, Q, *pool_size, kh, kw, C),
-                                    image[:, p0 * pool_size[0] * strides[0]:], strides, dilation)
-                if p1 == P:
-                    loops.swap(image.reshape(n, -1, C), dx[n0:n1].reshape(n, C, -1))
-    spread(work, N, samples)
-    dkernel = dweights.sum(axis=0).reshape(kh, kw, C, F).transpose(3, 2, 0, 1)
-    return np.ascontiguousarray(dkernel), dbias.sum(axis=0), dx if need_dx else None
+def dense_relu(x, kernel, bias):
+    """Multiply (N, I) by (I, U), add the bias and cut off below 0 in one pass."""
+    y = matmul(x, kernel)
+    loops.bias_relu(y, bias)
+    return y
 
 
-def group(N):
-    """Say how many samples of a batch go to one thread at a time: the batch in `GROUPS` parts."""
-    return max(1, -(-N // GROUPS))
+def relu_gradient(dy, y):
+    """Let the upstream gradient through where y is above 0."""
+    dy, y = np.ascontiguousarray(dy), np.ascontiguousarray(y)
+    dz = empty(y.shape, y.dtype)
+    loops.relu_gradient(dy.reshape(-1), y.reshape(-1), dz.reshape(-1))
+    return dz
 
 
-def blocks(start, stop, P, row_bytes):
-    """Cut samples, P pooling rows each, into blocks (n0, n1, p0, p1) that fit the cache: samples, or rows of one."""
-    fit = max(1, PIECE_BYTES // row_bytes)
-    samples, band = max(1, fit // P), min(P, fit)
-    for n0 in range(start, stop, samples):
-        for p0 in range(0, P, band):
-            yield n0, min(n0 + samples, stop), p0, min(p0 + band, P)
-
-
-def pooled_rows(x, window, strides, dilation, pool_size, band):
-    """Return the windows that end up in the pooling rows p0 to p1 as rows: (n, (p1-p0)*Q*places, kh*kw*C)."""
-    (n, C, H, W), (p0, p1, Q) = x.shape, band
-    image = scratch("image", (n, H, W, C), x.dtype)
-    if p0 == 0:                                                              # the bands that follow find it there
-        loops.swap(x.reshape(n, C, H * W), image.reshape(n, H * W, C))
-    rows = scratch("rows", (n, p1 - p0, Q, *pool_size, *window, C), x.dtype)
-    loops.pooled_im2row(image[:, p0 * pool_size[0] * strides[0]:], rows, strides, dilation,
-                        loops.known(window[1] * C if dilation[1] == 1 else C))
-    return rows.reshape(n, -1, window[0] * window[1] * C)
+def half(numbers):
+    """Say how many numbers to take at a time: half of them, or all if waking a second thread costs more."""
+    return max(SMALL_UPDATE, -(-numbers // 2))
 
 
 def piece(x, numbers):

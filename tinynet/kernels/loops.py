@@ -107,8 +107,8 @@ def sum_unpool(dy, dx, pool_size, strides):
 
 @compiled
 def swap(x, y):
-    """Write x (n, A, B) into y (n, B, A): channels first to channels last, and back."""
-    N, A, B = x.shape
+    """Write x (n, A, B) into y (n, B, A): channels first to channels last, and back; filters added to either stay."""
+    N, A, B = x.shape[0], min(x.shape[1], y.shape[2]), min(x.shape[2], y.shape[1])
     for n in range(N):
         source, target = x[n], y[n]
         for a in range(A):
@@ -117,43 +117,64 @@ def swap(x, y):
 
 
 @compiled
-def pooled_im2row(x, rows, strides, dilation, known_run):
+def pooled_im2row(x, rows, strides, known_run):
     """Copy windows of images x (n, H, W, C) into rows (n, P, Q, a, b, kh, kw, C), in the order of pooling.
 
     (p, q) counts pooling windows, (u, v) places in one: together they are the convolution's output (p a + u, q b + v).
-    A run is the numbers that are neighbours in the image too; `known_run` is its length or 0, see `known`.
+    A line of a window, kw*C numbers, is a run of neighbours in the image too; `known_run`: its length, see `known`.
     """
     N, P, Q, a, b, kh, kw, C = rows.shape
-    run = len(known_run) if len(known_run) > 0 else kw * C if dilation[1] == 1 else C
-    images, runs = x.reshape(N, x.shape[1], -1), rows.reshape(N, P, Q, a, b, kh, kw * C // run, run)
+    run = len(known_run) if len(known_run) > 0 else kw * C
+    images, runs = x.reshape(N, x.shape[1], -1), rows.reshape(N, P, Q, a, b, kh, run)
     for n, p, q in np.ndindex((N, P, Q)):
         for u in range(a):
             for v in range(b):
                 row, left = runs[n, p, q, u, v], (q * b + v) * strides[1] * C
                 for i in range(kh):
-                    line = images[n, (p * a + u) * strides[0] + i * dilation[0]]
-                    for j in range(row.shape[1]):
-                        start = left + j * dilation[1] * C
-                        for k in range(run):
-                            row[i, j, k] = line[start + k]
+                    line = images[n, (p * a + u) * strides[0] + i]
+                    for k in range(run):
+                        row[i, k] = line[left + k]
 
 
 @compiled
-def pooled_row2im(rows, x, strides, dilation):
+def pooled_row2im(rows, x, strides):
     """Add rows (n, P, Q, a, b, kh, kw, C) back onto the pixels of x (n, H, W, C) that `pooled_im2row` copied."""
     N, P, Q, a, b, kh, kw, C = rows.shape
-    run = kw * C if dilation[1] == 1 else C
-    images, runs = x.reshape(N, x.shape[1], -1), rows.reshape(N, P, Q, a, b, kh, kw * C // run, run)
+    images, runs = x.reshape(N, x.shape[1], -1), rows.reshape(N, P, Q, a, b, kh, kw * C)
     for n, p, q in np.ndindex((N, P, Q)):
         for u in range(a):
             for v in range(b):
                 row, left = runs[n, p, q, u, v], (q * b + v) * strides[1] * C
                 for i in range(kh):
-                    line = images[n, (p * a + u) * strides[0] + i * dilation[0]]
-                    for j in range(row.shape[1]):
-                        start = left + j * dilation[1] * C
-                        for k in range(run):
-                            line[start + k] += row[i, j, k]
+                    line = images[n, (p * a + u) * strides[0] + i]
+                    for k in range(kw * C):
+                        line[left + k] += row[i, k]
+
+
+@compiled
+def winners_gradient(dy, winner, x, kernels, dkernels, dbias, dx, strides, pool_size):
+    """Add what each of dy (n, P, Q, F) sends back through its winner, to dkernels, dbias and dx.
+
+    Images x and dx are (n, H, W, C), kernels (F, kh, kw, C): a line of a kernel lies like a line of a window.
+    """
+    N, P, Q, F = dy.shape
+    _, kh, kw, C = kernels.shape
+    images, dimages = x.reshape(N, x.shape[1], -1), dx.reshape(N, x.shape[1], -1)
+    lines, dlines = kernels.reshape(F, kh, kw * C), dkernels.reshape(F, kh, kw * C)
+    for n, p, q, f in np.ndindex((N, P, Q, F)):
+        place, g = winner[n, p, q, f], dy[n, p, q, f]
+        if place >= 0:
+            u = place // pool_size[1]
+            top, left = p * pool_size[0] + u, q * pool_size[1] + place - u * pool_size[1]
+            seen = slice(left * strides[1] * C, left * strides[1] * C + kw * C)
+            for i in range(kh):
+                line, dline = images[n, top * strides[0] + i, seen], dimages[n, top * strides[0] + i, seen]
+                kernel, dkernel = lines[f, i], dlines[f, i]
+                for k in range(kw * C):                       # two loops: one over four arrays is not vectorised
+                    dkernel[k] += g * line[k]
+                for k in range(kw * C):
+                    dline[k] += g * kernel[k]
+            dbias[f] += g
 
 
 @compiled
@@ -188,6 +209,30 @@ def bias_relu_max_gradient(dy, winner, dz, dbias):
                 row[f] = g[f] if place[f] == k else 0
         for f in range(F):
             dbias[f] += g[f] if place[f] >= 0 else 0
+
+
+@compiled
+def keep(x, bits, threshold, scale, y):
+    """Fill y with x * scale where the random bits reach the threshold, and with x * 0 elsewhere."""
+    for k in range(x.size):
+        y[k] = x[k] * (scale if bits[k] >= threshold else x.dtype.type(0))
+
+
+@compiled
+def bias_relu(y, bias):
+    """Add the bias (U,) to y (N, U) and cut off below 0, in place."""
+    for n in range(y.shape[0]):
+        row = y[n]
+        for u in range(row.size):
+            value = row[u] + bias[u]
+            row[u] = y.dtype.type(0) if value <= 0 else value                 # a NaN stays
+
+
+@compiled
+def relu_gradient(dy, y, dz):
+    """Fill dz with dy where y, the output of a ReLU, is above 0, and with 0 elsewhere."""
+    for k in range(y.size):
+        dz[k] = dy[k] if y[k] > 0 else y.dtype.type(0)
 
 
 @compiled

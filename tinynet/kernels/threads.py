@@ -66,20 +66,26 @@ class _OneBlasThread:
     """``with one_blas_thread:`` NumPy's products use one thread; the last block to end restores what was."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._depth = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Let nobody be inside."""
+        self._lock, self._depth = threading.Lock(), 0
 
     def __enter__(self) -> None:
         with self._lock:
             self._depth += 1
             if self._depth == 1:
-                self._limiter = _blas().limit(limits=1)
+                self._before = [(library, library.num_threads) for library in _blas()]
+                for library, _ in self._before:
+                    library.set_num_threads(1)
 
     def __exit__(self, *exception: object) -> None:
         with self._lock:
             self._depth -= 1
             if self._depth == 0:
-                self._limiter.restore_original_limits()
+                for library, before in self._before:
+                    library.set_num_threads(before)
 
 
 _scratch = threading.local()
@@ -92,12 +98,13 @@ def _pool() -> ThreadPoolExecutor:
     return _made["pool"]                     # type: ignore[return-value]
 
 
-def _blas() -> ThreadpoolController:
+def _blas() -> list:
     if "blas" not in _made:
-        _made["blas"] = ThreadpoolController().select(user_api="blas")
-    return _made["blas"]
+        _made["blas"] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return _made["blas"]                     # type: ignore[return-value]
 
 
 one_blas_thread = _OneBlasThread()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_made.clear)     # a child has none of its parent's threads
+    os.register_at_fork(after_in_child=one_blas_thread.begin)

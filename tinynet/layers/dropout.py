@@ -40,14 +40,21 @@ class Dropout(Layer):
         """Return (y, backward), both of the shape of x."""
         if not training or self.rate == 0:
             return x, lambda dy: dy
-        if self.rng is None:
-            raise ValueError(f"{self}: has no random generator yet. Call build(input_shape, rng) first.")
-        keep = self.rng.integers(2**16, size=x.shape, dtype=np.uint16) >= min(round(self.rate * 2**16), 2**16 - 1)
-        mask = keep * np.result_type(x, np.float16).type(1 / (1 - self.rate))     # 0 or the scale, in x's precision
+        bits, threshold, scale = self.draw(x)
+        mask = (bits >= threshold) * scale                          # 0 or the scale
 
         def backward(dy):
             return dy * mask
         return x * mask, backward
+
+    def draw(self, x):
+        """Return 16 random bits for each number of x, from where on they keep it, and the scale in x's precision."""
+        if self.rng is None:
+            raise ValueError(f"{self}: has no random generator yet. Call build(input_shape, rng) first.")
+        four_each = self.rng.integers(2**64, size=-(-x.size // 4), dtype=np.uint64)
+        bits = four_each.view(np.uint16)[:x.size].reshape(x.shape)
+        threshold = min(round(self.rate * 2**16), 2**16 - 1)
+        return bits, threshold, np.result_type(x, np.float16).type(1 / (1 - self.rate))
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate}

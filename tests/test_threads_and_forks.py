@@ -1,0 +1,130 @@
+"""Threads and processes: predictions side by side, beside a training, after a fork; weights the same in all."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from tinynet import Sequential
+from tinynet.kernels import memory
+from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
+
+SCRIPT = """
+import hashlib, numpy as np
+from tinynet import Sequential
+from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
+rng = np.random.default_rng(1)
+x, y = rng.random((230, 1, 28, 28), np.float32), np.eye(10)[rng.integers(10, size=230)]
+model = Sequential([Conv2D(30, 5, activation="relu", input_shape=(1, 28, 28)), MaxPool2D(),
+                    Conv2D(15, 3, activation="relu"), MaxPool2D(), Dropout(0.2), Flatten(),
+                    Dense(512, activation="relu"), Dense(10, activation="softmax")], seed=4)
+model.compile(loss="categorical_crossentropy", optimizer="adam")
+model.fit(x, y, batch_size=100, epochs=2, verbose=0)
+print(hashlib.sha256(b"".join(p.tobytes() for p in model.params.values())).hexdigest())
+"""
+
+
+def weights_after_training(**environment):
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300,
+                          env={**os.environ, **environment})
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def small_model(seed=0):
+    model = Sequential([Conv2D(8, 5, activation="relu", input_shape=(1, 28, 28)), MaxPool2D(), Dropout(0.2), Flatten(),
+                        Dense(10, activation="softmax")], seed=seed)
+    model.compile(loss="categorical_crossentropy", optimizer="adam")
+    return model
+
+
+@pytest.fixture
+def images(rng):
+    return rng.random((200, 1, 28, 28), np.float32), np.eye(10)[rng.integers(10, size=200)]
+
+
+def test_two_processes_get_bitwise_the_same_weights():
+    assert weights_after_training() == weights_after_training()
+
+
+def test_weights_do_not_depend_on_the_number_of_threads():
+    assert weights_after_training(TINYNET_NUM_THREADS="1") == weights_after_training(TINYNET_NUM_THREADS="3")
+
+
+def test_two_threads_predict_what_one_predicts(images):
+    model, x = small_model(), images[0]
+    expected = model.predict(x, batch_size=50)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: model.predict(x, batch_size=50), range(24)):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_a_prediction_beside_a_training_sees_weights_between_two_updates(images):
+    model, (x, y) = small_model(), images
+    one = x[:1]
+    between = [model.predict(one)]                                   # what each state of the weights predicts
+    seen, ready, done = [], threading.Event(), threading.Event()
+
+    def watch():
+        ready.set()
+        while not done.is_set():
+            seen.append(model.predict(one))
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    ready.wait()
+    for start in range(0, 200, 10):
+        model.train_on_batch(x[start:start + 10], y[start:start + 10])
+        between.append(model.predict(one))
+    done.set()
+    watcher.join(60)
+    assert not watcher.is_alive()
+    assert len(seen) > 1
+    known = {hashlib.sha256(p.tobytes()).digest() for p in between}
+    assert all(hashlib.sha256(p.tobytes()).digest() in known for p in seen)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_predicts_what_its_parent_does(images):
+    model, (x, y) = small_model(), images
+    model.fit(x, y, batch_size=100, verbose=0)
+    expected = model.predict(x)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        same = b"no"
+        try:
+            same = b"yes" if np.array_equal(model.predict(x), expected) else b"no"
+        finally:
+            os.write(writing, same)
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        assert pipe.read() == b"yes"
+    os.waitpid(child, 0)
+
+
+def test_memory_in_use_is_never_handed_out_again():
+    memory.unused.clear()
+    first = memory.empty((300, 300), np.dtype("float32"))
+    view = first[5:]
+    address = first.ctypes.data
+    del first
+    assert memory.empty((300, 300), np.dtype("float32")).ctypes.data != address      # the view still holds it
+    del view
+    both = [memory.empty((300, 300), np.dtype("float32")) for _ in range(2)]
+    assert address in {array.ctypes.data for array in both}
+
+
+def test_memory_let_go_of_is_used_again_and_not_hoarded():
+    memory.unused.clear()
+    address = memory.empty((300, 300), np.dtype("float32")).ctypes.data              # let go of at once
+    assert memory.empty((300, 300), np.dtype("float32")).ctypes.data == address
+    held = [memory.empty((1 << 20,), np.dtype("float32")) for _ in range(40)]        # 4 MB each
+    del held
+    assert sum(size * len(rooms) for size, rooms in memory.unused.items()) <= memory.KEPT
