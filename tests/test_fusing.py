@@ -39,6 +39,10 @@ MODELS = {
     "another activation": lambda: [Conv2D(3, 3, activation="tanh"), MaxPool2D()],
     "two blocks": lambda: [Conv2D(3, 2, activation="relu"), MaxPool2D(2), Conv2D(2, 2, activation="relu"),
                            MaxPool2D(2)],
+    "many channels": lambda: [Conv2D(12, 2, activation="relu"), Conv2D(4, 3, activation="relu"), MaxPool2D()],
+    "many channels, strides of both": lambda: [Conv2D(12, 2, activation="relu"),
+                                               Conv2D(4, 3, strides=(1, 2), activation="relu"), MaxPool2D((2, 1))],
+    "many filters": lambda: [Conv2D(33, (3, 6), activation="relu"), MaxPool2D()],
     "dropout between": lambda: [Conv2D(3, 3, activation="relu"), Dropout(0.5), MaxPool2D()],
     "a layer of one's own": lambda: [Conv2D(3, 3, activation="relu"), Doubled()],
 }

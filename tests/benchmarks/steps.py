@@ -34,20 +34,20 @@ class Step(NamedTuple):
     fused: bool = True
     without: tuple = ()                # (module, constant, value) triples
     images: int = 200
-    repeat: int = 30
+    rounds: int = 12
 
 
-FRESH = (memory, "SMALL", 1 << 60)               # every array from the system
-NO_SHARING = (conv_relu_pool, "SHORT_RUN", 0)    # a row for every place of a pooling window
-NO_WINNERS = (conv_relu_pool, "L1_BYTES", 0)     # gradients by whole products
+FRESH = ((memory, "SMALL", 1 << 60),)            # every array from the system
+NO_SHARING = ((conv_relu_pool, "SHORT_RUN", 0), (conv_relu_pool, "FEW_FILTERS", 0))      # a row for every place
+NO_WINNERS = ((conv_relu_pool, "SMALL_KERNEL", 0),)                                      # by whole products
 STEPS = [
-    Step("the definition: loops in Python", "naive", 1, False, images=1, repeat=0),
-    Step("im2col: one matrix product, in NumPy", "im2col", 2, False, repeat=7),
-    Step("compiled, pieces that fit the cache, 1 thread", "fast", 1, False, (FRESH,), repeat=15),
-    Step("2 threads", "fast", 2, False, (FRESH,)),
-    Step("convolution, ReLU and pooling as one", without=(FRESH, NO_SHARING, NO_WINNERS)),
-    Step("memory used again", without=(NO_SHARING, NO_WINNERS)),
-    Step("one row for a pooling window of a gray image", without=(NO_WINNERS,)),
+    Step("the definition: loops in Python", "naive", 1, False, images=1, rounds=1),
+    Step("im2col: one matrix product, in NumPy", "im2col", 2, False, rounds=4),
+    Step("compiled, pieces that fit the cache, 1 thread", "fast", 1, False, FRESH),
+    Step("2 threads", "fast", 2, False, FRESH),
+    Step("convolution, ReLU and pooling as one", without=FRESH + NO_SHARING + NO_WINNERS),
+    Step("memory used again", without=NO_SHARING + NO_WINNERS),
+    Step("one row for all of a pooling window", without=NO_WINNERS),
     Step("back from the winners alone"),
 ]
 CASES = [((1, 28, 28), 32, 5, False), ((30, 12, 12), 15, 3, True)]
@@ -70,21 +70,27 @@ def milliseconds(step: Step, shape: tuple, filters: int, kernel: int, need_dx: b
     rng = np.random.default_rng(0)
     x, dy = (rng.random((step.images, *size), np.float32) for size in (shape, model.output_shape))
     steps, times = fuse(model.steps()) if step.fused else model.steps(), []
-    for _ in range(step.repeat + 1):
+    for _ in range(1 if step.images == 1 else 6):
         start = time.perf_counter()
         run_steps(steps, x)[1](dy, need_dx=need_dx)
         times.append(1e3 * (time.perf_counter() - start) * 200 / step.images)
-    return statistics.median(times[1:] or times)
+    return statistics.median(times[1:] or times)                 # the first one compiles
 
 
 def main() -> None:
-    """Time each step, and print how much it gained."""
-    before = [0.0] * len(CASES)
+    """Time the steps, taking turns, and print how much each gained."""
+    found: dict[tuple[int, int], list[float]] = {}
+    for turn in range(max(step.rounds for step in STEPS)):
+        for number, step in enumerate(STEPS):
+            if turn < step.rounds:
+                os.environ["TINYNET_NUM_THREADS"] = str(step.threads)
+                with kernels.use(step.kernel_set), switched_off(step.without):
+                    for column, case in enumerate(CASES):
+                        found.setdefault((number, column), []).append(milliseconds(step, *case))
     print(f"{'':<48}{'gray, 5x5: ms':>14}{'gain':>8}{'30 maps, 3x3: ms':>18}{'gain':>8}")
-    for step in STEPS:
-        os.environ["TINYNET_NUM_THREADS"] = str(step.threads)
-        with kernels.use(step.kernel_set), switched_off(step.without):
-            now = [milliseconds(step, *case) for case in CASES]
+    before = [0.0] * len(CASES)
+    for number, step in enumerate(STEPS):
+        now = [statistics.median(found[number, column]) for column in range(len(CASES))]
         gains = [f"{old / new:.1f}x" if old else "" for old, new in zip(before, now, strict=True)]
         print(f"{step.title:<48}{now[0]:>14.1f}{gains[0]:>8}{now[1]:>18.1f}{gains[1]:>8}", flush=True)
         before = now

@@ -19,7 +19,8 @@ GROUPS = 8                     # parts of a batch, each adding up gradients of i
 BLOCK_BYTES = 1 << 20          # rows and products of one block of samples: half of a common core's L2 cache
 SHORT_RUN = 16                 # neighbouring numbers below which a copy is slow: see `Lowering`
 VECTOR = 8                     # filters are made a multiple of this many, so that no loop over them has a remainder
-L1_BYTES = 1 << 15             # a kernel that fits the L1 cache together with its gradient
+FEW_FILTERS = 32               # up to so many, copying a large window takes as long as the product with it
+LONG_RUN, SMALL_KERNEL = 32, 1 << 16      # neighbouring numbers, and bytes of a kernel: see `from_winners`
 
 
 class Lowering:
@@ -27,17 +28,19 @@ class Lowering:
 
     A kernel (F, C, kh, kw) becomes a matrix (kh*kw*C, F): rows of the image, the numbers of a window, times this.
 
-    Where the stretches to be copied are short, as kw*C = 5 is for a gray image, copying takes longer than the
-    product. Then all places of a pooling window share one row, the larger window that they see together, and each
-    has columns of its own, the kernel shifted to it among zeros: 1.4 times the arithmetic (5x5, 2x2), a third of
-    the copying, and two thirds of the time.
+    Where the stretches to be copied are short, as kw*C = 5 is for a gray image, or filters few and windows large,
+    copying takes longer than the product. Then all places of a pooling window share one row, the larger window
+    that they see together, and each has columns of its own, the kernel shifted to it among zeros: 1.4 times the
+    arithmetic (5x5, 2x2), a third of the copying, and two thirds of the time.
 
     Filters of zeros fill up the last vector: 15 filters take 15 us for a sample's product, 16 take 9.
     """
 
     def __init__(self, kernel, strides, pool_size, dtype, finite):
         F, C, kh, kw = kernel.shape
-        shared = pool_size if kw * C < SHORT_RUN and finite else (1, 1)      # places with one row
+        seen = math.prod((a - 1) * s + k for a, s, k in zip(pool_size, strides, (kh, kw), strict=True))
+        limit = 4 if kw * C < SHORT_RUN else 1.5 if F <= FEW_FILTERS else 0  # times the arithmetic, worth the copies
+        shared = pool_size if finite and seen <= limit * kh * kw else (1, 1)     # places with one row
         self.kernel, self.kernel_strides, self.filters = kernel, strides, -(-F // VECTOR) * VECTOR
         self.window = (shared[0] - 1) * strides[0] + kh, (shared[1] - 1) * strides[1] + kw
         self.strides = shared[0] * strides[0], shared[1] * strides[1]        # from row to row
@@ -121,9 +124,9 @@ def conv2d_relu_max_pool2d_gradient(dy, winner, x, kernel, strides, pool_size, n
     dtype = np.result_type(dy, kernel)
     x, dy, samples = np.ascontiguousarray(x, dtype), np.ascontiguousarray(dy, dtype), group(len(x))
     ordinary = finite(x) and finite(kernel) and finite(dy)
-    low = Lowering(kernel, strides, pool_size, dtype, ordinary)
-    small = low.weights.nbytes <= L1_BYTES and low.pool_size == pool_size
-    back = from_winners if small and ordinary else from_all
+    long = kernel.shape[3] * kernel.shape[1] >= LONG_RUN and kernel.size * dtype.itemsize <= SMALL_KERNEL
+    back = from_winners if need_dx and long and ordinary else from_all
+    low = Lowering(kernel, strides, pool_size, dtype, ordinary and back is from_all)
     dweights, dbias = np.zeros((GROUPS, *low.weights.shape), dtype), np.zeros((GROUPS, low.filters), dtype)
     dx = empty(x.shape, dtype) if need_dx else None
 
@@ -158,8 +161,9 @@ def from_all(dy, winner, x, low, dweights, dbias, dx):
 def from_winners(dy, winner, x, low, dweights, dbias, dx):
     """Go back from the winners alone: with 2x2 pooling three quarters of the convolution's gradient are zeros.
 
-    Two sums for each winner, of its window into the kernel's gradient and of the kernel into the image's: a third
-    of the time of `from_all`, as long as both kernels stay in the L1 cache.
+    Two sums for each winner, of its window into the kernel's gradient and of the kernel into the image's: half of
+    the time of `from_all`, as long as lines of the kernel are long, it stays in the cache with its gradient, and
+    the image's gradient is wanted too.
     """
     (N, F, P, Q), (_, C, H, W), dtype, filters = dy.shape, x.shape, x.dtype, low.filters
     kernels = np.ascontiguousarray(low.weights.T).reshape(filters, *low.window, C)
@@ -171,8 +175,7 @@ def from_winners(dy, winner, x, low, dweights, dbias, dx):
     loops.winners_gradient(upstream.reshape(N, P, Q, -1), winner.reshape(N, P, Q, -1), image.reshape(N, H, W, C),
                            kernels, dkernels, dbias, dimage.reshape(N, H, W, C), low.strides, low.pool_size)
     dweights += dkernels.reshape(filters, -1).T
-    if dx is not None:
-        loops.swap(dimage, dx.reshape(N, C, H * W))
+    loops.swap(dimage, dx.reshape(N, C, H * W))
 
 
 def finite(x):
