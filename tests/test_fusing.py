@@ -5,8 +5,8 @@ import pytest
 from oracles import assert_gradients_right
 
 from tinynet import Sequential, kernels
-from tinynet.kernels import fast
-from tinynet.layers import Activation, Conv2D, Dropout, MaxPool2D, ReLU
+from tinynet.kernels import conv_relu_pool
+from tinynet.layers import Activation, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from tinynet.layers.base import run_steps
 
 IMAGE = (3, 9, 8)
@@ -43,6 +43,8 @@ MODELS = {
     "many channels, strides of both": lambda: [Conv2D(12, 2, activation="relu"),
                                                Conv2D(4, 3, strides=(1, 2), activation="relu"), MaxPool2D((2, 1))],
     "many filters": lambda: [Conv2D(33, (3, 6), activation="relu"), MaxPool2D()],
+    "dense": lambda: [Flatten(), Dense(5, activation="relu"), Dense(3, activation="relu", use_bias=False)],
+    "dense over the last axis": lambda: [Dense(5, activation="relu")],
     "dropout between": lambda: [Conv2D(3, 3, activation="relu"), Dropout(0.5), MaxPool2D()],
     "a layer of one's own": lambda: [Conv2D(3, 3, activation="relu"), Doubled()],
 }
@@ -100,6 +102,19 @@ def test_gradients_of_the_parameters_are_the_same_without_that_of_the_input(laye
         np.testing.assert_array_equal(model.grads[key], g)
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.6])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dropout_in_training_is_that_of_its_step(rate, dtype, rng):
+    model, same = (Sequential([Dropout(rate)], input_shape=(7, 3), dtype=dtype, seed=2) for _ in range(2))
+    x, dy = rng.normal(size=(2, 5, 7, 3)).astype(dtype)
+    y, backward = model.forward(x, training=True)
+    expected, expected_backward = run_steps(same.steps(), x, training=True)
+    assert 0 < (y == 0).sum() < y.size
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(backward(dy), expected_backward(dy))
+
+
 def test_two_forwards_can_be_alive_at_once(layers, rng):
     model = made(layers)
     x1, x2 = rng.normal(size=(2, 3, *IMAGE))
@@ -127,9 +142,18 @@ def test_nan_and_infinity_come_out_where_they_come_out_of_the_steps(layers, spec
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+def test_nan_and_infinity_go_back_as_through_the_steps_where_pooling_leaves_no_window_out(special, rng):
+    model = made(lambda: [Conv2D(12, 2, activation="relu"), Conv2D(4, 3, activation="relu"), MaxPool2D((2, 5))])
+    x = rng.normal(size=(2, *IMAGE))
+    x[1, 0, 4, 3] = special
+    assert_equal_to_its_steps(model, x, rng)
+
+
 @pytest.mark.parametrize("cache", [1, 6000], ids=["one row at a time", "two rows at a time, one left over"])
 def test_an_image_larger_than_the_cache_is_worked_through_in_bands(layers, cache, rng, monkeypatch):
-    monkeypatch.setattr(fast, "PIECE_BYTES", cache)
+    monkeypatch.setattr(conv_relu_pool, "BLOCK_BYTES", cache)
     assert_equal_to_its_steps(made(layers), rng.normal(size=(3, *IMAGE)), rng)
 
 

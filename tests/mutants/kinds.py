@@ -17,7 +17,7 @@ FILES = {
     "kernels": [f"tests/test_{name}.py" for name in ("kernels", "kernels_agree", "kernels_use", "fusing")],
     "training": [f"tests/test_{name}.py" for name in (
         "optimizers", "fit", "fit_hooks", "evaluate_predict", "freezing", "sequential_building", "randomness",
-        "training")],
+        "training", "threads_and_forks")],
 }
 KIND_OF_FILE = {file: kind for kind, files in FILES.items() for file in files}
 
