@@ -25,6 +25,11 @@ class History(Callback):
         for key, value in (logs or {}).items():
             self.history.setdefault(key, []).append(value)
 
+    def plot(self, path=None):
+        """Draw every figure over the epochs, training beside validation; return the matplotlib figure."""
+        from tinynet.study import plot_history
+        return plot_history(self, path)
+
     def get_state(self):
         """Return the epochs and their figures."""
         return {"epoch": list(self.epoch), "history": {key: list(values) for key, values in self.history.items()}}

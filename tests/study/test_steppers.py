@@ -1,0 +1,237 @@
+"""The steppers' numbers are the engine's arrays, for windows with padding, strides and dilation."""
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from study_models import Scale, samples, twisted
+
+from tinynet import Sequential, study
+from tinynet.kernels.im2col import im2col
+from tinynet.layers import AveragePool2D, Conv2D, Dense, Flatten, MaxPool2D
+
+MODEL, (X, Y) = twisted(), samples()              # float64; two runs may differ in the last bit
+FOUND = study.activations(MODEL, X)
+
+
+def approx(number):
+    """Allow for the last bits of a float64."""
+    return pytest.approx(number, rel=1e-12, abs=1e-14)
+
+
+def every_place(name, seed=0, count=40):
+    """Draw some places of a step's output, its corners among them."""
+    shape = FOUND[name].shape
+    rng = np.random.default_rng(seed)
+    ends = [tuple(np.where(rng.random(4) < 0.5, 0, np.array(shape) - 1)) for _ in range(8)]
+    return ends + [tuple(rng.integers(shape)) for _ in range(count)]
+
+
+@pytest.mark.parametrize(("name", "given"), [("first", X), ("inner/conv2d_1", FOUND["scale_1"])])
+def test_every_number_of_a_convolution_is_the_engines(name, given):
+    layer = {"first": MODEL.layers[0], "inner/conv2d_1": MODEL.layers[3].layers[0]}[name]
+    windows, nonlinearity = layer.windows, {"first": np.tanh, "inner/conv2d_1": lambda z: max(z, 0)}[name]
+    padded = windows.pad(given, 0)
+    columns = im2col(padded, windows.size, windows.strides, windows.dilation)
+    for n, f, p, q in every_place(name):
+        step = study.conv_step(MODEL, name, X, (f, p, q), n)
+        kernel = layer.params["kernel"]
+        np.testing.assert_array_equal(step.kernel, kernel[f])
+        np.testing.assert_array_equal(step.products, step.patch * kernel[f])
+        for (c, i, j), pixel in np.ndenumerate(step.patch):                            # the definition, by hand
+            h, w = (p * windows.strides[0] + i * windows.dilation[0], q * windows.strides[1] + j * windows.dilation[1])
+            assert pixel == approx(padded[n, c, h, w])
+            top, left = (pad[0] for pad in windows.around(given.shape[2:]))
+            assert (step.rows[i], step.columns[j]) == (h - top, w - left)
+            inside = 0 <= h - top < given.shape[2] and 0 <= w - left < given.shape[3]
+            assert step.padding[i, j] == (not inside)
+        np.testing.assert_allclose(step.channel_sums, [part.sum() for part in step.products], rtol=1e-14)
+        assert step.sum == pytest.approx(step.channel_sums.sum(), abs=1e-13)
+        assert step.bias == layer.params["bias"][f]
+        assert step.z == approx(FOUND[name][n, f, p, q])
+        assert step.z == pytest.approx(step.sum + step.bias, abs=1e-13)
+        assert step.y == approx(FOUND[f"{name}/{step.activation}"][n, f, p, q])
+        assert step.y == approx(nonlinearity(step.z))
+        np.testing.assert_allclose(step.column_matrix, columns[n], rtol=1e-12)
+        np.testing.assert_array_equal(step.column, step.patch.ravel())
+        np.testing.assert_array_equal(step.row, kernel[f].ravel())
+        assert step.column_index == p * FOUND[name].shape[3] + q
+        assert step.row @ step.column == pytest.approx(step.sum, abs=1e-13)
+
+
+def test_a_layer_itself_or_its_name_means_the_same():
+    both = MODEL.layers[3].layers[0], "inner/conv2d_1"
+    one, other = (study.conv_step(MODEL, layer, X, (1, 2, 3)) for layer in both)
+    assert str(one) == str(other)
+
+
+def test_a_convolution_without_bias_and_nonlinearity():
+    model = Sequential([Conv2D(2, 2, use_bias=False, input_shape=(1, 3, 3))], seed=1)
+    step = study.conv_step(model, model.layers[0], np.ones((1, 1, 3, 3)), (1, -1, 0))
+    assert (step.at, step.bias, step.activation, step.y) == ((1, 1, 0), 0, "", step.z)
+    assert "(z)" not in str(step)
+
+
+def test_the_text_has_the_real_numbers():
+    step = study.conv_step(MODEL, "first", X, (2, 0, 0), 1)
+    text = str(step)
+    for number in (*step.patch.ravel(), *step.kernel.ravel(), *step.products.ravel()):
+        assert f"{number:8.3f}" in text
+    for number in (*step.channel_sums, step.sum, step.bias, step.z, step.y):
+        assert f"{number:+.6f}" in text
+    assert "outside the image are zeros" in text
+    assert step.padding.any()
+    assert f"column {step.column_index} of the columns {step.column_matrix.shape}" in text
+
+
+def test_many_channels_are_shortened_to_the_strongest():
+    model = Sequential([Conv2D(1, 2, input_shape=(7, 3, 3))], seed=0)
+    x = np.random.default_rng(0).normal(size=(1, 7, 3, 3))
+    step = study.conv_step(model, "conv2d_1", x, (0, 1, 1))
+    order = np.argsort(-np.abs(step.channel_sums))
+    assert step.strongest(3) == order[:3].tolist()
+    assert f"the other 4 channels: {step.channel_sums[order[3:]].sum():+.6f}" in str(step)
+
+
+def test_a_convolution_is_drawn_with_its_numbers(tmp_path):
+    step = study.conv_step(MODEL, "first", X, (2, 0, 0), 1)
+    figure = step.plot(tmp_path / "step.png")
+    images = [np.ma.filled(ax.images[0].get_array(), 0) for ax in figure.axes
+              if ax.images and ax.get_label() != "<colorbar>"]
+    c, d = step.strongest(2)
+    wanted = [step.image[c], step.patch[c], step.kernel[c], step.products[c], step.image[d], step.patch[d],
+              step.kernel[d], step.products[d], step.kernel_matrix, step.column_matrix,
+              step.kernel_matrix @ step.column_matrix]
+    assert len(images) == len(wanted)
+    for drawn, array in zip(images, wanted, strict=True):
+        np.testing.assert_allclose(drawn, array, atol=1e-14)
+    written = {text.get_text() for ax in figure.axes for text in ax.texts}
+    assert {f"{step.channel_sums[c]:+.3f}", f"{step.z:+.3f}", f"{step.y:+.3f}", f"{step.bias:+.3f}"} <= written
+    assert (tmp_path / "step.png").exists()
+
+
+@pytest.mark.parametrize("name", ["largest", "inner/average_pool2d_1"])
+def test_every_number_of_a_pooling_is_the_engines(name):
+    given = {"largest": FOUND["first/tanh"], "inner/average_pool2d_1": FOUND["inner/conv2d_1/relu"]}[name]
+    for n, c, p, q in every_place(name):
+        step = study.pool_step(MODEL, name, X, (c, p, q), n)
+        for (i, j), pixel in np.ndenumerate(step.window):
+            h, w = step.rows[i], step.columns[j]
+            inside = 0 <= h < given.shape[2] and 0 <= w < given.shape[3]
+            assert pixel == approx(given[n, c, h, w]) if inside else np.isnan(pixel)
+        assert step.y == approx(FOUND[name][n, c, p, q])
+        assert step.y == pytest.approx(np.nansum(step.window * step.shares))
+        assert step.shares.sum() == pytest.approx(1)
+        assert step.y == pytest.approx((np.nanmax if name == "largest" else np.nanmean)(step.window))
+        assert f"{step.y:+.6f}" in str(step)
+
+
+def test_of_equals_the_first_wins_as_in_the_engine():
+    model = Sequential([MaxPool2D(input_shape=(1, 2, 2))])
+    assert study.pool_step(model, "max_pool2d_1", np.ones((1, 1, 2, 2)), (0, 0, 0)).shares.tolist() == [[1, 0], [0, 0]]
+
+
+def test_a_pooling_of_ones_own_needs_a_rule_for_its_shares():
+    class Corner(MaxPool2D):
+        def forward(self, x, training=False):
+            return x[:, :, ::2, ::2], None
+    model = Sequential([Corner(2, input_shape=(1, 4, 4)), Scale()])
+    x = np.random.default_rng(0).normal(size=(1, 1, 4, 4))
+    study.shares.register(Corner, lambda layer, window: np.array([[1.0, 0], [0, 0]]))
+    step = study.pool_step(model, "corner_1", x, (0, 1, 0))
+    assert step.y == np.nansum(step.window * step.shares) == pytest.approx(x[0, 0, 2, 0])
+    with pytest.raises(ValueError, match=r"study\.shares\.register\(Scale\)"):
+        study.pool_step(model, "scale_1", x, (0, 0, 0))
+
+
+def test_every_number_of_a_dense_layer_is_the_engines():
+    kernel, bias = (MODEL.params[f"hidden/{key}"] for key in ("kernel", "bias"))
+    for n, u in np.ndindex(2, 6):
+        step = study.dense_step(MODEL, "hidden", X, u, n)
+        np.testing.assert_allclose(step.inputs, FOUND["flatten_1"][n], rtol=1e-12)
+        np.testing.assert_array_equal(step.products, step.inputs * kernel[:, u])
+        assert step.bias == bias[u]
+        assert (step.z, step.y) == approx((FOUND["hidden"][n, u], FOUND["hidden/tanh"][n, u]))
+        assert step.sum + step.bias == pytest.approx(step.z, abs=1e-13)
+        assert sum(step.parts().values()) == pytest.approx(step.z, abs=1e-13)
+        assert f"{step.z:+.6f}" in str(step)
+        assert "tanh(z)" in str(step)
+
+
+def test_a_dense_layer_on_more_axes_takes_a_whole_place():
+    model = Sequential([Dense(2, input_shape=(3, 4))], seed=2)
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    step = study.dense_step(model, "dense_1", x, (2, 1), 1)
+    assert step.z == pytest.approx(x[1, 2] @ model.params["dense_1/kernel"][:, 1], rel=1e-6)
+
+
+def test_every_number_of_the_softmax_is_scipys_and_the_engines():
+    for n in range(len(X)):
+        step = study.softmax_step(MODEL, X, Y, n)
+        np.testing.assert_allclose(step.logits, FOUND["last"][n], rtol=1e-12)
+        np.testing.assert_allclose(step.probabilities, softmax(step.logits), rtol=1e-13)
+        np.testing.assert_allclose(step.probabilities, FOUND["last/softmax"][n], rtol=1e-13)
+        np.testing.assert_allclose(step.exps / step.sum, step.probabilities)
+        np.testing.assert_array_equal(step.target, Y[n])
+        assert step.loss == pytest.approx(-np.log(step.probabilities[Y[n].argmax()]))
+        np.testing.assert_allclose(step.difference, step.probabilities - Y[n], rtol=1e-13)
+        np.testing.assert_allclose(step.gradient, step.difference / len(X), rtol=1e-12, atol=1e-16)
+        np.testing.assert_allclose(step.slope @ step.jacobian, step.difference, rtol=1e-12, atol=1e-15)
+    losses = [study.softmax_step(MODEL, X, Y, n).loss for n in range(len(X))]
+    assert np.mean(losses) == pytest.approx(MODEL.evaluate(X, Y, verbose=0)[0], rel=1e-12)
+
+
+def test_the_jacobian_is_measured():
+    z = study.softmax_step(MODEL, X).logits
+    for j in range(4):
+        change = np.eye(4)[j] * 1e-6
+        slope = (softmax(z + change) - softmax(z - change)) / 2e-6
+        np.testing.assert_allclose(study.softmax_step(MODEL, X).jacobian[:, j], slope, atol=1e-9)
+
+
+def test_labels_and_logits_at_the_end_do_as_well():
+    from tinynet.losses import SparseCategoricalCrossentropy
+    model = Sequential([Dense(3, input_dim=2)], dtype="float64", seed=0)
+    model.compile(loss=SparseCategoricalCrossentropy(from_logits=True))
+    x, y = np.array([[1.0, -2], [3, 1]]), np.array([2, 0])
+    step = study.softmax_step(model, x, y, 1)
+    assert step.target.tolist() == [1, 0, 0]
+    np.testing.assert_allclose(step.gradient, (softmax(model(x)[1]) - [1, 0, 0]) / 2)
+    assert study.softmax_step(model, x).loss is None
+    assert "loss" not in str(study.softmax_step(model, x))
+
+
+def test_figures_are_saved(tmp_path):
+    study.pool_step(MODEL, "largest", X, (0, 0, 0)).plot(tmp_path / "pool.png")
+    study.dense_step(MODEL, "hidden", X, 3).plot(path=tmp_path / "dense.png")
+    figure = study.softmax_step(MODEL, X, Y).plot(tmp_path / "softmax.png")
+    assert {path.name for path in tmp_path.iterdir()} == {"pool.png", "dense.png", "softmax.png"}
+    bars = [[bar.get_width() for bar in ax.patches] for ax in figure.axes[:3]]
+    step = study.softmax_step(MODEL, X, Y)
+    np.testing.assert_array_equal(bars, [step.logits, step.probabilities, step.difference])
+
+
+def test_what_is_not_there_is_an_error_that_says_what_is():
+    with pytest.raises(ValueError, match=r"Unknown step 'frist'. Did you mean 'first'"):
+        study.conv_step(MODEL, "frist", X, (0, 0, 0))
+    with pytest.raises(ValueError, match=r"Expected a layer of Sequential, or the name of one of its steps: first"):
+        study.conv_step(MODEL, Conv2D(1, 1), X, (0, 0, 0))
+    with pytest.raises(ValueError, match=r"Expected at, an output pixel \(filter, row, column\) of first, an index "
+                                         r"into shape \(3, 5, 8\). Received: \(3, 0, 0\)"):
+        study.conv_step(MODEL, "first", X, (3, 0, 0))
+    with pytest.raises(ValueError, match="Expected a convolution"):
+        study.conv_step(MODEL, "hidden", X, (0, 0, 0))
+    with pytest.raises(ValueError, match="Expected a dense layer"):
+        study.dense_step(MODEL, "first", X, 0)
+    with pytest.raises(ValueError, match="Expected a pooling"):
+        study.pool_step(MODEL, "flatten_1", X, (0, 0, 0))
+    with pytest.raises(ValueError, match="Expected sample, an index into shape"):
+        study.dense_step(MODEL, "hidden", X, 0, sample=5)
+    with pytest.raises(ValueError, match="Expected a model that ends in softmax"):
+        study.softmax_step(Sequential([Flatten(input_shape=(2,))]), [[1, 2]])
+
+
+def test_the_average_counts_no_padding():
+    model = Sequential([AveragePool2D(2, strides=2, padding="same", input_shape=(1, 3, 3))], dtype="float64")
+    x = np.arange(9.0).reshape(1, 1, 3, 3)
+    assert study.pool_step(model, "average_pool2d_1", x, (0, 1, 1)).shares.tolist() == [[1, 0], [0, 0]]
+    assert study.pool_step(model, "average_pool2d_1", x, (0, 0, 1)).shares.tolist() == [[0.5, 0], [0.5, 0]]

@@ -1,0 +1,55 @@
+"""Looking inside a model: every number, forward and backward, as arrays, as text and as pictures.
+
+All of it works on any `Sequential`, and on layers of a reader's own. Nothing here changes a model's parameters; the
+functions named ``..._gradient`` but `input_gradient` leave their loss's gradients in ``grads``, to compare with.
+matplotlib is loaded when the first picture is drawn.
+"""
+
+from tinynet.study.activations import activations, input_gradient, plot_activations, plot_feature_maps
+from tinynet.study.compare import KernelComparison, compare_kernels
+from tinynet.study.conv_gradient import conv_gradient
+from tinynet.study.conv_step import ConvStep, conv_step
+from tinynet.study.costs import elementwise, im2col_size, multiply_adds, reach
+from tinynet.study.curves import plot_history
+from tinynet.study.dense_step import DenseStep, dense_gradient, dense_step
+from tinynet.study.pool_step import PoolStep, pool_gradient, pool_step, shares
+from tinynet.study.profile import Profile, StepProfile, profile
+from tinynet.study.softmax_step import SoftmaxStep, softmax_gradient, softmax_step
+from tinynet.study.surface import LossSurface, filters, loss_surface
+from tinynet.study.terms import GradientTerms
+from tinynet.study.trace import Trace
+
+__all__ = [
+    "ConvStep",
+    "DenseStep",
+    "GradientTerms",
+    "KernelComparison",
+    "LossSurface",
+    "PoolStep",
+    "Profile",
+    "SoftmaxStep",
+    "StepProfile",
+    "Trace",
+    "activations",
+    "compare_kernels",
+    "conv_gradient",
+    "conv_step",
+    "dense_gradient",
+    "dense_step",
+    "elementwise",
+    "filters",
+    "im2col_size",
+    "input_gradient",
+    "loss_surface",
+    "multiply_adds",
+    "plot_activations",
+    "plot_feature_maps",
+    "plot_history",
+    "pool_gradient",
+    "pool_step",
+    "profile",
+    "reach",
+    "shares",
+    "softmax_gradient",
+    "softmax_step",
+]

@@ -1,0 +1,140 @@
+"""What every step of a model makes of its input, and which way the input should change to move a logit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.study.drawing import PIXELS, Path, finish, grid, scale_of, show
+from tinynet.study.trace import Trace, check_place, untouched
+
+
+def activations(model: Any, x: Any) -> dict[str, np.ndarray]:
+    """Return the output of every step of a model, by its name, in order; dropout is off.
+
+    A layer with an activation is two steps, so its numbers are there before (``conv2d_1``) and after
+    (``conv2d_1/relu``) the nonlinearity; those of nested models are ``sequential_1/dense_1``, and so on.
+
+    Parameters
+    ----------
+    model : a `Sequential`.
+    x : samples (N, ...), cast as `predict` casts them.
+
+    >>> from tinynet import Sequential
+    >>> from tinynet.layers import Conv2D, Flatten
+    >>> model = Sequential([Conv2D(2, 3, activation="relu", input_shape=(1, 5, 5)), Flatten()])
+    >>> {name: output.shape for name, output in activations(model, np.zeros((4, 1, 5, 5))).items()}
+    {'conv2d_1': (4, 2, 3, 3), 'conv2d_1/relu': (4, 2, 3, 3), 'flatten_1': (4, 18)}
+    """
+    trace = Trace(model, x)
+    return {step.name: output for step, output in zip(trace.steps, trace.outputs, strict=True)}
+
+
+def input_gradient(model: Any, x: Any, target: Any = None) -> np.ndarray:
+    """Return d logit[target] / d x for every sample, of the shape of `x`: (N, C, H, W) for images.
+
+    The logits are what a final softmax is given, or the output of a model that ends without one. (The gradient of a
+    probability would vanish where the model is sure.) The layers' ``grads`` stay as they were.
+    Source: Simonyan, Vedaldi and Zisserman 2013, "Deep inside convolutional networks".
+
+    Parameters
+    ----------
+    target : a class for all samples, or one for each (N,); None takes each sample's largest logit.
+
+    Raises
+    ------
+    ValueError : if the logits are not (N, classes), or a target is not one of the classes.
+
+    >>> from tinynet import Sequential
+    >>> from tinynet.layers import Dense
+    >>> model = Sequential([Dense(2, kernel_initializer="ones", input_dim=3, activation="softmax")])
+    >>> input_gradient(model, np.zeros((1, 3)), target=1)
+    array([[1., 1., 1.]], dtype=float32)
+    """
+    with untouched(model):
+        trace = Trace(model, x)
+        logits = trace.logits
+        if logits.ndim != 2:
+            raise ValueError(f"input_gradient: expected a model with logits (N, classes). Received: {logits.shape}.")
+        samples, classes = logits.shape
+        target = logits.argmax(axis=1) if target is None else np.asarray(target)
+        known = target.dtype.kind in "iu" and np.isin(target, np.arange(classes)).all()
+        if target.shape not in ((), (samples,)) or not known:
+            raise ValueError(f"input_gradient: expected target as a class from 0 to {classes - 1}, or one for each of "
+                             f"{samples} samples. Received: {target.tolist()!r}.")
+        one_hot = np.zeros_like(logits)
+        one_hot[np.arange(samples), target] = 1
+        return trace.backward(one_hot, len(trace.steps) - trace.ends_in_probabilities)[0]
+
+
+def plot_feature_maps(maps: np.ndarray, title: str = "", path: Path | None = None) -> Any:
+    """Draw maps (C, H, W) in a grid, all to one scale; where they are signed, a line marks 0."""
+    maps = np.asarray(maps)
+    if maps.ndim != 3 or not maps.size:
+        raise ValueError(f"plot_feature_maps: expected the maps of one sample, (C, H, W). Received: {maps.shape}.")
+    columns = min(len(maps), 8)
+    rows = -(-len(maps) // columns)
+    figure, axes = grid(rows, columns, (1.15 * columns + 1, 1.25 * rows + 0.6))
+    for ax in axes.ravel()[len(maps):]:
+        ax.set_axis_off()
+    for number, (ax, image) in enumerate(zip(axes.ravel(), maps, strict=False)):
+        drawn = draw_map(ax, image, maps)
+        ax.set_title(number, fontsize=8, pad=2)
+    figure.colorbar(drawn, ax=list(axes.ravel()), shrink=0.9, label="value")
+    figure.suptitle(title)
+    return finish(figure, path)
+
+
+def plot_activations(model: Any, x: Any, sample: int = 0, path: Path | None = None) -> Any:
+    """Draw one sample's way through a model: a row for each step that makes images, up to 8 of its maps.
+
+    Each row has its own scale and colour bar: compare within a row. The numbers of the last step, if it makes a
+    vector, are bars.
+    """
+    trace = Trace(model, x)
+    sample, = check_place(sample, (len(trace.inputs[0]),), "a sample")
+    kept = [(step.name, out[sample]) for step, out in zip(trace.steps, trace.outputs, strict=True) if out.ndim == 4]
+    if trace.inputs[0].ndim == 4:
+        kept = [("input", trace.inputs[0][sample]), *kept]
+    last = trace.outputs[-1][sample]
+    if not kept and last.ndim != 1:
+        raise ValueError(f"plot_activations: expected a model that makes images or vectors. Received: {last.shape}.")
+    rows = len(kept) + (last.ndim == 1)
+    figure, axes = grid(rows, 1, (9, 1.35 * rows + 0.3))
+    for ax, (name, maps) in zip(axes[:, 0], kept, strict=False):
+        drawn = draw_map(ax, strip(maps[:8]), maps, pixels=name == "input")
+        count = f"8 of {len(maps)}" if len(maps) > 8 else len(maps)
+        ax.set_ylabel(f"{name}\nmaps: {count}\n{maps.shape[1]} x {maps.shape[2]}", rotation=0, ha="right", va="center",
+                      fontsize=8)
+        ax.spines[:].set_visible(False)
+        figure.colorbar(drawn, ax=ax, aspect=8, pad=0.01).ax.tick_params(labelsize=7)
+    if last.ndim == 1:
+        ax = axes[-1, 0]
+        ax.bar(np.arange(len(last)), last, color="0.3")
+        ax.axhline(0, color="black", linewidth=0.8)
+        ax.set_xlabel(f"unit of {trace.steps[-1].name}", fontsize=8)
+        ax.set_ylabel("probability" if trace.ends_in_probabilities else "output", fontsize=8)
+        if len(last) <= 20:
+            ax.set_xticks(np.arange(len(last)))
+        ax.tick_params(labelsize=8)
+    return finish(figure, path)
+
+
+def strip(maps: np.ndarray) -> np.ndarray:
+    """Lay up to 8 maps (C, H, W) side by side, a blank column between them, the places of missing ones blank."""
+    C, H, W = maps.shape
+    wide = np.full((H, 8, W + 1), np.nan)
+    wide[:, :C, :W] = maps.transpose(1, 0, 2)
+    return wide.reshape(H, 8 * (W + 1))[:, :-1]
+
+
+def draw_map(ax: Any, image: np.ndarray, scale: np.ndarray, pixels: bool = False) -> Any:
+    """Draw one image to the scale of a whole array: from 0 if it has nothing below, else around 0 with a line at 0."""
+    signed = bool(scale.min() < 0)
+    drawn = show(ax, image, scale_of(scale), signed)
+    if pixels and not signed:
+        drawn.set_cmap(PIXELS)
+    if signed and min(image.shape) > 1 and np.nanmin(image) < 0 < np.nanmax(image):
+        ax.contour(image, levels=[0], colors="black", linewidths=0.4)
+    return drawn

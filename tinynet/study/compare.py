@@ -1,0 +1,122 @@
+"""The same layer on each kernel set: the same numbers, at three speeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from tinynet import kernels
+from tinynet.layers.base import Layer
+from tinynet.study.drawing import Path, canvas, finish
+from tinynet.study.trace import untouched
+
+
+@dataclass(frozen=True)
+class KernelComparison:
+    """What a layer computed on each kernel set, beside the first of them; ``print`` shows a table, `plot` the times.
+
+    Attributes
+    ----------
+    layer : the layer, in words.
+    shape : of the samples it was given.
+    differences : ``{set: {array: max |difference| from the naive set's}}``; the arrays are ``y``, ``dx``, and those
+        of ``grads`` under ``d`` and their names.
+    largest : ``{array: max |number|}``, to judge the differences by.
+    forward_ms, backward_ms : ``{set: median milliseconds}``.
+    """
+
+    layer: str
+    shape: tuple[int, ...]
+    differences: dict[str, dict[str, float]]
+    largest: dict[str, float]
+    forward_ms: dict[str, float]
+    backward_ms: dict[str, float]
+
+    def __str__(self) -> str:
+        width = max(9, *(len(name) for name in self.largest)) + 2
+        head = f"{'':<8}{'fwd ms':>11}{'bwd ms':>11}" + "".join(f"{name:>{width}}" for name in self.largest)
+        lines = [f"{self.layer} on {self.shape}: time, and largest difference from naive", head]
+        lines += [f"{name:<8}{self.forward_ms[name]:>11.3f}{self.backward_ms[name]:>11.3f}"
+                  + "".join(f"{difference:>{width}.1e}" for difference in self.differences[name].values())
+                  for name in self.differences]
+        lines.append(f"{'largest number':<30}" + "".join(f"{size:>{width}.1e}" for size in self.largest.values()))
+        return "\n".join(lines)
+
+    def plot(self, ax: Any = None, path: Path | None = None) -> Any:
+        """Draw the times as bars, on a logarithmic scale."""
+        figure, ax = canvas(ax, (6, 3.2))
+        place = np.arange(len(self.forward_ms))
+        for offset, (label, times, grey) in zip((-0.2, 0.2), (("forward", self.forward_ms, "0.8"),
+                                                              ("backward", self.backward_ms, "0.35")), strict=True):
+            drawn = ax.barh(place + offset, list(times.values()), 0.38, color=grey, edgecolor="black", linewidth=0.6,
+                            label=label)
+            written = [f"{time:,.0f}" if time >= 100 else f"{time:.3g}" for time in times.values()]
+            ax.bar_label(drawn, written, padding=3, fontsize=8)
+        ax.set_xscale("log")
+        ax.set_yticks(place, list(self.forward_ms))
+        ax.invert_yaxis()
+        ax.margins(x=0.15)
+        ax.set_xlabel("milliseconds (median, logarithmic)")
+        ax.set_title(f"{self.layer} on {self.shape}", fontsize=10)
+        ax.legend(fontsize=8)
+        return finish(figure, path)
+
+
+def compare_kernels(layer: Layer, x: Any, repeats: int = 3) -> KernelComparison:
+    """Run a layer forward and backward on the naive, the im2col and the fast kernel set, and compare them.
+
+    The upstream gradient is random, the same for all; dropout is off. The naive set takes seconds where the others
+    take milliseconds: give it small images, or few. A model can be given too; ``grads`` stay as they were.
+
+    Parameters
+    ----------
+    layer : a layer that is built.
+    x : samples for it; floats as they are, so that float64 samples and weights compare in float64.
+    repeats : how often each is timed, after a run on one sample that is not; the median counts.
+
+    >>> from tinynet.layers import Conv2D
+    >>> layer = Conv2D(2, 3)
+    >>> layer.build((1, 6, 6), np.random.default_rng(0))
+    (2, 4, 4)
+    >>> comparison = compare_kernels(layer, np.ones((3, 1, 6, 6), np.float32))
+    >>> max(comparison.differences["fast"].values()) < 1e-5
+    True
+    """
+    x = np.asarray(x)
+    if not len(x) or repeats < 1:
+        raise ValueError(f"compare_kernels: expected samples, and repeats from 1. Received: {len(x)} and {repeats}.")
+    x = x if x.dtype.kind == "f" else x.astype(np.float32)
+    arrays: dict[str, dict[str, np.ndarray]] = {}
+    forward, backward = {}, {}
+    with untouched(layer):
+        for name in kernels.NAMES:
+            with kernels.use(name):
+                measure(layer, x[:1])
+                runs = [measure(layer, x) for _ in range(repeats)]
+            arrays[name] = runs[-1][0]
+            forward[name], backward[name] = 1000 * np.median([times for _, times in runs], axis=0)
+    reference = next(iter(arrays.values()))
+    differences = {name: {key: peak(array - reference[key]) for key, array in found.items()}
+                   for name, found in arrays.items()}
+    return KernelComparison(str(layer), x.shape, differences, {key: peak(array) for key, array in reference.items()},
+                            forward, backward)
+
+
+def measure(layer: Layer, x: np.ndarray) -> tuple[dict[str, np.ndarray], tuple[float, float]]:
+    """Run a layer once each way; return its arrays, and the seconds of the forward and of the backward."""
+    start = perf_counter()
+    y, backward = layer.forward(x)
+    forward = perf_counter() - start
+    dy = np.random.default_rng(0).normal(size=y.shape).astype(y.dtype)
+    start = perf_counter()
+    dx = backward(dy)
+    seconds = perf_counter() - start
+    return {"y": y, "dx": dx, **{f"d{key}": array for key, array in layer.grads.items()}}, (forward, seconds)
+
+
+def peak(array: np.ndarray) -> float:
+    """Return the largest magnitude, 0 of nothing."""
+    return float(np.abs(array).max(initial=0))

@@ -1,0 +1,110 @@
+"""The picture of one output pixel of a convolution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.study.drawing import PIXELS, Path, finish, grid, scale_of, show, write_numbers
+
+CHANNELS = 3                                                          # that are drawn, the strongest
+
+
+def draw(step: Any, path: Path | None = None) -> Any:
+    """Draw a `ConvStep`: a row for each of the strongest channels, and below them the sums and the matrix product."""
+    channels = step.strongest(CHANNELS)
+    figure, axes = grid(len(channels) + 1, 4, (11.5, 2.7 * len(channels) + 3.6),
+                        height_ratios=[2.7] * len(channels) + [3.2])
+    for row, c in zip(axes, channels, strict=False):
+        draw_channel(row, step, c)
+    for column, part in enumerate((step.image, step.patch, step.kernel, step.products)):
+        drawn = axes[0, column].images[0]
+        bar = figure.colorbar(drawn, ax=list(axes[:-1, column]), orientation="horizontal", shrink=0.8, aspect=25,
+                              pad=0.02)
+        bar.ax.tick_params(labelsize=7)
+        bar.set_label(f"all {len(part)} channels on this scale" if len(part) > 1 else "value", fontsize=7)
+    draw_sums(axes[-1, 0], step, channels)
+    draw_product(axes[-1, 1:], step)
+    f, p, q = step.at
+    shown = f": the {len(channels)} strongest of {len(step.patch)} channels" if len(step.patch) > CHANNELS else ""
+    figure.suptitle(f"{step.name}, filter {f}, output pixel ({p}, {q}){shown}", fontsize=11)
+    return finish(figure, path)
+
+
+def draw_channel(axes: np.ndarray, step: Any, c: int) -> None:
+    """Draw the image and the window on it, the patch, the kernel and the products of one channel."""
+    from matplotlib.patches import Rectangle
+
+    signed = bool(step.image.min() < 0)
+    image = show(axes[0], step.image[c], scale_of(step.image), signed)
+    top, left = step.rows[0] - 0.5, step.columns[0] - 0.5
+    axes[0].add_patch(Rectangle((left, top), step.columns[-1] + 0.5 - left, step.rows[-1] + 0.5 - top, fill=False,
+                                edgecolor="#D55E00", linewidth=2))
+    H, W = step.image.shape[1:]
+    axes[0].set(xlim=(min(-0.5, left) - 0.5, max(W - 0.5, step.columns[-1] + 0.5) + 0.5),
+                ylim=(max(H - 0.5, step.rows[-1] + 0.5) + 0.5, min(-0.5, top) - 0.5))
+    patch = show(axes[1], np.where(step.padding, np.nan, step.patch[c]), scale_of(step.image), signed)
+    for i, j in np.argwhere(step.padding):
+        axes[1].text(j, i, "0", ha="center", va="center", fontsize=7, color="0.5")
+    drawn = [image, patch, show(axes[2], step.kernel[c], scale_of(step.kernel)),
+             show(axes[3], step.products[c], scale_of(step.products))]
+    if not signed:
+        image.set_cmap(PIXELS)
+        patch.set_cmap(PIXELS)
+    for part in drawn[1:]:
+        if max(step.kernel.shape[1:]) <= 7:
+            write_numbers(part)
+    titles = (f"input, channel {c}", "patch" + (" (0: padding)" if step.padding.any() else ""), "kernel",
+              f"products: their sum is {step.channel_sums[c]:+.4f}")
+    for ax, title in zip(axes, titles, strict=True):
+        ax.set_title(title, fontsize=9)
+
+
+def draw_sums(ax: Any, step: Any, channels: list[int]) -> None:
+    """Draw how z comes about: the channels' sums, the bias, z, and the nonlinearity's y, as bars."""
+    bars = {f"channel {c}": step.channel_sums[c] for c in channels}
+    if len(step.patch) > len(channels):
+        bars[f"other {len(step.patch) - len(channels)} channels"] = np.delete(step.channel_sums, channels).sum()
+    bars |= {"bias": step.bias, "z: their sum": step.z}
+    if step.activation:
+        bars[f"y: {step.activation}(z)"] = step.y
+    drawn = ax.barh(list(bars), list(bars.values()), color=["black" if name[:2] in ("z:", "y:") else "0.6"
+                                                            for name in bars])
+    ax.bar_label(drawn, [f"{number:+.3f}" for number in bars.values()], padding=3, fontsize=8)
+    ax.invert_yaxis()
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.margins(x=0.35)
+    ax.tick_params(labelsize=8)
+    ax.locator_params(axis="x", nbins=4)
+    ax.set_xlabel("value", fontsize=8)
+    ax.set_title("the sums", fontsize=9)
+
+
+def draw_product(axes: np.ndarray, step: Any) -> None:
+    """Draw kernels @ columns = output, this pixel's row, column and cell framed."""
+    output = step.kernel_matrix.astype(np.float64) @ step.column_matrix
+    parts = ((step.kernel_matrix, f"im2col: kernels {step.kernel_matrix.shape}\nrow {step.kernel_row}, times",
+              "weight (c, i, j)", "filter"),
+             (step.column_matrix, f"columns {step.column_matrix.shape}\ncolumn {step.column_index}, is",
+              "output pixel p * Q + q", "weight (c, i, j)"),
+             (output, f"sums {output.shape}\ncell ({step.kernel_row}, {step.column_index}): {step.sum:+.3f}",
+              "output pixel p * Q + q", "filter"))
+    for ax, (matrix, title, across, down) in zip(axes, parts, strict=True):
+        signed = bool(matrix.min() < 0)
+        drawn = show(ax, matrix, scale_of(matrix), signed)
+        if not signed:
+            drawn.set_cmap(PIXELS)
+        ax.set_aspect("auto")
+        ax.set_xlabel(across, fontsize=8)
+        ax.set_ylabel(down, fontsize=8)
+        ax.set_title(title, fontsize=9)
+        ax.figure.colorbar(drawn, ax=ax, aspect=30, pad=0.02).ax.tick_params(labelsize=6)
+    mark = {"color": "#D55E00", "linewidth": 1.2}
+    rows, columns = step.kernel_matrix.shape[0], step.column_matrix.shape[1]
+    for ax in (axes[0], axes[2]):
+        for edge in (-0.5, 0.5) if rows > 1 else ():
+            ax.axhline(step.kernel_row + edge, **mark)
+    for ax in axes[1:]:
+        for edge in (-0.5, 0.5) if columns > 1 else ():
+            ax.axvline(step.column_index + edge, **mark)

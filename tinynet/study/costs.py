@@ -1,0 +1,93 @@
+"""What a layer costs and how far it sees: a rule for each type, and a place to add rules for one's own."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from math import prod
+
+from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Sigmoid, Softmax, Tanh
+from tinynet.layers.base import Shape
+from tinynet.layers.pooling import Pooling
+
+Axis = tuple[int, int] | None                        # how many cells an output sees, and how far the next one moves
+
+
+@singledispatch
+def multiply_adds(layer: Layer, input_shape: Shape, output_shape: Shape) -> int | None:
+    """Return how often a layer multiplies and adds for one sample; None if there is no rule for a layer with weights.
+
+    A rule for a layer of one's own is added with ``@study.multiply_adds.register``.
+
+    >>> multiply_adds(Dense(10), (128,), (10,))
+    1280
+    """
+    return None if layer.params else 0
+
+
+@multiply_adds.register
+def _(layer: Dense, input_shape: Shape, output_shape: Shape) -> int:
+    return input_shape[-1] * prod(output_shape)                          # every output sums over every input
+
+
+@multiply_adds.register
+def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
+    return input_shape[0] * prod(layer.windows.size) * prod(output_shape)     # every output sums over its window
+
+
+@singledispatch
+def im2col_size(layer: Layer, input_shape: Shape, output_shape: Shape) -> int:
+    """Return how many numbers im2col lays out for one sample, C * kh * kw * P * Q; 0 where it is not used."""
+    return 0
+
+
+@im2col_size.register
+def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
+    return input_shape[0] * prod(layer.windows.size) * prod(output_shape[1:])
+
+
+@singledispatch
+def reach(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis] | None:
+    """Return (window, stride) along the rows and along the columns of an image; None along an axis seen as a whole.
+
+    None for both together where there is no rule: then nothing is said of the receptive fields from there on. A rule
+    for a layer of one's own is added with ``study.reach.register(Mine, study.elementwise)``, or a function of its own.
+    """
+    return None
+
+
+def elementwise(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
+    """See nothing but the place itself: ReLU, dropout, scaling, ..."""
+    return (1, 1), (1, 1)
+
+
+def last_axis(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
+    """See all of the last axis: all of a vector, a row of an image."""
+    return (None, None) if len(input_shape) == 1 else ((1, 1), None)
+
+
+for alone in (ReLU, Sigmoid, Tanh, Dropout, Flatten):
+    reach.register(alone, elementwise)
+for joining in (Dense, Softmax):
+    reach.register(joining, last_axis)
+
+
+@reach.register(Conv2D)
+@reach.register(Pooling)
+def windows(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[Axis, Axis]:
+    """See a window."""
+    (rows, columns), (down, across) = layer.windows.reach(), layer.windows.strides
+    return (rows, down), (columns, across)
+
+
+def receptive_field(field: Axis, window: Axis) -> Axis:
+    """Return the (size, jump) of an output in cells of the model's input, from that of the layer's input.
+
+    ``size + (window - 1) * jump`` and ``jump * stride``. Source: Araujo, Norris and Sim 2019, "Computing receptive
+    fields of convolutional neural networks", equations 2 and 3.
+
+    >>> receptive_field((6, 2), (3, 1))          # 3 wide, on pooled 2 x 2, on 5 x 5
+    (10, 2)
+    """
+    if field is None or window is None:
+        return None
+    return field[0] + (window[0] - 1) * field[1], field[1] * window[1]

@@ -1,0 +1,63 @@
+"""What all figures have in common: they are made without a window, drawn to one scale, and saved if asked.
+
+matplotlib is loaded when the first figure is made, not before.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+SIGNED, POSITIVE, PIXELS = "RdBu_r", "viridis", "gray_r"       # colour maps: around 0, from 0 up, and digits
+Path = str | PathLike[str]
+
+
+def canvas(ax: Any = None, size: tuple[float, float] = (6, 4)) -> tuple[Any, Any]:
+    """Return (figure, axes): those given, or new ones of `size` inches."""
+    if ax is not None:
+        return ax.figure, ax
+    figure, axes = grid(1, 1, size)
+    return figure, axes[0, 0]
+
+
+def grid(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, np.ndarray]:
+    """Return a figure of `size` inches and its axes (rows, columns); `options` are those of ``Figure.subplots``."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(size, layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def finish(figure: Any, path: Path | None = None) -> Any:
+    """Save the figure if a path is given, and return it."""
+    if path is not None:
+        figure.savefig(path, dpi=110)
+    return figure
+
+
+def show(ax: Any, image: np.ndarray, limit: float, signed: bool = True) -> Any:
+    """Draw an image (H, W) without ticks, on the scale -limit to limit, or 0 to limit; return it for a colour bar."""
+    limit = limit or 1.0                                          # an image of zeros has no scale of its own
+    ax.set_xticks([])
+    ax.set_yticks([])
+    return ax.imshow(image, cmap=SIGNED if signed else POSITIVE, vmin=-limit if signed else 0, vmax=limit)
+
+
+def scale_of(*arrays: np.ndarray) -> float:
+    """Return the largest finite magnitude in the arrays: the common limit of a row of images."""
+    sizes = np.concatenate([np.abs(array).ravel() for array in arrays])
+    sizes = sizes[np.isfinite(sizes)]
+    return float(sizes.max()) if sizes.size else 0.0
+
+
+def write_numbers(image: Any, fontsize: float = 7) -> None:
+    """Write its number on each cell of an image that `show` drew, black or white, whichever can be read there."""
+    digits = int(np.clip(2 - np.floor(np.log10(image.norm.vmax)), 0, 5))          # three of the scale's largest number
+    for (row, column), number in np.ndenumerate(np.ma.filled(image.get_array(), np.nan)):
+        if np.isfinite(number):
+            red, green, blue, _ = image.cmap(image.norm(number))
+            colour = "white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.5 else "black"
+            image.axes.text(column, row, f"{round(float(number), digits) + 0.0:.{digits}f}", ha="center", va="center",
+                            fontsize=fontsize, color=colour)                      # + 0.0: no minus zeros

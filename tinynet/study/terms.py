@@ -1,0 +1,120 @@
+"""Where one gradient comes from: every product that it is the sum of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinynet.study.drawing import PIXELS, Path, finish, grid, scale_of, show
+
+SHOWN = 12                                            # terms that are written out, the largest of them
+
+
+@dataclass(frozen=True)
+class GradientTerms:
+    """One gradient as the sum of T products: an upstream gradient, times what it met on its way.
+
+    ``str()`` gives the largest products in numbers and the sum of the others; `plot` the same as bars.
+
+    Attributes
+    ----------
+    of : what the gradient is of: ``"conv2d_1/kernel[3, 0, 1, 2]"``.
+    names : what the two factors are called: ``("dy", "x")``.
+    left_at, right_at : (T, k) where each factor stands in its array.
+    left, right : (T,) the factors, in float64.
+    gradient : the engine's own number, from ``grads`` or from the gradient of the layer's input.
+    penalty : what a kernel's regularizer adds to the sum.
+    maps : images (rows, columns) of the two factors and of their products, where they form some: of one sample.
+    """
+
+    of: str
+    names: tuple[str, str]
+    left_at: np.ndarray
+    right_at: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    gradient: float
+    penalty: float = 0.0
+    maps: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def terms(self) -> np.ndarray:
+        """The products (T,)."""
+        return self.left * self.right
+
+    @property
+    def total(self) -> float:
+        """The sum of all terms, and of the penalty: `gradient`, to its rounding."""
+        return float(self.terms.sum() + self.penalty)
+
+    def largest(self, count: int = SHOWN) -> np.ndarray:
+        """Return the places of the largest terms, at most `count`; those that are 0 only if all fit in."""
+        order = np.argsort(-np.abs(self.terms), kind="stable")[:count]
+        return order if len(self.terms) <= count else order[self.terms[order] != 0]
+
+    def label(self, term: int) -> str:
+        """Write where a term came from: ``dy[0, 3, 5, 5] * x[0, 0, 6, 7]``."""
+        return " * ".join(f"{name}{at[term].tolist()}" for name, at in
+                          zip(self.names, (self.left_at, self.right_at), strict=True))
+
+    def rest(self, shown: np.ndarray) -> dict[str, float]:
+        """Name the terms that are not shown, and add them up; nothing if all of them are 0."""
+        others = np.delete(self.terms, shown)
+        return {f"the other {np.count_nonzero(others)} that are not 0": float(others.sum())} if others.any() else {}
+
+    def __str__(self) -> str:
+        shown = self.largest()
+        count = np.count_nonzero(self.terms)
+        lines = [f"d loss / d {self.of} is the sum of {len(self.terms)} terms {' * '.join(self.names)}, "
+                 f"{count} of them not 0:"]
+        width = max([len(self.label(k)) for k in shown] + [32])
+        lines += [f"  {self.label(k):<{width}} = {self.left[k]:+.4e} * {self.right[k]:+11.6f} = {self.terms[k]:+.6e}"
+                  for k in shown]
+        numbers = self.rest(shown)
+        if self.penalty:
+            numbers["the regularizer's part"] = self.penalty
+        numbers |= {"the sum of all": self.total, "the engine's gradient": self.gradient,
+                    "their difference": self.total - self.gradient}
+        return "\n".join(lines + [f"  {name:<{width + 30}} {number:+.6e}" for name, number in numbers.items()])
+
+    def plot(self, path: Path | None = None) -> Any:
+        """Draw the largest terms, the sum of the others, and the total as bars; above them the maps, if any."""
+        shown = self.largest()
+        bars = {self.label(k): float(self.terms[k]) for k in shown}
+        bars |= self.rest(shown)
+        if self.penalty:
+            bars["the regularizer's part"] = self.penalty
+        bars["sum of all: the gradient"] = self.total
+        rows = 2 if self.maps else 1
+        height = 0.24 * len(bars) + 1.1
+        figure, axes = grid(rows, max(1, len(self.maps)), (9, height + 3.0 * bool(self.maps)),
+                            height_ratios=[3.0, height][-rows:])
+        for ax, (title, image) in zip(axes[0], self.maps.items(), strict=False):
+            drawn = show(ax, image, scale_of(image), signed=bool(image.min() < 0))
+            if image.min() >= 0:
+                drawn.set_cmap(PIXELS)
+            drawn.axes.set_aspect("auto" if max(image.shape) > 3 * min(image.shape) else "equal")
+            ax.set_title(title, fontsize=9)
+            figure.colorbar(drawn, ax=ax, orientation="horizontal", pad=0.03, shrink=0.8).ax.tick_params(labelsize=7)
+        for spare in axes[-1][1:]:
+            spare.remove()
+        ax = axes[-1, 0]
+        if self.maps:
+            ax.set_subplotspec(ax.get_gridspec()[1, :])
+        place = np.arange(len(bars))
+        drawn_bars = ax.barh(place, list(bars.values()), color=["0.55"] * (len(bars) - 1) + ["black"])
+        ax.bar_label(drawn_bars, [f"{number:+.3g}" for number in bars.values()], padding=3, fontsize=8)
+        ax.set_yticks(place, list(bars), fontsize=8)
+        ax.invert_yaxis()
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.margins(x=0.15)
+        ax.tick_params(axis="x", labelsize=8)
+        ax.set_xlabel(f"part of d loss / d {self.of}", fontsize=9)
+        return finish(figure, path)
+
+
+def penalty_of(layer: Any, at: tuple[int, ...]) -> float:
+    """Return what a layer's regularizers add to the gradient of the weight at a place of its kernel."""
+    return sum(float(term.gradient(layer.params[key])[at]) for key, term in layer.penalties() if key == "kernel")
