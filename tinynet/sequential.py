@@ -230,9 +230,13 @@ class Sequential(Layer):
         """Overwrite the parameters with those in a file, if all names, shapes and dtypes fit; else change nothing."""
         saving.load_weights(self, path)
 
-    def summary(self, line_length: int = 65, print_fn: Callable[[str], object] = print) -> None:
-        """Print the layers, their output shapes and parameter counts, and the totals."""
+    def summary(self, line_length: int = 65, print_fn: Callable[[str], object] = print,
+                profile: bool = False) -> None:
+        """Print the layers, their output shapes and parameter counts, and the totals; and `study.profile`, if asked."""
         print_fn(summary(self, line_length))
+        if profile:
+            from tinynet import study
+            print_fn(str(study.profile(self)))
 
     # Training.
 

@@ -74,9 +74,9 @@ def draw_sums(ax: Any, step: Any, channels: list[int]) -> None:
     ax.bar_label(drawn, [f"{number:+.3f}" for number in bars.values()], padding=3, fontsize=8)
     ax.invert_yaxis()
     ax.axvline(0, color="black", linewidth=0.8)
-    ax.margins(x=0.35)
+    ax.margins(x=0.5)
     ax.tick_params(labelsize=8)
-    ax.locator_params(axis="x", nbins=4)
+    ax.locator_params(axis="x", nbins=3)
     ax.set_xlabel("value", fontsize=8)
     ax.set_title("the sums", fontsize=9)
 

@@ -81,7 +81,7 @@ class PoolStep:
         """Draw the image with the window on it, the window's pixels, and their shares."""
         from matplotlib.patches import Rectangle
 
-        figure, axes = grid(1, 3, (9, 3.3))
+        figure, axes = grid(1, 3, (9, 3.9))
         limit, signed = scale_of(self.image), bool(self.image.min() < 0)
         top, left = self.rows[0] - 0.5, self.columns[0] - 0.5
         parts = (self.image, self.window, self.shares)
@@ -93,7 +93,9 @@ class PoolStep:
             if part is not self.image and max(part.shape) <= 7:
                 write_numbers(drawn, fontsize=9)
             ax.set_title(title, fontsize=9)
-            figure.colorbar(drawn, ax=ax, shrink=0.75).ax.tick_params(labelsize=7)
+            figure.colorbar(drawn, ax=ax, orientation="horizontal", pad=0.05, shrink=0.8).ax.tick_params(labelsize=7)
+        for i, j in np.argwhere(np.isnan(self.window)):
+            axes[0, 1].text(j, i, "outside", ha="center", va="center", fontsize=8, color="0.5")
         axes[0, 0].add_patch(Rectangle((left, top), len(self.columns), len(self.rows), fill=False, linewidth=2,
                                        edgecolor="#D55E00", clip_on=False))
         c, p, q = self.at

@@ -97,7 +97,10 @@ class GradientTerms:
                 drawn.set_cmap(PIXELS)
             drawn.axes.set_aspect("auto" if max(image.shape) > 3 * min(image.shape) else "equal")
             ax.set_title(title, fontsize=9)
-            figure.colorbar(drawn, ax=ax, orientation="horizontal", pad=0.03, shrink=0.8).ax.tick_params(labelsize=7)
+            bar = figure.colorbar(drawn, ax=ax, orientation="horizontal", pad=0.03, shrink=0.8)
+            bar.formatter.set_powerlimits((-2, 3))                        # 2 and "1e-4", not 0.0002
+            bar.ax.locator_params(nbins=5)
+            bar.ax.tick_params(labelsize=7)
         for spare in axes[-1][1:]:
             spare.remove()
         ax = axes[-1, 0]
@@ -110,6 +113,9 @@ class GradientTerms:
         ax.invert_yaxis()
         ax.axvline(0, color="black", linewidth=0.8)
         ax.margins(x=0.15)
+        if not any(bars.values()):                                        # an axis of nothing has no scale
+            ax.set_xticks([0])
+            ax.set_title("every term is 0", fontsize=9)
         ax.tick_params(axis="x", labelsize=8)
         ax.set_xlabel(f"part of d loss / d {self.of}", fontsize=9)
         return finish(figure, path)
