@@ -118,6 +118,7 @@ def test_memory_in_use_is_never_handed_out_again():
     assert memory.empty((300, 300), np.dtype("float32")).ctypes.data != address      # the view still holds it
     del view
     both = [memory.empty((300, 300), np.dtype("float32")) for _ in range(2)]
+    assert both[0].ctypes.data != both[1].ctypes.data
     assert address in {array.ctypes.data for array in both}
 
 
