@@ -6,6 +6,7 @@ numbers stay the same: a fused step computes what its steps would have computed 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -35,14 +36,15 @@ def fuse(steps: list[Step]) -> list[Step]:
 
 def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> Callable | None:
     """Return a convolution, ReLU and max pooling as one, if the pooling windows neither overlap nor are padded."""
-    if pool.windows.padding != "valid" or pool.windows.size != pool.windows.strides or conv.windows.dilation != (1, 1):
+    side_by_side = pool.windows.padding == "valid" and pool.windows.size == pool.windows.strides
+    if not side_by_side or math.prod(pool.windows.size) > kernels.current().MOST_PLACES:
         return None
 
     def run(x: np.ndarray, training: bool = False):
         conv.check(x)
         k, windows, image = kernels.current(), conv.windows, x.shape[2:]
         pool.windows.output_size(windows.output_size(image))
-        moves = windows.strides, pool.windows.size
+        moves = windows.strides, windows.dilation, pool.windows.size
         kernel, bias = weights_of(conv, conv.filters)
         x = windows.pad(x, 0)
         y, winner = k.conv2d_relu_max_pool2d(x, kernel, bias, *moves)

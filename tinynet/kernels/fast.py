@@ -7,7 +7,9 @@ Besides the functions that every kernel set has, there are some that do the work
 import numpy as np
 
 from tinynet.kernels import im2col, loops
-from tinynet.kernels.conv_relu_pool import (  # noqa: F401  (part of this kernel set)
+from tinynet.kernels.conv import conv2d, conv2d_input_gradient, conv2d_kernel_gradient  # noqa: F401
+from tinynet.kernels.conv_relu_pool import (  # noqa: F401
+    MOST_PLACES,
     conv2d_relu_max_pool2d,
     conv2d_relu_max_pool2d_gradient,
 )
@@ -31,54 +33,6 @@ def matmul(a, b):
     y = empty((M, N), np.result_type(a, b))
     spread(lambda start, stop: np.matmul(a[start:stop], b, out=y[start:stop]), M, -(-M // 2))
     return y
-
-
-def conv2d(x, kernel, strides, dilation):
-    """Columns of a few samples at a time, multiplied while they are in the cache."""
-    dtype = np.result_type(x, kernel)
-    x, (F, C, kh, kw) = np.ascontiguousarray(x, dtype), kernel.shape
-    P, Q = windows(x.shape[2:], (kh, kw), strides, dilation)
-    kernel = np.ascontiguousarray(kernel, dtype).reshape(F, C * kh * kw)
-    y = empty((len(x), F, P, Q), dtype)
-
-    def work(start, stop):
-        columns = np.empty((stop - start, C, kh, kw, P, Q), dtype)
-        loops.im2col(x[start:stop], columns, strides, dilation)
-        np.matmul(kernel, as_matrices(columns), out=y[start:stop].reshape(stop - start, F, P * Q))
-    spread(work, len(x), piece(x, C * kh * kw * P * Q))
-    return y
-
-
-def conv2d_kernel_gradient(x, dy, kernel_size, strides, dilation):
-    """Sum dy @ columns.T over each piece of the batch, then over the pieces, always in the same order."""
-    dtype = np.result_type(x, dy)
-    x, (N, F, P, Q), (kh, kw) = np.ascontiguousarray(x, dtype), dy.shape, kernel_size
-    C = x.shape[1]
-    dy = np.ascontiguousarray(dy, dtype).reshape(N, F, P * Q)
-    samples = piece(x, C * kh * kw * P * Q)
-    partial = np.zeros((-(-N // samples), F, C * kh * kw), dtype)
-
-    def work(start, stop):
-        columns = np.empty((stop - start, C, kh, kw, P, Q), dtype)
-        loops.im2col(x[start:stop], columns, strides, dilation)
-        np.matmul(dy[start:stop], as_matrices(columns).swapaxes(1, 2)).sum(axis=0, out=partial[start // samples])
-    spread(work, N, samples)
-    return partial.sum(axis=0).reshape(F, C, kh, kw)
-
-
-def conv2d_input_gradient(dy, kernel, input_size, strides, dilation):
-    """Columns of gradients, kernel.T @ dy, added back onto the image while they are in the cache."""
-    dtype = np.result_type(dy, kernel)
-    (N, F, P, Q), (_, C, kh, kw) = dy.shape, kernel.shape
-    dy = np.ascontiguousarray(dy, dtype).reshape(N, F, P * Q)
-    kernel = kernel.astype(dtype, copy=False).reshape(F, C * kh * kw)
-    dx = np.zeros((N, C, *input_size), dtype)
-
-    def work(start, stop):
-        dcolumns = np.matmul(kernel.T, dy[start:stop]).reshape(stop - start, C, kh, kw, P, Q)
-        loops.col2im(dcolumns, dx[start:stop], strides, dilation)
-    spread(work, N, piece(dx, C * kh * kw * P * Q))
-    return dx
 
 
 def max_pool2d(x, pool_size, strides):
@@ -161,9 +115,3 @@ def half(numbers):
 def piece(x, numbers):
     """Say how many samples to take at a time, where one needs `numbers` numbers of room like those of `x`."""
     return max(1, min(-(-len(x) // 4), PIECE_BYTES // max(1, numbers * x.itemsize)))
-
-
-def as_matrices(columns):
-    """See columns (n, C, kh, kw, P, Q) as n matrices (C*kh*kw, P*Q)."""
-    n, C, kh, kw, P, Q = columns.shape
-    return columns.reshape(n, C * kh * kw, P * Q)
