@@ -20,18 +20,21 @@ def fuse(steps: list[Step]) -> list[Step]:
     """Return the steps, runs of them replaced by a fused one wherever a pattern fits."""
     if not getattr(kernels.current(), "fuses", False):
         return steps
-    fused: list[Step] = []
-    types = tuple(type(step.layer) for step in steps)             # exactly these: a subclass may differ
-    while len(types) > 0:
-        run, length = None, 1
-        for pattern, make in PATTERNS.items():
-            if types[:len(pattern)] == pattern and (run := make(*(step.layer for step in steps[:len(pattern)]))):
-                length = len(pattern)
-                break
-        name, layer, run_alone = steps[0]
-        fused.append(Step(name, layer, run or run_alone))
-        steps, types = steps[length:], types[length:]
+    fused, at = [], 0
+    while at < len(steps):
+        run, length = longest_run(steps, at)
+        fused.append(steps[at]._replace(run=run))
+        at += length
     return fused
+
+
+def longest_run(steps: list[Step], at: int) -> tuple[Callable, int]:
+    """Return what runs in place of the steps from `at` on, and of how many of them."""
+    for pattern, make in PATTERNS.get(type(steps[at].layer), ()):
+        some = [step.layer for step in steps[at:at + len(pattern)]]
+        if tuple(map(type, some)) == pattern and (run := make(*some)):        # exactly these: a subclass may differ
+            return run, len(pattern)
+    return steps[at].run, 1
 
 
 def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> Callable | None:
@@ -92,8 +95,8 @@ def weights_of(layer: Layer, outputs: int) -> tuple[np.ndarray, np.ndarray]:
     return kernel, layer.params.get("bias", np.zeros(outputs, kernel.dtype))
 
 
-PATTERNS: dict[tuple[type[Layer], ...], Callable[..., Callable | None]] = {
-    (Conv2D, ReLU, MaxPool2D): conv_relu_pool,
-    (Dense, ReLU): dense_relu,
-    (Dropout,): dropout,
+PATTERNS: dict[type[Layer], list[tuple[tuple[type[Layer], ...], Callable[..., Callable | None]]]] = {     # by the first
+    Conv2D: [((Conv2D, ReLU, MaxPool2D), conv_relu_pool)],
+    Dense: [((Dense, ReLU), dense_relu)],
+    Dropout: [((Dropout,), dropout)],
 }

@@ -58,7 +58,7 @@ def forward(x, weights, bias, y, kernel_size, strides, dilation):
     """Fill y (n, F, P, Q) with the convolutions of x (n, C, H, W)."""
     N, F, P, Q = y.shape
     image = np.empty((x.shape[2], x.shape[3], x.shape[1]), x.dtype)
-    windows = tiles.windows_of(image, kernel_size, strides, dilation)
+    windows, _ = tiles.windows_of(image, kernel_size, strides, dilation)
     rows = band(weights, bias, Q)
     z = np.empty((rows, Q, bias.shape[1]), x.dtype)
     for n in range(N):
@@ -74,12 +74,12 @@ def kernel_gradient(x, dy, dweights, kernel_size, strides, dilation):
     """Add to dweights (S, kh, R, F) what dy (n, F, P, Q) asks of the kernel that saw x (n, C, H, W)."""
     N, F, P, Q = dy.shape
     image = np.empty((x.shape[2], x.shape[3], x.shape[1]), x.dtype)
-    windows = tiles.windows_of(image, kernel_size, strides, dilation)
+    _, turned = tiles.windows_of(image, kernel_size, strides, dilation)
     dz = np.zeros((P, Q, dweights.shape[3]), x.dtype)
     for n in range(N):
         channels_last(x[n], image)
         channels_last(dy[n], dz)
-        tiles.add_kernel_gradient(windows, dz, dweights)
+        tiles.add_kernel_gradient(turned, dz, dweights)
 
 
 @compiled

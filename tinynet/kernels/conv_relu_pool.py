@@ -61,7 +61,7 @@ def forward(x, weights, bias, y, winner, kernel_size, strides, dilation, pool_ro
     N, F, P, Q = y.shape
     a, b = len(pool_rows), len(pool_columns)
     image = np.empty((x.shape[2], x.shape[3], x.shape[1]), x.dtype)
-    windows = tiles.windows_of(image, kernel_size, strides, dilation)[:, :Q * b]
+    windows = tiles.windows_of(image, kernel_size, strides, dilation)[0][:, :Q * b]
     rows = -(-conv.band(weights, bias, Q * b) // a)
     z, best = np.empty((rows * a, Q * b, bias.shape[1]), x.dtype), np.empty((rows, Q, bias.shape[1]), x.dtype)
     for n in range(N):
@@ -101,16 +101,16 @@ def backward(dy, winner, x, dweights, dbias, kernel_size, strides, dilation, poo
     _, C, H, W = x.shape
     a = len(pool_rows)
     image = np.empty((H, W, C), x.dtype)
-    windows = tiles.windows_of(image, kernel_size, strides, dilation)
+    _, turned_windows = tiles.windows_of(image, kernel_size, strides, dilation)
     upstream = np.zeros((P, Q, dweights.shape[3]), x.dtype)
-    dz = np.zeros((*windows.shape[:2], dweights.shape[3]), x.dtype)                # 0 for windows that pooling leaves out
+    dz = np.zeros((*turned_windows.shape[3:], dweights.shape[3]), x.dtype)              # 0 for windows that pooling leaves out
     dimage = np.empty((H, W, conv.lanes(C, x.itemsize)), x.dtype)
     for n in range(N):
         channels_last(x[n], image)
         channels_last(dy[n], upstream)
         for p in range(P):
             to_winners(upstream[p], winner[n, p], dz[p * a:], dbias, pool_rows, pool_columns)
-        tiles.add_kernel_gradient(windows, dz, dweights)
+        tiles.add_kernel_gradient(turned_windows, dz, dweights)
         if dx is not None:
             dimage[...] = 0
             tiles.add_input_gradient(dz, turned, dimage, strides, dilation)

@@ -19,19 +19,26 @@ from tinynet.kernels.threads import one_blas_thread, spread
 
 fuses = True                   # has functions for several steps at once
 
+TINY_PRODUCT = 8_000           # multiply-adds up to which BLAS takes one thread of its own accord
 SMALL_PRODUCT = 2_000_000      # multiply-adds below which waking a second thread costs more than it saves
 SMALL_UPDATE = 100_000         # numbers below which one thread passes over them all
 PIECE_BYTES = 1 << 20          # the columns of one piece of a batch: half of a common core's L2 cache
 
 
 def matmul(a, b):
-    """Multiply (M, K) by (K, N), half of the rows on each core."""
-    M, N = a.shape[0], b.shape[1]
-    if M * a.shape[1] * N < SMALL_PRODUCT:
-        with one_blas_thread:
-            return a @ b
+    """Multiply (M, K) by (K, N), half of the longer side of the product on each core."""
+    M, N, operations = a.shape[0], b.shape[1], a.size * b.shape[1]
+    if operations <= TINY_PRODUCT:
+        return a @ b
     y = empty((M, N), np.result_type(a, b))
-    spread(lambda start, stop: np.matmul(a[start:stop], b, out=y[start:stop]), M, -(-M // 2))
+    if M >= N:
+        def work(start, stop):
+            np.matmul(a[start:stop], b, out=y[start:stop])
+    else:
+        def work(start, stop):
+            np.matmul(a, b[:, start:stop], out=y[:, start:stop])
+    with one_blas_thread:
+        spread(work, max(M, N), -(-max(M, N) // (1 if operations < SMALL_PRODUCT else 2)))
     return y
 
 

@@ -121,7 +121,7 @@ class Tiling:
 
 @compiled
 def windows_of(image, kernel_size, strides, dilation):
-    """View an image (H, W, C) as its windows (P, Q, S, kh, R), without copying one of them.
+    """View an image (H, W, C) as its windows (P, Q, S, kh, R), and the same turned to (S, kh, R, P, Q); copy nothing.
 
     R numbers that lie side by side in the image are one line of a window: kw * C of them, S = 1; with gaps between the
     columns only the channels of one pixel do: R = C, S = kw.
@@ -130,7 +130,8 @@ def windows_of(image, kernel_size, strides, dilation):
     P, Q = (H - d * (kh - 1) - 1) // s + 1, (W - e * (kw - 1) - 1) // t + 1
     S, R = (1, kw * C) if e == 1 else (kw, C)
     row, pixel, number = image.strides
-    return as_strided(image, (P, Q, S, kh, R), (s * row, t * pixel, e * pixel, d * row, number))
+    return (as_strided(image, (P, Q, S, kh, R), (s * row, t * pixel, e * pixel, d * row, number)),
+            as_strided(image, (S, kh, R, P, Q), (e * pixel, d * row, number, s * row, t * pixel)))
 
 
 @compiled
@@ -149,14 +150,13 @@ def convolve(windows, weights, bias, z):
             for q in range(0, Q, rows):
                 some = slice(q, min(q + rows, Q))
                 c = z[p, some, filters]
-                tile(windows[p, some, 0], weight[0], bias[:, filters], c)
-                for s in range(1, S):
-                    tile(windows[p, some, s], weight[s], c, c)
+                for s in range(S):
+                    tile(windows[p, some, s], weight[s], bias[:, filters] if s == 0 else c, c)
 
 
 @compiled
-def add_kernel_gradient(windows, dz, dweights):
-    """Add to dweights (S, kh, R, F) windows (P, Q, S, kh, R) times dz (P, Q, F), summed over P and Q."""
+def add_kernel_gradient(turned, dz, dweights):
+    """Add to dweights (S, kh, R, F) the turned windows (S, kh, R, P, Q) times dz (P, Q, F)."""
     S, kh, R, F = dweights.shape
     rows, width = even(R), MOST_VECTORS * VECTOR_BYTES // dz.itemsize
     for f in range(0, F, width):
@@ -164,7 +164,7 @@ def add_kernel_gradient(windows, dz, dweights):
         for s, i in np.ndindex((S, kh)):
             for r in range(0, R, rows):
                 c = dweights[s, i, r:r + rows, f:f + width]
-                tile(windows[:, :, s, i, r:r + rows].transpose(2, 0, 1), upstream, c, c)
+                tile(turned[s, i, r:r + rows], upstream, c, c)
 
 
 @compiled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -148,12 +149,13 @@ class Step(NamedTuple):
 
 def steps_of(layer: Layer) -> list[Step]:
     """List a layer's steps; a forward that a subclass wrote anew counts for more than the steps it inherited."""
-    for cls in type(layer).__mro__:
-        if "steps" in vars(cls):
-            return layer.steps()
-        if "forward" in vars(cls):
-            break
-    return [Step("", layer, layer.forward)]
+    return layer.steps() if lists_steps(type(layer)) else [Step("", layer, layer.forward)]
+
+
+@cache
+def lists_steps(cls: type[Layer]) -> bool:
+    """Tell whether a class, or the nearest above it that has ``forward`` or ``steps``, has ``steps``."""
+    return "steps" in vars(next(base for base in cls.__mro__ if "steps" in vars(base) or "forward" in vars(base)))
 
 
 def run_steps(steps: Iterable[Step], x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:

@@ -67,10 +67,11 @@ class Windows:
         """Return how many windows fit the padded image: (rows, columns); none is a ValueError."""
         counts = []
         for n, k, s, d, pad in zip(image, self.size, self.strides, self.dilation, self.around(image), strict=True):
-            reach = d * (k - 1) + 1
-            hint = "; shapes are channels first, (C, H, W)" if min(image) <= 4 else ""
-            self.layer.expect(n + sum(pad) >= reach, f"an image no smaller than its window {self.reach()}{hint}", image)
-            counts.append((n + sum(pad) - reach) // s + 1)
+            reach, padded = d * (k - 1) + 1, n + sum(pad)
+            if padded < reach:
+                hint = "; shapes are channels first, (C, H, W)" if min(image) <= 4 else ""
+                self.layer.expect(False, f"an image no smaller than its window {self.reach()}{hint}", image)
+            counts.append((padded - reach) // s + 1)
         return counts[0], counts[1]
 
     def reach(self) -> Pair:
