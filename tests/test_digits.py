@@ -110,7 +110,9 @@ def save(path, brightness, mode):
 def test_every_kind_of_file_gives_the_same_digit(digits, mode, tmp_path):
     drawing = on_paper((IMAGES[0] > 0.5).astype(float), corner=(30, 20))
     save(tmp_path / "drawing.png", drawing, mode)
-    found = digits.normalise(digits.read_drawing(tmp_path / "drawing.png"))
+    read = digits.read_drawing(tmp_path / "drawing.png")
+    assert (read.min() >= 0, read.max()) == (True, pytest.approx(1))
+    found = digits.normalise(read)
     np.testing.assert_allclose(found.image, digits.normalise(drawing).image, atol=0.01)
 
 
