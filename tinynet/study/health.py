@@ -11,6 +11,8 @@ import numpy as np
 
 from tinynet.layers import Layer, ReLU
 from tinynet.study.drawing import Path
+from tinynet.study.findings import findings
+from tinynet.study.health_figure import plot_health
 from tinynet.study.trace import Trace, untouched
 
 EXPONENTS = np.linspace(-16, 4, 81)                          # of the bins for gradients: a quarter of a decade each
@@ -92,7 +94,6 @@ class Health:
     @property
     def findings(self) -> list[str]:
         """What is conspicuous, a sentence each: see `tinynet.study.findings`."""
-        from tinynet.study.findings import findings
         return findings(self)
 
     def __str__(self) -> str:
@@ -108,7 +109,6 @@ class Health:
 
     def plot(self, path: Path | None = None) -> Any:
         """Draw the histograms of outputs, of their gradients, and of the parameters' gradients, a row for each step."""
-        from tinynet.study.health_figure import plot_health
         return plot_health(self, path)
 
 
@@ -165,12 +165,8 @@ def health(model: Any, x: Any, y: Any) -> Health:
         copy.deepcopy(model.optimizer).update(updated, grads)
         steps = [step_health(step, output, gradients[k] if k < len(gradients) else None)
                  for k, (step, output) in enumerate(zip(trace.steps, trace.outputs, strict=True))]
-        parameters = []
-        for key, array in model.params.items():
-            norm = length(array)
-            change = length(updated[key] - array) if key in updated else None
-            ratio = change if not change else change / norm if norm else np.inf
-            parameters.append(ParameterHealth(key, array.shape, norm, magnitudes(grads[key]), length(grads[key]), ratio))
+        parameters = [parameter_health(key, array, grads[key], updated.get(key))
+                      for key, array in model.params.items()]
     return Health(len(trace.inputs[0]), steps, parameters)
 
 
@@ -180,9 +176,20 @@ def step_health(step: Any, output: np.ndarray, gradient: np.ndarray | None) -> S
     silent = (output == 0).all(axis=tuple(a for a in range(output.ndim) if a != axis))
     finite = output[np.isfinite(output)]
     return StepHealth(
-        step.name, bool(step.layer.params) and "/" not in step.name, output.shape[axis], float((output == 0).mean()), float(silent.mean()) if rectifies(step.layer) else None,
+        step.name, bool(step.layer.params), output.shape[axis], float((output == 0).mean()),
+        float(silent.mean()) if rectifies(step.layer) else None,
         Histogram(*np.histogram(finite, bins=40)), None if gradient is None else magnitudes(gradient),
         None if gradient is None else length(gradient))
+
+
+def parameter_health(name: str, value: np.ndarray, gradient: np.ndarray,
+                     updated: np.ndarray | None) -> ParameterHealth:
+    """Measure one parameter's gradient, and its update."""
+    norm, ratio = length(value), None
+    if updated is not None:
+        change = length(updated - value)
+        ratio = change / norm if norm else np.inf if change else 0.0
+    return ParameterHealth(name, value.shape, norm, magnitudes(gradient), length(gradient), ratio)
 
 
 def magnitudes(gradient: np.ndarray) -> Histogram:

@@ -69,29 +69,23 @@ class Misclassified:
         rows = -(-shown // columns)
         figure, axes = grid(2 * rows, columns, (1.25 * columns + 0.7, 1.9 * rows + 0.6),
                             height_ratios=[3, 1.3] * rows)
-        limit, signed = scale_of(self.x[:shown]), bool(self.x[:shown].min() < 0)
-        K = self.probabilities.shape[1]
         for ax in axes.ravel():
             ax.set_axis_off()
-        for k, p in enumerate(self.probabilities[:shown]):
+        limit, signed = scale_of(self.x[:shown]), bool(self.x[:shown].min() < 0)
+        for k in range(shown):
             row, column = divmod(k, columns)
-            upper, lower = axes[2 * row, column], axes[2 * row + 1, column]
-            drawn = show(upper, self.x[k, 0], limit, signed)
+            image, bars = axes[2 * row, column], axes[2 * row + 1, column]
+            drawn = show(image, self.x[k, 0], limit, signed)
             if not signed:
                 drawn.set_cmap(PIXELS)
-            upper.set_axis_on()
-            upper.set_title(f"{self.true[k]} \u2192 {self.predicted[k]} ({p[self.predicted[k]]:.2f})", fontsize=9, pad=3)
-            upper.set_xlabel(f"sample {self.indices[k]}", fontsize=6, labelpad=1)
-            lower.set_axis_on()
-            lower.axvspan(self.true[k] - 0.5, self.true[k] + 0.5, color="0.85")
-            lower.bar(np.arange(K), p, 0.8, color="0.25")
-            lower.set_xlim(-0.7, K - 0.3)
-            lower.set_ylim(0, 1)
-            lower.set_yticks([0, 1], [0, 1] if column == 0 else ["", ""], fontsize=6)
-            lower.set_xticks(np.arange(K) if K <= 10 else [], np.arange(K) if K <= 10 else [], fontsize=5)
-            lower.tick_params(length=1.5, pad=1)
-        figure.suptitle(f"{shown} of {len(self):,} mistakes in {self.total:,} samples, the surest first: "
-                        f"true \u2192 predicted (its probability)\nbars: the probability of each class; shaded: the true one",
+            image.set_title(f"{self.true[k]} \u2192 {self.predicted[k]} ({self.confidence[k]:.2f})", fontsize=9, pad=3)
+            image.set_xlabel(f"sample {self.indices[k]}", fontsize=6, labelpad=1)
+            draw_bars(bars, self.probabilities[k], self.true[k])
+            image.set_axis_on()
+            bars.set_axis_on()
+            bars.set_yticks([0, 1], [0, 1] if column == 0 else ["", ""], fontsize=6)
+        figure.suptitle(f"{shown} of {len(self):,} mistakes in {self.total:,} samples, the surest first: true \u2192 "
+                        f"predicted (its probability)\nbars: the probability of each class; shaded: the true one",
                         fontsize=9)
         return finish(figure, path)
 
@@ -120,3 +114,14 @@ def misclassified(model: Any, x: Any, y: Any) -> Misclassified:
     wrong = np.flatnonzero(found.predicted != found.true)
     wrong = wrong[np.argsort(-p[wrong, found.predicted[wrong]], kind="stable")]
     return Misclassified(len(x), wrong, x[wrong], found.true[wrong], found.predicted[wrong], p[wrong])
+
+
+def draw_bars(ax: Any, probabilities: np.ndarray, true: int) -> None:
+    """Draw the probabilities (K,) of all classes, the place of the true one shaded."""
+    classes = np.arange(len(probabilities))
+    ax.axvspan(true - 0.5, true + 0.5, color="0.85")
+    ax.bar(classes, probabilities, 0.8, color="0.25")
+    ax.set(xlim=(-0.7, len(classes) - 0.3), ylim=(0, 1))
+    shown = classes if len(classes) <= 10 else []
+    ax.set_xticks(shown, shown, fontsize=5)
+    ax.tick_params(length=1.5, pad=1)
