@@ -6,12 +6,17 @@ matplotlib is loaded when the first picture is drawn.
 """
 
 from tinynet.study.activations import activations, input_gradient, plot_activations, plot_feature_maps
+from tinynet.study.calibration import Calibration, calibration
 from tinynet.study.compare import KernelComparison, compare_kernels
+from tinynet.study.confusion import Confusion, confusion
 from tinynet.study.conv_gradient import conv_gradient
 from tinynet.study.conv_step import ConvStep, conv_step
 from tinynet.study.costs import elementwise, im2col_size, multiply_adds, reach
 from tinynet.study.curves import plot_history
 from tinynet.study.dense_step import DenseStep, dense_gradient, dense_step
+from tinynet.study.health import Health, Histogram, ParameterHealth, StepHealth, health, rectifies
+from tinynet.study.health_recorder import HealthRecorder
+from tinynet.study.misclassified import Misclassified, misclassified
 from tinynet.study.pool_step import PoolStep, pool_gradient, pool_step, shares
 from tinynet.study.profile import Profile, StepProfile, profile
 from tinynet.study.softmax_step import SoftmaxStep, softmax_gradient, softmax_step
@@ -20,27 +25,39 @@ from tinynet.study.terms import GradientTerms
 from tinynet.study.trace import Trace
 
 __all__ = [
+    "Calibration",
+    "Confusion",
     "ConvStep",
     "DenseStep",
     "GradientTerms",
+    "Health",
+    "HealthRecorder",
+    "Histogram",
     "KernelComparison",
     "LossSurface",
+    "Misclassified",
+    "ParameterHealth",
     "PoolStep",
     "Profile",
     "SoftmaxStep",
+    "StepHealth",
     "StepProfile",
     "Trace",
     "activations",
+    "calibration",
     "compare_kernels",
+    "confusion",
     "conv_gradient",
     "conv_step",
     "dense_gradient",
     "dense_step",
     "elementwise",
     "filters",
+    "health",
     "im2col_size",
     "input_gradient",
     "loss_surface",
+    "misclassified",
     "multiply_adds",
     "plot_activations",
     "plot_feature_maps",
@@ -49,6 +66,7 @@ __all__ = [
     "pool_step",
     "profile",
     "reach",
+    "rectifies",
     "shares",
     "softmax_gradient",
     "softmax_step",
