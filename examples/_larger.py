@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from tinynet import Sequential, load_model
+from tinynet import Sequential, load_model, study
+from tinynet.callbacks import History
 from tinynet.datasets import mnist
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from tinynet.utils import set_random_seed, to_categorical
@@ -45,19 +48,54 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
                         help="a saved model; without it the larger CNN is trained, and kept for next time")
 
 
-def trained(args: argparse.Namespace) -> Sequential:
-    """Load the model that the command line names, else the one that was saved before, else train it and save it."""
-    kept = args.figures / "larger_cnn.safetensors"
-    if args.model or kept.exists():
-        print(f"Model: {args.model or kept}" + ("" if args.model else ", trained before; delete it to train anew"))
-        try:
-            return load_model(args.model or kept)
-        except (OSError, ValueError) as error:
-            sys.exit(f"The model cannot be loaded. {error}")
-    print(f"Training the larger CNN, {args.epochs} epochs; it is then kept in {kept}.")
-    model = untrained(args.seed)
+class Trained(NamedTuple):
+    """The model, and what is known of its training; None where that was not kept."""
+
+    model: Sequential
+    before: Sequential | None              # as it was before training
+    history: History | None                # loss and accuracy, epoch by epoch
+    health: study.HealthRecorder | None    # gradients, dead units and updates, on 500 test images
+
+
+def trained(args: argparse.Namespace) -> Trained:
+    """Load the model that the command line names, else the one that was kept before, else train it and keep it."""
+    file = args.model or args.figures / "larger_cnn.safetensors"
+    if not args.model and not file.exists():
+        print(f"Training the larger CNN, {args.epochs} epochs; it is then kept in {file}.")
+        return train(args, file)
+    print(f"Model: {file}" + ("" if args.model else ", trained before; delete it to train anew"))
+    try:
+        return load(file)
+    except (OSError, ValueError) as error:
+        sys.exit(f"The model cannot be loaded. {error}")
+
+
+def train(args: argparse.Namespace, file: Path) -> Trained:
+    """Train the model, and keep in files with almost the same name what it was before, and how training went."""
     x_train, y_train, x_test, y_test = images(args.limit)
-    model.fit(x_train, y_train, validation_data=(x_test, y_test), epochs=args.epochs, batch_size=args.batch_size)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    model.save(kept)
-    return model
+    file.parent.mkdir(parents=True, exist_ok=True)
+    model, before, health = untrained(args.seed), untrained(args.seed), study.HealthRecorder(x_test[:500], y_test[:500])
+    history = model.fit(x_train, y_train, validation_data=(x_test, y_test), epochs=args.epochs,
+                        batch_size=args.batch_size, callbacks=[health])
+    before.save(untrained_file(file))
+    states = {"history": history.get_state(), "health": health.get_state()}
+    file.with_suffix(".json").write_text(json.dumps(states, default=lambda array: array.tolist()))
+    model.save(file)                       # last: where it is, the others are
+    return Trained(model, before, history, health)
+
+
+def load(file: Path) -> Trained:
+    """Load the model, and what was kept beside it."""
+    model = load_model(file)
+    if not file.with_suffix(".json").exists():
+        return Trained(model, None, None, None)
+    states = json.loads(file.with_suffix(".json").read_text())
+    history, health = History(), study.HealthRecorder(None, None)
+    history.set_state(states["history"])
+    health.set_state(states["health"])
+    return Trained(model, load_model(untrained_file(file)), history, health)
+
+
+def untrained_file(file: Path) -> Path:
+    """Name the file of the model as it was before training."""
+    return file.with_name(f"{file.stem}_untrained{file.suffix}")

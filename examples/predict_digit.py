@@ -45,7 +45,7 @@ image = resize(drawing, 28, 28) if args.no_normalise else digit.image
 # The probabilities sum to 1 whatever is drawn: a model of ten digits cannot say "this is none of them".
 
 # %%
-model = trained(args)
+model = trained(args).model
 x = image[None, None].astype("float32")                # (1, 1, 28, 28): one sample, one channel
 probabilities = model.predict(x)[0]
 for label, probability in enumerate(probabilities):
