@@ -14,8 +14,9 @@ from tinynet.study.conv_step import ConvStep, conv_step
 from tinynet.study.costs import elementwise, im2col_size, multiply_adds, reach
 from tinynet.study.curves import plot_history
 from tinynet.study.dense_step import DenseStep, dense_gradient, dense_step
-from tinynet.study.health import Health, Histogram, ParameterHealth, StepHealth, health, rectifies
+from tinynet.study.health import Health, ParameterHealth, StepHealth, health, rectifies
 from tinynet.study.health_recorder import HealthRecorder
+from tinynet.study.histogram import Histogram
 from tinynet.study.misclassified import Misclassified, misclassified
 from tinynet.study.pool_step import PoolStep, pool_gradient, pool_step, shares
 from tinynet.study.profile import Profile, StepProfile, profile
