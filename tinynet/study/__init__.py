@@ -27,6 +27,7 @@ from tinynet.study.fields import padding
 from tinynet.study.grad_cam import grad_cam
 from tinynet.study.health import Health, Histogram, ParameterHealth, StepHealth, health, rectifies
 from tinynet.study.health_recorder import HealthRecorder
+from tinynet.study.histogram import Histogram
 from tinynet.study.kernels_figure import plot_filters
 from tinynet.study.maximise import Maximised, maximise
 from tinynet.study.misclassified import Misclassified, misclassified
