@@ -25,7 +25,7 @@ from tinynet.study.dense_step import DenseStep, dense_gradient, dense_step
 from tinynet.study.exciting import ExcitingPatches, exciting_patches
 from tinynet.study.fields import padding
 from tinynet.study.grad_cam import grad_cam
-from tinynet.study.health import Health, Histogram, ParameterHealth, StepHealth, health, rectifies
+from tinynet.study.health import Health, ParameterHealth, StepHealth, health, rectifies
 from tinynet.study.health_recorder import HealthRecorder
 from tinynet.study.histogram import Histogram
 from tinynet.study.kernels_figure import plot_filters
