@@ -30,6 +30,16 @@ def grid(rows: int, columns: int, size: tuple[float, float], **options: Any) -> 
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
+def panels(count: int, widest: int) -> tuple[int, int]:
+    """Return (rows, columns) for so many panels, at most `widest` in a row, and the rows as full as they can be.
+
+    >>> panels(10, 8), panels(3, 8)
+    ((2, 5), (1, 3))
+    """
+    rows = -(-count // widest)
+    return rows, -(-count // rows)
+
+
 def finish(figure: Any, path: Path | None = None) -> Any:
     """Save the figure if a path is given, and return it."""
     if path is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinynet.data import as_samples
 from tinynet.layers.base import Layer
-from tinynet.study.drawing import Path, finish, grid, mosaic, show_dotted
+from tinynet.study.drawing import Path, finish, grid, mosaic, panels, show_dotted
 from tinynet.study.fields import cells, check_images, fields_at
 from tinynet.study.trace import Trace, check_place
 from tinynet.study.windowed import take
@@ -54,8 +54,7 @@ class ExcitingPatches:
         All are drawn to one scale; of images of several channels the mean is drawn.
         """
         K, count, C, h, w = self.patches.shape
-        across, columns = int(np.ceil(np.sqrt(count))), min(K, 6)
-        rows = -(-K // columns)
+        across, (rows, columns) = int(np.ceil(np.sqrt(count))), panels(K, 6)
         height = 1.36 * h / w * -(-count // across) / across + 0.2
         figure, axes = grid(rows, columns, (max(4.5, 1.5 * columns + 1), max(1.8, height * rows) + 0.5))
         pictures = self.patches.mean(axis=2)                                           # (K, count, h, w)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.layers.base import Layer
-from tinynet.study.drawing import Path, finish, grid, show_dotted
+from tinynet.study.drawing import Path, finish, grid, panels, show_dotted
 from tinynet.study.fields import cells, check_images, fields_at
 from tinynet.study.trace import Trace, check_place, untouched
 
@@ -38,8 +38,7 @@ class Maximised:
         """Draw the part of each image that its unit sees, all to one scale; of several channels their mean."""
         rows, columns = (np.flatnonzero(self.seen.any(axis=axis)) for axis in (1, 0))
         cut = self.images[:, :, rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1].mean(axis=1)
-        across = min(len(cut), 8)
-        down = -(-len(cut) // across)
+        down, across = panels(len(cut), 8)
         figure, axes = grid(down, across, (max(4.5, 1.3 * across + 1.2), 1.4 * down + 0.5))
         for ax in axes.ravel()[len(cut):]:
             ax.set_axis_off()

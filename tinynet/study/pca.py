@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.layers.base import Layer
-from tinynet.study.drawing import Path, finish, grid
+from tinynet.study.drawing import Path, finish, grid, panels
 from tinynet.study.trace import Trace
 
 
@@ -90,9 +90,8 @@ def plot_pca(found: Mapping[str, PrincipalComponents], labels: Any = None, path:
     found : what `pca` returned.
     labels : (N,) whole numbers, to mark the samples with; None marks them with dots.
     """
-    columns = min(len(found), 4)
-    rows = -(-len(found) // columns)
-    figure, axes = grid(rows, columns, (3 * columns, 3 * rows))
+    rows, columns = panels(len(found), 4)
+    figure, axes = grid(rows, columns, (3.2 * columns, 3.2 * rows))
     for ax in axes.ravel()[len(found):]:
         ax.set_axis_off()
     for ax, (name, part) in zip(axes.ravel(), found.items(), strict=False):
