@@ -141,7 +141,7 @@ PAGE = Template("""<!DOCTYPE html>
   :root { --ink: #ddd; --paper: #1b1c1e; --line: #44464a; --code: #27292c; --accent: #ffa45c; }
 }
 body { color: var(--ink); background: var(--paper); font: 17px/1.55 Georgia, "DejaVu Serif", serif;
-       max-width: 62rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+       max-width: 70rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 h1, h2, h3, nav, summary { font-family: system-ui, "DejaVu Sans", sans-serif; line-height: 1.25; }
 h1 { font-size: 1.9rem; margin: 0.5rem 0; }
 h2 { font-size: 1.45rem; margin: 4rem 0 0.5rem; padding-top: 1rem; border-top: 3px solid var(--accent); }

@@ -27,23 +27,24 @@ if [p.shape for p in model.params.values()] != [p.shape for p in untrained(args.
 before = before or untrained(args.seed)
 
 # %% [markdown]
-# Two digits are looked at closely: one that the model gets right, and the one that it gets most wrong. Gradients
-# are shown on the second: where the model is right and sure, next to nothing flows back.
+# Two digits are looked at closely: the one that the model is surest of, and of those that it gets wrong the one that
+# it is least sure of. Gradients are shown on the second: where the model is right and sure, next to nothing flows back.
 
 # %%
-labels = y_test.argmax(axis=1)
-of_right_class = model.predict(x_test)[np.arange(len(labels)), labels]
-easy, hard = of_right_class.argmax(), of_right_class.argmin()
+mistakes = study.misclassified(model, x_test, y_test)                   # the surest first
+confidence = model.predict(x_test).max(axis=1)
+confidence[mistakes.indices] *= -1
+easy, hard = confidence.argmax(), mistakes.indices[-1] if len(mistakes) else confidence.argmin()
 x, y = x_test[[easy]], y_test[[easy]]
 hard_x, hard_y = x_test[[hard]], y_test[[hard]]
-mistakes = study.misclassified(model, x_test, y_test)
+labels = y_test.argmax(axis=1)
 
 tour = Tour()
 
 
 # %%
 tour.chapter("Forward: how an image becomes ten probabilities", """Layer by layer, from pixels to an answer. The digit
-is the one of the test images of which the model is surest.""")
+is the one of which the model is surest, of all test images.""")
 
 
 @tour.stop("A digit on its way through the model")
@@ -126,7 +127,7 @@ def one_dense_unit():
 @tour.stop("From logits to probabilities")
 def softmax():
     """The ten logits, the probabilities that the softmax makes of them, the slope with which the way back begins, and
-    the softmax's Jacobian; of the digit that the model gets most wrong.
+    the softmax's Jacobian; of a digit that the model gets wrong, undecided between several.
 
     The slope is `p - t`, probabilities less targets: it pulls the right class up with the force that is missing there,
     and pushes the others down by what they have too much. If the answer were right and sure, all of it would be 0.
@@ -138,7 +139,7 @@ def softmax():
 
 # %%
 tour.chapter("Backward: where a gradient comes from", """A gradient is a sum of products, and each can be named. All are
-those of the digit that the model gets most wrong; their sums are the numbers in the engine's `grads`.""")
+those of the undecided digit just seen; their sums are the numbers in the engine's `grads`.""")
 
 
 @tour.stop("The gradient of a logit")
@@ -146,7 +147,8 @@ def gradient_of_a_logit():
     """The chain rule at the softmax: the slope of the loss at each probability, times that of the probability at the
     logit of the right class.
 
-    All terms but one are 0, since the loss looks at the right class alone. What remains is `p - t`.
+    All terms but one are 0, since the loss looks at the right class alone. What remains is `p - t`, the number for this
+    class in the figure before.
     """
     terms = study.softmax_gradient(model, hard_x, hard_y, logit=hard_y[0].argmax())
     print(terms)
@@ -300,7 +302,8 @@ def exciting_patches():
 def deeper_exciting_patches():
     """The same for the second convolution, whose filters see 14 x 14 pixels after the first pooling and both kernels.
 
-    They answer to parts of digits: ends, bends, crossings. Some answer to one thing in several shapes.
+    They answer to parts of digits: ends, bends, crossings. A filter whose largest output is below 0 is dead: the ReLU
+    cuts off all that it will ever find.
     """
     return study.exciting_patches(model, "conv2d_2", x_test[:1000]).plot()
 
@@ -359,29 +362,33 @@ def why_right():
     The plain gradient is scattered: a small change of a pixel says little of the whole. Integrated gradients sum to
     the logit, so they can be read as parts of it; occlusion hides pixels and asks again.
     """
-    return study.plot_attributions(x[0], attributions(x, target=y[0].argmax()))
+    digit = y[0].argmax()
+    return study.plot_attributions(x[0], attributions(x, digit), f"what speaks for a {digit}")
 
 
-@tour.stop("What speaks for the wrong answer")
+@tour.stop("What speaks for the wrong answer", when=len(mistakes) > 0)
 def why_wrong():
-    """The same for the digit that the model gets most wrong, and for the answer that it gave.
+    """The same for the undecided digit, and for the wrong answer that the model gave.
 
     Look for the part that the model took for a part of another digit: it is the part in red.
     """
-    return study.plot_attributions(hard_x[0], attributions(hard_x, target=None))
+    answer = model.predict(hard_x)[0].argmax()
+    return study.plot_attributions(hard_x[0], attributions(hard_x, answer), f"what speaks for a {answer}")
 
 
-@tour.stop("What speaks for the answer that would have been right")
+@tour.stop("What speaks for the answer that would have been right", when=len(mistakes) > 0)
 def why_not_right():
     """The same digit, and the attributions for the class that it belongs to.
 
     Often it is the same stroke that speaks for one answer and against the other.
     """
-    return study.plot_attributions(hard_x[0], attributions(hard_x, target=hard_y[0].argmax()))
+    digit = hard_y[0].argmax()
+    return study.plot_attributions(hard_x[0], attributions(hard_x, digit), f"what speaks for a {digit}")
 
 
 # %%
-tour.chapter("How good it is", "What is behind a single number such as the error, and what the remaining mistakes look like.")
+tour.chapter("How good it is", """What is behind a single number such as the error, and what the remaining mistakes look
+like.""")
 
 
 @tour.stop("Which digits are taken for which")
@@ -441,10 +448,10 @@ def kernels():
     """The first convolution on the naive loops, on `im2col`, and on the fast kernels: milliseconds, on a logarithmic
     axis.
 
-    The table below has the largest differences between their numbers: they are the rounding of float32. The loops are
-    the definition, and a thousand times slower.
+    The loops are the definition, and thousands of times slower. The numbers below have the largest differences between
+    the three: they are no more than the rounding of float32.
     """
-    found = study.compare_kernels(model.layers[0], x_test[:10])
+    found = study.compare_kernels(model.layers[0], x_test[:4], repeats=1)
     print(found)
     return found.plot()
 
@@ -458,6 +465,6 @@ page = tour.write(
     {100 * len(mistakes) / len(x_test):.2f} %. Every figure is made by the line of code below it, and would be made of
     your own model in the same way.""",
     f"""In the code, `model` is the network, `x_test` and `y_test` are the test images and their one-hot labels. `x` is
-    test image {easy}, of which the model is surest, and `hard_x` test image {hard}, which it gets most wrong; `y` and
-    `hard_y` are their labels.""")
+    test image {easy}, of which the model is surest, and `hard_x` test image {hard}, which it gets wrong and is least
+    sure of; `y` and `hard_y` are their labels. Figures open in full size with a click.""")
 print(f"The tour: {page}")
