@@ -25,6 +25,7 @@ class Stop(NamedTuple):
 
     title: str
     draw: Callable[[], Any]
+    uses: Callable[..., Any] | None = None             # a function of the tour's own, whose code is shown too
 
     @property
     def name(self) -> str:
@@ -41,7 +42,8 @@ class Stop(NamedTuple):
         source = textwrap.dedent(inspect.getsource(self.draw))
         body = ast.parse(source).body[0].body[1:]                                               # type: ignore[attr-defined]
         lines = source.splitlines()[body[0].lineno - 1:body[-1].end_lineno]
-        return re.sub(r"^return ", "", textwrap.dedent("\n".join(lines)), flags=re.MULTILINE)
+        before = f"{inspect.getsource(self.uses)}\n\n" if self.uses else ""
+        return before + re.sub(r"^return ", "", textwrap.dedent("\n".join(lines)), flags=re.MULTILINE)
 
 
 class Tour:
@@ -68,11 +70,11 @@ class Tour:
         """Begin a chapter."""
         self.chapters.append((title, words, []))
 
-    def stop(self, title: str, when: bool = True) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
-        """Add the function below as a stop, if `when` is true."""
+    def stop(self, title: str, when: bool = True, uses: Callable[..., Any] | None = None) -> Callable[..., Any]:
+        """Add the function below as a stop, if `when` is true; show the code of a function that it uses, too."""
         def add(draw: Callable[[], Any]) -> Callable[[], Any]:
             if when:
-                self.chapters[-1][2].append(Stop(title, draw))
+                self.chapters[-1][2].append(Stop(title, draw, uses))
             return draw
         return add
 

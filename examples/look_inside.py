@@ -355,7 +355,7 @@ def attributions(images, target):
             "Grad-CAM": study.grad_cam(model, images, "conv2d_2/relu", target)[0]}
 
 
-@tour.stop("What speaks for the right answer")
+@tour.stop("What speaks for the right answer", uses=attributions)
 def why_right():
     """Six attributions of the digit that the model is surest of, for its own class. Red speaks for it, blue against it.
 
@@ -451,7 +451,7 @@ def kernels():
     The loops are the definition, and thousands of times slower. The numbers below have the largest differences between
     the three: they are no more than the rounding of float32.
     """
-    found = study.compare_kernels(model.layers[0], x_test[:4], repeats=1)
+    found = study.compare_kernels(model.layers[0], x_test[:2], repeats=1)
     print(found)
     return found.plot()
 
