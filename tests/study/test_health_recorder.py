@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_health import blobs, stack
+from health_models import blobs, stack
 
 from tinynet import study
 from tinynet.callbacks import BackupAndRestore, Callback
