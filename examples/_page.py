@@ -101,7 +101,7 @@ def shown(stop: Stop, number: int, folder: Path) -> str:
     """Draw a stop's figure into the folder; return its part of the page, with what the function printed."""
     with redirect_stdout(io.StringIO()) as printed:
         figure = stop.draw()
-    file = f"{number:02}_{stop.name}.png"
+    file = f"{stop.name}.png"
     figure.savefig(folder / file, dpi=DPI)
     width, height = (round(DPI * inches) for inches in figure.get_size_inches())
     see, notice = stop.words
@@ -146,7 +146,7 @@ body { color: var(--ink); background: var(--paper); font: 17px/1.55 Georgia, "De
        max-width: 70rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 h1, h2, h3, nav, summary { font-family: system-ui, "DejaVu Sans", sans-serif; line-height: 1.25; }
 h1 { font-size: 1.9rem; margin: 0.5rem 0; }
-h2 { font-size: 1.45rem; margin: 4rem 0 0.5rem; padding-top: 1rem; border-top: 3px solid var(--accent); }
+h2 { font-size: 1.45rem; margin: 3.5rem 0 0.5rem; padding-top: 1rem; border-top: 3px solid var(--accent); }
 h3 { font-size: 1.12rem; margin: 2.5rem 0 0.4rem; }
 h3 span { color: var(--accent); margin-right: 0.3em; }
 p { max-width: 44rem; margin: 0.6rem 0; }
@@ -156,7 +156,9 @@ nav { font-size: 0.86rem; columns: 15rem; column-gap: 1.5rem; margin: 1.5rem 0; 
 nav div { break-inside: avoid; }
 nav h3 { font-size: 0.95rem; margin: 0 0 0.2rem; }
 nav ol { margin: 0 0 0.9rem; padding-left: 1.8rem; }
+section > a { display: block; overflow-x: auto; }
 img { max-width: 100%; height: auto; background: white; border-radius: 4px; margin: 0.4rem 0; }
+@media (max-width: 44rem) { img { max-width: none; width: 44rem; } }
 pre { background: var(--code); padding: 0.6rem 0.9rem; overflow-x: auto; border-radius: 4px; margin: 0.6rem 0; }
 pre, code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 0.82rem; line-height: 1.4; }
 p code { font-size: 0.9em; }

@@ -43,31 +43,8 @@ tour = Tour()
 
 
 # %%
-tour.chapter("Forward: how an image becomes ten probabilities", """Layer by layer, from pixels to an answer. The digit
-is the one of which the model is surest, of all test images.""")
-
-
-@tour.stop("A digit on its way through the model")
-def the_way_through():
-    """The input at the top, and below it what each step makes of it: up to eight maps of each, and at the end the
-    probabilities. Each row has a scale of its own.
-
-    The maps of the first convolution still look like the digit, with one kind of stroke stressed in each. After
-    `relu` only what was found is left. Every pooling halves the maps; the last ones no longer look like anything: they
-    do not show the digit, they tell of it.
-    """
-    return study.plot_activations(model, x)
-
-
-@tour.stop("All maps of the first convolution")
-def feature_maps():
-    """The 30 maps that the first convolution and its ReLU make of the digit, all on one scale.
-
-    Many maps light up along one side of the strokes, or along strokes of one direction only: edges and lines are what
-    is learned first, in every network for images. Some maps hardly answer to this digit.
-    """
-    maps = study.activations(model, x)["conv2d_1/relu"]
-    return study.plot_feature_maps(maps[0], "conv2d_1/relu")
+tour.chapter("Forward: how an image becomes ten probabilities", """From a single output pixel to the whole way. The
+digit is the one of which the model is surest, of all test images.""")
 
 
 @tour.stop("One output pixel of a convolution")
@@ -75,8 +52,8 @@ def one_convolution():
     """Where the window lies in the image, the pixels under it, the filter's 25 weights, and each times the other.
     Their sum and the bias are the output pixel. Below, the same pixel as a row times a column of `im2col`'s matrices.
 
-    This pixel is the largest of all maps: dark pixels lie where the weights are positive, and paper where they are
-    negative. A convolution asks at every place how much the image looks like its kernel.
+    This pixel is the largest that the layer makes of the digit: ink lies where the weights are positive, and paper
+    where they are negative. A convolution asks at every place how much the image looks like its kernel.
     """
     maps = study.activations(model, x)["conv2d_1/relu"][0]
     step = study.conv_step(model, "conv2d_1", x, at=np.unravel_index(maps.argmax(), maps.shape))
@@ -84,17 +61,16 @@ def one_convolution():
     return step.plot()
 
 
-@tour.stop("One output pixel of the second convolution")
-def one_deeper_convolution():
-    """The same for a filter of the second convolution, which looks at 30 maps. The three that add most to the sum
-    are drawn.
+@tour.stop("All maps of the first convolution")
+def feature_maps():
+    """The same at every place and with every filter: the 30 maps that the first convolution and its ReLU make of the
+    digit, all on one scale.
 
-    No single map decides: the sum does. This is how strokes become corners, loops and crossings.
+    Many maps light up along one side of the strokes, or along strokes of one direction only: edges and lines are what
+    is learned first, in every network for images. Some maps hardly answer to this digit.
     """
-    maps = study.activations(model, x)["conv2d_2/relu"][0]
-    step = study.conv_step(model, "conv2d_2", x, at=np.unravel_index(maps.argmax(), maps.shape))
-    print(step)
-    return step.plot()
+    maps = study.activations(model, x)["conv2d_1/relu"]
+    return study.plot_feature_maps(maps[0], "conv2d_1/relu")
 
 
 @tour.stop("One output pixel of a pooling")
@@ -106,6 +82,19 @@ def one_pooling():
     """
     pooled = study.activations(model, x)["max_pool2d_1"][0]
     step = study.pool_step(model, "max_pool2d_1", x, at=np.unravel_index(pooled.argmax(), pooled.shape))
+    print(step)
+    return step.plot()
+
+
+@tour.stop("One output pixel of the second convolution")
+def one_deeper_convolution():
+    """Patch, kernel and products for a filter of the second convolution, which looks at 30 maps. The three that add
+    most to the sum are drawn.
+
+    No single map decides: the sum does. This is how strokes become corners, loops and crossings.
+    """
+    maps = study.activations(model, x)["conv2d_2/relu"][0]
+    step = study.conv_step(model, "conv2d_2", x, at=np.unravel_index(maps.argmax(), maps.shape))
     print(step)
     return step.plot()
 
@@ -122,6 +111,18 @@ def one_dense_unit():
     step = study.dense_step(model, "dense_1", x, at=units.argmax())
     print(step)
     return step.plot()
+
+
+@tour.stop("A digit on its way through the model")
+def the_way_through():
+    """All of it together: the input at the top, and below it what each step makes of it, up to eight maps of each, and
+    at the end the probabilities. Each row has a scale of its own.
+
+    The maps of the first convolution still look like the digit, with one kind of stroke stressed in each. After
+    `relu` only what was found is left. Every pooling halves the maps; the last ones no longer look like anything: they
+    do not show the digit, they tell of it.
+    """
+    return study.plot_activations(model, x)
 
 
 @tour.stop("From logits to probabilities")
@@ -357,7 +358,8 @@ def attributions(images, target):
 
 @tour.stop("What speaks for the right answer", uses=attributions)
 def why_right():
-    """Six attributions of the digit that the model is surest of, for its own class. Red speaks for it, blue against it.
+    """Six attributions of the digit that the model is surest of, for its own class. Red speaks for it, and blue with
+    dots against it; saliency and Grad-CAM only say how much.
 
     The plain gradient is scattered: a small change of a pixel says little of the whole. Integrated gradients sum to
     the logit, so they can be read as parts of it; occlusion hides pixels and asks again.
@@ -466,5 +468,7 @@ page = tour.write(
     your own model in the same way.""",
     f"""In the code, `model` is the network, `x_test` and `y_test` are the test images and their one-hot labels. `x` is
     test image {easy}, of which the model is surest, and `hard_x` test image {hard}, which it gets wrong and is least
-    sure of; `y` and `hard_y` are their labels. Figures open in full size with a click.""")
+    sure of; `y` and `hard_y` are their labels. Figures open in full size with a click.""",
+    *([] if history else ["""Nothing was kept of this model's training, so its curves are missing, and where weights
+    before training are shown they are not its own, but newly drawn."""]))
 print(f"The tour: {page}")

@@ -155,6 +155,17 @@ def test_the_model_is_used_again_with_what_was_kept_of_its_training(tour, capsys
     again.health.plot()
 
 
+def test_a_model_without_its_training_is_shown_without_curves(tour, tmp_path, monkeypatch):
+    import _page
+    monkeypatch.setattr(_page, "shown", lambda stop, number, folder: "")       # the words on top are enough
+    tour.variables["model"].save(tmp_path / "alone.safetensors")
+    variables = run("--model", tmp_path / "alone.safetensors", "--figures", tmp_path, "--limit", 20)
+    names = {stop.name for _, _, stops in variables["tour"].chapters for stop in stops}
+    assert {stop.name for stop in tour.stops} - names == {"curves", "health_through_training"}
+    assert "Nothing was kept of this model" in (tmp_path / "look_inside" / "index.html").read_text(encoding="utf-8")
+    assert "Nothing was kept" not in tour.text
+
+
 def test_a_model_of_other_layers_is_refused(tour, tmp_path):
     from tinynet import Sequential
     from tinynet.layers import Dense, Flatten
