@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,12 +49,12 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
 
 
 class Trained(NamedTuple):
-    """The model, and what is known of its training; None where that was not kept."""
+    """The model, and what is known of its training."""
 
     model: Sequential
-    before: Sequential | None              # as it was before training
-    history: History | None                # loss and accuracy, epoch by epoch
-    health: study.HealthRecorder | None    # gradients, dead units and updates, on 500 test images
+    before: Sequential                     # as it was before training; newly drawn, if that was not kept
+    history: Any                           # a History: loss and accuracy, epoch by epoch; None if it was not kept
+    health: Any                            # a study.HealthRecorder, on 500 test images; None if it was not kept
 
 
 def trained(args: argparse.Namespace) -> Trained:
@@ -65,7 +65,7 @@ def trained(args: argparse.Namespace) -> Trained:
         return train(args, file)
     print(f"Model: {file}" + ("" if args.model else ", trained before; delete it to train anew"))
     try:
-        return load(file)
+        return load(file, args.seed)
     except (OSError, ValueError) as error:
         sys.exit(f"The model cannot be loaded. {error}")
 
@@ -84,11 +84,11 @@ def train(args: argparse.Namespace, file: Path) -> Trained:
     return Trained(model, before, history, health)
 
 
-def load(file: Path) -> Trained:
+def load(file: Path, seed: int) -> Trained:
     """Load the model, and what was kept beside it."""
     model = load_model(file)
     if not file.with_suffix(".json").exists():
-        return Trained(model, None, None, None)
+        return Trained(model, untrained(seed), None, None)
     states = json.loads(file.with_suffix(".json").read_text())
     history, health = History(), study.HealthRecorder(None, None)
     history.set_state(states["history"])

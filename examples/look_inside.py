@@ -11,7 +11,7 @@
 # %%
 import numpy as np
 from _common import options, read
-from _larger import add_model_option, images, trained, untrained
+from _larger import add_model_option, images, trained
 from _page import Tour
 
 from tinynet import study
@@ -22,9 +22,8 @@ args = read(parser)
 model, before, history, health = trained(args)
 _, _, x_test, y_test = images()
 x_test, y_test = x_test[:args.limit], y_test[:args.limit]
-if [p.shape for p in model.params.values()] != [p.shape for p in untrained(args.seed).params.values()]:
+if [p.shape for p in model.params.values()] != [p.shape for p in before.params.values()]:
     raise SystemExit("The tour goes through the larger CNN, and this model has other layers.")
-before = before or untrained(args.seed)
 
 # %% [markdown]
 # Two digits are looked at closely: the one that the model is surest of, and of those that it gets wrong the one that
@@ -301,10 +300,10 @@ def exciting_patches():
 
 @tour.stop("The patches that excite each filter of the second convolution")
 def deeper_exciting_patches():
-    """The same for the second convolution, whose filters see 14 x 14 pixels after the first pooling and both kernels.
+    """The same for the second convolution, whose filters see 10 x 10 pixels through the first kernels and the pooling.
 
-    They answer to parts of digits: ends, bends, crossings. A filter whose largest output is below 0 is dead: the ReLU
-    cuts off all that it will ever find.
+    They answer to parts of digits: ends, bends, crossings. A filter whose largest output is below 0 is dead: whatever
+    digit it is shown, nothing gets through its ReLU.
     """
     return study.exciting_patches(model, "conv2d_2", x_test[:1000]).plot()
 
@@ -450,8 +449,8 @@ def kernels():
     """The first convolution on the naive loops, on `im2col`, and on the fast kernels: milliseconds, on a logarithmic
     axis.
 
-    The loops are the definition, and thousands of times slower. The numbers below have the largest differences between
-    the three: they are no more than the rounding of float32.
+    The loops are the definition, and thousands of times slower; two images are too few to tell the other two apart.
+    The numbers below have the largest differences between the three: they are no more than the rounding of float32.
     """
     found = study.compare_kernels(model.layers[0], x_test[:2], repeats=1)
     print(found)
