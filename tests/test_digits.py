@@ -1,5 +1,6 @@
 """A drawing, however large, wherever its digit lies and on whatever paper, becomes a digit like MNIST's."""
 
+import doctest
 import runpy
 import sys
 from pathlib import Path
@@ -63,6 +64,11 @@ def test_the_digit_comes_back(digits, name):
             assert abs(at - 14) <= 0.5
         off = min(np.abs(np.roll(found.image, by, (0, 1)) - image).sum() / image.sum() for by in PIXEL)
         assert off < 0.25, "of its ink; half a pixel would be as much"
+
+
+def test_the_examples_in_the_docstrings_hold(digits):
+    results = doctest.testmod(digits)
+    assert (results.failed, results.attempted) == (0, 2)
 
 
 def test_most_digits_of_mnist_stay_as_they_are(digits):
