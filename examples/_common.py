@@ -15,15 +15,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 
-def arguments(description: str, epochs: int) -> argparse.Namespace:
-    """Read the command line; in a notebook there is none, and the defaults hold."""
+def options(description: str, epochs: int) -> argparse.ArgumentParser:
+    """Return a parser of the options that all lessons have; a lesson may add its own."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--epochs", type=int, default=epochs, help="passes over the training images")
     parser.add_argument("--batch-size", type=int, default=200, help="images to a training step")
     parser.add_argument("--seed", type=int, default=7, help="what weights, shuffling and dropout follow from")
     parser.add_argument("--limit", type=int, metavar="N", help="train on the first N images only")
     parser.add_argument("--figures", type=Path, metavar="DIR", default="figures", help="folder for the figures")
+    return parser
+
+
+def read(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Read the command line; in a notebook there is none, and the defaults hold."""
     return parser.parse_args([] if "ipykernel" in sys.modules else None)
+
+
+def arguments(description: str, epochs: int) -> argparse.Namespace:
+    """Read the command line of a lesson that has no options of its own."""
+    return read(options(description, epochs))
 
 
 def save(figure: plt.Figure, folder: Path, name: str) -> None:

@@ -30,6 +30,16 @@ def grid(rows: int, columns: int, size: tuple[float, float], **options: Any) -> 
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
+def panels(count: int, widest: int) -> tuple[int, int]:
+    """Return (rows, columns) for so many panels, at most `widest` in a row, and the rows as full as they can be.
+
+    >>> panels(10, 8), panels(3, 8)
+    ((2, 5), (1, 3))
+    """
+    rows = -(-count // widest)
+    return rows, -(-count // rows)
+
+
 def finish(figure: Any, path: Path | None = None) -> Any:
     """Save the figure if a path is given, and return it."""
     if path is not None:
@@ -50,6 +60,46 @@ def scale_of(*arrays: np.ndarray) -> float:
     sizes = np.concatenate([np.abs(array).ravel() for array in arrays])
     sizes = sizes[np.isfinite(sizes)]
     return float(sizes.max()) if sizes.size else 0.0
+
+
+def stipple(image: Any, cell: float) -> None:
+    """Put a dot on each cell below 0 of an image that `show` drew, so that signs can be told without colours.
+
+    Cells above -15 % of the scale, which look nearly white, get none.
+
+    Parameters
+    ----------
+    cell : a cell's side in inches, about.
+    """
+    rows, columns = np.nonzero(np.ma.filled(image.get_array(), np.nan) < -0.15 * image.norm.vmax)
+    image.axes.scatter(columns, rows, s=(0.25 * 72 * cell)**2, color="black", linewidths=0)
+
+
+def show_dotted(ax: Any, image: np.ndarray, scale: np.ndarray, cell: float, pixels: bool = True) -> Any:
+    """Draw an image to the scale of a whole array: as pixels if that has nothing below 0, else signed, with dots."""
+    signed = bool(np.nanmin(scale) < 0)
+    drawn = show(ax, image, scale_of(scale), signed)
+    if signed:
+        stipple(drawn, cell)
+    elif pixels:
+        drawn.set_cmap(PIXELS)
+    return drawn
+
+
+def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
+    """Lay images (K, h, w) out in rows of `columns`, a blank row or column between them; missing ones are blank, NaN.
+
+    >>> mosaic(np.arange(3).reshape(3, 1, 1), columns=2)
+    array([[ 0., nan,  1.],
+           [nan, nan, nan],
+           [ 2., nan, nan]])
+    """
+    K, h, w = images.shape
+    rows = -(-K // columns)
+    tiles = np.full((rows * columns, h + 1, w + 1), np.nan)
+    tiles[:K, :h, :w] = images
+    tiles = tiles.reshape(rows, columns, h + 1, w + 1).swapaxes(1, 2)          # (rows, h + 1, columns, w + 1)
+    return tiles.reshape(rows * (h + 1), columns * (w + 1))[:-1, :-1]
 
 
 def write_numbers(image: Any, fontsize: float = 7) -> None:

@@ -71,13 +71,13 @@ class SoftmaxStep:
             ax.axvline(0, color="black", linewidth=0.8)
             ax.set_yticks(np.arange(K))
             ax.invert_yaxis()
-            ax.margins(x=0.3)
+            ax.margins(x=0.35)
             ax.tick_params(labelsize=8)
             ax.set_title(title, fontsize=9)
         axes[0, 0].set_ylabel("class", fontsize=8)
         ax = axes[0, -1]
         drawn = show(ax, self.jacobian, scale_of(self.jacobian))
-        if K <= 10:
+        if K <= 10 and scale_of(self.jacobian) >= 0.01:                   # smaller ones have more digits than room
             write_numbers(drawn, fontsize=6)
         ax.set_xlabel("logit j", fontsize=8)
         ax.set_ylabel("probability i", fontsize=8)

@@ -1,0 +1,179 @@
+"""A guided tour as a web page: stops, each a function that draws one figure, and the page that shows them."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import re
+import textwrap
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any, NamedTuple
+
+DPI = 110                                              # as study's figures are saved
+
+
+class Stop(NamedTuple):
+    """One figure of the tour: the words are the function's docstring, the code shown is the function's own.
+
+    The docstring has two paragraphs: what you see, and what to notice.
+    """
+
+    title: str
+    draw: Callable[[], Any]
+    uses: Callable[..., Any] | None = None             # a function of the tour's own, whose code is shown too
+
+    @property
+    def name(self) -> str:
+        return self.draw.__name__
+
+    @property
+    def words(self) -> list[str]:
+        """What you see, and what to notice."""
+        return [" ".join(part.split()) for part in inspect.getdoc(self.draw).split("\n\n")]     # type: ignore[union-attr]
+
+    @property
+    def code(self) -> str:
+        """The function's body without its docstring; what it returns is what is shown."""
+        source = textwrap.dedent(inspect.getsource(self.draw))
+        body = ast.parse(source).body[0].body[1:]                                               # type: ignore[attr-defined]
+        lines = source.splitlines()[body[0].lineno - 1:body[-1].end_lineno]
+        before = f"{inspect.getsource(self.uses)}\n\n" if self.uses else ""
+        return before + re.sub(r"^return ", "", textwrap.dedent("\n".join(lines)), flags=re.MULTILINE)
+
+
+class Tour:
+    """Chapters of stops, in the order they are written.
+
+    ::
+
+        tour = Tour()
+        tour.chapter("Forward", "What the chapter is about.")
+
+        @tour.stop("The way through")
+        def way():
+            \"""What you see.
+
+            What to notice.
+            \"""
+            return study.plot_activations(model, x)
+    """
+
+    def __init__(self) -> None:
+        self.chapters: list[tuple[str, str, list[Stop]]] = []
+
+    def chapter(self, title: str, words: str) -> None:
+        """Begin a chapter."""
+        self.chapters.append((title, words, []))
+
+    def stop(self, title: str, when: bool = True, uses: Callable[..., Any] | None = None) -> Callable[..., Any]:
+        """Add the function below as a stop, if `when` is true; show the code of a function that it uses, too."""
+        def add(draw: Callable[[], Any]) -> Callable[[], Any]:
+            if when:
+                self.chapters[-1][2].append(Stop(title, draw, uses))
+            return draw
+        return add
+
+    def write(self, folder: Path, title: str, *words: str) -> Path:
+        """Draw all figures into a folder, write its index.html, and return where that is."""
+        folder.mkdir(parents=True, exist_ok=True)
+        contents, parts, count = [], [], 0
+        for chapter, about, stops in self.chapters:
+            entries = []
+            parts.append(CHAPTER.substitute(title=marked(chapter), words=marked(about)))
+            for stop in stops:
+                count += 1
+                print(f"  {count:2}  {stop.title}", flush=True)
+                entries.append(f'<li value="{count}"><a href="#{stop.name}">{marked(stop.title)}</a></li>')
+                parts.append(shown(stop, count, folder))
+            contents.append(f"<h3>{marked(chapter)}</h3><ol>{''.join(entries)}</ol>")
+        page = PAGE.substitute(title=escape(title), words="\n".join(f"<p>{marked(part)}</p>" for part in words),
+                               contents="\n".join(f"<div>{part}</div>" for part in contents), stops="\n".join(parts))
+        (folder / "index.html").write_text(page, encoding="utf-8")
+        return folder / "index.html"
+
+
+def shown(stop: Stop, number: int, folder: Path) -> str:
+    """Draw a stop's figure into the folder; return its part of the page, with what the function printed."""
+    with redirect_stdout(io.StringIO()) as printed:
+        figure = stop.draw()
+    file = f"{stop.name}.png"
+    figure.savefig(folder / file, dpi=DPI)
+    width, height = (round(DPI * inches) for inches in figure.get_size_inches())
+    see, notice = stop.words
+    text = printed.getvalue().rstrip()
+    return STOP.substitute(
+        name=stop.name, number=number, title=marked(stop.title), see=marked(see), notice=marked(notice), file=file,
+        width=width, height=height, alt=escape(f"{stop.title}. {see}".replace("`", "")), code=escape(stop.code),
+        numbers=NUMBERS.substitute(text=escape(text)) if text else "")
+
+
+def marked(text: str) -> str:
+    """Escape a text for HTML; what stands in backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
+CHAPTER = Template("<h2>$title</h2>\n<p>$words</p>")
+
+NUMBERS = Template("<details><summary>In numbers</summary><pre>$text</pre></details>")
+
+STOP = Template("""<section id="$name">
+<h3><span>$number</span> $title</h3>
+<p><b>What you see.</b> $see</p>
+<a href="$file"><img src="$file" alt="$alt" width="$width" height="$height" loading="lazy"></a>
+<p><b>What to notice.</b> $notice</p>
+<pre><code>$code</code></pre>
+$numbers
+</section>""")
+
+PAGE = Template("""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>$title</title>
+<style>
+:root { --ink: #222; --paper: #fdfdfb; --line: #d8d8d2; --code: #f1f1ec; --accent: #b04a00; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #ddd; --paper: #1b1c1e; --line: #44464a; --code: #27292c; --accent: #ffa45c; }
+}
+body { color: var(--ink); background: var(--paper); font: 17px/1.55 Georgia, "DejaVu Serif", serif;
+       max-width: 70rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+h1, h2, h3, nav, summary { font-family: system-ui, "DejaVu Sans", sans-serif; line-height: 1.25; }
+h1 { font-size: 1.9rem; margin: 0.5rem 0; }
+h2 { font-size: 1.45rem; margin: 3.5rem 0 0.5rem; padding-top: 1rem; border-top: 3px solid var(--accent); }
+h3 { font-size: 1.12rem; margin: 2.5rem 0 0.4rem; }
+h3 span { color: var(--accent); margin-right: 0.3em; }
+p { max-width: 44rem; margin: 0.6rem 0; }
+a { color: var(--accent); }
+nav { font-size: 0.86rem; columns: 15rem; column-gap: 1.5rem; margin: 1.5rem 0; padding: 1rem 0;
+      border: solid var(--line); border-width: 1px 0; }
+nav div { break-inside: avoid; }
+nav h3 { font-size: 0.95rem; margin: 0 0 0.2rem; }
+nav ol { margin: 0 0 0.9rem; padding-left: 1.8rem; }
+section > a { display: block; overflow-x: auto; }
+img { max-width: 100%; height: auto; background: white; border-radius: 4px; margin: 0.4rem 0; }
+@media (max-width: 44rem) { img { max-width: none; width: 44rem; } }
+pre { background: var(--code); padding: 0.6rem 0.9rem; overflow-x: auto; border-radius: 4px; margin: 0.6rem 0; }
+pre, code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 0.82rem; line-height: 1.4; }
+p code { font-size: 0.9em; }
+summary { cursor: pointer; font-size: 0.9rem; color: var(--accent); }
+</style>
+</head>
+<body>
+<h1>$title</h1>
+$words
+<nav aria-label="Contents">
+$contents
+</nav>
+<main>
+$stops
+</main>
+</body>
+</html>
+""")

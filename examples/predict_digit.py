@@ -1,0 +1,72 @@
+# %% [markdown]
+# # Your own digit
+#
+# Draw a digit, on paper or on a screen, and see what the larger convolutional network makes of it:
+#
+#     python examples/predict_digit.py drawing.png
+#
+# A network knows only what it was shown. MNIST's digits are light on dark, of one size, and in the middle; yours is
+# first brought to the same (`_digits.py` has the steps). Try `--no-normalise` to see what happens otherwise.
+
+# %%
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from _common import options, read, save
+from _digits import normalise, plot_digit, read_drawing, resize
+from _larger import add_model_option, trained
+
+from tinynet import study
+
+parser = options("Say which digit a drawing shows.", epochs=10)
+parser.add_argument("drawing", nargs="?", default=Path(__file__).with_name("drawing.png"), help="PNG, JPEG, ...")
+parser.add_argument("--no-normalise", action="store_true", help="only shrink the drawing to 28 x 28, as it is")
+add_model_option(parser)
+args = read(parser)
+
+# %% [markdown]
+# ## The drawing
+# Paper is what most of the drawing is, and ink is what differs from it. The box around the ink is scaled to 20 x 20,
+# with its proportions kept, and moved until the centre of its mass lies at the middle of 28 x 28.
+
+# %%
+try:
+    drawing = read_drawing(args.drawing)
+    digit = normalise(drawing)
+except (OSError, ValueError) as error:
+    sys.exit(f"{error}")
+save(plot_digit(digit), args.figures, "predict_digit_normalised.png")
+image = resize(drawing, 28, 28) if args.no_normalise else digit.image
+
+# %% [markdown]
+# ## What the model says
+# The probabilities sum to 1 whatever is drawn: a model of ten digits cannot say "this is none of them".
+
+# %%
+model = trained(args).model
+x = image[None, None].astype("float32")                # (1, 1, 28, 28): one sample, one channel
+probabilities = model.predict(x)[0]
+for label, probability in enumerate(probabilities):
+    print(f"{label}  {100 * probability:6.2f} %  {'#' * round(40 * probability)}")
+print(f"It is a {probabilities.argmax()}.")
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained", width_ratios=[1, 1.6])
+left.imshow(image, cmap="gray", vmin=0, vmax=1)
+left.set_title("what the model is given", fontsize=10)
+bars = right.barh(np.arange(10), 100 * probabilities, color="0.4")
+right.bar_label(bars, [f"{100 * probability:.2f} %" for probability in probabilities], padding=3, fontsize=8)
+right.set(yticks=np.arange(10), ylabel="digit", xlabel="probability (%)", xlim=(0, 118), xticks=range(0, 101, 25))
+right.invert_yaxis()
+right.set_title(f"it is a {probabilities.argmax()}", fontsize=10)
+save(figure, args.figures, "predict_digit_probabilities.png")
+
+# %% [markdown]
+# ## What each layer saw
+# The first convolution finds strokes, one kind to a map. Pooling keeps where they are strongest. The second
+# convolution finds what strokes make together, and little of the drawing can be recognised in its maps: they no
+# longer show the digit, they tell of it.
+
+# %%
+save(study.plot_activations(model, x), args.figures, "predict_digit_layers.png")
