@@ -6,12 +6,27 @@ matplotlib is loaded when the first picture is drawn.
 """
 
 from tinynet.study.activations import activations, input_gradient, plot_activations, plot_feature_maps
+from tinynet.study.attribution_figure import plot_attributions
+from tinynet.study.attributions import (
+    IntegratedGradients,
+    gradient_x_input,
+    integrated_gradients,
+    saliency,
+    smoothgrad,
+)
 from tinynet.study.compare import KernelComparison, compare_kernels
 from tinynet.study.conv_gradient import conv_gradient
 from tinynet.study.conv_step import ConvStep, conv_step
 from tinynet.study.costs import elementwise, im2col_size, multiply_adds, reach
 from tinynet.study.curves import plot_history
 from tinynet.study.dense_step import DenseStep, dense_gradient, dense_step
+from tinynet.study.exciting import ExcitingPatches, exciting_patches
+from tinynet.study.fields import padding
+from tinynet.study.grad_cam import grad_cam
+from tinynet.study.kernels_figure import plot_filters
+from tinynet.study.maximise import Maximised, maximise
+from tinynet.study.occlusion import occlusion
+from tinynet.study.pca import PrincipalComponents, pca, plot_pca
 from tinynet.study.pool_step import PoolStep, pool_gradient, pool_step, shares
 from tinynet.study.profile import Profile, StepProfile, profile
 from tinynet.study.softmax_step import SoftmaxStep, softmax_gradient, softmax_step
@@ -22,10 +37,14 @@ from tinynet.study.trace import Trace
 __all__ = [
     "ConvStep",
     "DenseStep",
+    "ExcitingPatches",
     "GradientTerms",
+    "IntegratedGradients",
     "KernelComparison",
     "LossSurface",
+    "Maximised",
     "PoolStep",
+    "PrincipalComponents",
     "Profile",
     "SoftmaxStep",
     "StepProfile",
@@ -37,19 +56,32 @@ __all__ = [
     "dense_gradient",
     "dense_step",
     "elementwise",
+    "exciting_patches",
     "filters",
+    "grad_cam",
+    "gradient_x_input",
     "im2col_size",
     "input_gradient",
+    "integrated_gradients",
     "loss_surface",
+    "maximise",
     "multiply_adds",
+    "occlusion",
+    "padding",
+    "pca",
     "plot_activations",
+    "plot_attributions",
     "plot_feature_maps",
+    "plot_filters",
     "plot_history",
+    "plot_pca",
     "pool_gradient",
     "pool_step",
     "profile",
     "reach",
+    "saliency",
     "shares",
+    "smoothgrad",
     "softmax_gradient",
     "softmax_step",
 ]

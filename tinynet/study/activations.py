@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.study.drawing import PIXELS, Path, finish, grid, scale_of, show
-from tinynet.study.trace import Trace, check_place, untouched
+from tinynet.study.drawing import PIXELS, Path, finish, grid, mosaic, scale_of, show
+from tinynet.study.targets import slope
+from tinynet.study.trace import Trace, check_place
 
 
 def activations(model: Any, x: Any) -> dict[str, np.ndarray]:
@@ -52,20 +53,7 @@ def input_gradient(model: Any, x: Any, target: Any = None) -> np.ndarray:
     >>> input_gradient(model, np.zeros((1, 3)), target=1)
     array([[1., 1., 1.]], dtype=float32)
     """
-    with untouched(model):
-        trace = Trace(model, x)
-        logits = trace.logits
-        if logits.ndim != 2:
-            raise ValueError(f"input_gradient: expected a model with logits (N, classes). Received: {logits.shape}.")
-        samples, classes = logits.shape
-        target = logits.argmax(axis=1) if target is None else np.asarray(target)
-        known = target.dtype.kind in "iu" and np.isin(target, np.arange(classes)).all()
-        if target.shape not in ((), (samples,)) or not known:
-            raise ValueError(f"input_gradient: expected target as a class from 0 to {classes - 1}, or one for each of "
-                             f"{samples} samples. Received: {target.tolist()!r}.")
-        one_hot = np.zeros_like(logits)
-        one_hot[np.arange(samples), target] = 1
-        return trace.backward(one_hot, len(trace.steps) - trace.ends_in_probabilities)[0]
+    return slope(model, x, target, "input_gradient")
 
 
 def plot_feature_maps(maps: np.ndarray, title: str = "", path: Path | None = None) -> Any:
@@ -103,7 +91,7 @@ def plot_activations(model: Any, x: Any, sample: int = 0, path: Path | None = No
     rows = len(kept) + (last.ndim == 1)
     figure, axes = grid(rows, 1, (9, 1.35 * rows + 0.3))
     for ax, (name, maps) in zip(axes[:, 0], kept, strict=False):
-        drawn = draw_map(ax, strip(maps[:8]), maps, pixels=name == "input")
+        drawn = draw_map(ax, mosaic(maps[:8], 8), maps, pixels=name == "input")
         count = f"8 of {len(maps)}" if len(maps) > 8 else len(maps)
         ax.set_ylabel(f"{name}\nmaps: {count}\n{maps.shape[1]} x {maps.shape[2]}", rotation=0, ha="right", va="center",
                       fontsize=8)
@@ -119,14 +107,6 @@ def plot_activations(model: Any, x: Any, sample: int = 0, path: Path | None = No
             ax.set_xticks(np.arange(len(last)))
         ax.tick_params(labelsize=8)
     return finish(figure, path)
-
-
-def strip(maps: np.ndarray) -> np.ndarray:
-    """Lay up to 8 maps (C, H, W) side by side, a blank column between them, the places of missing ones blank."""
-    C, H, W = maps.shape
-    wide = np.full((H, 8, W + 1), np.nan)
-    wide[:, :C, :W] = maps.transpose(1, 0, 2)
-    return wide.reshape(H, 8 * (W + 1))[:, :-1]
 
 
 def draw_map(ax: Any, image: np.ndarray, scale: np.ndarray, pixels: bool = False) -> Any:

@@ -52,6 +52,22 @@ def scale_of(*arrays: np.ndarray) -> float:
     return float(sizes.max()) if sizes.size else 0.0
 
 
+def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
+    """Lay images (K, h, w) out in rows of `columns`, a blank row or column between them; missing ones are blank, NaN.
+
+    >>> mosaic(np.arange(3).reshape(3, 1, 1), columns=2)
+    array([[ 0., nan,  1.],
+           [nan, nan, nan],
+           [ 2., nan, nan]])
+    """
+    K, h, w = images.shape
+    rows = -(-K // columns)
+    tiles = np.full((rows * columns, h + 1, w + 1), np.nan)
+    tiles[:K, :h, :w] = images
+    tiles = tiles.reshape(rows, columns, h + 1, w + 1).swapaxes(1, 2)          # (rows, h + 1, columns, w + 1)
+    return tiles.reshape(rows * (h + 1), columns * (w + 1))[:-1, :-1]
+
+
 def write_numbers(image: Any, fontsize: float = 7) -> None:
     """Write its number on each cell of an image that `show` drew, black or white, whichever can be read there."""
     digits = int(np.clip(2 - np.floor(np.log10(image.norm.vmax)), 0, 5))          # three of the scale's largest number

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from tinynet.layers.base import Shape, without_dx
-from tinynet.study.costs import Axis, im2col_size, multiply_adds, reach, receptive_field
+from tinynet.study.costs import Axis, im2col_size, multiply_adds
 from tinynet.study.drawing import Path, finish, grid
+from tinynet.study.fields import receptive_fields
 from tinynet.study.trace import untouched
 
 
@@ -152,16 +153,11 @@ def profile(model: Any, batch_size: int = 200, repeats: int = 7) -> Profile:
     with untouched(model):
         shapes, itemsizes, times = zip(*(run(model.steps(), x) for _ in range(repeats + 1)), strict=True)
     forward, backward = 1000 * np.median(times[1:], axis=0)
-    image = len(model.input_shape) == 3
-    fields: tuple[Axis, Axis] | None = ((1, 1), (1, 1)) if image else None
     steps, owners = [], set()
-    for k, step in enumerate(model.steps()):
+    for k, (step, seen) in enumerate(zip(model.steps(), receptive_fields(model.steps(), shapes[0][:-1]), strict=True)):
         given, made = shapes[0][k:k + 2]
-        window = reach(step.layer, given)
-        if fields and window:
-            fields = receptive_field(fields[0], window[0]), receptive_field(fields[1], window[1])
-        else:
-            fields = None
+        rows, columns = (field and field[1:] for field in seen) if seen else (None, None)
+        fields = (rows, columns) if seen else None
         numbers = 0 if id(step.layer) in owners else step.layer.count_params()
         owners.add(id(step.layer))
         steps.append(StepProfile(
