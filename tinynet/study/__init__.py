@@ -14,7 +14,9 @@ from tinynet.study.attributions import (
     saliency,
     smoothgrad,
 )
+from tinynet.study.calibration import Calibration, calibration
 from tinynet.study.compare import KernelComparison, compare_kernels
+from tinynet.study.confusion import Confusion, confusion
 from tinynet.study.conv_gradient import conv_gradient
 from tinynet.study.conv_step import ConvStep, conv_step
 from tinynet.study.costs import elementwise, im2col_size, multiply_adds, reach
@@ -23,8 +25,11 @@ from tinynet.study.dense_step import DenseStep, dense_gradient, dense_step
 from tinynet.study.exciting import ExcitingPatches, exciting_patches
 from tinynet.study.fields import padding
 from tinynet.study.grad_cam import grad_cam
+from tinynet.study.health import Health, Histogram, ParameterHealth, StepHealth, health, rectifies
+from tinynet.study.health_recorder import HealthRecorder
 from tinynet.study.kernels_figure import plot_filters
 from tinynet.study.maximise import Maximised, maximise
+from tinynet.study.misclassified import Misclassified, misclassified
 from tinynet.study.occlusion import occlusion
 from tinynet.study.pca import PrincipalComponents, pca, plot_pca
 from tinynet.study.pool_step import PoolStep, pool_gradient, pool_step, shares
@@ -35,22 +40,32 @@ from tinynet.study.terms import GradientTerms
 from tinynet.study.trace import Trace
 
 __all__ = [
+    "Calibration",
+    "Confusion",
     "ConvStep",
     "DenseStep",
     "ExcitingPatches",
     "GradientTerms",
+    "Health",
+    "HealthRecorder",
+    "Histogram",
     "IntegratedGradients",
     "KernelComparison",
     "LossSurface",
     "Maximised",
+    "Misclassified",
+    "ParameterHealth",
     "PoolStep",
     "PrincipalComponents",
     "Profile",
     "SoftmaxStep",
+    "StepHealth",
     "StepProfile",
     "Trace",
     "activations",
+    "calibration",
     "compare_kernels",
+    "confusion",
     "conv_gradient",
     "conv_step",
     "dense_gradient",
@@ -60,11 +75,13 @@ __all__ = [
     "filters",
     "grad_cam",
     "gradient_x_input",
+    "health",
     "im2col_size",
     "input_gradient",
     "integrated_gradients",
     "loss_surface",
     "maximise",
+    "misclassified",
     "multiply_adds",
     "occlusion",
     "padding",
@@ -79,6 +96,7 @@ __all__ = [
     "pool_step",
     "profile",
     "reach",
+    "rectifies",
     "saliency",
     "shares",
     "smoothgrad",
