@@ -7,13 +7,7 @@ matplotlib is loaded when the first picture is drawn.
 
 from tinynet.study.activations import activations, input_gradient, plot_activations, plot_feature_maps
 from tinynet.study.attribution_figure import plot_attributions
-from tinynet.study.attributions import (
-    IntegratedGradients,
-    gradient_x_input,
-    integrated_gradients,
-    saliency,
-    smoothgrad,
-)
+from tinynet.study.attributions import IntegratedGradients, gradient_x_input, integrated_gradients, saliency, smoothgrad
 from tinynet.study.calibration import Calibration, calibration
 from tinynet.study.compare import KernelComparison, compare_kernels
 from tinynet.study.confusion import Confusion, confusion
@@ -25,8 +19,9 @@ from tinynet.study.dense_step import DenseStep, dense_gradient, dense_step
 from tinynet.study.exciting import ExcitingPatches, exciting_patches
 from tinynet.study.fields import padding
 from tinynet.study.grad_cam import grad_cam
-from tinynet.study.health import Health, Histogram, ParameterHealth, StepHealth, health, rectifies
+from tinynet.study.health import Health, ParameterHealth, StepHealth, health, rectifies
 from tinynet.study.health_recorder import HealthRecorder
+from tinynet.study.histogram import Histogram
 from tinynet.study.kernels_figure import plot_filters
 from tinynet.study.maximise import Maximised, maximise
 from tinynet.study.misclassified import Misclassified, misclassified

@@ -7,7 +7,7 @@ layer's units may rest. They say where to look first.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tinynet.study.health import Health
@@ -19,8 +19,9 @@ LARGE_UPDATE = 0.1     # share of its own length that one update may change a we
 
 def findings(health: Health) -> list[str]:
     """Return what is conspicuous, a sentence each; nothing if all is within the limits."""
-    bad = [p.name for p in health.parameters if not math.isfinite(p.norm) or not math.isfinite(p.gradient_norm)]
-    bad += [s.name for s in health.steps if s.gradient_norm is not None and not math.isfinite(s.gradient_norm)]
+    parts: list[Any] = [*health.parameters, *health.steps]
+    bad = ([p.name for p in health.parameters if not math.isfinite(p.norm)]
+           or [f"the gradient of {part.name}" for part in parts if not math.isfinite(part.gradient_norm or 0)])
     if bad:
         return [f"not finite: {', '.join(bad)}. Nothing can be said of the rest."]
     return [*dead(health), *gradient(health), *updates(health)]
@@ -28,7 +29,7 @@ def findings(health: Health) -> list[str]:
 
 def dead(health: Health) -> list[str]:
     """Report rectifying steps of which many units are 0 for all samples."""
-    return [f"{step.name}: {round(step.dead * step.units)} of its {step.units} units are dead, 0 for all "
+    return [f"dead: {round(step.dead * step.units)} of the {step.units} units of {step.name}, 0 for all "
             f"{health.samples} samples." + (" No gradient comes through it." if step.dead == 1 else "")
             for step in health.steps if step.dead is not None and step.dead >= DEAD]
 
@@ -50,8 +51,12 @@ def gradient(health: Health) -> list[str]:
 
 
 def updates(health: Health) -> list[str]:
-    """Report weights that one update would change much; biases begin at 0, and may."""
-    large = [f"{p.name} by {p.update_ratio:.0%}" for p in health.parameters
-             if len(p.shape) > 1 and p.update_ratio is not None and p.update_ratio > LARGE_UPDATE]
-    return [f"large updates: the next one changes {', '.join(large)} of its length. The learning rate may be too "
-            f"large."] if large else []
+    """Report the weight that the next update changes most, if that is much; biases begin at 0, and may."""
+    ratios = {p.name: p.update_ratio for p in health.parameters if len(p.shape) > 1 and p.update_ratio is not None}
+    large = {name: ratio for name, ratio in ratios.items() if ratio > LARGE_UPDATE}
+    if not large:
+        return []
+    most = max(large, key=lambda name: large[name])
+    others = f"; {len(large) - 1} more by above {LARGE_UPDATE:.0%}" if len(large) > 1 else ""
+    return [f"large update: the next one changes {most} by {large[most]:.0%} of its length{others}. The learning rate "
+            f"may be too large."]

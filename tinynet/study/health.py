@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,20 +13,8 @@ from tinynet.layers import Layer, ReLU
 from tinynet.study.drawing import Path
 from tinynet.study.findings import findings
 from tinynet.study.health_figure import plot_health
+from tinynet.study.histogram import Histogram, histogram, magnitudes
 from tinynet.study.trace import Trace, untouched
-
-EXPONENTS = np.linspace(-16, 4, 81)                          # of the bins for gradients: a quarter of a decade each
-
-
-class Histogram(NamedTuple):
-    """How many numbers lie between each two `edges` (B + 1,): `counts` (B,). Numbers that are not finite are left out.
-
-    A gradient's edges are those of log10 of its magnitude, the same for all: -16 to 4, and what is beyond is in the
-    first and last bin; exact zeros are left out.
-    """
-
-    counts: np.ndarray
-    edges: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -147,15 +135,15 @@ def health(model: Any, x: Any, y: Any) -> Health:
     >>> model.compile(optimizer="sgd", loss="mse")
     >>> model.params["dense_1/bias"] = np.float32([0, -9])
     >>> print(health(model, [[1.0], [3.0]], [[0.0, 0.0], [2.0, 0.0]]))
-    output           zeros %   dead %  |gradient|
-    dense_1              0.0        -       0.707
-    dense_1/relu        50.0     50.0       0.707
+    output            zeros %   dead %  |gradient|
+    dense_1               0.0        -       0.707
+    dense_1/relu         50.0     50.0       0.707
     <BLANKLINE>
-    parameter        |value|           |gradient|  |update|/|value|
-    dense_1/kernel      1.41                    2            0.0141
-    dense_1/bias           9                    1           0.00111
+    parameter         |value|           |gradient|  |update|/|value|
+    dense_1/kernel       1.41                    2            0.0141
+    dense_1/bias            9                    1           0.00111
     <BLANKLINE>
-    dense_1/relu: 1 of its 2 units are dead, 0 for all 2 samples.
+    dead: 1 of the 2 units of dense_1/relu, 0 for all 2 samples.
     """
     with untouched(model), np.errstate(all="ignore"):                        # what has exploded can be looked at too
         trace = Trace(model, x)
@@ -174,11 +162,10 @@ def step_health(step: Any, output: np.ndarray, gradient: np.ndarray | None) -> S
     """Measure one step's output (N, ...), and its gradient."""
     axis = 1 if output.ndim == 4 else output.ndim - 1                       # (N, C, H, W) or (N, ..., units)
     silent = (output == 0).all(axis=tuple(a for a in range(output.ndim) if a != axis))
-    finite = output[np.isfinite(output)]
     return StepHealth(
         step.name, bool(step.layer.params), output.shape[axis], float((output == 0).mean()),
         float(silent.mean()) if rectifies(step.layer) else None,
-        Histogram(*np.histogram(finite, bins=40)), None if gradient is None else magnitudes(gradient),
+        histogram(output), None if gradient is None else magnitudes(gradient),
         None if gradient is None else length(gradient))
 
 
@@ -190,13 +177,6 @@ def parameter_health(name: str, value: np.ndarray, gradient: np.ndarray,
         change = length(updated - value)
         ratio = change / norm if norm else np.inf if change else 0.0
     return ParameterHealth(name, value.shape, norm, magnitudes(gradient), length(gradient), ratio)
-
-
-def magnitudes(gradient: np.ndarray) -> Histogram:
-    """Return the histogram of log10 |gradient|."""
-    sizes = np.abs(gradient[np.isfinite(gradient) & (gradient != 0)].astype(np.float64))
-    inside = np.log10(sizes).clip(EXPONENTS[0], EXPONENTS[-1])
-    return Histogram(*np.histogram(inside, bins=EXPONENTS))
 
 
 def length(array: np.ndarray) -> float:

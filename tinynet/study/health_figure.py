@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynet.study.drawing import Path, finish, grid
+from tinynet.study.histogram import Histogram
 
 if TYPE_CHECKING:
-    from tinynet.study.health import Health, Histogram, ParameterHealth, StepHealth
+    from tinynet.study.health import Health, ParameterHealth, StepHealth
 
 
 def plot_health(health: Health, path: Path | None = None) -> Any:
@@ -51,8 +53,13 @@ def plot_health(health: Health, path: Path | None = None) -> Any:
                     fontsize=10, fontweight="bold")
     figure.supxlabel("left: value of the output; middle and right: log10 of the gradient's size; upwards: how many "
                      "(logarithmic)", fontsize=8)
-    figure.suptitle("\n".join(health.findings) or "nothing conspicuous", fontsize=9)
+    figure.suptitle(headline(health), fontsize=9)
     return finish(figure, path)
+
+
+def headline(health: Health) -> str:
+    """Write the findings as lines that fit above a picture."""
+    return "\n".join(fill(finding, 110) for finding in health.findings) or "nothing conspicuous"
 
 
 def draw(ax: Any, histogram: Histogram, norm: float | None, style: str = "", label: str = "") -> None:

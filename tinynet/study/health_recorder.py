@@ -10,7 +10,9 @@ import numpy as np
 from tinynet.callbacks import Callback
 from tinynet.data import whole
 from tinynet.study.drawing import Path, finish, grid
-from tinynet.study.health import Health, Histogram, ParameterHealth, StepHealth, health
+from tinynet.study.health import Health, ParameterHealth, StepHealth, health
+from tinynet.study.health_figure import headline
+from tinynet.study.histogram import Histogram
 
 GUIDE = 1e-3                                        # about what an update should change of a weight, of its length
 DECADES = 1e3                                       # a logarithmic axis spans at least: what is level is to look so
@@ -111,7 +113,7 @@ class HealthRecorder(Callback):
                 ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
             else:
                 ax.text(0.5, 0.5, "no such layers", transform=ax.transAxes, ha="center", va="center")
-        upper.set_title("\n".join(["at the end", *(self.records[-1].findings or ["nothing conspicuous"])]), fontsize=9)
+        upper.set_title(f"the last record: {headline(self.records[-1])}", fontsize=9)
         return finish(figure, path)
 
 

@@ -122,6 +122,6 @@ def draw_bars(ax: Any, probabilities: np.ndarray, true: int) -> None:
     ax.axvspan(true - 0.5, true + 0.5, color="0.85")
     ax.bar(classes, probabilities, 0.8, color="0.25")
     ax.set(xlim=(-0.7, len(classes) - 0.3), ylim=(0, 1))
-    shown = classes if len(classes) <= 10 else []
+    shown = classes if len(classes) <= 10 else classes[:0]
     ax.set_xticks(shown, shown, fontsize=5)
     ax.tick_params(length=1.5, pad=1)

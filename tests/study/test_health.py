@@ -1,0 +1,244 @@
+"""Health's numbers are those of the engine's arrays; its findings are right of networks made ill on purpose."""
+
+import copy
+
+import numpy as np
+import pytest
+from study_models import Scale, samples, twisted
+
+from tinynet import Sequential, study
+from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU
+from tinynet.optimizers import SGD, Adam, RMSprop
+
+
+def norm(array):
+    return np.linalg.norm(np.asarray(array, float).ravel())
+
+
+def blobs(count=200):
+    """Draw samples (count, 20), and labels that depend on them."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(count, 20))
+    return x, (x @ rng.normal(size=(20, 4))).argmax(axis=1)
+
+
+def stack(activation, depth, optimizer="adam", **kwargs):
+    hidden = [Dense(32, activation, **kwargs) for _ in range(depth)]
+    model = Sequential([*hidden, Dense(4, "softmax")], seed=0, input_shape=(20,))
+    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_each_number_is_that_of_the_arrays(dtype):
+    model, (x, y) = twisted(dtype, regularizer="l2"), samples()
+    found = study.health(model, x, y)
+    outputs = study.activations(model, x)
+    gradients = dict(zip(outputs, study.Trace(model, x).loss_gradients(y)[1:], strict=False))     # without the softmax
+    model.objective(x.astype(dtype), y)[2]()
+    rel = 1e-5 if dtype == "float32" else 1e-12
+    assert [step.name for step in found.steps] == list(outputs)
+    for step in found.steps:
+        output = outputs[step.name]
+        assert step.zeros == pytest.approx((output == 0).mean())
+        assert step.units == (output.shape[1] if output.ndim == 4 else output.shape[-1])
+        assert step.activation.counts.sum() == output.size
+        assert (step.activation.edges[0], step.activation.edges[-1]) == (output.min(), output.max())
+        if step.name == "last/softmax":
+            assert (step.gradient, step.gradient_norm) == (None, None)
+        else:
+            assert step.gradient_norm == pytest.approx(norm(gradients[step.name]), rel=rel)
+            assert step.gradient.counts.sum() == np.count_nonzero(gradients[step.name])
+    assert [p.name for p in found.parameters] == list(model.params)
+    for parameter in found.parameters:
+        gradient = model.grads[parameter.name]
+        assert parameter.shape == gradient.shape
+        assert parameter.norm == pytest.approx(norm(model.params[parameter.name]))
+        assert parameter.gradient_norm == pytest.approx(norm(gradient), rel=rel)
+        assert parameter.update_ratio == pytest.approx(0.01 * norm(gradient) / parameter.norm, rel=100 * rel)    # SGD's
+    assert found.samples == 5
+
+
+def test_a_histogram_of_a_gradient_counts_its_sizes_by_quarters_of_decades():
+    counts, edges = study.health(*known()).steps[0].gradient
+    for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
+        assert count == sum(10 ** low <= size < 10 ** high for size in (0.5, 0.0005))
+
+
+def known():
+    """Make a model whose outputs have the gradients -0.5, 0.0005 and 0."""
+    model = Sequential([Dense(3, kernel_initializer="zeros", input_dim=1)], dtype="float64")
+    model.compile("sgd", "mse")
+    return model, [[1.0]], [[0.75, -0.00075, 0.0]]
+
+
+def test_a_unit_is_dead_that_is_0_for_every_sample():
+    model = Sequential([Conv2D(4, 1, activation="relu", use_bias=False, input_shape=(1, 2, 2)), Flatten(),
+                        Dense(3, "relu", use_bias=False), Dense(1)], dtype="float64")
+    model.compile("sgd", "mse")
+    model.params["conv2d_1/kernel"] = np.array([1.0, -1, 2, -2]).reshape(4, 1, 1, 1)
+    kernel = np.zeros((16, 3))
+    kernel[0], kernel[4] = [1, -1, 0], [0, 0, 1]                  # a dead third unit: it looks at a dead filter only
+    model.params["dense_1/kernel"] = kernel
+    x = np.ones((2, 1, 2, 2))
+    x[1, 0, 0, 0] = 0
+    steps = {step.name: step for step in study.health(model, x, [[0.0], [0.0]]).steps}
+    assert steps["conv2d_1/relu"].dead == 0.5
+    assert steps["conv2d_1/relu"].zeros == (16 + 2) / 32
+    assert steps["dense_1/relu"].dead == pytest.approx(2 / 3)
+    assert steps["dense_1/relu"].zeros == pytest.approx(5 / 6)
+    assert {name for name, step in steps.items() if step.dead is not None} == {"conv2d_1/relu", "dense_1/relu"}
+
+
+def test_a_readers_own_rectifier_is_judged_once_it_is_registered():
+    class Ramp(Layer):
+        def forward(self, x, training=False):
+            return ReLU().forward(x)
+    model = Sequential([Dense(2, kernel_initializer="ones", input_dim=1), Ramp()])
+    model.compile("sgd", "mse")
+    data = [[-1.0]], [[0.0, 0.0]]
+    assert study.health(model, *data).steps[1].dead is None
+    study.rectifies.register(Ramp, lambda layer: True)
+    assert study.health(model, *data).steps[1].dead == 1
+
+
+@pytest.mark.parametrize("optimizer", [
+    SGD(0.1, momentum=0.9, nesterov=True), SGD(lambda update: 0.1 / (1 + update)), RMSprop(), Adam(0.01),
+    Adam(clipnorm=0.01)])
+def test_the_update_is_the_one_that_comes_next(optimizer):
+    x, y = blobs(50)
+    model = stack("relu", 2, copy.deepcopy(optimizer))
+    model.layers[1].trainable = False
+    for _ in range(3):
+        model.train_on_batch(x, y)
+    found = study.health(model, x, y)
+    before = {key: array.copy() for key, array in model.params.items()}
+    model.train_on_batch(x, y)
+    for parameter in found.parameters:
+        change = norm(model.params[parameter.name] - before[parameter.name])
+        if parameter.name.startswith("dense_2"):
+            assert (parameter.update_ratio, change) == (None, 0)
+        else:
+            assert parameter.update_ratio == pytest.approx(change / norm(before[parameter.name]), rel=1e-3)
+
+
+def test_parameters_of_zeros_change_by_infinitely_much_or_not_at_all():
+    found = study.health(*known())
+    assert [p.update_ratio for p in found.parameters] == [np.inf, np.inf]
+    model, x, _ = known()
+    assert [p.update_ratio for p in study.health(model, x, [[0.0, 0.0, 0.0]]).parameters] == [0, 0]
+
+
+def test_parameters_gradients_optimizer_and_generators_stay_to_the_bit():
+    model, (x, y) = twisted("float32", regularizer="l2"), samples()
+    model.compile(Adam(), "categorical_crossentropy")
+    for _ in range(2):
+        model.train_on_batch(x, y)
+
+    def state():
+        arrays = {**model.params, **{f"d{key}": array for key, array in model.grads.items()}}
+        for key, slots in model.optimizer.slots.items():
+            arrays |= {f"{key}/{name}": array for name, array in slots.items()}
+        return {key: (id(array), array.tobytes()) for key, array in arrays.items()}
+    before, rng, optimizer = state(), str(model.rng.bit_generator.state), model.optimizer
+    study.health(model, x, y)
+    assert state() == before
+    assert str(model.rng.bit_generator.state) == rng
+    assert model.optimizer is optimizer
+    assert optimizer.iterations == 2
+
+
+def test_a_healthy_network_has_no_findings():
+    found = study.health(stack("relu", 3), *blobs())
+    assert found.findings == []
+    assert str(found).endswith("nothing conspicuous")
+
+
+def test_deep_sigmoids_vanish():
+    finding, = study.health(stack("sigmoid", 8), *blobs()).findings
+    assert finding.startswith("vanishing gradient: ")
+    assert "at dense_1, " in finding
+
+
+def test_three_sigmoids_do_not():
+    assert study.health(stack("sigmoid", 3), *blobs()).findings == []
+
+
+def test_huge_weights_explode():
+    model = stack("relu", 6, "sgd", kernel_initializer="he_normal")
+    for layer in model.layers[1:-1]:
+        layer.params["kernel"] *= 5
+    gradient, update = study.health(model, *blobs()).findings
+    assert gradient.startswith("exploding gradient: ")
+    assert gradient.endswith(" at dense_7.")
+    assert "dense_7/kernel by 2" in update
+    assert "6 more by above 10%" in update
+
+
+def test_huge_negative_biases_kill_and_are_not_called_vanishing():
+    model = stack("relu", 3)
+    model.params["dense_2/bias"][:20] = -1000
+    finding, = study.health(model, *blobs()).findings
+    assert finding == "dead: 20 of the 32 units of dense_2/relu, 0 for all 200 samples."
+    model.params["dense_2/bias"][:] = -1000
+    model.params["dense_3/bias"][:] = 1
+    finding, = study.health(model, *blobs()).findings
+    assert finding == ("dead: 32 of the 32 units of dense_2/relu, 0 for all 200 samples. "
+                       "No gradient comes through it.")
+
+
+def test_a_learning_rate_that_is_too_large_is_named():
+    assert study.health(stack("relu", 2, SGD(0.1)), *blobs()).findings == []
+    found = study.health(stack("relu", 2, SGD(30.0)), *blobs())
+    ratios = {p.name: p.update_ratio for p in found.parameters if p.name.endswith("kernel")}
+    most = max(ratios, key=ratios.get)
+    assert found.findings == [f"large update: the next one changes {most} by {ratios[most]:.0%} of its length; 2 more "
+                              "by above 10%. The learning rate may be too large."]
+
+
+def test_a_gradient_of_0_everywhere_is_said_to_be_so():
+    model, x, _ = known()
+    finding, = study.health(model, x, [[0.0, 0.0, 0.0]]).findings
+    assert finding == "the loss has no gradient: all samples are fitted, or the last step is flat."
+
+
+def test_what_is_not_finite_can_be_looked_at_and_drawn(tmp_path):
+    model = stack("relu", 2)
+    model.params["dense_2/kernel"][0, 0] = np.inf
+    found = study.health(model, *blobs())
+    assert found.findings == ["not finite: dense_2/kernel. Nothing can be said of the rest."]
+    found.plot(tmp_path / "infinite.png")
+    model.params["dense_1/kernel"][:] = model.params["dense_2/kernel"][:] = 1e30
+    assert study.health(model, *blobs()).findings[0].startswith("not finite: the gradient of dense_1/kernel, ")
+
+
+def test_a_row_for_each_step_that_makes_new_numbers(tmp_path):
+    model, (x, y) = twisted(), samples()
+    found = study.health(model, x, y)
+    figure = found.plot(tmp_path / "health.png")
+    rows = [figure.axes[k:k + 3] for k in range(0, len(figure.axes), 3)]
+    names = [step.name for step in found.steps if step.name not in ("dropout_1", "flatten_1")]
+    assert [row[0].get_ylabel() for row in rows] == names
+    steps = {step.name: step for step in found.steps}
+    for name, (output, gradient, parameters) in zip(names, rows, strict=True):
+        np.testing.assert_array_equal(output.patches[0].get_data().values, steps[name].activation.counts)
+        if steps[name].gradient is not None:
+            np.testing.assert_array_equal(gradient.patches[0].get_data().values, steps[name].gradient.counts)
+        drawn = [patch.get_data().values for patch in parameters.patches]
+        expected = [p.gradient.counts for p in found.parameters if p.name.rpartition("/")[0] == name]
+        assert len(drawn) == len(expected)
+        for one, other in zip(drawn, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+        if expected:
+            assert parameters.get_xlim() == gradient.get_xlim() == rows[0][1].get_xlim()
+
+
+def test_a_model_without_a_loss_is_an_error():
+    with pytest.raises(ValueError, match="not compiled yet"):
+        study.health(Sequential([Dense(2, input_dim=2)]), [[1, 2]], [[1, 2]])
+
+
+def test_layers_with_parameters_of_one_axis_and_dropout_are_no_trouble(tmp_path):
+    model = Sequential([Dropout(0.5, input_shape=(3,)), Scale()])
+    model.compile("sgd", "mse")
+    study.health(model, np.ones((2, 3)), np.zeros((2, 3))).plot(tmp_path / "scale.png")

@@ -1,0 +1,42 @@
+"""Histograms: of values, and of the sizes of gradients, which need a logarithm to be seen together."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+EXPONENTS = np.linspace(-16, 4, 81)                  # of 10: the bins for gradients are a quarter of a decade each
+
+
+class Histogram(NamedTuple):
+    """How many numbers lie between each two edges.
+
+    Attributes
+    ----------
+    counts : (B,).
+    edges : (B + 1,).
+    """
+
+    counts: np.ndarray
+    edges: np.ndarray
+
+
+def histogram(values: np.ndarray, bins: int = 40) -> Histogram:
+    """Return the histogram of the values that are finite, from the smallest to the largest."""
+    return Histogram(*np.histogram(values[np.isfinite(values)].astype(np.float64), bins))
+
+
+def magnitudes(gradient: np.ndarray) -> Histogram:
+    """Return the histogram of log10 of the magnitudes, zeros left out; the edges are the same for all gradients.
+
+    What is smaller than 1e-16 is in the first bin, and what is larger than 1e4 in the last.
+
+    >>> counts, edges = magnitudes(np.array([0.0, 2e-3, -3e-3, 50.0]))
+    >>> for k in np.flatnonzero(counts):
+    ...     print(f"{edges[k]} to {edges[k + 1]}: {counts[k]}")
+    -2.75 to -2.5: 2
+    1.5 to 1.75: 1
+    """
+    sizes = np.abs(gradient[np.isfinite(gradient) & (gradient != 0)].astype(np.float64))
+    return Histogram(*np.histogram(np.log10(sizes).clip(EXPONENTS[0], EXPONENTS[-1]), EXPONENTS))
