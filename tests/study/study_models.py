@@ -58,3 +58,18 @@ def mnist_model(larger):
     if larger:
         layers += [Dense(50, activation="relu")]
     return Sequential([*layers, Dense(10, activation="softmax")], seed=0)
+
+
+def seeing(dtype="float64"):
+    """Make a model for images (2, 9, 8) of which all receptive fields are known, padded, strided, dilated, nested.
+
+    Rows, (start, size, jump): ``first`` (-1, 3, 2), ``largest`` (-1, 5, 2), ``inner/conv2d_1`` (-1, 9, 2).
+    Columns: (0, 2, 1), (-1, 4, 1), (-1, 7, 1).
+    """
+    return Sequential([
+        Conv2D(3, (3, 2), strides=(2, 1), padding="same", activation="tanh", input_shape=(2, 9, 8), name="first"),
+        MaxPool2D((2, 3), strides=1, padding="same", name="largest"),
+        Sequential([Conv2D(4, 2, dilation_rate=(2, 3), activation="relu")], name="inner"),
+        Flatten(),
+        Dense(4, activation="softmax", name="last"),
+    ], dtype=dtype, seed=3)

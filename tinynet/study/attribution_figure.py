@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.study.activations import draw_map
-from tinynet.study.drawing import Path, finish, grid
+from tinynet.study.drawing import PIXELS, Path, finish, grid, scale_of, show, stipple
 
 
 def plot_attributions(image: np.ndarray, maps: Mapping[str, np.ndarray], title: str = "",
@@ -16,7 +15,8 @@ def plot_attributions(image: np.ndarray, maps: Mapping[str, np.ndarray], title: 
     """Draw an image and several attributions of it side by side, each to its own scale and colour bar.
 
     Attributions differ in their units: compare their shapes, not their numbers. Those with numbers below 0 are drawn
-    around 0, with a line at 0. One that is nowhere positive is said to be so; nothing is drawn of one that is all 0.
+    around 0, with dots on the cells clearly below 0. One that is nowhere positive is said to be so; nothing is drawn of
+    one that is all 0.
 
     Parameters
     ----------
@@ -59,10 +59,16 @@ def draw_attribution(ax: Any, name: str, image: np.ndarray, pixels: bool) -> Non
                 transform=ax.transAxes)
         ax.set_box_aspect(image.shape[0] / image.shape[1])
         return
-    drawn = draw_map(ax, image, image, pixels)
+    signed = bool(image.min() < 0)
+    drawn = show(ax, image, scale_of(image), signed)
+    if signed:
+        stipple(drawn, 2.1 / max(image.shape))
+    elif pixels:
+        drawn.set_cmap(PIXELS)
     against = "\nnowhere positive" if not pixels and image.max() <= 0 else ""
     ax.set_title(name + against, fontsize=9)
     bar = ax.figure.colorbar(drawn, ax=ax, orientation="horizontal", pad=0.04, shrink=0.85, aspect=16)
     bar.formatter.set_powerlimits((-2, 3))
     bar.ax.locator_params(nbins=5)
     bar.ax.tick_params(labelsize=7)
+    bar.ax.xaxis.get_offset_text().set_fontsize(7)

@@ -52,6 +52,19 @@ def scale_of(*arrays: np.ndarray) -> float:
     return float(sizes.max()) if sizes.size else 0.0
 
 
+def stipple(image: Any, cell: float) -> None:
+    """Put a dot on each cell below 0 of an image that `show` drew, so that signs can be told without colours.
+
+    Cells above -15 % of the scale, which look nearly white, get none.
+
+    Parameters
+    ----------
+    cell : a cell's side in inches, about.
+    """
+    rows, columns = np.nonzero(np.ma.filled(image.get_array(), np.nan) < -0.15 * image.norm.vmax)
+    image.axes.scatter(columns, rows, s=(0.25 * 72 * cell)**2, color="black", linewidths=0)
+
+
 def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
     """Lay images (K, h, w) out in rows of `columns`, a blank row or column between them; missing ones are blank, NaN.
 

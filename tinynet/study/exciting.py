@@ -56,7 +56,7 @@ class ExcitingPatches:
         K, count, C, h, w = self.patches.shape
         across, columns = int(np.ceil(np.sqrt(count))), min(K, 6)
         rows = -(-K // columns)
-        height = 1.45 * h / w * -(-count // across) / across + 0.3
+        height = 1.36 * h / w * -(-count // across) / across + 0.2
         figure, axes = grid(rows, columns, (1.5 * columns + 1, max(1.8, height * rows) + 0.5))
         scale, signed = scale_of(self.patches), bool(np.nanmin(self.patches) < 0)
         for ax in axes.ravel()[K:]:
@@ -69,7 +69,7 @@ class ExcitingPatches:
             ax.set_title(f"{f}: {values[0]:.3g} to {values[-1]:.3g}", fontsize=8, pad=3)
         figure.colorbar(drawn, ax=list(axes.ravel()), shrink=0.9, aspect=25,
                         label="pixel" if C == 1 else f"mean of {C} channels")
-        figure.suptitle(f"{self.name}: what excites each filter most, and its output", fontsize=11)
+        figure.suptitle(f"{self.name}: what excites each most, and its output", fontsize=11)
         return finish(figure, path)
 
 
@@ -114,8 +114,8 @@ def exciting_patches(model: Any, layer: Layer | str, x: Any, filters: Any = None
     if fields is None:
         raise ValueError(f"exciting_patches: expected layers up to '{step.name}' whose receptive fields are known. "
                          f"Received: one that study.reach has no rule for; tell it with study.reach.register.")
-    wanted = np.arange(shape[0]) if filters is None else np.atleast_1d(filters)
-    wanted = np.array([check_place(f, shape[:1], f"a filter of {step.name}")[0] for f in wanted])
+    asked = range(shape[0]) if filters is None else np.atleast_1d(filters).tolist()
+    wanted = np.array([check_place(f, shape[:1], f"a filter of {step.name}")[0] for f in asked])
     peaks, values = (np.concatenate(part)[:, wanted] for part in zip(*strongest(model, place, x), strict=True))
     samples = np.argsort(-values, axis=0, kind="stable")[:count].T                     # (K, count)
     at = peaks[samples, np.arange(len(wanted))[:, None]]                               # (K, count), of a flat map

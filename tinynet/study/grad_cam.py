@@ -20,10 +20,10 @@ def grad_cam(model: Any, x: Any, layer: Layer | str, target: Any = None, relu: b
         weight[k]  = mean over places (p, q) of  d logit / d A[k,p,q]
         cam[p,q]   = ReLU(sum_k weight[k] A[k,p,q])
 
-    The coarse map is spread by linear interpolation, each of its numbers in the middle of its receptive field. (A plain
-    stretch over the image would shift them outwards under convolutions without padding.) Where the receptive
-    fields are not known, it is stretched. A map that is nowhere positive is all 0 after the ReLU; with
-    ``relu=False`` it can be seen for what it is.
+    The coarse map is spread by linear interpolation, each of its numbers in the middle of its receptive field, and the
+    outermost on to the edge. (A plain stretch over the image would shift them outwards under convolutions without
+    padding.) Where the receptive fields are not known, it is stretched. A map that is nowhere positive is all 0 after
+    the ReLU; with ``relu=False`` it can be seen for what it is.
     Source: Selvaraju et al. 2017, "Grad-CAM: visual explanations from deep networks via gradient-based
     localization", equations 1 and 2.
 

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from tinynet.layers.base import Layer
-from tinynet.study.drawing import Path, finish, grid, mosaic, scale_of, show
+from tinynet.study.drawing import Path, finish, grid, mosaic, scale_of, show, stipple
 
 SHOWN = 32                                            # filters, and channels of each, that are drawn
 
 
 def plot_filters(layer: Layer, before: Any = None, path: Path | None = None) -> Any:
     """Draw a convolution's kernels, all to one scale around 0; with those of before training beside them.
+
+    Weights clearly below 0 have a dot.
 
     The kernels of one channel are laid out in rows of 8. Of several channels, each filter is a row and each channel a
     column: the filter adds up what all kernels of its row find. (A mean over the channels would show none of
@@ -28,32 +30,33 @@ def plot_filters(layer: Layer, before: Any = None, path: Path | None = None) -> 
     ------
     ValueError : for a layer without a kernel (filters, C, kh, kw), or a `before` of another shape.
     """
-    kernels = [leaf.params["kernel"] for leaf in layer.leaves() if "kernel" in leaf.params]
-    kernels = [kernel for kernel in kernels if kernel.ndim == 4]
-    if not kernels:
+    found = [leaf for leaf in layer.leaves() if "kernel" in leaf.params and leaf.params["kernel"].ndim == 4]
+    if not found:
         raise ValueError(f"plot_filters: expected a built layer with a kernel (filters, C, kh, kw). Received: {layer}.")
-    parts = {"after training" if before is not None else "": kernels[0]}
+    kernel = found[0].params["kernel"]
+    parts = {"after training" if before is not None else "": kernel}
     if before is not None:
         parts = {"before training": np.asarray(before), **parts}
-        if np.shape(before) != kernels[0].shape:
-            raise ValueError(f"plot_filters: expected before of the kernel's shape, {kernels[0].shape}. "
+        if np.shape(before) != kernel.shape:
+            raise ValueError(f"plot_filters: expected before of the kernel's shape, {kernel.shape}. "
                              f"Received: {np.shape(before)}.")
-    filters, channels, kh, kw = kernels[0].shape
-    drawn = {title: kernel[:SHOWN, :SHOWN] for title, kernel in parts.items()}
+    filters, channels, kh, kw = kernel.shape
     columns = min(channels, SHOWN) if channels > 1 else min(filters, 8)
     rows = min(filters, SHOWN) if channels > 1 else -(-min(filters, SHOWN) // columns)
-    cell = min(0.6 / max(kh, kw), 6 / (columns * (kw + 1)))                            # inches
+    cell = min(0.6 / max(kh, kw), (6 if before is None else 4.3) / (columns * (kw + 1)))           # inches
     size = max(2.4, columns * (kw + 1) * cell + 0.7), max(1.6, rows * (kh + 1) * cell + 0.7)
     figure, axes = grid(1, len(parts), (size[0] * len(parts) + 0.9, size[1] + 0.4))
-    for ax, (title, kernel) in zip(axes[0], drawn.items(), strict=True):
-        image = show(ax, mosaic(kernel.reshape(-1, kh, kw), columns), scale_of(*parts.values()))
+    for ax, (title, part) in zip(axes[0], parts.items(), strict=True):
+        shown = part[:SHOWN, :SHOWN].reshape(-1, kh, kw)
+        image = show(ax, mosaic(shown, columns), scale_of(*parts.values()))
+        stipple(image, cell)
         ax.set_title(title, fontsize=10)
         ax.spines[:].set_visible(False)
         label(ax, columns, rows, (kh, kw), channels)
     figure.colorbar(image, ax=list(axes[0]), label="weight", shrink=0.9, aspect=25)
     cut = [f"{SHOWN} of {count} {what}" for count, what in ((filters, "filters"), (channels, "channels"))
            if count > SHOWN]
-    figure.suptitle(", ".join([str(layer), *cut]), fontsize=11)
+    figure.suptitle(", ".join([str(found[0]), *cut]), fontsize=11)
     return finish(figure, path)
 
 

@@ -41,7 +41,7 @@ class Maximised:
         cut = self.images[:, :, rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1].mean(axis=1)
         across = min(len(cut), 8)
         down = -(-len(cut) // across)
-        figure, axes = grid(down, across, (1.3 * across + 1.2, 1.6 * down + 0.6))
+        figure, axes = grid(down, across, (1.3 * across + 1.2, 1.4 * down + 0.5))
         for ax in axes.ravel()[len(cut):]:
             ax.set_axis_off()
         for ax, channel, image, values in zip(axes.ravel(), self.channels, cut, self.values.T, strict=False):
@@ -53,8 +53,8 @@ class Maximised:
         return finish(figure, path)
 
 
-def maximise(model: Any, layer: Layer | str, channel: Any, steps: int = 200, rate: float = 0.05, decay: float = 0.1,
-             smooth: float = 0.1, bounds: tuple[float, float] = (0.0, 1.0), seed: int = 0) -> Maximised:
+def maximise(model: Any, layer: Layer | str, channel: Any, steps: int = 200, rate: float = 0.05, decay: float = 0.3,
+             smooth: float = 0.3, bounds: tuple[float, float] = (0.0, 1.0), seed: int = 0) -> Maximised:
     """Change an image step by step so that a unit's output grows: activation maximisation.
 
     ::
@@ -104,7 +104,8 @@ def maximise(model: Any, layer: Layer | str, channel: Any, steps: int = 200, rat
         check_images(trace, "maximise")
         place = trace.place(layer)
         name, shape = trace.steps[place].name, trace.outputs[place].shape[1:]
-        channels = np.array([check_place(k, shape[:1], f"a channel of {name}")[0] for k in np.atleast_1d(channel)])
+        asked = np.atleast_1d(channel).tolist()
+        channels = np.array([check_place(k, shape[:1], f"a channel of {name}")[0] for k in asked])
         at = tuple(size // 2 for size in shape[1:])
         seen = sees(trace, place, at)
         x = np.repeat(trace.inputs[0], len(channels), axis=0)                          # (K, C, H, W)
