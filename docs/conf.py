@@ -15,8 +15,10 @@ from pygments.lexers import get_lexer_for_filename
 from sphinx.addnodes import download_reference
 from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
 
 DOCS = Path(__file__).resolve().parent
+logger = logging.getLogger(__name__)
 
 project = "tinynet"
 html_title = "tinynet"
@@ -35,12 +37,13 @@ html_show_sphinx = False
 # Formulas: TeX to MathML, which browsers draw themselves.
 
 def math(writer: Any, node: Any) -> None:
-    """Write a formula in the line or a displayed one; one that docutils cannot translate is an error."""
+    """Write a formula in the line or a displayed one; one that docutils cannot translate is warned of."""
     displayed = isinstance(node, nodes.math_block)
     try:
         formula = tex2mathml(node.astext(), as_block=displayed)
     except MathError as error:
-        raise ExtensionError(f"{node.source}:{node.line}: {error}") from error
+        logger.warning("%s In: %s", error, node.astext(), location=node)
+        raise nodes.SkipNode from error
     writer.body.append(f'<div class="formula">{formula}</div>' if displayed else formula)
     raise nodes.SkipNode
 
