@@ -173,8 +173,9 @@ def test_included_code_exists(page):
     assert len(included) == text.count("{literalinclude}"), "an include that this test cannot read"
     for file, options in included:
         tree = ast.parse((page.parent / file).read_text(encoding="utf-8"))
-        assert re.fullmatch(r":pyobject: [\w.]+\n", options), f"{file}: {options}"
-        for name in options.removeprefix(":pyobject: ").strip().split("."):
+        asked = re.fullmatch(r":pyobject: ([\w.]+)\n(:dedent:\n)?", options)
+        assert asked, f"{file}: {options}"
+        for name in asked[1].split("."):
             tree = next((node for node in tree.body if getattr(node, "name", None) == name), None)
             assert tree is not None, f"{file} has no {options}"
 

@@ -54,7 +54,7 @@ def conv_windows():
     """Draw which cells four windows see: plain, with stride, with padding, with dilation."""
     settings = [("plain", {}), ("strides=2", {"strides": 2}), ('padding="same"', {"padding": "same"}),
                 ("dilation_rate=2", {"dilation_rate": 2})]
-    figure, axes = grid(1, 4, (11, 3.5))
+    figure, axes = grid(1, 4, (11, 3.8))
     for ax, (title, options) in zip(axes[0], settings, strict=True):
         layer = Conv2D(1, 3, **options)
         _, P, Q = layer.build((1, 6, 6), np.random.default_rng(0))
@@ -66,9 +66,9 @@ def conv_windows():
             ax.scatter(w, h, s=110 if marker == "o" else 45, marker=marker, linewidth=1.6,
                        label=f"seen by output (0, {q})",
                        **({"facecolors": "none", "edgecolors": colour} if marker == "o" else {"color": colour}))
-        ax.set(xlim=(-1.7, 6.2), ylim=(6.2, -1.7), aspect="equal", xticks=[], yticks=[])
-        ax.spines[:].set_visible(False)
-        ax.set_title(f"{title}\n6 x 6 -> {P} x {Q}", fontsize=10)
+        ax.text(2.5, -1.9, f"{title}\n6 x 6 -> {P} x {Q}", ha="center", va="bottom", fontsize=10)
+        ax.set(xlim=(-1.7, 6.2), ylim=(6, -3.6), aspect="equal")
+        ax.axis("off")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return figure
 

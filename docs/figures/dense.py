@@ -22,7 +22,7 @@ def dense_products():
     products = [("forward: the sum runs over the inputs i", ("x", X), ("kernel", KERNEL), "x @ kernel", "ni", "iu"),
                 ("kernel gradient: over the samples n", ("x.T", X.T), ("dy", DY), "dkernel", "in", "nu"),
                 ("input gradient: over the units u", ("dy", DY), ("kernel.T", KERNEL.T), "dx", "nu", "ui")]
-    figure, axes = grid(3, 1, (7.5, 8.2))
+    figure, axes = grid(3, 1, (7.5, 7.6))
     for ax, (title, left, right, name, left_axes, right_axes) in zip(axes[:, 0], products, strict=True):
         _matrix(ax, 0, *left, left_axes)
         _matrix(ax, 4.5, *right, right_axes)
