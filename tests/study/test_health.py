@@ -4,29 +4,16 @@ import copy
 
 import numpy as np
 import pytest
+from health_models import blobs, stack
 from study_models import Scale, samples, twisted
 
 from tinynet import Sequential, study
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU
+from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Softmax
 from tinynet.optimizers import SGD, Adam, RMSprop
 
 
 def norm(array):
     return np.linalg.norm(np.asarray(array, float).ravel())
-
-
-def blobs(count=200):
-    """Draw samples (count, 20), and labels that depend on them."""
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=(count, 20))
-    return x, (x @ rng.normal(size=(20, 4))).argmax(axis=1)
-
-
-def stack(activation, depth, optimizer="adam", **kwargs):
-    hidden = [Dense(32, activation, **kwargs) for _ in range(depth)]
-    model = Sequential([*hidden, Dense(4, "softmax")], seed=0, input_shape=(20,))
-    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
-    return model
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -187,6 +174,16 @@ def test_huge_negative_biases_kill_and_are_not_called_vanishing():
                        "No gradient comes through it.")
 
 
+def test_a_learning_rate_that_is_too_large_kills():
+    model, (x, y) = stack("relu", 2, SGD(10.0)), blobs()
+    assert study.health(model, x, y).steps[3].dead == 0
+    model.fit(x, y, batch_size=50, epochs=2, verbose=0)
+    found = study.health(model, x, y)
+    assert (found.steps[3].name, found.steps[3].dead) == ("dense_2/relu", 1)
+    assert found.parameters[0].gradient_norm == 0
+    assert found.findings[0].startswith("dead: 32 of the 32 units of dense_2/relu")
+
+
 def test_a_learning_rate_that_is_too_large_is_named():
     assert study.health(stack("relu", 2, SGD(0.1)), *blobs()).findings == []
     found = study.health(stack("relu", 2, SGD(30.0)), *blobs())
@@ -233,7 +230,19 @@ def test_a_row_for_each_step_that_makes_new_numbers(tmp_path):
             assert parameters.get_xlim() == gradient.get_xlim() == rows[0][1].get_xlim()
 
 
-def test_a_model_without_a_loss_is_an_error():
+def test_a_model_that_is_a_softmax_alone_has_no_gradient_to_speak_of(tmp_path):
+    model = Sequential([Softmax(input_shape=(2,))])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    found = study.health(model, [[1.0, 2.0]], [0])
+    assert (found.findings, found.steps[0].gradient) == ([], None)
+    found.plot(tmp_path / "softmax.png")
+
+
+def test_no_samples_and_a_model_without_a_loss_are_errors():
+    with pytest.raises(ValueError, match="Expected at least one sample"):
+        study.health(known()[0], np.zeros((0, 1)), np.zeros((0, 3)))
+    with pytest.raises(ValueError, match="3 in x, 2 in y"):
+        study.health(known()[0], np.zeros((3, 1)), np.zeros((2, 3)))
     with pytest.raises(ValueError, match="not compiled yet"):
         study.health(Sequential([Dense(2, input_dim=2)]), [[1, 2]], [[1, 2]])
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_health import blobs, stack
+from health_models import blobs, stack
 
 from tinynet import study
 from tinynet.callbacks import BackupAndRestore, Callback
@@ -103,6 +103,13 @@ def test_an_interrupted_training_ends_with_the_records_of_the_whole_one(every, s
     assert recorder.records[-1].findings == whole.records[-1].findings
 
 
+def test_a_second_fit_starts_anew():
+    model, recorder = stack("relu", 2), study.HealthRecorder(X, Y)
+    fit(model, recorder)
+    fit(model, recorder, epochs=1)
+    assert recorder.updates == [12, 16]
+
+
 def test_a_state_is_not_changed_by_what_is_recorded_later():
     model, recorder = stack("relu", 2), study.HealthRecorder(X, Y)
     fit(model, recorder, epochs=1)
@@ -137,6 +144,17 @@ def test_the_curves_are_the_records(tmp_path):
     np.testing.assert_array_equal(gradients["dense_1"].get_xdata(), recorder.updates)
     low, high = upper.get_ylim()
     assert high / low >= 1000                                              # so that level lines look level
+    low, high = lower.get_ylim()
+    assert low < 0.001 < high
+
+
+def test_a_gradient_that_is_0_all_the_time_can_be_drawn(tmp_path):
+    model, recorder = stack("relu", 2), study.HealthRecorder(X, Y)
+    for name in ("dense_1", "dense_2", "dense_3"):
+        model.params[f"{name}/kernel"][:] = 0
+    fit(model, recorder, epochs=1)
+    _, _, lower = recorder.plot(tmp_path / "zero.png").axes
+    assert "exactly 0:\ndense_1/kernel\ndense_2/kernel\ndense_3/kernel" in curves(lower)
 
 
 def test_death_is_seen_when_it_comes(tmp_path):
@@ -146,7 +164,7 @@ def test_death_is_seen_when_it_comes(tmp_path):
     np.testing.assert_array_equal(curves(middle)["dense_2/relu"].get_ydata() == 1, [False] * 3 + [True] * 4)
     zero = curves(upper)["exactly 0:\ndense_1\ndense_2"]
     np.testing.assert_array_equal(zero.get_xdata(), [6, 8, 10, 12])
-    assert "No gradient comes through it." in upper.get_title()
+    assert "No gradient comes through it." in upper.figure.get_suptitle()
 
 
 def test_a_vanishing_gradient_spreads_the_lines(tmp_path):

@@ -38,6 +38,8 @@ def gradient(health: Health) -> list[str]:
     """Compare the gradient at each step's output with that at the last of them; what dead layers cut off is told."""
     cut = max((k for k, step in enumerate(health.steps) if step.dead == 1), default=0)
     norms = {step.name: step.gradient_norm for step in health.steps[cut:] if step.gradient_norm is not None}
+    if not norms:                                                            # the model is a softmax, and no more
+        return []
     last, end = list(norms.items())[-1]
     if end == 0:
         return ["the loss has no gradient: all samples are fitted, or the last step is flat."]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.data import as_samples, same_length
 from tinynet.layers import Layer, ReLU
 from tinynet.study.drawing import Path
 from tinynet.study.findings import findings
@@ -145,6 +146,8 @@ def health(model: Any, x: Any, y: Any) -> Health:
     <BLANKLINE>
     dead: 1 of the 2 units of dense_1/relu, 0 for all 2 samples.
     """
+    x, y = as_samples(x, model.dtype), as_samples(y, None, "y")
+    same_length(x=x, y=y)
     with untouched(model), np.errstate(all="ignore"):                        # what has exploded can be looked at too
         trace = Trace(model, x)
         gradients = trace.loss_gradients(y)[1:]                             # of each step's output
@@ -155,7 +158,7 @@ def health(model: Any, x: Any, y: Any) -> Health:
                  for k, (step, output) in enumerate(zip(trace.steps, trace.outputs, strict=True))]
         parameters = [parameter_health(key, array, grads[key], updated.get(key))
                       for key, array in model.params.items()]
-    return Health(len(trace.inputs[0]), steps, parameters)
+    return Health(len(x), steps, parameters)
 
 
 def step_health(step: Any, output: np.ndarray, gradient: np.ndarray | None) -> StepHealth:

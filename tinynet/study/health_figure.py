@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet.study.drawing import Path, finish, grid
-from tinynet.study.histogram import Histogram
+from tinynet.study.histogram import EXPONENTS, Histogram
 
 if TYPE_CHECKING:
     from tinynet.study.health import Health, ParameterHealth, StepHealth
@@ -91,9 +91,9 @@ def hands_on(step: StepHealth, before: StepHealth) -> bool:
 def gradient_range(health: Health) -> tuple[float, float]:
     """Return the exponents between which all gradients lie."""
     histograms = [step.gradient for step in health.steps if step.gradient] + [p.gradient for p in health.parameters]
-    edges = histograms[0].edges
     full = np.flatnonzero(np.sum([histogram.counts for histogram in histograms], axis=0))
-    return (float(edges[full[0]]), float(edges[full[-1] + 1])) if full.size else (float(edges[0]), float(edges[-1]))
+    first, last = (full[0], full[-1]) if full.size else (0, -2)
+    return float(EXPONENTS[first]), float(EXPONENTS[last + 1])
 
 
 def parameters_of(step: StepHealth, health: Health) -> list[ParameterHealth]:

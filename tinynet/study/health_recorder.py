@@ -104,7 +104,7 @@ class HealthRecorder(Callback):
         middle.set_ylabel("share of dead units")
         middle.set_ylim(-0.03, 1.03)
         lower.axhline(GUIDE, color="black", linestyle="--", linewidth=1, label="guide: 1/1000")
-        logarithmic(lower, self.updates, ratios)
+        logarithmic(lower, self.updates, ratios, GUIDE)
         lower.set_ylabel("|update| / |weight|")
         lower.set_xlabel("updates made")
         for ax in axes[:, 0]:
@@ -113,7 +113,7 @@ class HealthRecorder(Callback):
                 ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
             else:
                 ax.text(0.5, 0.5, "no such layers", transform=ax.transAxes, ha="center", va="center")
-        upper.set_title(f"the last record: {headline(self.records[-1])}", fontsize=9)
+        figure.suptitle(f"the last record: {headline(self.records[-1])}", fontsize=9)
         return finish(figure, path)
 
 
@@ -127,12 +127,16 @@ def lines(ax: Any, updates: list[int], curves: dict[str, Any]) -> None:
                 color=shade, label=name)
 
 
-def logarithmic(ax: Any, updates: list[int], curves: dict[str, Any]) -> None:
-    """Draw curves on a logarithmic axis; zeros, which have no place on it, are crosses at its lower end."""
+def logarithmic(ax: Any, updates: list[int], curves: dict[str, Any], *also: float) -> None:
+    """Draw curves on a logarithmic axis, which is to show the numbers `also` too.
+
+    Zeros, which have no place on it, are crosses at its lower end.
+    """
     values = np.array(list(curves.values()), float).reshape(len(curves), len(updates))
     positive = np.isfinite(values) & (values > 0)
     lines(ax, updates, dict(zip(curves, np.where(positive, values, np.nan), strict=True)))
-    low, high = (values[positive].min(), values[positive].max()) if positive.any() else (GUIDE, GUIDE)
+    shown = np.append(values[positive], also if also or positive.any() else GUIDE)
+    low, high = shown.min(), shown.max()
     margin = max(2, np.sqrt(DECADES / (high / low)))
     ax.set_ylim(low / margin, high * margin)
     ax.set_yscale("log")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class Misclassified:
         if self.x.ndim != 4 or shown < 1:
             raise ValueError(f"Misclassified.plot: expected images (C, H, W), and a count of at least one of them. "
                              f"Received: samples of shape {self.x.shape}, count {count}.")
-        columns = min(shown, 8)
+        columns = min(max(shown, 3), 8)
         rows = -(-shown // columns)
         figure, axes = grid(2 * rows, columns, (1.25 * columns + 0.7, 1.9 * rows + 0.6),
                             height_ratios=[3, 1.3] * rows)
@@ -84,9 +85,9 @@ class Misclassified:
             image.set_axis_on()
             bars.set_axis_on()
             bars.set_yticks([0, 1], [0, 1] if column == 0 else ["", ""], fontsize=6)
-        figure.suptitle(f"{shown} of {len(self):,} mistakes in {self.total:,} samples, the surest first: true \u2192 "
-                        f"predicted (its probability)\nbars: the probability of each class; shaded: the true one",
-                        fontsize=9)
+        lines = (f"{shown} of {len(self):,} mistakes in {self.total:,} samples, the surest first: true \u2192 "
+                 "predicted (its probability)", "bars: the probability of each class; shaded: the true one")
+        figure.suptitle("\n".join(fill(line, 18 * columns + 8) for line in lines), fontsize=9)
         return finish(figure, path)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from tinynet import Sequential, study
 from tinynet.layers import Dense, Flatten, Softmax
+from tinynet.losses import CategoricalCrossentropy
 from tinynet.utils import to_categorical
 
 P = np.array([[0.7, 0.2, 0.1],         # 0: right
@@ -89,7 +90,6 @@ def test_a_loss_from_logits_is_turned_into_probabilities():
     model.params["dense_1/kernel"] = np.eye(3)
     with pytest.raises(ValueError, match="ends in softmax, or a loss with from_logits=True"):
         study.misclassified(model, np.log(P), TRUE)
-    from tinynet.losses import CategoricalCrossentropy
     model.compile(loss=CategoricalCrossentropy(from_logits=True))
     np.testing.assert_allclose(study.misclassified(model, 5 + np.log(P), TRUE).confidence, [0.9, 0.6, 0.55, 0.35])
 
