@@ -90,7 +90,7 @@ def test_integrated_gradients_sum_to_the_difference_of_the_logits(baseline):
         np.testing.assert_allclose(found.gap, found.attributions.sum(axis=(1, 2, 3)) - difference, atol=1e-13)
         gaps.append(np.abs(found.gap).max())
     assert gaps[1] < gaps[0]
-    assert gaps[1] < 5e-3 * np.abs(difference).max()             # the model has kinks: no rule is exact
+    assert gaps[1] < 1e-2 * np.abs(difference).max()             # the model has kinks: no rule is exact
 
 
 def test_integrated_gradients_of_a_smooth_model_are_complete_to_the_rounding_of_float64():

@@ -114,14 +114,14 @@ def test_more_samples_than_are_looked_at_together(monkeypatch):
 def test_a_layer_that_nothing_is_known_of_is_an_error_until_it_has_a_rule():
     class Mine(Scale):
         pass
-    model = Sequential([Conv2D(2, 3, input_shape=(2, 19, 18)), Mine(), MaxPool2D()], dtype="float64", seed=0)
-    with pytest.raises(ValueError, match=r"layers up to 'max_pool2d_1' whose receptive fields are known"):
-        study.exciting_patches(model, "max_pool2d_1", images())
+    model = Sequential([MaxPool2D(input_shape=(2, 19, 18)), Mine(), Conv2D(2, 3)], dtype="float64", seed=0)
+    with pytest.raises(ValueError, match=r"layers up to 'conv2d_1' whose receptive fields are known"):
+        study.exciting_patches(model, "conv2d_1", images())
     study.reach.register(Mine, study.elementwise)
     study.padding.register(Mine, lambda layer, input_shape: (1, 2))
-    found = study.exciting_patches(model, "max_pool2d_1", images())
-    assert found.patches.shape[3:] == (4, 4)
-    np.testing.assert_array_equal(found.corners, found.places * 2 - [1, 2])
+    found = study.exciting_patches(model, "conv2d_1", images())
+    assert found.patches.shape[3:] == (6, 6)
+    np.testing.assert_array_equal(found.corners, found.places * 2 - [2, 4])                # padding of pooled pixels
 
 
 def test_odd_arguments_are_errors():

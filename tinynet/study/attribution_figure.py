@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.study.drawing import PIXELS, Path, finish, grid, scale_of, show, stipple
+from tinynet.study.drawing import Path, finish, grid, show_dotted
 
 
 def plot_attributions(image: np.ndarray, maps: Mapping[str, np.ndarray], title: str = "",
@@ -59,12 +59,7 @@ def draw_attribution(ax: Any, name: str, image: np.ndarray, pixels: bool) -> Non
                 transform=ax.transAxes)
         ax.set_box_aspect(image.shape[0] / image.shape[1])
         return
-    signed = bool(image.min() < 0)
-    drawn = show(ax, image, scale_of(image), signed)
-    if signed:
-        stipple(drawn, 2.1 / max(image.shape))
-    elif pixels:
-        drawn.set_cmap(PIXELS)
+    drawn = show_dotted(ax, image, image, 2.1 / max(image.shape), pixels)
     against = "\nnowhere positive" if not pixels and image.max() <= 0 else ""
     ax.set_title(name + against, fontsize=9)
     bar = ax.figure.colorbar(drawn, ax=ax, orientation="horizontal", pad=0.04, shrink=0.85, aspect=16)

@@ -65,6 +65,17 @@ def stipple(image: Any, cell: float) -> None:
     image.axes.scatter(columns, rows, s=(0.25 * 72 * cell)**2, color="black", linewidths=0)
 
 
+def show_dotted(ax: Any, image: np.ndarray, scale: np.ndarray, cell: float, pixels: bool = True) -> Any:
+    """Draw an image to the scale of a whole array: as pixels if that has nothing below 0, else signed, with dots."""
+    signed = bool(np.nanmin(scale) < 0)
+    drawn = show(ax, image, scale_of(scale), signed)
+    if signed:
+        stipple(drawn, cell)
+    elif pixels:
+        drawn.set_cmap(PIXELS)
+    return drawn
+
+
 def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
     """Lay images (K, h, w) out in rows of `columns`, a blank row or column between them; missing ones are blank, NaN.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinynet.data import as_samples
 from tinynet.layers.base import Layer
-from tinynet.study.drawing import PIXELS, Path, finish, grid, mosaic, scale_of, show
+from tinynet.study.drawing import Path, finish, grid, mosaic, show_dotted
 from tinynet.study.fields import cells, check_images, fields_at
 from tinynet.study.trace import Trace, check_place
 from tinynet.study.windowed import take
@@ -57,14 +57,12 @@ class ExcitingPatches:
         across, columns = int(np.ceil(np.sqrt(count))), min(K, 6)
         rows = -(-K // columns)
         height = 1.36 * h / w * -(-count // across) / across + 0.2
-        figure, axes = grid(rows, columns, (1.5 * columns + 1, max(1.8, height * rows) + 0.5))
-        scale, signed = scale_of(self.patches), bool(np.nanmin(self.patches) < 0)
+        figure, axes = grid(rows, columns, (max(4.5, 1.5 * columns + 1), max(1.8, height * rows) + 0.5))
+        pictures = self.patches.mean(axis=2)                                           # (K, count, h, w)
         for ax in axes.ravel()[K:]:
             ax.set_axis_off()
-        for ax, f, values, patches in zip(axes.ravel(), self.filters, self.values, self.patches, strict=False):
-            drawn = show(ax, mosaic(patches.mean(axis=1), across), scale, signed)
-            if not signed:
-                drawn.set_cmap(PIXELS)
+        for ax, f, values, picture in zip(axes.ravel(), self.filters, self.values, pictures, strict=False):
+            drawn = show_dotted(ax, mosaic(picture, across), pictures, 1.36 / (across * (w + 1)))
             ax.set_facecolor("0.7")
             ax.set_title(f"{f}: {values[0]:.3g} to {values[-1]:.3g}", fontsize=8, pad=3)
         figure.colorbar(drawn, ax=list(axes.ravel()), shrink=0.9, aspect=25,

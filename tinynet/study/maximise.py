@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.layers.base import Layer
-from tinynet.study.activations import draw_map
-from tinynet.study.drawing import Path, finish, grid
+from tinynet.study.drawing import Path, finish, grid, show_dotted
 from tinynet.study.fields import cells, check_images, fields_at
 from tinynet.study.trace import Trace, check_place, untouched
 
@@ -41,11 +40,11 @@ class Maximised:
         cut = self.images[:, :, rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1].mean(axis=1)
         across = min(len(cut), 8)
         down = -(-len(cut) // across)
-        figure, axes = grid(down, across, (1.3 * across + 1.2, 1.4 * down + 0.5))
+        figure, axes = grid(down, across, (max(4.5, 1.3 * across + 1.2), 1.4 * down + 0.5))
         for ax in axes.ravel()[len(cut):]:
             ax.set_axis_off()
         for ax, channel, image, values in zip(axes.ravel(), self.channels, cut, self.values.T, strict=False):
-            drawn = draw_map(ax, image, cut, pixels=True)
+            drawn = show_dotted(ax, image, cut, 1.15 / max(image.shape))
             ax.set_title(f"{channel}: {values[-1]:.3g}", fontsize=8, pad=3)
         C = self.images.shape[1]
         figure.colorbar(drawn, ax=list(axes.ravel()), shrink=0.9, label="pixel" if C == 1 else f"mean of {C} channels")
@@ -53,8 +52,8 @@ class Maximised:
         return finish(figure, path)
 
 
-def maximise(model: Any, layer: Layer | str, channel: Any, steps: int = 200, rate: float = 0.05, decay: float = 0.3,
-             smooth: float = 0.3, bounds: tuple[float, float] = (0.0, 1.0), seed: int = 0) -> Maximised:
+def maximise(model: Any, layer: Layer | str, channel: Any, steps: int = 200, rate: float = 0.05, decay: float = 0.1,
+             smooth: float = 0.1, bounds: tuple[float, float] = (0.0, 1.0), seed: int = 0) -> Maximised:
     """Change an image step by step so that a unit's output grows: activation maximisation.
 
     ::
@@ -65,7 +64,7 @@ def maximise(model: Any, layer: Layer | str, channel: Any, steps: int = 200, rat
     gradient of half the sum of squared differences, a total variation. `decay` does the same to half the sum of
     squares, the L2 norm. The gradient is scaled to 1 in its root mean square over the pixels that the unit sees, so
     that the same settings fit all layers. Without decay and smoothing, the image is whatever excites most, and often
-    looks like noise.
+    looks like noise; for a logit, ``smooth=1`` shows strokes.
     Source: Erhan, Bengio, Courville and Vincent 2009, "Visualizing higher-layer features of a deep network"; with
     regularisation, Simonyan et al. 2013 (L2), Mahendran and Vedaldi 2015 (total variation).
 
