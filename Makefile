@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: mnist test test-long mutants bench lint clean
+.PHONY: mnist test test-long mutants bench docs lint clean
 
 mnist: .venv/installed          ## train the larger CNN on MNIST and print its test error
 	$(BIN)/python examples/mnist_larger.py
@@ -20,12 +20,16 @@ mutants: .venv/installed-test   ## seed defects into copies of the code: does th
 bench: .venv/installed          ## how fast; BENCH='--with pytorch=PYTHON' sets another engine beside it
 	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
 
+docs: .venv/installed-docs      ## the book as a site, in site/
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env docs site
+	@echo "Open site/index.html in a browser."
+
 lint: .venv/installed-lint .venv/installed-test  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 clean:                          ## remove the environment and what the tools left behind
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -9,6 +9,9 @@ Every ```python block of a page is run, in order, in one namespace and an empty 
 In what is shown, ``...`` stands for anything; spaces count as one; and from a number as small as rounding (1e-9 and
 below, or 0e+00) to the end of its line nothing is compared.
 
+Code that a page includes with ``literalinclude``, links to files and ``#headings``, pictures and the list of chapters
+are held as well.
+
 What a page should show is printed by the following, which leaves the page's files and pictures where it runs::
 
     python tests/test_docs.py docs/gradient-checking.md
@@ -16,6 +19,7 @@ What a page should show is printed by the following, which leaves the page's fil
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import io
@@ -122,7 +126,7 @@ def test_code_runs_and_prints_what_the_page_shows(page, tmp_path, monkeypatch):
         exec("import numpy as np\nfrom tinynet.layers import Layer", namespace)
     with modules_of_their_own(tmp_path):
         for block in blocks(page.read_text(encoding="utf-8")):
-            if TAKES_MINUTES in block.code:
+            if page.name == "README.md" and TAKES_MINUTES in block.code:
                 compile(block.code, page.name, "exec")
                 continue
             printed = run(block, namespace, page.name)
@@ -134,14 +138,55 @@ def test_code_runs_and_prints_what_the_page_shows(page, tmp_path, monkeypatch):
 
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
+INCLUDE = re.compile(r"^```\{literalinclude\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def prose(page: Path) -> str:
+    """Return a page without its code."""
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchor(heading: str) -> str:
+    """Return what a link to a heading is written with.
+
+    >>> anchor("ReLU'(0), and `argmax`: a choice")
+    'relu0-and-argmax-a-choice'
+    """
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files(page):
-    text = FENCE.sub("", page.read_text(encoding="utf-8"))
-    links = [link.partition("#")[0] for link in LINK.findall(text) if not re.match(r"\w+:", link)]
-    missing = [link for link in links if link and not (page.parent / link).exists()]
-    assert not missing
+def test_links_lead_to_files_and_headings(page):
+    for link in LINK.findall(prose(page)):
+        if not re.match(r"\w+:", link):
+            file, _, heading = link.partition("#")
+            target = page.parent / file if file else page
+            assert target.is_file(), link
+            assert not heading or heading in map(anchor, HEADING.findall(prose(target))), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_included_code_exists(page):
+    text = page.read_text(encoding="utf-8")
+    included = INCLUDE.findall(text)
+    assert len(included) == text.count("{literalinclude}"), "an include that this test cannot read"
+    for file, options in included:
+        tree = ast.parse((page.parent / file).read_text(encoding="utf-8"))
+        asked = re.fullmatch(r":pyobject: ([\w.]+)\n(:dedent:\n)?", options)
+        assert asked, f"{file}: {options}"
+        for name in asked[1].split("."):
+            tree = next((node for node in tree.body if getattr(node, "name", None) == name), None)
+            assert tree is not None, f"{file} has no {options}"
+
+
+def test_index_lists_every_page_in_the_order_of_the_site():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    trees = [line for tree in re.findall(r"```\{toctree\}\n(.*?)```", index, re.DOTALL)
+             for line in tree.splitlines() if line and line[0] != ":"]
+    linked = [link.removesuffix(".md") for link in LINK.findall(FENCE.sub("", index)) if link.endswith(".md")]
+    assert trees == linked
+    assert sorted([*trees, "index"]) == sorted(page.stem for page in (ROOT / "docs").glob("*.md"))
 
 
 def main() -> None:

@@ -7,13 +7,7 @@ matplotlib is loaded when the first picture is drawn.
 
 from tinynet.study.activations import activations, input_gradient, plot_activations, plot_feature_maps
 from tinynet.study.attribution_figure import plot_attributions
-from tinynet.study.attributions import (
-    IntegratedGradients,
-    gradient_x_input,
-    integrated_gradients,
-    saliency,
-    smoothgrad,
-)
+from tinynet.study.attributions import IntegratedGradients, gradient_x_input, integrated_gradients, saliency, smoothgrad
 from tinynet.study.calibration import Calibration, calibration
 from tinynet.study.compare import KernelComparison, compare_kernels
 from tinynet.study.confusion import Confusion, confusion

@@ -1,41 +1,34 @@
-"""Make the documentation's pictures, from a run of the larger CNN's lesson.
-
-    python docs/figures.py            # as they stand: the lesson on all images, a minute or two
-"""
+"""The README's pictures, from a run of the larger CNN's lesson."""
 
 from __future__ import annotations
 
 import runpy
-import shutil
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
-DOCS = Path(__file__).resolve().parent
-PICTURES = DOCS / "pictures"
+LESSON = Path(__file__).resolve().parent.parent.parent / "examples" / "mnist_larger.py"
 
 
-def main() -> None:
-    """Run the lesson, and draw its last state."""
-    lesson = DOCS.parent / "examples" / "mnist_larger.py"
-    with tempfile.TemporaryDirectory() as folder:
-        sys.argv = [lesson.name, f"--figures={folder}", *sys.argv[1:]]
-        sys.path.insert(0, str(lesson.parent))
-        run = runpy.run_path(str(lesson))
-        PICTURES.mkdir(exist_ok=True)
-        shutil.copy(Path(folder) / "mnist_larger_curves.png", PICTURES / "curves.png")
-    digit_through_network(run["model"], run["x_test"][4]).savefig(PICTURES / "digit.png", dpi=110)
-    print(f"Pictures: {PICTURES}")
+def curves(limit: int | None = None):
+    """Draw loss and error over the epochs."""
+    run = _lesson(limit)
+    return run["curves"](run["history"].history, "Larger CNN")
 
 
-def digit_through_network(model, image: np.ndarray):
+def digit(limit: int | None = None):
     """Draw one image (1, 28, 28), what each convolution and pooling makes of it, and the probabilities."""
     import matplotlib.pyplot as plt
 
-    outputs, x = {}, image[None]
-    for step in model.steps():
+    run = _lesson(limit)
+    image, outputs = run["x_test"][4], {}
+    x = image[None]
+    for step in run["model"].steps():
         x, _ = step.run(x)
         outputs[step.name] = x[0]
     stages = [("input\n28 x 28", image, 1), ("conv2d_1 + ReLU\n30 maps, 24 x 24", outputs["conv2d_1/relu"], 5),
@@ -45,7 +38,7 @@ def digit_through_network(model, image: np.ndarray):
     figure, axes = plt.subplots(1, len(stages) + 1, figsize=(12, 3.4), layout="constrained",
                                 width_ratios=[1, 2, 2, 1.3, 1.3, 1.4])
     for axis, (title, maps, columns) in zip(axes, stages, strict=False):
-        axis.imshow(mosaic(maps, columns), cmap="magma" if columns > 1 else "gray")
+        axis.imshow(_mosaic(maps, columns), cmap="magma" if columns > 1 else "gray")
         axis.set_title(title, fontsize=9)
         axis.axis("off")
     probabilities = x[0]
@@ -56,7 +49,17 @@ def digit_through_network(model, image: np.ndarray):
     return figure
 
 
-def mosaic(maps: np.ndarray, columns: int) -> np.ndarray:
+@cache
+def _lesson(limit: int | None) -> dict[str, Any]:
+    """Run the lesson, on the first `limit` training images (None: as it stands); return its variables."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = [f"--figures={folder}", *([] if limit is None else [f"--limit={limit}", "--epochs=2"])]
+        with patch.object(sys, "argv", [LESSON.name, *options]), \
+                patch.object(sys, "path", [str(LESSON.parent), *sys.path]):
+            return runpy.run_path(str(LESSON))
+
+
+def _mosaic(maps: np.ndarray, columns: int) -> np.ndarray:
     """Lay maps (C, H, W) out in a grid, with a blank pixel between them."""
     C, H, W = maps.shape
     grid = np.full((-(-C // columns) * (H + 1) - 1, columns * (W + 1) - 1), np.nan)
@@ -64,7 +67,3 @@ def mosaic(maps: np.ndarray, columns: int) -> np.ndarray:
         row, column = divmod(k, columns)
         grid[row * (H + 1):row * (H + 1) + H, column * (W + 1):column * (W + 1) + W] = one / max(maps.max(), 1e-9)
     return grid
-
-
-if __name__ == "__main__":
-    main()
