@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinynet import kernels, schedules
+from tinynet.kernels import memory
 from tinynet.registry import resolve, to_config
 from tinynet.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
 
@@ -61,7 +62,7 @@ class Optimizer:
         for name, p in params.items():
             slots = self.slots.get(name)
             if slots is None or any(slot.shape != p.shape for slot in slots.values()):
-                slots = self.slots[name] = {slot: np.zeros_like(p) for slot in self.slot_names}
+                slots = self.slots[name] = {slot: memory.zeros(p.shape, p.dtype) for slot in self.slot_names}
             self.step(p, self.clipped(grads[name]), slots, rate)
 
     def clipped(self, g: np.ndarray) -> np.ndarray:

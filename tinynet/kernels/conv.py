@@ -1,7 +1,7 @@
 """The three convolutions of the fast set: a sample at a time, channels last, as products of tiles.
 
-With channels last, (H, W, C), a line of a window is one stretch of memory, and a row of windows is a strided view of the
-image that `tiles.tile` can multiply as it lies: the columns of im2col are never written.
+With channels last, (H, W, C), a line of a window is one stretch of memory, and all windows are a strided view of the
+image, which `tiles.tile` can multiply as it lies: the columns of im2col are never written.
 """
 
 import numpy as np
@@ -56,7 +56,7 @@ def conv2d_input_gradient(dy, kernel, input_size, strides, dilation):
 @compiled
 def forward(x, weights, bias, y, kernel_size, strides, dilation):
     """Fill y (n, F, P, Q) with the convolutions of x (n, C, H, W)."""
-    N, F, P, Q = y.shape
+    N, _, P, Q = y.shape
     image = np.empty((x.shape[2], x.shape[3], x.shape[1]), x.dtype)
     windows, _ = tiles.windows_of(image, kernel_size, strides, dilation)
     rows = band(weights, bias, Q)
@@ -72,7 +72,7 @@ def forward(x, weights, bias, y, kernel_size, strides, dilation):
 @compiled
 def kernel_gradient(x, dy, dweights, kernel_size, strides, dilation):
     """Add to dweights (S, kh, R, F) what dy (n, F, P, Q) asks of the kernel that saw x (n, C, H, W)."""
-    N, F, P, Q = dy.shape
+    N, _, P, Q = dy.shape
     image = np.empty((x.shape[2], x.shape[3], x.shape[1]), x.dtype)
     _, turned = tiles.windows_of(image, kernel_size, strides, dilation)
     dz = np.zeros((P, Q, dweights.shape[3]), x.dtype)
@@ -98,8 +98,7 @@ def input_gradient(dy, turned, dx, strides, dilation):
 
 @compiled
 def band(weights, bias, Q):
-    """Return how many rows of windows to take at a time: all the kernels are read for them, so about as much as they are.
-    """
+    """Return how many rows of windows to take at a time: so many that they are about as large as the kernels."""
     return max(1, max(weights.size, FEW_NUMBERS) // (Q * bias.shape[1]))
 
 

@@ -58,7 +58,7 @@ def known(pool_size):
 @compiled
 def forward(x, weights, bias, y, winner, kernel_size, strides, dilation, pool_rows, pool_columns):
     """Fill y (n, F, P, Q) and winner (n, P, Q, filters) from x (n, C, H, W)."""
-    N, F, P, Q = y.shape
+    N, _, P, Q = y.shape
     a, b = len(pool_rows), len(pool_columns)
     image = np.empty((x.shape[2], x.shape[3], x.shape[1]), x.dtype)
     windows = tiles.windows_of(image, kernel_size, strides, dilation)[0][:, :Q * b]
@@ -97,20 +97,20 @@ def relu_max(z, best, winner, pool_rows, pool_columns):
 @compiled
 def backward(dy, winner, x, dweights, dbias, kernel_size, strides, dilation, pool_rows, pool_columns, turned, dx):
     """Add to dweights (S, kh, R, filters) and dbias (filters,) what dy (n, F, P, Q) asks of them; fill dx, if given."""
-    N, F, P, Q = dy.shape
+    N, _, P, Q = dy.shape
     _, C, H, W = x.shape
     a = len(pool_rows)
     image = np.empty((H, W, C), x.dtype)
-    _, turned_windows = tiles.windows_of(image, kernel_size, strides, dilation)
+    _, seen = tiles.windows_of(image, kernel_size, strides, dilation)             # (S, kh, R, rows, columns)
     upstream = np.zeros((P, Q, dweights.shape[3]), x.dtype)
-    dz = np.zeros((*turned_windows.shape[3:], dweights.shape[3]), x.dtype)              # 0 for windows that pooling leaves out
+    dz = np.zeros((*seen.shape[3:], dweights.shape[3]), x.dtype)                # 0 for windows that pooling leaves out
     dimage = np.empty((H, W, conv.lanes(C, x.itemsize)), x.dtype)
     for n in range(N):
         channels_last(x[n], image)
         channels_last(dy[n], upstream)
         for p in range(P):
             to_winners(upstream[p], winner[n, p], dz[p * a:], dbias, pool_rows, pool_columns)
-        tiles.add_kernel_gradient(turned_windows, dz, dweights)
+        tiles.add_kernel_gradient(seen, dz, dweights)
         if dx is not None:
             dimage[...] = 0
             tiles.add_input_gradient(dz, turned, dimage, strides, dilation)

@@ -4,11 +4,32 @@ Each works through the samples it is given and writes into arrays it is handed. 
 vector instructions runs over whole rows of arrays, and chooses between values instead of branching.
 """
 
+import hashlib
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+from numba import config as numba_config
 from numba import njit
 
-# nogil: the threads of `spread` really run side by side. No fastmath: NaN and infinity mean what they mean.
-compiled = njit(nogil=True, cache=True, error_model="numpy")
+config: Any = numba_config
+HERE = Path(__file__).resolve().parent
+SOURCES = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py")))).hexdigest()[:16]
+
+
+def compiled(function: Any) -> Any:
+    """Compile a function with numba when it is first called, and keep it on disk, as long as no kernel changes.
+
+    numba compiles the functions that are called into the one that calls them, and looks at the file of that one alone
+    to see whether what it kept is old: so all files of this folder are in the name of the folder where it is kept.
+    """
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(Path(before or HERE / "__pycache__") / SOURCES)
+    try:
+        # nogil: the threads of `spread` really run side by side. No fastmath: NaN and infinity mean what they mean.
+        return njit(nogil=True, cache=True, error_model="numpy")(function)
+    finally:
+        config.CACHE_DIR = before
 
 
 @compiled

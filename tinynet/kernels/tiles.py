@@ -34,7 +34,7 @@ def tile(a, b, start, c):
 
 @overload(tile, inline="always")
 def _(a, b, start, c):
-    return lambda a, b, start, c: in_registers(a, b, start, c)
+    return lambda a, b, start, c: in_registers(a, b, start, c)            # type: ignore[call-arg]
 
 
 @intrinsic
@@ -180,7 +180,8 @@ def add_input_gradient(dz, weights, image, strides, dilation):
         channels = slice(c0, min(c0 + width, C))
         for p, i, j in np.ndindex((P, kh, kw)):
             line = image[p * strides[0] + i * dilation[0], j * dilation[1]:, channels]
-            seen, weight = line[::strides[1]], weights[i, j, panel, :, :, :min(width, C - c0)]     # the q-th, by window q
+            seen = line[::strides[1]]                                             # the q-th is seen by window q
+            weight = weights[i, j, panel, :, :, :min(width, C - c0)]
             for q in range(0, Q, rows):
                 c = seen[q:min(q + rows, Q)]
                 tile(rows_of_one[p, q:q + rows, :, :F], weight, c, c)

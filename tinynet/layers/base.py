@@ -149,11 +149,12 @@ class Step(NamedTuple):
 
 def steps_of(layer: Layer) -> list[Step]:
     """List a layer's steps; a forward that a subclass wrote anew counts for more than the steps it inherited."""
-    return layer.steps() if lists_steps(type(layer)) else [Step("", layer, layer.forward)]
+    listed = lists_steps(type(layer))                              # type: ignore[arg-type]
+    return layer.steps() if listed else [Step("", layer, layer.forward)]
 
 
 @cache
-def lists_steps(cls: type[Layer]) -> bool:
+def lists_steps(cls: type) -> bool:
     """Tell whether a class, or the nearest above it that has ``forward`` or ``steps``, has ``steps``."""
     return "steps" in vars(next(base for base in cls.__mro__ if "steps" in vars(base) or "forward" in vars(base)))
 
