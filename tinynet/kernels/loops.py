@@ -14,22 +14,20 @@ from numba import njit
 
 config: Any = numba_config
 HERE = Path(__file__).resolve().parent
-SOURCES = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py")))).hexdigest()[:16]
+SOURCES = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py")))).hexdigest()
 
 
 def compiled(function: Any) -> Any:
-    """Compile a function with numba when it is first called, and keep it on disk, as long as no kernel changes.
+    """Compile a function with numba when it is first called, and keep it on disk as long as no kernel changes.
 
-    numba compiles the functions that are called into the one that calls them, and looks at the file of that one alone
-    to see whether what it kept is old: so all files of this folder are in the name of the folder where it is kept.
+    numba compiles the functions that are called into the one that calls them, but looks at the file of that one alone
+    to see whether what it kept is old. So what is kept is stamped with all files of this folder.
     """
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(Path(before or HERE / "__pycache__") / SOURCES)
-    try:
-        # nogil: the threads of `spread` really run side by side. No fastmath: NaN and infinity mean what they mean.
-        return njit(nogil=True, cache=True, error_model="numpy")(function)
-    finally:
-        config.CACHE_DIR = before
+    # nogil: the threads of `spread` really run side by side. No fastmath: NaN and infinity mean what they mean.
+    made = njit(nogil=True, cache=True, error_model="numpy")(function)
+    if hasattr(made, "_cache"):                             # not where numba is told not to compile
+        made._cache._cache_file._source_stamp = SOURCES
+    return made
 
 
 @compiled

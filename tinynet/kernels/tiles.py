@@ -8,17 +8,17 @@ it is to see. No window of an image is ever copied: ``a`` may be any strided vie
 
 from itertools import product
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, types
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, overload
 from numpy.lib.stride_tricks import as_strided
 
-from tinynet.kernels.loops import compiled
+from tinynet.kernels.loops import compiled, config
 
-WIDE = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
+FEATURES = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES     # as numba decides it
+WIDE = "+avx512f" in FEATURES
 VECTOR_BYTES = 64 if WIDE else 32
 MOST_ROWS, MOST_VECTORS = (12 if WIDE else 6), 2             # as many sums as there are registers for
 
@@ -151,7 +151,7 @@ def convolve(windows, weights, bias, z):
                 some = slice(q, min(q + rows, Q))
                 c = z[p, some, filters]
                 for s in range(S):
-                    tile(windows[p, some, s], weight[s], bias[:, filters] if s == 0 else c, c)
+                    tile(windows[p, some, s], weight[s], bias[:len(c), filters] if s == 0 else c, c)
 
 
 @compiled

@@ -1,0 +1,54 @@
+"""The fast kernels give the same numbers on other machines: without AVX-512, with one core, without a compiler."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tinynet import kernels
+from tinynet.kernels import loops
+
+MACHINES = {
+    "without AVX-512": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+avx,+sse4.2,+popcnt"},
+    "without a compiler": {"NUMBA_DISABLE_JIT": "1"},
+    "one core": {"TINYNET_NUM_THREADS": "1"},
+    "three threads": {"TINYNET_NUM_THREADS": "3"},
+}
+SCRIPT = """
+import sys
+import numpy as np
+from test_machines import run
+np.save(sys.argv[1], run())
+"""
+
+
+def run():
+    """Return the output, the gradients and the input gradient of a small network, as one array."""
+    from tinynet import Sequential
+    from tinynet.layers import Conv2D, Dense, Flatten, MaxPool2D
+
+    model = Sequential([Conv2D(5, (3, 2), dilation_rate=(1, 2), activation="relu"), MaxPool2D(),
+                        Conv2D(34, 2, strides=(1, 2), padding="same"), Flatten(), Dense(3, activation="relu")],
+                       input_shape=(2, 13, 12), seed=0)
+    rng = np.random.default_rng(1)
+    y, backward = model.forward(rng.normal(size=(3, 2, 13, 12)).astype(np.float32))
+    dx = backward(rng.normal(size=y.shape).astype(np.float32))
+    return np.concatenate([array.ravel() for array in (y, dx, *model.grads.values())])
+
+
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES.keys())
+def test_the_numbers_are_those_of_numpy(machine, tmp_path):
+    found = tmp_path / "found.npy"
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(found)], cwd=os.path.dirname(__file__), text=True,
+                          capture_output=True, env={**os.environ, **machine, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == 0, done.stderr
+    with kernels.use("im2col"):
+        np.testing.assert_allclose(np.load(found), run(), rtol=2e-4, atol=2e-5)
+
+
+def test_what_is_kept_compiled_is_stamped_with_all_kernels():
+    dispatcher = loops.adam
+    if hasattr(dispatcher, "_cache"):
+        assert dispatcher._cache._cache_file._source_stamp == loops.SOURCES
