@@ -22,18 +22,18 @@ def fuse(steps: list[Step]) -> list[Step]:
         return steps
     fused, at = [], 0
     while at < len(steps):
-        run, length = longest_run(steps, at)
-        fused.append(steps[at]._replace(run=run))
+        (name, layer, _), (run, length) = steps[at], fused_run(steps, at)
+        fused.append(Step(name, layer, run))
         at += length
     return fused
 
 
-def longest_run(steps: list[Step], at: int) -> tuple[Callable, int]:
+def fused_run(steps: list[Step], at: int) -> tuple[Callable, int]:
     """Return what runs in place of the steps from `at` on, and of how many of them."""
-    for pattern, make in PATTERNS.get(type(steps[at].layer), ()):
-        some = [step.layer for step in steps[at:at + len(pattern)]]
-        if tuple(map(type, some)) == pattern and (run := make(*some)):        # exactly these: a subclass may differ
-            return run, len(pattern)
+    pattern, make = PATTERNS.get(type(steps[at].layer), ((), None))
+    layers = [step.layer for step in steps[at:at + len(pattern)]]
+    if make and tuple(map(type, layers)) == pattern and (run := make(*layers)):   # exactly these: a subclass may differ
+        return run, len(pattern)
     return steps[at].run, 1
 
 
@@ -91,12 +91,12 @@ def dropout(layer: Dropout) -> Callable:
 
 def weights_of(layer: Layer, outputs: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a layer's kernel and its bias, zeros if it has none."""
-    kernel = layer.params["kernel"]
-    return kernel, layer.params.get("bias", np.zeros(outputs, kernel.dtype))
+    kernel, bias = layer.params["kernel"], layer.params.get("bias")
+    return kernel, np.zeros(outputs, kernel.dtype) if bias is None else bias
 
 
-PATTERNS: dict[type[Layer], list[tuple[tuple[type[Layer], ...], Callable[..., Callable | None]]]] = {     # by the first
-    Conv2D: [((Conv2D, ReLU, MaxPool2D), conv_relu_pool)],
-    Dense: [((Dense, ReLU), dense_relu)],
-    Dropout: [((Dropout,), dropout)],
-}
+PATTERNS: dict[type[Layer], tuple[tuple[type[Layer], ...], Callable[..., Callable | None]]] = {
+    Conv2D: ((Conv2D, ReLU, MaxPool2D), conv_relu_pool),
+    Dense: ((Dense, ReLU), dense_relu),
+    Dropout: ((Dropout,), dropout),
+}                              # by the layer that the steps begin with

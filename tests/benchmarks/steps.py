@@ -2,7 +2,7 @@
 
 They are the simple CNN's, (200, 1, 28, 28) -> 32 kernels of 5x5 -> (200, 32, 12, 12), without its input gradient;
 and the larger CNN's second, (200, 30, 12, 12) -> 15 kernels of 3x3 -> (200, 15, 5, 5), with it. The loops run on one
-image and are counted 200 times.
+image and are counted 200 times. The second step's loops are the first's, compiled.
 
     python tests/benchmarks/steps.py
 """
@@ -12,56 +12,93 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from tinynet import kernels
 from tinynet.fusing import fuse
-from tinynet.kernels import conv_relu_pool, memory
+from tinynet.kernels import memory, naive
 from tinynet.layers import Conv2D, MaxPool2D
 from tinynet.layers.base import run_steps
 from tinynet.sequential import Sequential
 
 
+@contextmanager
+def compiled_loops():
+    """Let numba compile a convolution written as the definition is, and use it in the naive set's place."""
+    @njit
+    def conv2d(x, kernel, y):
+        for n, f, p, q in np.ndindex(y.shape):
+            for c, i, j in np.ndindex(kernel.shape[1:]):
+                y[n, f, p, q] += kernel[f, c, i, j] * x[n, c, p + i, q + j]
+
+    @njit
+    def kernel_gradient(x, dy, dkernel):
+        for n, f, p, q in np.ndindex(dy.shape):
+            for c, i, j in np.ndindex(dkernel.shape[1:]):
+                dkernel[f, c, i, j] += dy[n, f, p, q] * x[n, c, p + i, q + j]
+
+    @njit
+    def input_gradient(dy, kernel, dx):
+        for n, f, p, q in np.ndindex(dy.shape):
+            for c, i, j in np.ndindex(kernel.shape[1:]):
+                dx[n, c, p + i, q + j] += dy[n, f, p, q] * kernel[f, c, i, j]
+
+    def filled(loops, shape, *arrays):
+        result = np.zeros(shape, arrays[0].dtype)
+        loops(*arrays, result)
+        return result
+
+    before = {name: getattr(naive, name) for name in NAMES}
+    naive.conv2d = lambda x, kernel, s, d: filled(
+        conv2d, (len(x), len(kernel), *naive.windows(x.shape[2:], kernel.shape[2:], s, d)), x, kernel)
+    naive.conv2d_kernel_gradient = lambda x, dy, size, s, d: filled(
+        kernel_gradient, (dy.shape[1], x.shape[1], *size), x, dy)
+    naive.conv2d_input_gradient = lambda dy, kernel, size, s, d: filled(
+        input_gradient, (len(dy), kernel.shape[1], *size), dy, kernel)
+    fast = kernels.import_module(kernels.NAMES["fast"])
+    naive.max_pool2d, naive.max_pool2d_gradient = fast.max_pool2d, fast.max_pool2d_gradient
+    yield
+    for name, function in before.items():
+        setattr(naive, name, function)
+
+
+NAMES = ("conv2d", "conv2d_kernel_gradient", "conv2d_input_gradient", "max_pool2d", "max_pool2d_gradient")
+
+
+@contextmanager
+def fresh_memory():
+    """Take every array from the system."""
+    before, memory.SMALL = memory.SMALL, 1 << 60
+    yield
+    memory.SMALL = before
+
+
 class Step(NamedTuple):
-    """One step on the way: which kernel set, how many threads, and what of the engine is switched off still."""
+    """One step on the way: which kernel set, how many threads, and what is different while it runs."""
 
     title: str
     kernel_set: str = "fast"
     threads: int = 2
     fused: bool = True
-    without: tuple = ()                # (module, constant, value) triples
+    under: object = nullcontext
     images: int = 200
     rounds: int = 12
 
 
-FRESH = ((memory, "SMALL", 1 << 60),)            # every array from the system
-NO_SHARING = ((conv_relu_pool, "SHORT_RUN", 0), (conv_relu_pool, "FEW_FILTERS", 0))      # a row for every place
-NO_WINNERS = ((conv_relu_pool, "SMALL_KERNEL", 0),)                                      # by whole products
 STEPS = [
     Step("the definition: loops in Python", "naive", 1, False, images=1, rounds=1),
+    Step("the same loops, compiled", "naive", 1, False, compiled_loops, rounds=3),
     Step("im2col: one matrix product, in NumPy", "im2col", 2, False, rounds=4),
-    Step("compiled, pieces that fit the cache, 1 thread", "fast", 1, False, FRESH),
-    Step("2 threads", "fast", 2, False, FRESH),
-    Step("convolution, ReLU and pooling as one", without=FRESH + NO_SHARING + NO_WINNERS),
-    Step("memory used again", without=NO_SHARING + NO_WINNERS),
-    Step("one row for all of a pooling window", without=NO_WINNERS),
-    Step("back from the winners alone"),
+    Step("tiles in registers, no columns; 1 thread", "fast", 1, False, fresh_memory),
+    Step("convolution, ReLU and pooling as one; 1 thread", "fast", 1, True, fresh_memory),
+    Step("2 threads", "fast", 2, True, fresh_memory),
+    Step("memory used again"),
 ]
 CASES = [((1, 28, 28), 32, 5, False), ((30, 12, 12), 15, 3, True)]
-
-
-@contextmanager
-def switched_off(without: tuple):
-    """Set constants of the engine for a while."""
-    before = [getattr(module, name) for module, name, _ in without]
-    for module, name, value in without:
-        setattr(module, name, value)
-    yield
-    for (module, name, _), value in zip(without, before, strict=True):
-        setattr(module, name, value)
 
 
 def milliseconds(step: Step, shape: tuple, filters: int, kernel: int, need_dx: bool) -> float:
@@ -84,7 +121,7 @@ def main() -> None:
         for number, step in enumerate(STEPS):
             if turn < step.rounds:
                 os.environ["TINYNET_NUM_THREADS"] = str(step.threads)
-                with kernels.use(step.kernel_set), switched_off(step.without):
+                with kernels.use(step.kernel_set), step.under():
                     for column, case in enumerate(CASES):
                         found.setdefault((number, column), []).append(milliseconds(step, *case))
     print(f"{'':<48}{'gray, 5x5: ms':>14}{'gain':>8}{'30 maps, 3x3: ms':>18}{'gain':>8}")

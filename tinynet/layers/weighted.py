@@ -47,7 +47,7 @@ class Weighted(Layer):
         steps = [Step("", self, self.linear)]
         if self.activation is not None:
             name = type(self.activation).__name__.lower()
-            steps += [step._replace(name=step.name or name) for step in steps_of(self.activation)]
+            steps += [Step(step.name or name, step.layer, step.run) for step in steps_of(self.activation)]
         return steps
 
     def set_up(self, input_shape: Shape, output_shape: Shape, kernel_shape: Shape, units: int,
