@@ -335,9 +335,8 @@ def components():
 
     At the input the classes lie on top of each other. Layer by layer they draw together, and apart from the others.
     """
-    found = study.pca(model, x_test[:400])
     steps = ["input", "max_pool2d_1", "max_pool2d_2", "dense_1/relu", "dense_2/relu", "dense_3"]
-    return study.plot_pca({step: found[step] for step in steps}, labels[:400])
+    return study.plot_pca(study.pca(model, x_test[:400], steps), labels[:400])
 
 
 # %%

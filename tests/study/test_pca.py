@@ -50,7 +50,10 @@ def test_layers_can_be_chosen():
     model, (x, _) = twisted(), samples(8)
     assert list(study.pca(model, x, "hidden")) == ["hidden"]
     assert list(study.pca(model, x, model.get_layer("last"))) == ["last"]
-    assert list(study.pca(model, x, ["first/tanh", "last/softmax"])) == ["first/tanh", "last/softmax"]
+    assert list(study.pca(model, x, ["first/tanh", "input"])) == ["first/tanh", "input"]
+    whole = study.pca(model, x)
+    for name, part in whole.items():
+        np.testing.assert_allclose(study.pca(model, x, name)[name].scores, part.scores, atol=1e-12)
     with pytest.raises(ValueError, match="step"):
         study.pca(model, x, "nowhere")
 

@@ -45,7 +45,8 @@ def pca(model: Any, x: Any, layer: Any = None, count: int = 2) -> dict[str, Prin
     Parameters
     ----------
     x : samples for the model (N, ...), at least 2.
-    layer : a layer (its first step), the name of a step, or a list of them; None takes all steps, and the ``input``.
+    layer : a layer (its first step), the name of a step, ``"input"`` for `x` itself, or a list of these; None takes
+        the input and all steps.
     count : how many components to keep.
 
     >>> from tinynet import Sequential
@@ -58,11 +59,11 @@ def pca(model: Any, x: Any, layer: Any = None, count: int = 2) -> dict[str, Prin
     N = len(trace.inputs[0])
     if N < 2 or count < 1:
         raise ValueError(f"pca: expected samples from 2 and count from 1. Received: {N} samples and count {count}.")
-    if layer is None:
-        outputs = {"input": trace.inputs[0]} | {s.name: out for s, out in zip(trace.steps, trace.outputs, strict=True)}
-    else:
-        places = [trace.place(one) for one in ([layer] if isinstance(layer, str | Layer) else layer)]
-        outputs = {trace.steps[place].name: trace.outputs[place] for place in places}
+    outputs = {"input": trace.inputs[0]} | {s.name: out for s, out in zip(trace.steps, trace.outputs, strict=True)}
+    if layer is not None:
+        asked = [layer] if isinstance(layer, str | Layer) else layer
+        names = ["input" if one == "input" else trace.steps[trace.place(one)].name for one in asked]
+        outputs = {name: outputs[name] for name in names}
     return {name: decompose(out.reshape(N, -1).astype(np.float64), count) for name, out in outputs.items()}
 
 
