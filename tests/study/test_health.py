@@ -180,10 +180,9 @@ def test_huge_negative_biases_kill_and_are_not_called_vanishing():
 def test_a_few_dead_filters_are_named_and_a_single_one_of_many_is_not():
     model = Sequential([Conv2D(15, 3, activation="relu", input_shape=(1, 6, 6)), Flatten(), Dense(40, "relu"),
                         Dense(2)], seed=0)
-    model.compile("sgd", "mse")
-    model.params["conv2d_1/bias"][:] = model.params["dense_1/bias"][:] = 50        # so that the others are alive
-    model.params["conv2d_1/bias"][[3, 11]] = -100
-    model.params["dense_1/bias"][7] = -100
+    model.compile(SGD(1e-9), "mse")
+    model.params["conv2d_1/bias"][:], model.params["dense_1/bias"][:] = 1, 50      # so that the others are alive
+    model.params["conv2d_1/bias"][[3, 11]], model.params["dense_1/bias"][7] = -100, -100
     found = study.health(model, np.random.default_rng(0).uniform(size=(50, 1, 6, 6)), np.zeros((50, 2)))
     assert [step.dead_units for step in found.steps if step.dead is not None] == [[3, 11], [7]]
     assert found.findings == ["dead: 2 of 15 filters (13 %) of conv2d_1/relu, 0 for all 50 samples: number 3, 11."]

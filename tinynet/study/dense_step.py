@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet.layers.base import Layer
 from tinynet.study.conv_step import after
-from tinynet.study.drawing import Path, canvas, finish
+from tinynet.study.drawing import Path, canvas, draw_sum, finish
 from tinynet.study.terms import GradientTerms, penalty_of
 from tinynet.study.trace import Trace, check_place
 
@@ -68,13 +68,7 @@ class DenseStep:
         if self.activation:
             bars[f"y: {self.activation}(z)"] = self.y
         figure, ax = canvas(ax, (8, 0.28 * len(bars) + 1.2))
-        results = 1 + bool(self.activation)
-        drawn = ax.barh(list(bars), list(bars.values()), color=["0.6"] * (len(bars) - results) + ["black"] * results)
-        ax.bar_label(drawn, [f"{number:+.3f}" for number in bars.values()], padding=3, fontsize=8)
-        ax.invert_yaxis()
-        ax.axvline(0, color="black", linewidth=0.8)
-        ax.margins(x=0.15)
-        ax.tick_params(labelsize=8)
+        draw_sum(ax, bars, 1 + bool(self.activation))
         ax.set_xlabel("part of z", fontsize=9)
         ax.set_title(f"{self.name}, unit {', '.join(map(str, self.at))}, sample {self.sample}", fontsize=10)
         return finish(figure, path)

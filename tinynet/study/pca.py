@@ -98,7 +98,8 @@ def plot_pca(found: Mapping[str, PrincipalComponents], labels: Any = None, path:
     for ax, (name, part) in zip(axes.ravel(), found.items(), strict=False):
         scores = np.pad(part.scores[:, :2], ((0, 0), (0, max(0, 2 - part.scores.shape[1]))))
         scatter(ax, scores, labels)
-        ax.set_title(f"{name}: {100 * part.ratio[:2].sum():.0f} % of the variance", fontsize=8)
+        ax.set_title(f"{name}\n{100 * part.ratio[:2].sum():.0f} % of the variance", fontsize=8)
+        ax.locator_params(nbins=5)
         ax.tick_params(labelsize=6)
         ax.set_xlabel(f"component 1 ({100 * part.ratio[0]:.0f} %)", fontsize=7)
         ax.set_ylabel(f"component 2 ({100 * part.ratio[1:2].sum():.0f} %)", fontsize=7)

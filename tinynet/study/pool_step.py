@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.layers import AveragePool2D, Layer, MaxPool2D
-from tinynet.study.drawing import PIXELS, Path, finish, grid, scale_of, show, write_numbers
+from tinynet.study.drawing import PIXELS, Path, bar_below, finish, grid, scale_of, show, write_numbers
 from tinynet.study.terms import GradientTerms
 from tinynet.study.trace import Trace, check_place
 from tinynet.study.windowed import seen_by, take, windows_on
@@ -93,7 +93,7 @@ class PoolStep:
             if part is not self.image and max(part.shape) <= 7:
                 write_numbers(drawn, fontsize=9)
             ax.set_title(title, fontsize=9)
-            figure.colorbar(drawn, ax=ax, orientation="horizontal", pad=0.05, shrink=0.8).ax.tick_params(labelsize=7)
+            bar_below(drawn, pad=0.05, shrink=0.8)
         for i, j in np.argwhere(np.isnan(self.window)):
             axes[0, 1].text(j, i, "outside", ha="center", va="center", fontsize=8, color="0.5")
         axes[0, 0].add_patch(Rectangle((left, top), len(self.columns), len(self.rows), fill=False, linewidth=2,
