@@ -19,7 +19,7 @@ from _larger import add_model_option, trained
 
 from tinynet import study
 
-parser = options("Say which digit a drawing shows. Dark on light or light on dark, large or small, anywhere.", epochs=10)
+parser = options("Say which digit a drawing shows: one digit on plain paper, however large.", epochs=10)
 parser.add_argument("drawing", metavar="DRAWING", help="a picture of one digit: PNG, JPEG, ...")
 parser.add_argument("--no-normalise", action="store_true", help="only shrink the drawing to 28 x 28, as it is")
 add_model_option(parser)
