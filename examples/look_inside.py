@@ -246,7 +246,7 @@ def health_now():
     logarithmic axis that is the same for all.
 
     The peak at 0 after each ReLU is what it cuts off. A unit that is 0 for every image is dead: no gradient gets
-    through to it any more, so it cannot come back.
+    through to it any more, so it hardly comes back. Where a layer has several, they are named above the figure.
     """
     found = study.health(model, x_test[:500], y_test[:500])
     print(found)

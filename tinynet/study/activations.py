@@ -22,6 +22,10 @@ def activations(model: Any, x: Any) -> dict[str, np.ndarray]:
     model : a `Sequential`.
     x : samples (N, ...), cast as `predict` casts them.
 
+    Raises
+    ------
+    ValueError : for samples of a shape that the model does not take.
+
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Conv2D, Flatten
     >>> model = Sequential([Conv2D(2, 3, activation="relu", input_shape=(1, 5, 5)), Flatten()])

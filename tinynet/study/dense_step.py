@@ -84,6 +84,10 @@ def dense_step(model: Any, layer: Layer | str, x: Any, at: Any, sample: int = 0)
     at : the unit; where the layer's samples have more axes, an index into its output, the unit last.
     sample : which of the samples.
 
+    Raises
+    ------
+    ValueError : for a layer that is no dense one of the model, or a place that is not there.
+
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Dense
     >>> model = Sequential([Dense(2, kernel_initializer="ones", activation="relu", input_dim=3)])
@@ -126,6 +130,18 @@ def dense_gradient(model: Any, layer: Layer | str, x: Any, y: Any = None, *, wei
     x : samples for the model.
     y : targets for the compiled loss; or give `upstream`, the gradient of the model's output.
     weight : the weight, (input, unit); or give `unit`, an index into the layer's input of one `sample`.
+
+    Raises
+    ------
+    ValueError : for a layer that is not dense, a place that is not there, or both or neither of `weight` and `unit`, or
+        of `y` and `upstream`.
+
+    >>> from tinynet import Sequential
+    >>> from tinynet.layers import Dense
+    >>> model = Sequential([Dense(2, kernel_initializer="ones", input_dim=3)])
+    >>> terms = dense_gradient(model, "dense_1", [[1.0, 2.0, 3.0]], unit=0, upstream=[[0.5, -2.0]])
+    >>> terms.terms.tolist(), terms.total
+    ([0.5, -2.0], -1.5)
     """
     if (weight is None) == (unit is None):
         raise ValueError(f"Expected either weight=(input, unit) or unit=, a place in the layer's input. "

@@ -113,6 +113,9 @@ def rectifies(layer: Layer) -> bool:
     """Tell whether a layer cuts to 0, and passes no gradient where it does, so that its units can be dead.
 
     A rule for a layer of one's own is added with ``study.rectifies.register(Mine, lambda layer: True)``.
+
+    >>> rectifies(ReLU())
+    True
     """
     return False
 
@@ -136,6 +139,10 @@ def health(model: Any, x: Any, y: Any) -> Health:
 
     Sources: Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", for
     gradients by layer; the guide that an update should be about 1/1000 of the weights is Karpathy's, CS231n.
+
+    Raises
+    ------
+    ValueError : for a model that is not compiled, or no samples.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Dense

@@ -49,6 +49,10 @@ def pca(model: Any, x: Any, layer: Any = None, count: int = 2) -> dict[str, Prin
         the input and all steps.
     count : how many components to keep.
 
+    Raises
+    ------
+    ValueError : for fewer than 2 samples or 1 component, or a layer that is not in the model.
+
     >>> from tinynet import Sequential
     >>> from tinynet.layers import ReLU
     >>> found = pca(Sequential([ReLU(input_shape=(2,))]), [[1.0, 7.0], [3.0, 7.0], [5.0, 7.0]], "relu_1", count=1)
@@ -90,6 +94,10 @@ def plot_pca(found: Mapping[str, PrincipalComponents], labels: Any = None, path:
     ----------
     found : what `pca` returned.
     labels : (N,) whole numbers, to mark the samples with; None marks them with dots.
+
+    Raises
+    ------
+    ValueError : for labels that are not whole numbers, one for each sample.
     """
     rows, columns = panels(len(found), 4)
     figure, axes = grid(rows, columns, (3.2 * columns, 3.2 * rows))

@@ -21,6 +21,13 @@ def shares(layer: Layer, window: np.ndarray) -> np.ndarray:
 
     The same shares of the output's gradient go back to the pixels. A rule for a pooling of one's own is added with
     ``@study.shares.register``.
+
+    Raises
+    ------
+    ValueError : for a layer that there is no rule for.
+
+    >>> shares(MaxPool2D(), np.array([[1.0, 3.0], [np.nan, 3.0]])).tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
     """
     raise ValueError(f"Expected a pooling whose shares are known, such as MaxPool2D. Received: {layer}. "
                      f"Tell them with study.shares.register({type(layer).__name__}).")
@@ -113,6 +120,10 @@ def pool_step(model: Any, layer: Layer | str, x: Any, at: tuple[int, int, int], 
     at : the output pixel, (channel, row, column).
     sample : which of the samples.
 
+    Raises
+    ------
+    ValueError : for a layer that is no pooling of the model, or a place that is not there.
+
     >>> from tinynet import Sequential
     >>> model = Sequential([MaxPool2D(input_shape=(1, 2, 2))])
     >>> print(pool_step(model, "max_pool2d_1", [[[[1, 2], [4, 3]]]], at=(0, 0, 0)))
@@ -148,6 +159,16 @@ def pool_gradient(model: Any, layer: Layer | str, x: Any, y: Any = None, *, pixe
     x : samples for the model (N, C, H, W).
     y : targets for the compiled loss; or give `upstream`, the gradient of the model's output.
     pixel : (channel, row, column) of the layer's input, of one `sample`.
+
+    Raises
+    ------
+    ValueError : for a layer that is no pooling, a pixel that is not there, or both or neither of `y` and `upstream`.
+
+    >>> from tinynet import Sequential
+    >>> model = Sequential([MaxPool2D(2, strides=1, input_shape=(1, 2, 3))])
+    >>> x, dy = [[[[1, 9, 2], [3, 4, 5]]]], [[[[0.5, 3.0]]]]             # both windows have the 9
+    >>> pool_gradient(model, "max_pool2d_1", x, pixel=(0, 0, 1), upstream=dy).terms.tolist()
+    [0.5, 3.0]
     """
     trace = Trace(model, x)
     place = find_pooling(trace, layer)

@@ -140,6 +140,10 @@ def profile(model: Any, batch_size: int = 200, repeats: int = 7) -> Profile:
     batch_size : samples to a batch.
     repeats : how many batches are timed, after one that is not; the median counts.
 
+    Raises
+    ------
+    ValueError : for a model that is not built yet, or fewer than 1 sample or repeat.
+
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Conv2D, MaxPool2D
     >>> model = Sequential([Conv2D(30, 5, input_shape=(1, 28, 28)), MaxPool2D(), Conv2D(15, 3)])

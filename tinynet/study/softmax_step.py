@@ -106,6 +106,10 @@ def softmax_step(model: Any, x: Any, y: Any = None, sample: int = 0) -> SoftmaxS
     y : targets, as the compiled cross-entropy takes them; None ends the step at the probabilities.
     sample : which of the samples.
 
+    Raises
+    ------
+    ValueError : for a model without logits (N, classes), a loss other than cross-entropy, or a sample that is not there.
+
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Softmax
     >>> model = Sequential([Softmax(input_shape=(2,))])

@@ -59,6 +59,9 @@ def filters(layer: Layer, key: str) -> tuple[int, ...] | None:
     """Return the axes of a parameter that a norm runs over: those of one filter; None for the whole array.
 
     A rule for a layer of one's own is added with ``@study.filters.register``.
+
+    >>> filters(Dense(10), "kernel")
+    (0,)
     """
     return None
 
@@ -90,6 +93,10 @@ def loss_surface(model: Any, x: Any, y: Any, span: float = 1.0, points: int = 21
     span : how far to go along each direction, both ways; 1 is as far as the filters are long.
     points : how many places along each direction; an odd number has the weights themselves in the middle.
     seed : of the directions.
+
+    Raises
+    ------
+    ValueError : for a model that is not compiled, fewer than 2 points, or a span that is not above 0.
 
     >>> from tinynet import Sequential
     >>> model = Sequential([Dense(1, kernel_initializer="ones", use_bias=False, input_dim=1)])
