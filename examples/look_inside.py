@@ -360,7 +360,8 @@ def why_right():
     dots against it; saliency and Grad-CAM only say how much.
 
     The plain gradient is scattered: a small change of a pixel says little of the whole. Integrated gradients sum to
-    the logit, so they can be read as parts of it; occlusion hides pixels and asks again.
+    what the logit is above that of an empty image, so they can be read as parts of it; occlusion hides pixels and asks
+    again.
     """
     digit = y[0].argmax()
     return study.plot_attributions(x[0], attributions(x, digit), f"what speaks for a {digit}")
@@ -399,6 +400,8 @@ def confusion():
     """
     found = study.confusion(model, x_test, y_test)
     print(found)
+    for true, predicted, count in found.most_confused():
+        print(f"{true} taken for {predicted}: {count} times")
     return found.plot()
 
 

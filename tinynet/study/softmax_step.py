@@ -108,7 +108,7 @@ def softmax_step(model: Any, x: Any, y: Any = None, sample: int = 0) -> SoftmaxS
 
     Raises
     ------
-    ValueError : for a model without logits (N, classes), a loss other than cross-entropy, or a sample that is not there.
+    ValueError : for a model without logits (N, classes), a loss other than cross-entropy, or a wrong sample.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Softmax

@@ -55,23 +55,23 @@ class LossSurface:
 
 
 @singledispatch
-def filters(layer: Layer, key: str) -> tuple[int, ...] | None:
+def filter_axes(layer: Layer, key: str) -> tuple[int, ...] | None:
     """Return the axes of a parameter that a norm runs over: those of one filter; None for the whole array.
 
-    A rule for a layer of one's own is added with ``@study.filters.register``.
+    A rule for a layer of one's own is added with ``@study.filter_axes.register``.
 
-    >>> filters(Dense(10), "kernel")
+    >>> filter_axes(Dense(10), "kernel")
     (0,)
     """
     return None
 
 
-@filters.register
+@filter_axes.register
 def _(layer: Conv2D, key: str) -> tuple[int, ...]:
     return (1, 2, 3)                                  # kernel (filters, C, kh, kw)
 
 
-@filters.register
+@filter_axes.register
 def _(layer: Dense, key: str) -> tuple[int, ...]:
     return (0,)                                       # kernel (inputs, units): a unit's weights are a column
 
@@ -138,7 +138,7 @@ def direction(model: Any, rng: np.random.Generator) -> Direction:
         drawn = np.zeros(array.shape)
         if array.ndim > 1:
             drawn = rng.normal(size=array.shape)
-            axes = filters(layer, key)
+            axes = filter_axes(layer, key)
             drawn *= norm(array.astype(np.float64), axes) / norm(drawn, axes)
         found[name] = drawn
     return found
