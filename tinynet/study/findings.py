@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tinynet.study.health import Health
 
 DEAD = 0.05            # share of a layer's units that are dead from which on they are named
-NAMED = 10             # units that are named at the most
+NAMED = 5              # units that are named at the most
 FACTOR = 1e3           # by which the gradient may shrink or grow on its way back through the model
 LARGE_UPDATE = 0.1     # share of its own length that one update may change a weight by; a usual one is 0.001
 
@@ -44,7 +44,7 @@ def named(numbers: list[int]) -> str:
     """Write out the first numbers, and how many more there are.
 
     >>> named([3, 7]), named(list(range(0, 24, 2)))
-    ('3, 7', '0, 2, 4, 6, 8, 10, 12, 14, 16, 18 and 2 more')
+    ('3, 7', '0, 2, 4, 6, 8 and 7 more')
     """
     more = len(numbers) - NAMED
     return ", ".join(map(str, numbers[:NAMED])) + (f" and {more} more" if more > 0 else "")
