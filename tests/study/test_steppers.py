@@ -105,7 +105,9 @@ def test_a_convolution_is_drawn_with_its_numbers(tmp_path):
     for drawn, array in zip(images, wanted, strict=True):
         np.testing.assert_allclose(drawn, array, atol=1e-14)
     written = {text.get_text() for ax in figure.axes for text in ax.texts}
-    assert {f"{number:+.3g}" for number in (step.channel_sums[c], step.z, step.y, step.bias)} <= written
+    numbers = [step.channel_sums[c], step.channel_sums[d], step.bias, step.z, step.y]
+    decimals = 3 - int(np.floor(np.log10(np.abs(numbers).max())))                     # four digits of the largest
+    assert {f"{number:+.{decimals}f}" for number in numbers} <= written
     assert (tmp_path / "step.png").exists()
 
 

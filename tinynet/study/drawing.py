@@ -99,7 +99,9 @@ def draw_sum(ax: Any, parts: dict[str, float], results: int) -> None:
     """Draw parts, and what they sum to, as bars with their numbers; the last `results` are black."""
     place = np.arange(len(parts))
     drawn = ax.barh(place, list(parts.values()), color=["0.6"] * (len(parts) - results) + ["black"] * results)
-    ax.bar_label(drawn, [f"{number:+.3g}" for number in parts.values()], padding=3, fontsize=8)
+    size = max(map(abs, parts.values()))
+    form = f"+.{3 - int(np.floor(np.log10(size)))}f" if 0.01 <= size < 1000 else "+.3g"       # one for all, to be added
+    ax.bar_label(drawn, [f"{number + 0.0:{form}}" for number in parts.values()], padding=3, fontsize=8)
     ax.set_yticks(place, list(parts), fontsize=8)
     ax.invert_yaxis()
     ax.axvline(0, color="black", linewidth=0.8)
