@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -26,9 +27,9 @@ def options(description: str, epochs: int) -> argparse.ArgumentParser:
     return parser
 
 
-def read(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Read the command line; in a notebook there is none, and the defaults hold."""
-    return parser.parse_args([] if "ipykernel" in sys.modules else None)
+def read(parser: argparse.ArgumentParser, in_notebook: Sequence[str] = ()) -> argparse.Namespace:
+    """Read the command line; in a notebook there is none, and `in_notebook` stands for it."""
+    return parser.parse_args(in_notebook if "ipykernel" in sys.modules else None)
 
 
 def arguments(description: str, epochs: int) -> argparse.Namespace:

@@ -246,7 +246,7 @@ def health_now():
     logarithmic axis that is the same for all.
 
     The peak at 0 after each ReLU is what it cuts off. A unit that is 0 for every image is dead: no gradient gets
-    through to it any more, so it cannot come back.
+    through to it any more, so it hardly comes back. Where a layer has several, they are named above the figure.
     """
     found = study.health(model, x_test[:500], y_test[:500])
     print(found)
@@ -335,9 +335,8 @@ def components():
 
     At the input the classes lie on top of each other. Layer by layer they draw together, and apart from the others.
     """
-    found = study.pca(model, x_test[:400])
     steps = ["input", "max_pool2d_1", "max_pool2d_2", "dense_1/relu", "dense_2/relu", "dense_3"]
-    return study.plot_pca({step: found[step] for step in steps}, labels[:400])
+    return study.plot_pca(study.pca(model, x_test[:400], steps), labels[:400])
 
 
 # %%
@@ -361,7 +360,8 @@ def why_right():
     dots against it; saliency and Grad-CAM only say how much.
 
     The plain gradient is scattered: a small change of a pixel says little of the whole. Integrated gradients sum to
-    the logit, so they can be read as parts of it; occlusion hides pixels and asks again.
+    what the logit is above that of an empty image, so they can be read as parts of it; occlusion hides pixels and asks
+    again.
     """
     digit = y[0].argmax()
     return study.plot_attributions(x[0], attributions(x, digit), f"what speaks for a {digit}")
@@ -400,6 +400,8 @@ def confusion():
     """
     found = study.confusion(model, x_test, y_test)
     print(found)
+    for true, predicted, count in found.most_confused():
+        print(f"{true} taken for {predicted}: {count} times")
     return found.plot()
 
 

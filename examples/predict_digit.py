@@ -10,7 +10,6 @@
 
 # %%
 import sys
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,11 +19,11 @@ from _larger import add_model_option, trained
 
 from tinynet import study
 
-parser = options("Say which digit a drawing shows.", epochs=10)
-parser.add_argument("drawing", nargs="?", default=Path(__file__).with_name("drawing.png"), help="PNG, JPEG, ...")
+parser = options("Say which digit a drawing shows: one digit on plain paper, however large.", epochs=10)
+parser.add_argument("drawing", metavar="DRAWING", help="a picture of one digit: PNG, JPEG, ...")
 parser.add_argument("--no-normalise", action="store_true", help="only shrink the drawing to 28 x 28, as it is")
 add_model_option(parser)
-args = read(parser)
+args = read(parser, in_notebook=["drawing.png"])       # the name of your file
 
 # %% [markdown]
 # ## The drawing

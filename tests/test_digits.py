@@ -143,7 +143,8 @@ def test_what_cannot_be_read_is_told(digits, tmp_path):
     (tmp_path / "text.png").write_text("no image")
     with pytest.raises(ValueError, match=r"text\.png is not an image"):
         digits.read_drawing(tmp_path / "text.png")
-    whole = (EXAMPLES / "drawing.png").read_bytes()
+    save(tmp_path / "whole.png", on_paper(IMAGES[0]), "L")
+    whole = (tmp_path / "whole.png").read_bytes()
     (tmp_path / "half.png").write_bytes(whole[:len(whole) // 2])
     with pytest.raises(ValueError, match=r"half\.png cannot be read"):
         digits.read_drawing(tmp_path / "half.png")
@@ -173,14 +174,22 @@ def model(tmp_path_factory):
     return file
 
 
+@pytest.fixture
+def drawing(tmp_path):
+    """Save a drawing, and return its file."""
+    file = tmp_path / "drawing.png"
+    save(file, on_paper(IMAGES[0], corner=(200, 150)), "L")
+    return file
+
+
 def predict(monkeypatch, *arguments):
     """Run the lesson; return its variables."""
     monkeypatch.setattr(sys, "argv", ["predict_digit.py", *map(str, arguments)])
     return runpy.run_path(str(EXAMPLES / "predict_digit.py"))
 
 
-def test_the_lesson_predicts(digits, model, tmp_path, monkeypatch, capsys):
-    run = predict(monkeypatch, EXAMPLES / "drawing.png", "--model", model, "--figures", tmp_path / "figures")
+def test_the_lesson_predicts(digits, model, drawing, tmp_path, monkeypatch, capsys):
+    run = predict(monkeypatch, drawing, "--model", model, "--figures", tmp_path / "figures")
     probabilities = run["model"].predict(digits.normalise(run["drawing"]).image[None, None])[0]
     printed = capsys.readouterr().out
     assert f"It is a {probabilities.argmax()}." in printed
@@ -191,8 +200,8 @@ def test_the_lesson_predicts(digits, model, tmp_path, monkeypatch, capsys):
         "predict_digit_layers.png", "predict_digit_normalised.png", "predict_digit_probabilities.png"]
 
 
-def test_without_normalisation_the_drawing_is_only_shrunk(digits, model, tmp_path, monkeypatch):
-    run = predict(monkeypatch, "--no-normalise", "--model", model, "--figures", tmp_path)
+def test_without_normalisation_the_drawing_is_only_shrunk(digits, model, drawing, tmp_path, monkeypatch):
+    run = predict(monkeypatch, drawing, "--no-normalise", "--model", model, "--figures", tmp_path)
     np.testing.assert_array_equal(run["image"], digits.resize(run["drawing"], 28, 28))
 
 
@@ -209,9 +218,16 @@ def test_normalisation_makes_the_difference(digits, model):
     assert accuracy([digits.resize(drawing, 28, 28) for drawing in drawings]) < 0.3
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["nowhere.png"], "There is no file nowhere.png"),
-    (["--model", "nowhere.safetensors"], "The model cannot be loaded.*nowhere.safetensors")])
-def test_the_lesson_ends_in_words(arguments, message, tmp_path, monkeypatch):
-    with pytest.raises(SystemExit, match=message):
-        predict(monkeypatch, *arguments, "--figures", tmp_path)
+def test_a_file_that_is_not_there_ends_in_words(drawing, tmp_path, monkeypatch):
+    with pytest.raises(SystemExit, match=r"There is no file nowhere\.png"):
+        predict(monkeypatch, "nowhere.png", "--figures", tmp_path)
+    with pytest.raises(SystemExit, match=r"The model cannot be loaded.*nowhere\.safetensors"):
+        predict(monkeypatch, drawing, "--model", "nowhere.safetensors", "--figures", tmp_path)
+
+
+def test_without_a_drawing_the_usage_is_shown(monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        predict(monkeypatch)
+    told = capsys.readouterr().err
+    assert told.startswith("usage: predict_digit.py")
+    assert told.rstrip().endswith("required: DRAWING")

@@ -101,7 +101,7 @@ def test_the_code_shown_is_the_code_that_drew(tour):
 
 def test_everything_in_study_is_used(tour):
     functions = {name for name in study.__all__ if name[0].islower()}
-    helpers = {"elementwise", "filters", "im2col_size", "multiply_adds", "padding", "reach", "rectifies", "shares"}
+    helpers = {"elementwise", "filter_axes", "im2col_size", "multiply_adds", "padding", "reach", "rectifies", "shares"}
     code = "\n".join(stop.code for stop in tour.stops)
     used = set(re.findall(r"study\.(\w+)", (EXAMPLES / "look_inside.py").read_text()))
     assert functions - helpers - used == {"plot_history"}

@@ -1,13 +1,14 @@
 """The comparison's differences are those of the kernel sets' arrays."""
 
 import sys
+from time import sleep
 
 import numpy as np
 import pytest
 from study_models import samples, twisted
 
 from tinynet import Sequential, kernels, study
-from tinynet.layers import Conv2D, Dense, MaxPool2D
+from tinynet.layers import Conv2D, Dense, Layer, MaxPool2D
 
 
 def convolution(dtype="float64"):
@@ -73,6 +74,20 @@ def test_the_table_and_the_bars_have_the_numbers(tmp_path):
                                 *(f"{number:.1e}" for number in comparison.differences[name].values())]
     bars = [bar.get_width() for bar in comparison.plot(path=tmp_path / "kernels.png").axes[0].patches]
     assert bars == [*comparison.forward_ms.values(), *comparison.backward_ms.values()]
+
+
+def test_each_time_is_that_of_its_own_way():
+    class Slow(Layer):
+        def forward(self, x, training=False):
+            sleep(0.002)
+
+            def backward(dy):
+                sleep(0.02)
+                return dy
+            return x, backward
+    comparison = study.compare_kernels(Slow(), np.ones((1, 2)), repeats=1)
+    for name, milliseconds in comparison.forward_ms.items():
+        assert 2 <= milliseconds < 20 <= comparison.backward_ms[name], name
 
 
 def test_no_samples_are_an_error():

@@ -41,6 +41,11 @@ def test_a_dict_will_do():
     np.testing.assert_array_equal(drawn["loss", "training (running mean)"].get_ydata(), [3, 1])
 
 
+def test_validation_that_began_later_is_drawn_at_the_last_epochs():
+    drawn = lines(study.plot_history({"loss": [3.0, 2.0, 1.0], "val_loss": [5.0, 4.0]}))
+    np.testing.assert_array_equal(drawn["loss", "validation"].get_xdata(), [2, 3])
+
+
 def test_no_epochs_are_an_error():
     with pytest.raises(ValueError, match="a History of at least one epoch"):
         History().plot()

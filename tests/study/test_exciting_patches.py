@@ -154,6 +154,8 @@ def test_the_figure_shows_the_patches_from_the_strongest(tmp_path):
         np.testing.assert_allclose(shown[:5, :4], found.patches[f, 0].mean(axis=0))
         np.testing.assert_allclose(shown[6:, 5:], found.patches[f, 3].mean(axis=0))
         assert np.isnan(shown[5]).all()
+        limit = np.nanmax(np.abs(found.patches.mean(axis=2)))
+        assert ax.images[0].get_clim() == (-limit, limit)
         assert ax.get_title() == f"{f}: {found.values[f, 0]:.3g} to {found.values[f, -1]:.3g}"
     one = Sequential([Flatten(input_shape=(1, 2, 2)), Dense(1)])
     study.exciting_patches(one, "dense_1", np.zeros((1, 1, 2, 2)), count=1).plot()

@@ -70,7 +70,9 @@ def test_a_unit_is_dead_that_is_0_for_every_sample():
     x = np.ones((2, 1, 2, 2))
     x[1, 0, 0, 0] = 0
     steps = {step.name: step for step in study.health(model, x, [[0.0], [0.0]]).steps}
+    assert steps["conv2d_1/relu"].dead_units == [1, 3]
     assert steps["conv2d_1/relu"].dead == 0.5
+    assert [steps[name].makes_images for name in ("conv2d_1/relu", "dense_1/relu")] == [True, False]
     assert steps["conv2d_1/relu"].zeros == (16 + 2) / 32
     assert steps["dense_1/relu"].dead == pytest.approx(2 / 3)
     assert steps["dense_1/relu"].zeros == pytest.approx(5 / 6)
@@ -166,12 +168,27 @@ def test_huge_negative_biases_kill_and_are_not_called_vanishing():
     model = stack("relu", 3)
     model.params["dense_2/bias"][:20] = -1000
     finding, = study.health(model, *blobs()).findings
-    assert finding == "dead: 20 of the 32 units of dense_2/relu, 0 for all 200 samples."
+    assert finding == ("dead: 20 of 32 units (62 %) of dense_2/relu, 0 for all 200 samples: number 0, 1, 2, 3, 4 and "
+                       "15 more.")
     model.params["dense_2/bias"][:] = -1000
     model.params["dense_3/bias"][:] = 1
     finding, = study.health(model, *blobs()).findings
-    assert finding == ("dead: 32 of the 32 units of dense_2/relu, 0 for all 200 samples. "
-                       "No gradient comes through it.")
+    assert finding == ("dead: 32 of 32 units (100 %) of dense_2/relu, 0 for all 200 samples, no gradient comes "
+                       "through it.")
+
+
+def test_a_few_dead_filters_are_named_and_a_single_one_of_many_is_not():
+    model = Sequential([Conv2D(15, 3, activation="relu", input_shape=(1, 6, 6)), Flatten(), Dense(40, "relu"),
+                        Dense(2)], seed=0)
+    model.compile(SGD(1e-9), "mse")
+    model.params["conv2d_1/bias"][:], model.params["dense_1/bias"][:] = 1, 50      # so that the others are alive
+    model.params["conv2d_1/bias"][[3, 11]], model.params["dense_1/bias"][7] = -100, -100
+    found = study.health(model, np.random.default_rng(0).uniform(size=(50, 1, 6, 6)), np.zeros((50, 2)))
+    assert [step.dead_units for step in found.steps if step.dead is not None] == [[3, 11], [7]]
+    assert found.findings == ["dead: 2 of 15 filters (13 %) of conv2d_1/relu, 0 for all 50 samples: number 3, 11."]
+    model.params["dense_1/bias"][20] = -100                                        # 1 of 20 is enough
+    assert study.health(model, np.ones((50, 1, 6, 6)), np.zeros((50, 2))).findings[1] == (
+        "dead: 2 of 40 units (5 %) of dense_1/relu, 0 for all 50 samples: number 7, 20.")
 
 
 def test_a_learning_rate_that_is_too_large_kills():
@@ -181,7 +198,7 @@ def test_a_learning_rate_that_is_too_large_kills():
     found = study.health(model, x, y)
     assert (found.steps[3].name, found.steps[3].dead) == ("dense_2/relu", 1)
     assert found.parameters[0].gradient_norm == 0
-    assert found.findings[0].startswith("dead: 32 of the 32 units of dense_2/relu")
+    assert found.findings[0].startswith("dead: 32 of 32 units (100 %) of dense_2/relu")
 
 
 def test_a_learning_rate_that_is_too_large_is_named():

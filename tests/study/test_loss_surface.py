@@ -38,6 +38,16 @@ def test_directions_are_as_long_as_the_filters_and_leave_biases_alone():
         0.5 * (surface.first["hidden/kernel"] ** 2).sum()
 
 
+def test_a_layer_of_ones_own_can_tell_its_filters():
+    class Mine(Dense):
+        pass
+    study.filter_axes.register(Mine, lambda layer, key: (1,))                      # a filter is a row, not a column
+    model = Sequential([Mine(3, input_dim=4)], dtype="float64", seed=0)
+    model.compile(loss="mse")
+    first = study.loss_surface(model, np.ones((1, 4)), np.ones((1, 3)), points=2).first["mine_1/kernel"]
+    np.testing.assert_allclose(np.linalg.norm(first, axis=1), np.linalg.norm(model.params["mine_1/kernel"], axis=1))
+
+
 def test_the_scale_of_a_filter_does_not_change_the_picture():
     def model(factor):
         made = Sequential([Dense(8, activation="relu", input_dim=3), Dense(2)], dtype="float64", seed=0)

@@ -65,6 +65,11 @@ def test_colours_are_scaled_by_the_mistakes_and_counts_are_written(tmp_path):
     written = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in ax.texts}
     assert written == {(0, 0): "990", (0, 1): "7", (1, 0): "2", (1, 1): "1,000", (1, 2): "1", (2, 2): "950"}
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted class", "true class")
+    above, right = ax.child_axes
+    assert above.get_xlabel() == "precision, %"
+    assert [label.get_text() for label in above.get_xticklabels()] == ["99.8", "99.3", "99.9"]     # 990 of 992, ...
+    assert right.get_ylabel() == "recall, %"
+    assert [label.get_text() for label in right.get_yticklabels()] == ["99.3", "99.7", "100.0"]    # 990 of 997, ...
 
 
 def test_no_mistakes_and_many_classes_can_be_drawn(tmp_path):
@@ -111,6 +116,9 @@ def test_the_gallery_shows_the_first_mistakes_with_their_probabilities(count, tm
     for k in range(count):
         np.testing.assert_array_equal(shown[k].images[0].get_array(), found.x[k, 0])
         assert shown[k].get_title() == f"0 \u2192 1 ({found.confidence[k]:.2f})"
+    for ax in bars:
+        shaded, = (patch for patch in ax.patches if patch not in ax.containers[0])
+        assert (shaded.get_x(), shaded.get_width()) == (-0.5, 1)                         # all of them are of class 0
     heights = sorted(tuple(bar.get_height() for bar in ax.containers[0]) for ax in bars)
     np.testing.assert_allclose(heights, sorted(map(tuple, found.probabilities)))
 

@@ -50,7 +50,10 @@ def test_layers_can_be_chosen():
     model, (x, _) = twisted(), samples(8)
     assert list(study.pca(model, x, "hidden")) == ["hidden"]
     assert list(study.pca(model, x, model.get_layer("last"))) == ["last"]
-    assert list(study.pca(model, x, ["first/tanh", "last/softmax"])) == ["first/tanh", "last/softmax"]
+    assert list(study.pca(model, x, ["first/tanh", "input"])) == ["first/tanh", "input"]
+    whole = study.pca(model, x)
+    for name, part in whole.items():
+        np.testing.assert_allclose(study.pca(model, x, name)[name].scores, part.scores, atol=1e-12)
     with pytest.raises(ValueError, match="step"):
         study.pca(model, x, "nowhere")
 
@@ -77,7 +80,7 @@ def test_each_class_is_drawn_where_its_scores_are_with_its_number(tmp_path):
     drawn = [ax for ax in figure.axes if ax.collections]
     assert len(drawn) == len(found) == 14
     for ax, (name, part) in zip(drawn, found.items(), strict=True):
-        assert ax.get_title() == f"{name}: {100 * part.ratio[:2].sum():.0f} % of the variance"
+        assert ax.get_title() == f"{name}\n{100 * part.ratio[:2].sum():.0f} % of the variance"
         for label, points in zip(np.unique(labels), ax.collections, strict=True):
             np.testing.assert_allclose(points.get_offsets(), part.scores[labels == label])
     shapes = [points.get_paths()[0].vertices for points in drawn[0].collections]

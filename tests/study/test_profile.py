@@ -158,6 +158,24 @@ def test_steps_before_the_first_weights_are_not_run_backward():
     assert study.profile(model, 1, 1).steps[0].backward_ms == 0
 
 
+def test_nobody_is_asked_for_the_gradient_of_the_input():
+    asked = []
+
+    class Asked(Scale):
+        def forward(self, x, training=False):
+            y, back = super().forward(x)
+
+            def backward(dy, *, need_dx=True):
+                asked.append((self.number, need_dx))
+                return back(dy)
+            return y, backward
+    layers = [Asked(), Asked()]
+    for number, layer in enumerate(layers):
+        layer.number = number
+    study.profile(Sequential(layers, input_shape=(3,)), 1, 1)
+    assert set(asked) == {(0, False), (1, True)}
+
+
 def test_the_table_has_a_line_for_each_step_and_the_totals():
     profile = study.profile(mnist_model(larger=True), 2, 1)
     lines = str(profile).splitlines()
@@ -176,6 +194,7 @@ def test_the_bars_are_the_profiles(tmp_path):
     work, times = ([bar.get_width() for bar in ax.patches] for ax in figure.axes)
     assert work == [step.multiply_adds or 0 for step in profile.steps]
     assert times == [step.forward_ms for step in profile.steps] + [step.backward_ms for step in profile.steps]
+    assert [bar.get_x() for bar in figure.axes[1].patches] == [0] * len(profile.steps) + times[:len(profile.steps)]
 
 
 def test_a_model_must_know_its_input():

@@ -105,7 +105,9 @@ def test_a_convolution_is_drawn_with_its_numbers(tmp_path):
     for drawn, array in zip(images, wanted, strict=True):
         np.testing.assert_allclose(drawn, array, atol=1e-14)
     written = {text.get_text() for ax in figure.axes for text in ax.texts}
-    assert {f"{step.channel_sums[c]:+.3f}", f"{step.z:+.3f}", f"{step.y:+.3f}", f"{step.bias:+.3f}"} <= written
+    numbers = [step.channel_sums[c], step.channel_sums[d], step.bias, step.z, step.y]
+    decimals = 3 - int(np.floor(np.log10(np.abs(numbers).max())))                     # four digits of the largest
+    assert {f"{number:+.{decimals}f}" for number in numbers} <= written
     assert (tmp_path / "step.png").exists()
 
 
@@ -200,6 +202,26 @@ def test_labels_and_logits_at_the_end_do_as_well():
     assert "loss" not in str(study.softmax_step(model, x))
 
 
+def test_the_window_is_framed_where_it_lies():
+    step = study.conv_step(MODEL, "inner/conv2d_1", X, (2, 1, 3))                     # dilated: 3 rows, 4 columns
+    figure = step.plot()
+    frames = [ax.patches[0] for ax in figure.axes if len(ax.images) == len(ax.patches) == 1]
+    assert len(frames) == 3
+    for frame in frames:
+        assert (frame.get_y(), frame.get_x()) == (step.rows[0] - 0.5, step.columns[0] - 0.5)
+        assert (frame.get_height(), frame.get_width()) == (3, 4)
+    row, column = ([step.kernel_row - 0.5, step.kernel_row + 0.5], [step.column_index - 0.5, step.column_index + 0.5])
+    kernels, columns, sums = (ax for ax in figure.axes if ax.images and ax.lines)
+    assert [line.get_ydata()[0] for line in kernels.lines] == row
+    assert [line.get_xdata()[0] for line in columns.lines] == column
+    assert [line.get_ydata()[0] for line in sums.lines[:2]] + [line.get_xdata()[0] for line in sums.lines[2:]] == \
+        row + column
+    pooled = study.pool_step(MODEL, "largest", X, (1, 3, 2))
+    frame = pooled.plot().axes[0].patches[0]
+    assert (frame.get_y(), frame.get_x()) == (pooled.rows[0] - 0.5, pooled.columns[0] - 0.5)
+    assert (frame.get_height(), frame.get_width()) == (2, 3)
+
+
 def test_figures_are_saved(tmp_path):
     study.pool_step(MODEL, "largest", X, (0, 0, 0)).plot(tmp_path / "pool.png")
     study.dense_step(MODEL, "hidden", X, 3).plot(path=tmp_path / "dense.png")
@@ -208,6 +230,7 @@ def test_figures_are_saved(tmp_path):
     bars = [[bar.get_width() for bar in ax.patches] for ax in figure.axes[:3]]
     step = study.softmax_step(MODEL, X, Y)
     np.testing.assert_array_equal(bars, [step.logits, step.probabilities, step.difference])
+    np.testing.assert_array_equal(figure.axes[3].images[0].get_array(), step.jacobian)
 
 
 def test_what_is_not_there_is_an_error_that_says_what_is():

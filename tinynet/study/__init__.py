@@ -30,7 +30,7 @@ from tinynet.study.pca import PrincipalComponents, pca, plot_pca
 from tinynet.study.pool_step import PoolStep, pool_gradient, pool_step, shares
 from tinynet.study.profile import Profile, StepProfile, profile
 from tinynet.study.softmax_step import SoftmaxStep, softmax_gradient, softmax_step
-from tinynet.study.surface import LossSurface, filters, loss_surface
+from tinynet.study.surface import LossSurface, filter_axes, loss_surface
 from tinynet.study.terms import GradientTerms
 from tinynet.study.trace import Trace
 
@@ -67,7 +67,7 @@ __all__ = [
     "dense_step",
     "elementwise",
     "exciting_patches",
-    "filters",
+    "filter_axes",
     "grad_cam",
     "gradient_x_input",
     "health",

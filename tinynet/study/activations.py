@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.study.drawing import PIXELS, Path, finish, grid, mosaic, scale_of, show
+from tinynet.study.drawing import Path, finish, grid, mosaic, panels, show_dotted
 from tinynet.study.targets import slope
 from tinynet.study.trace import Trace, check_place
 
@@ -21,6 +21,10 @@ def activations(model: Any, x: Any) -> dict[str, np.ndarray]:
     ----------
     model : a `Sequential`.
     x : samples (N, ...), cast as `predict` casts them.
+
+    Raises
+    ------
+    ValueError : for samples of a shape that the model does not take.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Conv2D, Flatten
@@ -57,17 +61,21 @@ def input_gradient(model: Any, x: Any, target: Any = None) -> np.ndarray:
 
 
 def plot_feature_maps(maps: np.ndarray, title: str = "", path: Path | None = None) -> Any:
-    """Draw maps (C, H, W) in a grid, all to one scale; where they are signed, a line marks 0."""
+    """Draw maps (C, H, W) in a grid, all to one scale; where they are signed, cells clearly below 0 have a dot.
+
+    Raises
+    ------
+    ValueError : for other than (C, H, W).
+    """
     maps = np.asarray(maps)
     if maps.ndim != 3 or not maps.size:
         raise ValueError(f"plot_feature_maps: expected the maps of one sample, (C, H, W). Received: {maps.shape}.")
-    columns = min(len(maps), 8)
-    rows = -(-len(maps) // columns)
+    rows, columns = panels(len(maps), 8)
     figure, axes = grid(rows, columns, (1.15 * columns + 1, 1.25 * rows + 0.6))
     for ax in axes.ravel()[len(maps):]:
         ax.set_axis_off()
     for number, (ax, image) in enumerate(zip(axes.ravel(), maps, strict=False)):
-        drawn = draw_map(ax, image, maps)
+        drawn = show_dotted(ax, image, maps, 1.05 / max(image.shape), pixels=False)
         ax.set_title(number, fontsize=8, pad=2)
     figure.colorbar(drawn, ax=list(axes.ravel()), shrink=0.9, label="value")
     figure.suptitle(title)
@@ -77,8 +85,16 @@ def plot_feature_maps(maps: np.ndarray, title: str = "", path: Path | None = Non
 def plot_activations(model: Any, x: Any, sample: int = 0, path: Path | None = None) -> Any:
     """Draw one sample's way through a model: a row for each step that makes images, up to 8 of its maps.
 
-    Each row has its own scale and colour bar: compare within a row. The numbers of the last step, if it makes a
-    vector, are bars.
+    Each row has its own scale and colour bar: compare within a row. Cells clearly below 0 have a dot. The numbers of
+    the last step, if it makes a vector, are bars.
+
+    Parameters
+    ----------
+    x : samples for the model (N, ...), of which `sample` is drawn.
+
+    Raises
+    ------
+    ValueError : for a model that makes neither images nor vectors, or a sample that is not there.
     """
     trace = Trace(model, x)
     sample, = check_place(sample, (len(trace.inputs[0]),), "a sample")
@@ -91,7 +107,8 @@ def plot_activations(model: Any, x: Any, sample: int = 0, path: Path | None = No
     rows = len(kept) + (last.ndim == 1)
     figure, axes = grid(rows, 1, (9, 1.35 * rows + 0.3))
     for ax, (name, maps) in zip(axes[:, 0], kept, strict=False):
-        drawn = draw_map(ax, mosaic(maps[:8], 8), maps, pixels=name == "input")
+        shown = mosaic(maps[:8], 8)
+        drawn = show_dotted(ax, shown, maps, min(7 / shown.shape[1], 1 / shown.shape[0]), pixels=name == "input")
         count = f"8 of {len(maps)}" if len(maps) > 8 else len(maps)
         ax.set_ylabel(f"{name}\nmaps: {count}\n{maps.shape[1]} x {maps.shape[2]}", rotation=0, ha="right", va="center",
                       fontsize=8)
@@ -107,14 +124,3 @@ def plot_activations(model: Any, x: Any, sample: int = 0, path: Path | None = No
             ax.set_xticks(np.arange(len(last)))
         ax.tick_params(labelsize=8)
     return finish(figure, path)
-
-
-def draw_map(ax: Any, image: np.ndarray, scale: np.ndarray, pixels: bool = False) -> Any:
-    """Draw one image to the scale of a whole array: from 0 if it has nothing below, else around 0 with a line at 0."""
-    signed = bool(scale.min() < 0)
-    drawn = show(ax, image, scale_of(scale), signed)
-    if pixels and not signed:
-        drawn.set_cmap(PIXELS)
-    if signed and min(image.shape) > 1 and np.nanmin(image) < 0 < np.nanmax(image):
-        ax.contour(image, levels=[0], colors="black", linewidths=0.4)
-    return drawn

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.study.drawing import Path, finish, grid, show_dotted
+from tinynet.study.drawing import Path, bar_below, finish, grid, show_dotted
 
 
 def plot_attributions(image: np.ndarray, maps: Mapping[str, np.ndarray], title: str = "",
@@ -62,8 +62,4 @@ def draw_attribution(ax: Any, name: str, image: np.ndarray, pixels: bool) -> Non
     drawn = show_dotted(ax, image, image, 2.1 / max(image.shape), pixels)
     against = "\nnowhere positive" if not pixels and image.max() <= 0 else ""
     ax.set_title(name + against, fontsize=9)
-    bar = ax.figure.colorbar(drawn, ax=ax, orientation="horizontal", pad=0.04, shrink=0.85, aspect=16)
-    bar.formatter.set_powerlimits((-2, 3))
-    bar.ax.locator_params(nbins=5)
-    bar.ax.tick_params(labelsize=7)
-    bar.ax.xaxis.get_offset_text().set_fontsize(7)
+    bar_below(drawn, pad=0.04, shrink=0.85, aspect=16)

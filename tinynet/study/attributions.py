@@ -55,6 +55,10 @@ def gradient_x_input(model: Any, x: Any, target: Any = None) -> np.ndarray:
     Parameters
     ----------
     x, target : see `saliency`.
+
+    Raises
+    ------
+    ValueError : as `saliency`'s.
     """
     x = as_samples(x, model.dtype)
     return x * slope(model, x, target, "gradient_x_input")
@@ -74,6 +78,10 @@ def smoothgrad(model: Any, x: Any, target: Any = None, samples: int = 50, noise:
     samples : how many noisy copies.
     noise : standard deviation, as a part of each sample's range.
     seed : of the noise.
+
+    Raises
+    ------
+    ValueError : as `saliency`'s; also for fewer than 1 noisy copy, or noise below 0.
     """
     if samples < 1 or noise < 0:
         raise ValueError(f"smoothgrad: expected samples from 1 and noise from 0. Received: {samples} and {noise}.")
@@ -126,6 +134,10 @@ def integrated_gradients(model: Any, x: Any, target: Any = None, baseline: Any =
     x, target : see `saliency`; None takes the largest logit at `x`.
     baseline : what counts as nothing: a number, or an array for one sample or for all. 0 is paper without ink.
     steps : how many gradients the integral is computed from.
+
+    Raises
+    ------
+    ValueError : as `saliency`'s; also for fewer than 1 step, or a baseline that does not fit.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Dense

@@ -95,6 +95,11 @@ def calibration(model: Any, x: Any, y: Any, bins: int = 15) -> Calibration:
     y : their classes, as labels or one-hot.
     bins : number of bins, all of one width; the paper has 15.
 
+    Raises
+    ------
+    ValueError : for other outputs than classes' probabilities or logits, wrong labels, or bins that are no whole number
+        from 1.
+
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Softmax
     >>> logits = np.log([[0.9, 0.1], [0.9, 0.1], [0.3, 0.7]])

@@ -77,6 +77,10 @@ def compare_kernels(layer: Layer, x: Any, repeats: int = 3) -> KernelComparison:
     x : samples for it; floats as they are, so that float64 samples and weights compare in float64.
     repeats : how often each is timed, after a run on one sample that is not; the median counts.
 
+    Raises
+    ------
+    ValueError : without samples, or with fewer than 1 repeat.
+
     >>> from tinynet.layers import Conv2D
     >>> layer = Conv2D(2, 3)
     >>> layer.build((1, 6, 6), np.random.default_rng(0))

@@ -103,6 +103,10 @@ def confusion(model: Any, x: Any, y: Any) -> Confusion:
     x : samples (N, ...).
     y : their classes, as labels or one-hot.
 
+    Raises
+    ------
+    ValueError : for outputs other than (N, classes), or labels that are none of the classes.
+
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Softmax
     >>> found = confusion(Sequential([Softmax(input_shape=(2,))]), [[5, 0], [4, 0], [0, 3], [2, 0]], [0, 0, 1, 1])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.study.drawing import PIXELS, Path, finish, grid, scale_of, show, write_numbers
+from tinynet.study.drawing import PIXELS, Path, draw_sum, finish, grid, scale_of, show, show_dotted, write_numbers
 
 CHANNELS = 3                                                          # that are drawn, the strongest
 
@@ -37,7 +37,7 @@ def draw_channel(axes: np.ndarray, step: Any, c: int) -> None:
     from matplotlib.patches import Rectangle
 
     signed = bool(step.image.min() < 0)
-    image = show(axes[0], step.image[c], scale_of(step.image), signed)
+    image = show_dotted(axes[0], step.image[c], step.image, 2 / max(step.image.shape[1:]))
     top, left = step.rows[0] - 0.5, step.columns[0] - 0.5
     axes[0].add_patch(Rectangle((left, top), step.columns[-1] + 0.5 - left, step.rows[-1] + 0.5 - top, fill=False,
                                 edgecolor="#D55E00", linewidth=2))
@@ -50,7 +50,6 @@ def draw_channel(axes: np.ndarray, step: Any, c: int) -> None:
     drawn = [image, patch, show(axes[2], step.kernel[c], scale_of(step.kernel)),
              show(axes[3], step.products[c], scale_of(step.products))]
     if not signed:
-        image.set_cmap(PIXELS)
         patch.set_cmap(PIXELS)
     for part in drawn[1:]:
         if max(step.kernel.shape[1:]) <= 7:
@@ -65,17 +64,12 @@ def draw_sums(ax: Any, step: Any, channels: list[int]) -> None:
     """Draw how z comes about: the channels' sums, the bias, z, and the nonlinearity's y, as bars."""
     bars = {f"channel {c}": step.channel_sums[c] for c in channels}
     if len(step.patch) > len(channels):
-        bars[f"other {len(step.patch) - len(channels)} channels"] = np.delete(step.channel_sums, channels).sum()
+        bars[f"others ({len(step.patch) - len(channels)})"] = np.delete(step.channel_sums, channels).sum()
     bars |= {"bias": step.bias, "z: their sum": step.z}
     if step.activation:
         bars[f"y: {step.activation}(z)"] = step.y
-    drawn = ax.barh(list(bars), list(bars.values()), color=["black" if name[:2] in ("z:", "y:") else "0.6"
-                                                            for name in bars])
-    ax.bar_label(drawn, [f"{number:+.3f}" for number in bars.values()], padding=3, fontsize=8)
-    ax.invert_yaxis()
-    ax.axvline(0, color="black", linewidth=0.8)
-    ax.margins(x=0.5)
-    ax.tick_params(labelsize=8)
+    draw_sum(ax, bars, 1 + bool(step.activation))
+    ax.margins(x=0.65)                                                # a narrow panel
     ax.locator_params(axis="x", nbins=3)
     ax.set_xlabel("value", fontsize=8)
     ax.set_title("the sums", fontsize=9)

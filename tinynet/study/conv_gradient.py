@@ -32,6 +32,11 @@ def conv_gradient(model: Any, layer: Layer | str, x: Any, y: Any = None, *, weig
     weight : the weight, (filter, channel, row, column); or give `pixel`, (channel, row, column) of the layer's input.
     sample : which of the samples the pixel is of; the one whose maps are drawn for a weight, which all samples share.
 
+    Raises
+    ------
+    ValueError : for a layer that is no convolution, a place that is not there, or both or neither of `weight` and
+        `pixel`, or of `y` and `upstream`.
+
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Conv2D
     >>> model = Sequential([Conv2D(1, 2, kernel_initializer="ones", input_shape=(1, 3, 3))])

@@ -115,6 +115,10 @@ def conv_step(model: Any, layer: Layer | str, x: Any, at: tuple[int, int, int], 
     at : the output pixel, (filter, row, column).
     sample : which of the samples.
 
+    Raises
+    ------
+    ValueError : for a layer that is no convolution of the model, or a place that is not there.
+
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Conv2D
     >>> model = Sequential([Conv2D(1, 2, kernel_initializer="ones", activation="relu", input_shape=(1, 3, 3))])

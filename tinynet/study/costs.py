@@ -36,7 +36,11 @@ def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
 
 @singledispatch
 def im2col_size(layer: Layer, input_shape: Shape, output_shape: Shape) -> int:
-    """Return how many numbers im2col lays out for one sample, C * kh * kw * P * Q; 0 where it is not used."""
+    """Return how many numbers im2col lays out for one sample, C * kh * kw * P * Q; 0 where it is not used.
+
+    >>> im2col_size(Conv2D(30, 5), (1, 28, 28), (30, 24, 24)) == 1 * 5 * 5 * 24 * 24
+    True
+    """
     return 0
 
 
@@ -51,6 +55,9 @@ def reach(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis] | None:
 
     None for both together where there is no rule: then nothing is said of the receptive fields from there on. A rule
     for a layer of one's own is added with ``study.reach.register(Mine, study.elementwise)``, or a function of its own.
+
+    >>> reach(Conv2D(30, (5, 3), strides=2), (1, 28, 28)), reach(Dense(10), (128,))
+    (((5, 2), (3, 2)), (None, None))
     """
     return None
 

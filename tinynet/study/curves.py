@@ -17,6 +17,10 @@ def plot_history(history: Any, path: Path | None = None) -> Any:
     ----------
     history : a `History`, or its ``history``, ``{"loss": [...], "val_loss": [...], ...}``.
     path : where to save the picture.
+
+    Raises
+    ------
+    ValueError : for a history of no epoch.
     """
     figures = getattr(history, "history", history)
     names = list(dict.fromkeys(name.removeprefix("val_") for name in figures))

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet.layers.base import Layer
 from tinynet.study.conv_step import after
-from tinynet.study.drawing import Path, canvas, finish
+from tinynet.study.drawing import Path, canvas, draw_sum, finish
 from tinynet.study.terms import GradientTerms, penalty_of
 from tinynet.study.trace import Trace, check_place
 
@@ -68,13 +68,7 @@ class DenseStep:
         if self.activation:
             bars[f"y: {self.activation}(z)"] = self.y
         figure, ax = canvas(ax, (8, 0.28 * len(bars) + 1.2))
-        results = 1 + bool(self.activation)
-        drawn = ax.barh(list(bars), list(bars.values()), color=["0.6"] * (len(bars) - results) + ["black"] * results)
-        ax.bar_label(drawn, [f"{number:+.3f}" for number in bars.values()], padding=3, fontsize=8)
-        ax.invert_yaxis()
-        ax.axvline(0, color="black", linewidth=0.8)
-        ax.margins(x=0.15)
-        ax.tick_params(labelsize=8)
+        draw_sum(ax, bars, 1 + bool(self.activation))
         ax.set_xlabel("part of z", fontsize=9)
         ax.set_title(f"{self.name}, unit {', '.join(map(str, self.at))}, sample {self.sample}", fontsize=10)
         return finish(figure, path)
@@ -89,6 +83,10 @@ def dense_step(model: Any, layer: Layer | str, x: Any, at: Any, sample: int = 0)
     x : samples for the model.
     at : the unit; where the layer's samples have more axes, an index into its output, the unit last.
     sample : which of the samples.
+
+    Raises
+    ------
+    ValueError : for a layer that is no dense one of the model, or a place that is not there.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Dense
@@ -132,6 +130,18 @@ def dense_gradient(model: Any, layer: Layer | str, x: Any, y: Any = None, *, wei
     x : samples for the model.
     y : targets for the compiled loss; or give `upstream`, the gradient of the model's output.
     weight : the weight, (input, unit); or give `unit`, an index into the layer's input of one `sample`.
+
+    Raises
+    ------
+    ValueError : for a layer that is not dense, a place that is not there, or both or neither of `weight` and `unit`, or
+        of `y` and `upstream`.
+
+    >>> from tinynet import Sequential
+    >>> from tinynet.layers import Dense
+    >>> model = Sequential([Dense(2, kernel_initializer="ones", input_dim=3)])
+    >>> terms = dense_gradient(model, "dense_1", [[1.0, 2.0, 3.0]], unit=0, upstream=[[0.5, -2.0]])
+    >>> terms.terms.tolist(), terms.total
+    ([0.5, -2.0], -1.5)
     """
     if (weight is None) == (unit is None):
         raise ValueError(f"Expected either weight=(input, unit) or unit=, a place in the layer's input. "

@@ -86,6 +86,30 @@ def show_dotted(ax: Any, image: np.ndarray, scale: np.ndarray, cell: float, pixe
     return drawn
 
 
+def bar_below(drawn: Any, **options: Any) -> None:
+    """Put a small colour bar below what `show` drew: 2 and "1e-4", not 0.0002; `options` are ``Figure.colorbar``'s."""
+    bar = drawn.axes.figure.colorbar(drawn, ax=drawn.axes, orientation="horizontal", **options)
+    bar.formatter.set_powerlimits((-2, 3))
+    bar.ax.locator_params(nbins=5)
+    bar.ax.tick_params(labelsize=7)
+    bar.ax.xaxis.get_offset_text().set_fontsize(7)
+
+
+def draw_sum(ax: Any, parts: dict[str, float], results: int) -> None:
+    """Draw parts, and what they sum to, as bars with their numbers; the last `results` are black."""
+    place = np.arange(len(parts))
+    drawn = ax.barh(place, list(parts.values()), color=["0.6"] * (len(parts) - results) + ["black"] * results)
+    size = max(map(abs, parts.values()))
+    form = f"+.{3 - int(np.floor(np.log10(size)))}f" if 0.01 <= size < 1000 else "+.3g"       # one for all, to be added
+    ax.bar_label(drawn, [f"{number + 0.0:{form}}" for number in parts.values()], padding=3, fontsize=8)
+    ax.set_yticks(place, list(parts), fontsize=8)
+    ax.invert_yaxis()
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.use_sticky_edges = False                                   # room for the numbers on both sides of 0
+    ax.margins(x=0.15)
+    ax.tick_params(axis="x", labelsize=8)
+
+
 def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
     """Lay images (K, h, w) out in rows of `columns`, a blank row or column between them; missing ones are blank, NaN.
 
@@ -102,9 +126,12 @@ def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
     return tiles.reshape(rows * (h + 1), columns * (w + 1))[:-1, :-1]
 
 
-def write_numbers(image: Any, fontsize: float = 7) -> None:
-    """Write its number on each cell of an image that `show` drew, black or white, whichever can be read there."""
-    digits = int(np.clip(2 - np.floor(np.log10(image.norm.vmax)), 0, 5))          # three of the scale's largest number
+def write_numbers(image: Any, fontsize: float = 7, decimals: int = 5) -> None:
+    """Write its number on each cell of an image that `show` drew, black or white, whichever can be read there.
+
+    As many decimals as show three digits of the scale's largest number, at most `decimals`.
+    """
+    digits = int(np.clip(2 - np.floor(np.log10(image.norm.vmax)), 0, decimals))
     for (row, column), number in np.ndenumerate(np.ma.filled(image.get_array(), np.nan)):
         if np.isfinite(number):
             red, green, blue, _ = image.cmap(image.norm(number))

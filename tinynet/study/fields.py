@@ -21,6 +21,9 @@ def padding(layer: Layer, input_shape: Shape) -> tuple[int, int]:
     """Return how many rows a layer adds above its image, and how many columns to the left; (0, 0) without a rule.
 
     A layer of one's own that pads is given a rule with ``@study.padding.register``, beside that of `reach`.
+
+    >>> padding(Conv2D(8, (5, 3), padding="same"), (1, 28, 28))
+    (2, 1)
     """
     return 0, 0
 

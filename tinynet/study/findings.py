@@ -1,7 +1,7 @@
 """What a model's health says, in words: rules of thumb, each with its limit.
 
-They are no proof: a gradient may well differ a thousandfold between layers of a model that learns, and half of a
-layer's units may rest. They say where to look first.
+They are no proof: a gradient may well differ a thousandfold between layers of a model that learns, and a model with
+some dead units may do well without them. They say where to look first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tinynet.study.health import Health
 
-DEAD = 0.5             # share of a layer's units from which on it is reported
+DEAD = 0.05            # share of a layer's units that are dead from which on they are named
+NAMED = 5              # units that are named at the most
 FACTOR = 1e3           # by which the gradient may shrink or grow on its way back through the model
 LARGE_UPDATE = 0.1     # share of its own length that one update may change a weight by; a usual one is 0.001
 
@@ -28,10 +29,25 @@ def findings(health: Health) -> list[str]:
 
 
 def dead(health: Health) -> list[str]:
-    """Report rectifying steps of which many units are 0 for all samples."""
-    return [f"dead: {round(step.dead * step.units)} of the {step.units} units of {step.name}, 0 for all "
-            f"{health.samples} samples." + (" No gradient comes through it." if step.dead == 1 else "")
-            for step in health.steps if step.dead is not None and step.dead >= DEAD]
+    """Report the units that are 0 for all samples, of rectifying steps where they are a twentieth or more."""
+    found = []
+    for step in health.steps:
+        if step.dead and step.dead_units and step.dead >= DEAD:
+            what = "filters" if step.makes_images else "units"
+            told = f"{len(step.dead_units)} of {step.units} {what} ({step.dead:.0%}) of {step.name}".replace("%", " %")
+            which = (", no gradient comes through it" if step.dead == 1 else ": number " + named(step.dead_units))
+            found.append(f"dead: {told}, 0 for all {health.samples} samples{which}.")
+    return found
+
+
+def named(numbers: list[int]) -> str:
+    """Write out the first numbers, and how many more there are.
+
+    >>> named([3, 7]), named(list(range(0, 24, 2)))
+    ('3, 7', '0, 2, 4, 6, 8 and 7 more')
+    """
+    more = len(numbers) - NAMED
+    return ", ".join(map(str, numbers[:NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 def gradient(health: Health) -> list[str]:

@@ -28,8 +28,9 @@ class StepHealth:
     weighted : whether the step's layer has parameters.
     units : number of filters of a step that makes images, of numbers in the last axis of others.
     zeros : share of the output that is 0.
-    dead : share of the units that are 0 for every sample, so that no gradient comes through them; None for a step
-        that does not rectify.
+    makes_images : whether its units are filters.
+    dead_units : the units that are 0 for every sample, so that no gradient comes through them; None for a step that
+        does not rectify.
     activation : `Histogram` of the output.
     gradient, gradient_norm : `Histogram` and length of d loss / d output, over the whole batch; None for a softmax
         that the loss bypasses.
@@ -38,11 +39,17 @@ class StepHealth:
     name: str
     weighted: bool
     units: int
+    makes_images: bool
     zeros: float
-    dead: float | None
+    dead_units: list[int] | None
     activation: Histogram
     gradient: Histogram | None
     gradient_norm: float | None
+
+    @property
+    def dead(self) -> float | None:
+        """Share of the units that are dead; None for a step that does not rectify."""
+        return None if self.dead_units is None else len(self.dead_units) / self.units
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,9 @@ def rectifies(layer: Layer) -> bool:
     """Tell whether a layer cuts to 0, and passes no gradient where it does, so that its units can be dead.
 
     A rule for a layer of one's own is added with ``study.rectifies.register(Mine, lambda layer: True)``.
+
+    >>> rectifies(ReLU())
+    True
     """
     return False
 
@@ -130,6 +140,10 @@ def health(model: Any, x: Any, y: Any) -> Health:
     Sources: Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", for
     gradients by layer; the guide that an update should be about 1/1000 of the weights is Karpathy's, CS231n.
 
+    Raises
+    ------
+    ValueError : for a model that is not compiled, or no samples.
+
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Dense
     >>> model = Sequential([Dense(2, "relu", kernel_initializer="ones", bias_initializer="ones", input_dim=1)])
@@ -144,7 +158,7 @@ def health(model: Any, x: Any, y: Any) -> Health:
     dense_1/kernel       1.41                    2            0.0141
     dense_1/bias            9                    1           0.00111
     <BLANKLINE>
-    dead: 1 of the 2 units of dense_1/relu, 0 for all 2 samples.
+    dead: 1 of 2 units (50 %) of dense_1/relu, 0 for all 2 samples: number 1.
     """
     x, y = as_samples(x, model.dtype), as_samples(y, None, "y")
     same_length(x=x, y=y)
@@ -166,8 +180,8 @@ def step_health(step: Any, output: np.ndarray, gradient: np.ndarray | None) -> S
     axis = 1 if output.ndim == 4 else output.ndim - 1                       # (N, C, H, W) or (N, ..., units)
     silent = (output == 0).all(axis=tuple(a for a in range(output.ndim) if a != axis))
     return StepHealth(
-        step.name, bool(step.layer.params), output.shape[axis], float((output == 0).mean()),
-        float(silent.mean()) if rectifies(step.layer) else None,
+        step.name, bool(step.layer.params), output.shape[axis], output.ndim == 4, float((output == 0).mean()),
+        np.flatnonzero(silent).tolist() if rectifies(step.layer) else None,
         histogram(output), None if gradient is None else magnitudes(gradient),
         None if gradient is None else length(gradient))
 

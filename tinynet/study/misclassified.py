@@ -100,6 +100,10 @@ def misclassified(model: Any, x: Any, y: Any) -> Misclassified:
     x : samples (N, ...).
     y : their classes, as labels or one-hot.
 
+    Raises
+    ------
+    ValueError : for other outputs than classes' probabilities or logits, or labels that are none of the classes.
+
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Softmax
     >>> logits = np.log([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])

@@ -45,8 +45,13 @@ def pca(model: Any, x: Any, layer: Any = None, count: int = 2) -> dict[str, Prin
     Parameters
     ----------
     x : samples for the model (N, ...), at least 2.
-    layer : a layer (its first step), the name of a step, or a list of them; None takes all steps, and the ``input``.
+    layer : a layer (its first step), the name of a step, ``"input"`` for `x` itself, or a list of these; None takes
+        the input and all steps.
     count : how many components to keep.
+
+    Raises
+    ------
+    ValueError : for fewer than 2 samples or 1 component, or a layer that is not in the model.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import ReLU
@@ -58,11 +63,11 @@ def pca(model: Any, x: Any, layer: Any = None, count: int = 2) -> dict[str, Prin
     N = len(trace.inputs[0])
     if N < 2 or count < 1:
         raise ValueError(f"pca: expected samples from 2 and count from 1. Received: {N} samples and count {count}.")
-    if layer is None:
-        outputs = {"input": trace.inputs[0]} | {s.name: out for s, out in zip(trace.steps, trace.outputs, strict=True)}
-    else:
-        places = [trace.place(one) for one in ([layer] if isinstance(layer, str | Layer) else layer)]
-        outputs = {trace.steps[place].name: trace.outputs[place] for place in places}
+    outputs = {"input": trace.inputs[0]} | {s.name: out for s, out in zip(trace.steps, trace.outputs, strict=True)}
+    if layer is not None:
+        asked = [layer] if isinstance(layer, str | Layer) else layer
+        names = ["input" if one == "input" else trace.steps[trace.place(one)].name for one in asked]
+        outputs = {name: outputs[name] for name in names}
     return {name: decompose(out.reshape(N, -1).astype(np.float64), count) for name, out in outputs.items()}
 
 
@@ -89,6 +94,10 @@ def plot_pca(found: Mapping[str, PrincipalComponents], labels: Any = None, path:
     ----------
     found : what `pca` returned.
     labels : (N,) whole numbers, to mark the samples with; None marks them with dots.
+
+    Raises
+    ------
+    ValueError : for labels that are not whole numbers, one for each sample.
     """
     rows, columns = panels(len(found), 4)
     figure, axes = grid(rows, columns, (3.2 * columns, 3.2 * rows))
@@ -97,7 +106,8 @@ def plot_pca(found: Mapping[str, PrincipalComponents], labels: Any = None, path:
     for ax, (name, part) in zip(axes.ravel(), found.items(), strict=False):
         scores = np.pad(part.scores[:, :2], ((0, 0), (0, max(0, 2 - part.scores.shape[1]))))
         scatter(ax, scores, labels)
-        ax.set_title(f"{name}: {100 * part.ratio[:2].sum():.0f} % of the variance", fontsize=8)
+        ax.set_title(f"{name}\n{100 * part.ratio[:2].sum():.0f} % of the variance", fontsize=8)
+        ax.locator_params(nbins=5)
         ax.tick_params(labelsize=6)
         ax.set_xlabel(f"component 1 ({100 * part.ratio[0]:.0f} %)", fontsize=7)
         ax.set_ylabel(f"component 2 ({100 * part.ratio[1:2].sum():.0f} %)", fontsize=7)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.layers import AveragePool2D, Layer, MaxPool2D
-from tinynet.study.drawing import PIXELS, Path, finish, grid, scale_of, show, write_numbers
+from tinynet.study.drawing import PIXELS, Path, bar_below, finish, grid, scale_of, show, write_numbers
 from tinynet.study.terms import GradientTerms
 from tinynet.study.trace import Trace, check_place
 from tinynet.study.windowed import seen_by, take, windows_on
@@ -21,6 +21,13 @@ def shares(layer: Layer, window: np.ndarray) -> np.ndarray:
 
     The same shares of the output's gradient go back to the pixels. A rule for a pooling of one's own is added with
     ``@study.shares.register``.
+
+    Raises
+    ------
+    ValueError : for a layer that there is no rule for.
+
+    >>> shares(MaxPool2D(), np.array([[1.0, 3.0], [np.nan, 3.0]])).tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
     """
     raise ValueError(f"Expected a pooling whose shares are known, such as MaxPool2D. Received: {layer}. "
                      f"Tell them with study.shares.register({type(layer).__name__}).")
@@ -93,7 +100,7 @@ class PoolStep:
             if part is not self.image and max(part.shape) <= 7:
                 write_numbers(drawn, fontsize=9)
             ax.set_title(title, fontsize=9)
-            figure.colorbar(drawn, ax=ax, orientation="horizontal", pad=0.05, shrink=0.8).ax.tick_params(labelsize=7)
+            bar_below(drawn, pad=0.05, shrink=0.8)
         for i, j in np.argwhere(np.isnan(self.window)):
             axes[0, 1].text(j, i, "outside", ha="center", va="center", fontsize=8, color="0.5")
         axes[0, 0].add_patch(Rectangle((left, top), len(self.columns), len(self.rows), fill=False, linewidth=2,
@@ -112,6 +119,10 @@ def pool_step(model: Any, layer: Layer | str, x: Any, at: tuple[int, int, int], 
     x : samples for the model (N, C, H, W).
     at : the output pixel, (channel, row, column).
     sample : which of the samples.
+
+    Raises
+    ------
+    ValueError : for a layer that is no pooling of the model, or a place that is not there.
 
     >>> from tinynet import Sequential
     >>> model = Sequential([MaxPool2D(input_shape=(1, 2, 2))])
@@ -148,6 +159,16 @@ def pool_gradient(model: Any, layer: Layer | str, x: Any, y: Any = None, *, pixe
     x : samples for the model (N, C, H, W).
     y : targets for the compiled loss; or give `upstream`, the gradient of the model's output.
     pixel : (channel, row, column) of the layer's input, of one `sample`.
+
+    Raises
+    ------
+    ValueError : for a layer that is no pooling, a pixel that is not there, or both or neither of `y` and `upstream`.
+
+    >>> from tinynet import Sequential
+    >>> model = Sequential([MaxPool2D(2, strides=1, input_shape=(1, 2, 3))])
+    >>> x, dy = [[[[1, 9, 2], [3, 4, 5]]]], [[[[0.5, 3.0]]]]             # both windows have the 9
+    >>> pool_gradient(model, "max_pool2d_1", x, pixel=(0, 0, 1), upstream=dy).terms.tolist()
+    [0.5, 3.0]
     """
     trace = Trace(model, x)
     place = find_pooling(trace, layer)

@@ -107,6 +107,7 @@ class Profile:
         drawn = axes[0, 0].barh(place, work, color="0.55")
         axes[0, 0].bar_label(drawn, [count(step.multiply_adds) for step in self.steps], padding=3, fontsize=8)
         axes[0, 0].set_xlabel("multiply-adds for one sample")
+        axes[0, 0].xaxis.set_major_formatter("{x:,.0f}")
         axes[0, 0].set_yticks(place, [step.name for step in self.steps], fontsize=8)
         axes[0, 0].invert_yaxis()
         forward = np.array([step.forward_ms for step in self.steps])
@@ -138,6 +139,10 @@ def profile(model: Any, batch_size: int = 200, repeats: int = 7) -> Profile:
     model : a `Sequential` that is built.
     batch_size : samples to a batch.
     repeats : how many batches are timed, after one that is not; the median counts.
+
+    Raises
+    ------
+    ValueError : for a model that is not built yet, or fewer than 1 sample or repeat.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Conv2D, MaxPool2D

@@ -67,22 +67,30 @@ class SoftmaxStep:
                             width_ratios=[2.7] * len(bars) + [4])
         for ax, (title, numbers) in zip(axes[0], bars.items(), strict=False):
             drawn = ax.barh(np.arange(K), numbers, color="0.6")
-            ax.bar_label(drawn, [f"{value:.3f}" for value in numbers], padding=2, fontsize=7)
+            ax.bar_label(drawn, [f"{value:.3g}" for value in numbers], padding=2, fontsize=7)
             ax.axvline(0, color="black", linewidth=0.8)
             ax.set_yticks(np.arange(K))
             ax.invert_yaxis()
-            ax.margins(x=0.35)
+            ax.margins(x=0.5)
+            ax.locator_params(axis="x", nbins=4)
             ax.tick_params(labelsize=8)
+            ax.xaxis.get_offset_text().set_fontsize(7)
             ax.set_title(title, fontsize=9)
         axes[0, 0].set_ylabel("class", fontsize=8)
         ax = axes[0, -1]
         drawn = show(ax, self.jacobian, scale_of(self.jacobian))
+        if K <= 10:
+            ax.set_xticks(np.arange(K))
+            ax.set_yticks(np.arange(K))
+            ax.tick_params(labelsize=8)
         if K <= 10 and scale_of(self.jacobian) >= 0.01:                   # smaller ones have more digits than room
-            write_numbers(drawn, fontsize=6)
+            write_numbers(drawn, fontsize=6, decimals=3)
         ax.set_xlabel("logit j", fontsize=8)
         ax.set_ylabel("probability i", fontsize=8)
         ax.set_title("Jacobian: d p_i / d z_j", fontsize=9)
-        figure.colorbar(drawn, ax=ax, shrink=0.8).ax.tick_params(labelsize=7)
+        bar = figure.colorbar(drawn, ax=ax, shrink=0.8)
+        bar.ax.tick_params(labelsize=7)
+        bar.ax.yaxis.get_offset_text().set_fontsize(7)
         loss = "" if self.loss is None else f", loss {self.loss:.4f} nats"
         figure.suptitle(f"softmax of sample {self.sample}{loss}", fontsize=10)
         return finish(figure, path)
@@ -97,6 +105,10 @@ def softmax_step(model: Any, x: Any, y: Any = None, sample: int = 0) -> SoftmaxS
     x : samples for the model.
     y : targets, as the compiled cross-entropy takes them; None ends the step at the probabilities.
     sample : which of the samples.
+
+    Raises
+    ------
+    ValueError : for a model without logits (N, classes), a loss other than cross-entropy, or a wrong sample.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Softmax

@@ -55,20 +55,23 @@ class LossSurface:
 
 
 @singledispatch
-def filters(layer: Layer, key: str) -> tuple[int, ...] | None:
+def filter_axes(layer: Layer, key: str) -> tuple[int, ...] | None:
     """Return the axes of a parameter that a norm runs over: those of one filter; None for the whole array.
 
-    A rule for a layer of one's own is added with ``@study.filters.register``.
+    A rule for a layer of one's own is added with ``@study.filter_axes.register``.
+
+    >>> filter_axes(Dense(10), "kernel")
+    (0,)
     """
     return None
 
 
-@filters.register
+@filter_axes.register
 def _(layer: Conv2D, key: str) -> tuple[int, ...]:
     return (1, 2, 3)                                  # kernel (filters, C, kh, kw)
 
 
-@filters.register
+@filter_axes.register
 def _(layer: Dense, key: str) -> tuple[int, ...]:
     return (0,)                                       # kernel (inputs, units): a unit's weights are a column
 
@@ -90,6 +93,10 @@ def loss_surface(model: Any, x: Any, y: Any, span: float = 1.0, points: int = 21
     span : how far to go along each direction, both ways; 1 is as far as the filters are long.
     points : how many places along each direction; an odd number has the weights themselves in the middle.
     seed : of the directions.
+
+    Raises
+    ------
+    ValueError : for a model that is not compiled, fewer than 2 points, or a span that is not above 0.
 
     >>> from tinynet import Sequential
     >>> model = Sequential([Dense(1, kernel_initializer="ones", use_bias=False, input_dim=1)])
@@ -131,7 +138,7 @@ def direction(model: Any, rng: np.random.Generator) -> Direction:
         drawn = np.zeros(array.shape)
         if array.ndim > 1:
             drawn = rng.normal(size=array.shape)
-            axes = filters(layer, key)
+            axes = filter_axes(layer, key)
             drawn *= norm(array.astype(np.float64), axes) / norm(drawn, axes)
         found[name] = drawn
     return found

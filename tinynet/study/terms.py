@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.study.drawing import PIXELS, Path, finish, grid, scale_of, show
+from tinynet.study.drawing import Path, bar_below, draw_sum, finish, grid, show_dotted
 
 SHOWN = 12                                            # terms that are written out, the largest of them
 
@@ -92,31 +92,19 @@ class GradientTerms:
         figure, axes = grid(rows, max(1, len(self.maps)), (9, height + 3.0 * bool(self.maps)),
                             height_ratios=[3.0, height][-rows:])
         for ax, (title, image) in zip(axes[0], self.maps.items(), strict=False):
-            drawn = show(ax, image, scale_of(image), signed=bool(image.min() < 0))
-            if image.min() >= 0:
-                drawn.set_cmap(PIXELS)
-            drawn.axes.set_aspect("auto" if max(image.shape) > 3 * min(image.shape) else "equal")
+            drawn = show_dotted(ax, image, image, 2.2 / max(image.shape))
+            ax.set_aspect("auto" if max(image.shape) > 3 * min(image.shape) else "equal")
             ax.set_title(title, fontsize=9)
-            bar = figure.colorbar(drawn, ax=ax, orientation="horizontal", pad=0.03, shrink=0.8)
-            bar.formatter.set_powerlimits((-2, 3))                        # 2 and "1e-4", not 0.0002
-            bar.ax.locator_params(nbins=5)
-            bar.ax.tick_params(labelsize=7)
+            bar_below(drawn, pad=0.03, shrink=0.8)
         for spare in axes[-1][1:]:
             spare.remove()
         ax = axes[-1, 0]
         if self.maps:
             ax.set_subplotspec(ax.get_gridspec()[1, :])
-        place = np.arange(len(bars))
-        drawn_bars = ax.barh(place, list(bars.values()), color=["0.55"] * (len(bars) - 1) + ["black"])
-        ax.bar_label(drawn_bars, [f"{number:+.3g}" for number in bars.values()], padding=3, fontsize=8)
-        ax.set_yticks(place, list(bars), fontsize=8)
-        ax.invert_yaxis()
-        ax.axvline(0, color="black", linewidth=0.8)
-        ax.margins(x=0.15)
+        draw_sum(ax, bars, 1)
         if not any(bars.values()):                                        # an axis of nothing has no scale
             ax.set_xticks([0])
             ax.set_title("every term is 0", fontsize=9)
-        ax.tick_params(axis="x", labelsize=8)
         ax.set_xlabel(f"part of d loss / d {self.of}", fontsize=9)
         return finish(figure, path)
 
