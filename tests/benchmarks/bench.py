@@ -131,7 +131,7 @@ def show(title: str, rows: dict[str, dict[str, dict]], peak: float, cases: list[
           f"{'of peak':>9}{'s an epoch':>12}{'peak MB':>9}")
     for case in cases:
         for label, figures in rows[case.name].items():
-            flops = 2 * multiply_adds(case) * case.batch * (3 if what == "train" else 1)   # forward, two gradients
+            flops = 2 * multiply_adds(case, what == "train") * case.batch
             rate = flops / figures["ms"] / 1e6
             print(f"{case.name if label == 'tinynet' else '':<22}{label:<15}{figures['ms']:>10.3f}"
                   f"{figures['low']:>9.3f}-{figures['high']:<7.3f}{figures['ratio']:>8.2f}{rate:>9.1f}"
@@ -153,6 +153,8 @@ def draw(results: dict, folder: Path) -> None:
     axis.axvline(1, color="black", lw=1)
     axis.set(yticks=range(len(grid)), yticklabels=list(grid), xscale="log",
              xlabel="time of the other engine / time of tinynet (right of 1: tinynet is faster)")
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter("{x:g}")
     axis.invert_yaxis()
     axis.grid(alpha=0.3)
     axis.legend()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 
@@ -40,23 +41,20 @@ GRID = [
 ]
 
 
-def multiply_adds(case: Case) -> int:
-    """Count the multiply-adds of one sample's forward pass."""
-    shape, total = case.shape, 0
+def multiply_adds(case: Case, training: bool) -> int:
+    """Count the multiply-adds of one sample: forward, and in training both gradients, less that of the input."""
+    shape, layers = case.shape, []
     for kind, *arguments in case.layers:
         if kind == "conv":
             filters, k = arguments
             C, H, W = shape
             shape = (filters, H - k + 1, W - k + 1)
-            total += filters * C * k * k * shape[1] * shape[2]
+            layers.append(filters * C * k * k * shape[1] * shape[2])
         elif kind == "pool":
             shape = (shape[0], shape[1] // 2, shape[2] // 2)
         elif kind == "flatten":
-            size = 1
-            for n in shape:
-                size *= n
-            shape = (size,)
+            shape = (math.prod(shape),)
         elif kind == "dense":
-            total += shape[0] * arguments[0]
+            layers.append(shape[0] * arguments[0])
             shape = (arguments[0],)
-    return total
+    return 3 * sum(layers) - layers[0] if training else sum(layers)
