@@ -1,0 +1,51 @@
+"""The compiled tile computes what its Python says, for every size, at any strides."""
+
+import numpy as np
+import pytest
+
+from tinynet.kernels import tiles
+from tinynet.kernels.loops import compiled
+
+
+@compiled
+def run(a, b, start, c):
+    tiles.tile(a, b, start, c)
+
+
+def spaced(rng, shape, dtype, *, whole_rows):
+    """Draw an array whose axes lie apart in memory; with `whole_rows`, the numbers of a row lie side by side."""
+    gaps = [3, 2, 2][-len(shape):]
+    if whole_rows:
+        gaps[-1] = 1
+    large = rng.normal(size=[n * gap for n, gap in zip(shape, gaps, strict=True)]).astype(dtype)
+    return large[tuple(slice(None, None, gap) for gap in gaps)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("vectors", range(1, tiles.MOST_VECTORS + 1))
+def test_the_compiled_tile_computes_what_its_python_says(dtype, vectors, rng):
+    near = {"rtol": 1e-4, "atol": 1e-4} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-12}
+    N = vectors * tiles.VECTOR_BYTES // np.dtype(dtype).itemsize
+    for M in range(1, tiles.MOST_ROWS + 1):
+        a = spaced(rng, (M, 2, 7), dtype, whole_rows=False)
+        b = spaced(rng, (2, 7, N), dtype, whole_rows=True)
+        start = np.broadcast_to(rng.normal(size=N).astype(dtype), (M, N))
+        c = np.full((2 * M, N), np.nan, dtype)
+        run(a, b, start, c[::2])
+        np.testing.assert_allclose(c[::2], start + np.tensordot(a, b, 2), **near)
+        assert np.isnan(c[1::2]).all()
+
+
+def test_a_tile_may_add_to_itself(rng):
+    N = tiles.VECTOR_BYTES // 8
+    a, b, c = rng.normal(size=(5, 1, 3)), rng.normal(size=(1, 3, N)), rng.normal(size=(5, N))
+    expected = c + a[:, 0] @ b[0]
+    run(a, b, c, c)
+    np.testing.assert_allclose(c, expected)
+
+
+def test_a_sum_over_nothing_is_the_start(rng):
+    N = tiles.VECTOR_BYTES // 8
+    start, c = rng.normal(size=(3, N)), np.empty((3, N))
+    run(np.empty((3, 0, 4)), np.empty((0, 4, N)), start, c)
+    np.testing.assert_array_equal(c, start)
