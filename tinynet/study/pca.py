@@ -90,7 +90,7 @@ def plot_pca(found: Mapping[str, PrincipalComponents], labels: Any = None, path:
     found : what `pca` returned.
     labels : (N,) whole numbers, to mark the samples with; None marks them with dots.
     """
-    rows, columns = panels(len(found), 4)
+    rows, columns = panels(len(found), 3)
     figure, axes = grid(rows, columns, (3.2 * columns, 3.2 * rows))
     for ax in axes.ravel()[len(found):]:
         ax.set_axis_off()
