@@ -53,7 +53,7 @@ def shapes_in_the_network():
             ax.add_patch(Rectangle((x, -height / 2), right, height, facecolor="0.75", edgecolor="black", linewidth=0.7))
         ax.text(x + right / 2, -24, f"{name}\n({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})",
                 ha="center", va="top", fontsize=9)
-        x += right + (6 if right > 12 else 15)
+        x += right + (15 if right < 12 else 11 if right < 18 else 6)
     ax.set(xlim=(-3, x), ylim=(-31, 25), aspect="equal")
     ax.axis("off")
     return figure
