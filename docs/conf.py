@@ -32,6 +32,7 @@ html_css_files = ["book.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 
 
 # Formulas: TeX to MathML, which browsers draw themselves.

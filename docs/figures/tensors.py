@@ -36,7 +36,7 @@ def shapes_in_the_network():
     """Draw the arrays of one image on its way through the larger CNN: maps to scale, vectors as columns."""
     from matplotlib.patches import Rectangle
 
-    figure, axes = grid(1, 1, (11, 3.7))
+    figure, axes = grid(1, 1, (10, 3.6))
     ax, x = axes[0, 0], 0.0
     ax.imshow(mnist.load_data()[0][0][0], cmap=PIXELS, extent=(0, 28, -14, 14))
     for name, shape in LARGER_CNN:
@@ -52,8 +52,8 @@ def shapes_in_the_network():
             height = shape[0] / 9
             ax.add_patch(Rectangle((x, -height / 2), right, height, facecolor="0.75", edgecolor="black", linewidth=0.7))
         ax.text(x + right / 2, -24, f"{name}\n({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})",
-                ha="center", va="top", fontsize=8)
-        x += right + (6 if right > 12 else 10)
+                ha="center", va="top", fontsize=9)
+        x += right + (15 if right < 12 else 11 if right < 18 else 6)
     ax.set(xlim=(-3, x), ylim=(-31, 25), aspect="equal")
     ax.axis("off")
     return figure

@@ -99,7 +99,7 @@ def plot_pca(found: Mapping[str, PrincipalComponents], labels: Any = None, path:
     ------
     ValueError : for labels that are not whole numbers, one for each sample.
     """
-    rows, columns = panels(len(found), 4)
+    rows, columns = panels(len(found), 3)
     figure, axes = grid(rows, columns, (3.2 * columns, 3.2 * rows))
     for ax in axes.ravel()[len(found):]:
         ax.set_axis_off()
