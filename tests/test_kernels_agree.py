@@ -232,3 +232,19 @@ def test_the_callers_errstate_holds_in_every_thread(monkeypatch):
         warnings.simplefilter("error")
         for _ in range(5):
             fast.matmul(a, b)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float16])
+def test_convolutions_take_numbers_of_any_kind(dtype, rng):
+    x, kernel, dy = (rng.integers(0, 5, shape).astype(dtype) for shape in ((2, 2, 6, 5), (3, 2, 2, 3), (2, 3, 5, 3)))
+    for found, expected in (
+            (fast.conv2d(x, kernel, (1, 1), (1, 1)), naive.conv2d(*map(wide, (x, kernel)), (1, 1), (1, 1))),
+            (fast.conv2d_kernel_gradient(x, dy, (2, 3), (1, 1), (1, 1)),
+             naive.conv2d_kernel_gradient(*map(wide, (x, dy)), (2, 3), (1, 1), (1, 1))),
+            (fast.conv2d_input_gradient(dy, kernel, (6, 5), (1, 1), (1, 1)),
+             naive.conv2d_input_gradient(*map(wide, (dy, kernel)), (6, 5), (1, 1), (1, 1)))):
+        np.testing.assert_array_equal(found, expected)
+
+
+def wide(array):
+    return array.astype(np.float64)

@@ -18,7 +18,7 @@ GROUPS = 8                     # parts of a batch, each adding up gradients of i
 
 def conv2d(x, kernel, strides, dilation):
     """Multiply the windows of each sample, rows of them at a time, by the kernels, which stay in the cache."""
-    dtype = np.result_type(x, kernel)
+    dtype = common_dtype(x, kernel)
     x, P_Q = np.ascontiguousarray(x, dtype), count_windows(x.shape[2:], kernel.shape[2:], strides, dilation)
     y = empty((len(x), len(kernel), *P_Q), dtype)
     weights, bias = as_weights(kernel, dilation, dtype), as_rows(np.zeros(len(kernel), dtype))
@@ -31,7 +31,7 @@ def conv2d(x, kernel, strides, dilation):
 
 def conv2d_kernel_gradient(x, dy, kernel_size, strides, dilation):
     """Add up windows times upstream gradients in each part of the batch, then over the parts, in a fixed order."""
-    dtype = np.result_type(x, dy)
+    dtype = common_dtype(x, dy)
     x, dy = np.ascontiguousarray(x, dtype), np.ascontiguousarray(dy, dtype)
     dweights = no_weights((dy.shape[1], x.shape[1], *kernel_size), dilation, dtype)
 
@@ -43,7 +43,7 @@ def conv2d_kernel_gradient(x, dy, kernel_size, strides, dilation):
 
 def conv2d_input_gradient(dy, kernel, input_size, strides, dilation):
     """Add each upstream gradient, times the kernel, onto the pixels of its window."""
-    dtype = np.result_type(dy, kernel)
+    dtype = common_dtype(dy, kernel)
     dy, turned = np.ascontiguousarray(dy, dtype), as_turned_weights(kernel, dtype)
     dx = empty((len(dy), kernel.shape[1], *input_size), dtype)
 
@@ -107,6 +107,12 @@ def lanes(channels, itemsize):
     """Return a number of channels, made whole vectors."""
     lanes = tiles.VECTOR_BYTES // itemsize
     return -(-channels // lanes) * lanes
+
+
+def common_dtype(a, b):
+    """Return the dtype of a product of two arrays, made floating: a tile knows float32 and float64 alone."""
+    dtype = np.result_type(a, b)
+    return dtype if dtype.kind == "f" and dtype.itemsize >= 4 else np.result_type(dtype, np.float32)
 
 
 def as_weights(kernel, dilation, dtype):

@@ -20,7 +20,7 @@ def conv2d_relu_max_pool2d(x, kernel, bias, strides, dilation, pool_size):
 
     Returns y (N, F, P, Q) and the place of each winner, (N, P, Q, filters), -1 where the maximum is cut off.
     """
-    dtype, samples = np.result_type(x, kernel), conv.group(len(x))
+    dtype, samples = conv.common_dtype(x, kernel), conv.group(len(x))
     x, counts = np.ascontiguousarray(x, dtype), count_windows(x.shape[2:], kernel.shape[2:], strides, dilation)
     P, Q = count_windows(counts, pool_size, pool_size)
     weights, biases = conv.as_weights(kernel, dilation, dtype), conv.as_rows(bias.astype(dtype, copy=False))
@@ -36,7 +36,7 @@ def conv2d_relu_max_pool2d(x, kernel, bias, strides, dilation, pool_size):
 
 def conv2d_relu_max_pool2d_gradient(dy, winner, x, kernel, strides, dilation, pool_size, need_dx):
     """Go back through all of it; returns dkernel, dbias, and dx if it is needed."""
-    dtype, samples = np.result_type(dy, kernel), conv.group(len(x))
+    dtype, samples = conv.common_dtype(dy, kernel), conv.group(len(x))
     x, dy = np.ascontiguousarray(x, dtype), np.ascontiguousarray(dy, dtype)
     dweights = conv.no_weights(kernel.shape, dilation, dtype)
     dbias = np.zeros((conv.GROUPS, dweights.shape[-1]), dtype)
