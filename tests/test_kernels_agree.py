@@ -248,3 +248,10 @@ def test_convolutions_take_numbers_of_any_kind(dtype, rng):
 
 def wide(array):
     return array.astype(np.float64)
+
+
+@pytest.mark.parametrize("filters", [3, 40])
+def test_an_image_larger_than_the_cache_is_convolved_in_bands(filters, rng):
+    x, kernel = rng.normal(size=(2, 2, 61, 62)), rng.normal(size=(filters, 2, 3, 3))
+    np.testing.assert_allclose(fast.conv2d(x, kernel, (1, 1), (1, 1)), im2col.conv2d(x, kernel, (1, 1), (1, 1)),
+                               rtol=1e-11, atol=1e-11)
