@@ -14,7 +14,8 @@ KINDS = {
 FILES = {
     "hand": [f"tests/test_{unit}.py" for unit in UNITS],
     "checker": ["tests/testing/test_our_layers.py"],
-    "kernels": [f"tests/test_{name}.py" for name in ("kernels", "kernels_agree", "kernels_use", "tiles", "fusing")],
+    "kernels": [f"tests/test_{name}.py" for name in ("kernels", "kernels_agree", "kernels_use", "tiles", "sparse",
+                                                      "fusing")],
     "training": [f"tests/test_{name}.py" for name in (
         "optimizers", "fit", "fit_hooks", "evaluate_predict", "freezing", "sequential_building", "randomness",
         "training", "threads_and_forks")],

@@ -6,7 +6,7 @@ Besides the functions that every kernel set has, there are some that do the work
 
 import numpy as np
 
-from tinynet.kernels import im2col, loops
+from tinynet.kernels import im2col, loops, sparse
 from tinynet.kernels.conv import conv2d, conv2d_input_gradient, conv2d_kernel_gradient  # noqa: F401
 from tinynet.kernels.conv_relu_pool import (  # noqa: F401
     MOST_PLACES,
@@ -26,10 +26,12 @@ PIECE_BYTES = 1 << 20          # the columns of one piece of a batch: half of a 
 
 
 def matmul(a, b):
-    """Multiply (M, K) by (K, N), half of the longer side of the product on each core."""
+    """Multiply (M, K) by (K, N), half of the longer side of the product on each core; pass over zeros, if many."""
     M, N, operations = a.shape[0], b.shape[1], a.size * b.shape[1]
     if operations <= TINY_PRODUCT:
         return a @ b
+    if operations >= SMALL_PRODUCT and sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
+        return y
     y = empty((M, N), np.result_type(a, b))
     if M >= N:
         def work(start, stop):
