@@ -5,18 +5,30 @@ A step is forward, backward and an update by Adam, on one batch that is in memor
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from models import Case
 
 Run = tuple[Callable[[], object], Callable[[], object]]
+DIGITS = Path(__file__).resolve().parents[2] / "tinynet" / "datasets" / "data" / "mnist"
 
 
 def batch(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """Return random pixels and labels."""
-    rng = np.random.default_rng(0)
-    return rng.random((case.batch, *case.shape), dtype=np.float32), rng.integers(10, size=case.batch)
+    """Return pixels and labels: the first digits of MNIST, or random ones."""
+    rng, shape = np.random.default_rng(0), (case.batch, *case.shape)
+    if not case.digits:
+        return rng.random(shape, dtype=np.float32), rng.integers(10, size=case.batch)
+    pixels = read("train-images-idx3-ubyte", 16, case.batch * 784).reshape(shape).astype(np.float32) / 255
+    return pixels, read("train-labels-idx1-ubyte", 8, case.batch).astype(np.int64)
+
+
+def read(name: str, header: int, count: int) -> np.ndarray:
+    """Return the first bytes after the header; the other engines' processes have no tinynet to read them with."""
+    with gzip.open(DIGITS / f"{name}.gz") as file:
+        return np.frombuffer(file.read(header + count), np.uint8)[header:]
 
 
 def tinynet(case: Case) -> Run:

@@ -14,15 +14,16 @@ class Case(NamedTuple):
     layers: tuple[tuple, ...]
     batch: int = 200
     threads: int = 2
+    digits: bool = False                   # of MNIST, four of five pixels 0; or pixels drawn at random, none of them 0
 
 
 MODELS = [
-    Case("MLP", (784,), (("dense", 784), ("dense", 10))),
+    Case("MLP", (784,), (("dense", 784), ("dense", 10)), digits=True),
     Case("simple CNN", (1, 28, 28),
-         (("conv", 32, 5), ("pool",), ("dropout", 0.2), ("flatten",), ("dense", 128), ("dense", 10))),
+         (("conv", 32, 5), ("pool",), ("dropout", 0.2), ("flatten",), ("dense", 128), ("dense", 10)), digits=True),
     Case("larger CNN", (1, 28, 28),
          (("conv", 30, 5), ("pool",), ("conv", 15, 3), ("pool",), ("dropout", 0.2), ("flatten",), ("dense", 128),
-          ("dense", 50), ("dense", 10))),
+          ("dense", 50), ("dense", 10)), digits=True),
 ]
 
 
@@ -37,6 +38,7 @@ GRID = [
     *(small(f"image {n}x{n}", size=n, batch=16) for n in (28, 56, 112, 224)),
     *(small(f"channels {n}", channels=n, filters=n, kernel=3, batch=16) for n in (1, 4, 16, 64, 256)),
     *(small(f"kernel {n}x{n}", channels=16, kernel=n, batch=64) for n in (1, 3, 5, 7)),
+    *(MODELS[0]._replace(name=f"MLP, {pixels}", digits=pixels == "digits") for pixels in ("digits", "random pixels")),
     *(MODELS[1]._replace(name=f"simple CNN, {n} thread{'s' * (n > 1)}", threads=n) for n in (1, 2)),
 ]
 

@@ -22,8 +22,8 @@ def main() -> None:
         order = json.loads(line)
         answer: object = None
         if "case" in order:
-            name, shape, layers, batch, threads = order["case"]
-            case = Case(name, tuple(shape), tuple(map(tuple, layers)), batch, threads)
+            name, shape, layers, *others = order["case"]
+            case = Case(name, tuple(shape), tuple(map(tuple, layers)), *others)
             train, predict = ENGINES[sys.argv[1]](case)
             run = train if order["what"] == "train" else predict
             run()
