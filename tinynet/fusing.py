@@ -20,21 +20,24 @@ def fuse(steps: list[Step]) -> list[Step]:
     """Return the steps, runs of them replaced by a fused one wherever a pattern fits."""
     if not getattr(kernels.current(), "fuses", False):
         return steps
-    fused, at = [], 0
-    while at < len(steps):
-        (name, layer, _), (run, length) = steps[at], fused_run(steps, at)
-        fused.append(Step(name, layer, run))
-        at += length
+    fused, after = [], 0
+    for at, step in enumerate(steps):
+        if at < after:                                                 # part of the fused step before
+            continue
+        if type(step.layer) in PATTERNS:
+            step, after = fused_step(steps, at)
+        fused.append(step)
     return fused
 
 
-def fused_run(steps: list[Step], at: int) -> tuple[Callable, int]:
-    """Return what runs in place of the steps from `at` on, and of how many of them."""
-    pattern, make = PATTERNS.get(type(steps[at].layer), ((), None))
+def fused_step(steps: list[Step], at: int) -> tuple[Step, int]:
+    """Return what runs in place of the steps from `at` on, itself if no pattern fits, and where it ends."""
+    name, layer, _ = steps[at]
+    pattern, make = PATTERNS[type(layer)]
     layers = [step.layer for step in steps[at:at + len(pattern)]]
-    if make and tuple(map(type, layers)) == pattern and (run := make(*layers)):   # exactly these: a subclass may differ
-        return run, len(pattern)
-    return steps[at].run, 1
+    if [*map(type, layers)] == pattern and (run := make(*layers)):     # exactly these: a subclass may differ
+        return Step(name, layer, run), at + len(pattern)
+    return steps[at], at + 1
 
 
 def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> Callable | None:
@@ -95,8 +98,8 @@ def weights_of(layer: Layer, outputs: int) -> tuple[np.ndarray, np.ndarray]:
     return kernel, np.zeros(outputs, kernel.dtype) if bias is None else bias
 
 
-PATTERNS: dict[type[Layer], tuple[tuple[type[Layer], ...], Callable[..., Callable | None]]] = {
-    Conv2D: ((Conv2D, ReLU, MaxPool2D), conv_relu_pool),
-    Dense: ((Dense, ReLU), dense_relu),
-    Dropout: ((Dropout,), dropout),
+PATTERNS: dict[type[Layer], tuple[list[type[Layer]], Callable[..., Callable | None]]] = {
+    Conv2D: ([Conv2D, ReLU, MaxPool2D], conv_relu_pool),
+    Dense: ([Dense, ReLU], dense_relu),
+    Dropout: ([Dropout], dropout),
 }                              # by the layer that the steps begin with

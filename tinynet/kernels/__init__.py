@@ -21,6 +21,7 @@ columns); `input_size` is (H, W). The argmax of pooling is the winner's index wi
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 
@@ -28,11 +29,12 @@ from tinynet.registry import pick
 
 NAMES = {"naive": "tinynet.kernels.naive", "im2col": "tinynet.kernels.im2col", "fast": "tinynet.kernels.fast"}
 _current = NAMES["fast"]
+_load = cache(import_module)               # a question to it costs a quarter of one to import_module
 
 
 def current() -> ModuleType:
     """Return the kernel set in use, a module; numba is loaded when ``fast`` is first asked for."""
-    return import_module(_current)
+    return _load(_current)
 
 
 class use:  # noqa: N801  (reads as a verb: `with kernels.use("naive"):`)

@@ -119,26 +119,22 @@ def as_weights(kernel, dilation, dtype):
     """Lay a kernel (F, C, kh, kw) out as `tiles.convolve` wants it: (panels, S, kh, R, width), R as in `windows_of`."""
     F, C, kh, kw = kernel.shape
     if dilation[1] == 1:
-        lines = kernel.transpose(2, 3, 1, 0).reshape(1, kh, kw * C, F)
-    else:
-        lines = kernel.transpose(3, 2, 1, 0)                                     # (kw, kh, C, F)
-    return np.ascontiguousarray(in_panels(lines, dtype).transpose(3, 0, 1, 2, 4))
+        return in_panels(kernel.transpose(2, 3, 1, 0).reshape(1, kh, kw * C, F), dtype)
+    return in_panels(kernel.transpose(3, 2, 1, 0), dtype)                        # (kw, kh, C, F)
 
 
 def as_turned_weights(kernel, dtype):
-    """Lay a kernel (F, C, kh, kw) out as `tiles.add_input_gradient` wants it: (kh, kw, panels, 1, F, width)."""
-    kh_kw = kernel.shape[2:]
-    turned = in_panels(kernel.transpose(2, 3, 0, 1), dtype)                      # (kh, kw, F, panels, width)
-    return np.ascontiguousarray(turned.transpose(0, 1, 3, 2, 4)).reshape(*kh_kw, -1, 1, len(kernel), turned.shape[-1])
+    """Lay a kernel (F, C, kh, kw) out as `tiles.add_input_gradient` wants it: (panels, kh, kw, 1, F, width)."""
+    return in_panels(kernel.transpose(2, 3, 0, 1)[:, :, None], dtype)
 
 
 def in_panels(matrix, dtype):
-    """Cut the last axis into panels as wide as a tile, filled up with zeros: (..., N) -> (..., panels, width)."""
-    width = tiles.MOST_VECTORS * tiles.VECTOR_BYTES // dtype.itemsize
-    panels = -(-matrix.shape[-1] // width)
-    filled = np.zeros((*matrix.shape[:-1], panels * width), dtype)
-    filled[..., :matrix.shape[-1]] = matrix
-    return filled.reshape(*matrix.shape[:-1], panels, width)
+    """Cut the last axis into panels as wide as a tile, filled up with zeros: (..., N) -> (panels, ..., width)."""
+    N, width = matrix.shape[-1], tiles.MOST_VECTORS * tiles.VECTOR_BYTES // dtype.itemsize
+    panels = np.zeros((-(-N // width), *matrix.shape[:-1], width), dtype)
+    for panel, start in enumerate(range(0, N, width)):
+        panels[panel, ..., :N - start] = matrix[..., start:start + width]
+    return panels
 
 
 def as_rows(bias):

@@ -30,7 +30,10 @@ def matmul(a, b):
     M, N, operations = a.shape[0], b.shape[1], a.size * b.shape[1]
     if operations <= TINY_PRODUCT:
         return a @ b
-    if operations >= SMALL_PRODUCT and sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
+    if operations < SMALL_PRODUCT:
+        with one_blas_thread:
+            return a @ b
+    if sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
         return y
     y = empty((M, N), np.result_type(a, b))
     if M >= N:
@@ -40,7 +43,7 @@ def matmul(a, b):
         def work(start, stop):
             np.matmul(a, b[:, start:stop], out=y[:, start:stop])
     with one_blas_thread:
-        spread(work, max(M, N), -(-max(M, N) // (1 if operations < SMALL_PRODUCT else 2)))
+        spread(work, max(M, N), -(-max(M, N) // 2))
     return y
 
 

@@ -106,8 +106,8 @@ def adam(p, g, m, v, rate, beta_1, beta_2, epsilon):
 
 def windows(size, window, strides, dilation=(1, 1)):
     """Count how many windows fit along each axis: (P, Q)."""
-    return tuple((n - d * (k - 1) - 1) // s + 1
-                 for n, k, s, d in zip(size, window, strides, dilation, strict=True))
+    (H, W), (kh, kw), (s, t), (d, e) = size, window, strides, dilation
+    return (H - d * (kh - 1) - 1) // s + 1, (W - e * (kw - 1) - 1) // t + 1
 
 
 def at(p, q, i, j, strides, dilation=(1, 1)):

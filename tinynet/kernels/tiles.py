@@ -169,11 +169,11 @@ def add_kernel_gradient(turned, dz, dweights):
 
 @compiled
 def add_input_gradient(dz, weights, image, strides, dilation):
-    """Add to image (H, W, C) what dz (P, Q, F) sends back through weights (kh, kw, panels, 1, F, width)."""
+    """Add to image (H, W, C) what dz (P, Q, F) sends back through weights (panels, kh, kw, 1, F, width)."""
     P, Q, lanes = dz.shape
     rows_of_one = dz.reshape(P, Q, 1, lanes)
     C = image.shape[2]
-    kh, kw, panels, _, F, width = weights.shape
+    panels, kh, kw, _, F, width = weights.shape
     rows = even(Q)
     for panel in range(panels):
         c0 = panel * width
@@ -181,7 +181,7 @@ def add_input_gradient(dz, weights, image, strides, dilation):
         for p, i, j in np.ndindex((P, kh, kw)):
             line = image[p * strides[0] + i * dilation[0], j * dilation[1]:, channels]
             seen = line[::strides[1]]                                             # the q-th is seen by window q
-            weight = weights[i, j, panel, :, :, :min(width, C - c0)]
+            weight = weights[panel, i, j, :, :, :min(width, C - c0)]
             for q in range(0, Q, rows):
                 c = seen[q:min(q + rows, Q)]
                 tile(rows_of_one[p, q:q + rows, :, :F], weight, c, c)

@@ -65,14 +65,13 @@ class Windows:
 
     def output_size(self, image: Pair) -> Pair:
         """Return how many windows fit the padded image: (rows, columns); none is a ValueError."""
-        counts = []
-        for n, k, s, d, pad in zip(image, self.size, self.strides, self.dilation, self.around(image), strict=True):
-            reach, padded = d * (k - 1) + 1, n + sum(pad)
-            if padded < reach:
-                hint = "; shapes are channels first, (C, H, W)" if min(image) <= 4 else ""
-                self.layer.expect(False, f"an image no smaller than its window {self.reach()}{hint}", image)
-            counts.append((padded - reach) // s + 1)
-        return counts[0], counts[1]
+        (top, bottom), (left, right) = self.around(image)
+        rows, columns = self.reach()
+        H, W = image[0] + top + bottom, image[1] + left + right
+        if rows > H or columns > W:
+            hint = "; shapes are channels first, (C, H, W)" if min(image) <= 4 else ""
+            self.layer.expect(False, f"an image no smaller than its window {self.reach()}{hint}", image)
+        return (H - rows) // self.strides[0] + 1, (W - columns) // self.strides[1] + 1
 
     def reach(self) -> Pair:
         """Return the rows and columns a window spans, dilation included."""
