@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from tinynet import Sequential
+from tinynet.kernels import fast
 from tinynet.layers import Dense, Dropout
+from tinynet.splitmix import random_bits
 
 
 def dropout(rate, seed=0):
@@ -71,3 +73,24 @@ def test_the_generator_is_the_models_own():
     assert model.layers[1].rng is model.rng
     assert Dropout.differs_in_training
     assert not Dense.differs_in_training
+
+
+def test_random_bits_are_those_of_splitmix64():
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431,
+                 16408922859458223821]                                 # of seed 1234567, by Vigna's program in C
+    assert random_bits(np.uint64(1234567), 20).view(np.uint64).tolist() == published
+    np.testing.assert_array_equal(random_bits(np.uint64(1234567), 7), random_bits(np.uint64(1234567), 20)[:7])
+
+
+@pytest.mark.parametrize("n", [1, 5, 1023, 1024, 1027, 400_003])
+def test_the_fast_kernel_keeps_the_same_numbers_in_pieces(n, rng):
+    x, key = rng.normal(size=n), np.uint64(2**64 - 3)
+    kept = np.where(random_bits(key, n) >= 20_000, 2 * x, 0)
+    np.testing.assert_array_equal(fast.keep(x, key, 20_000, 2.0), kept)
+
+
+def test_bits_of_neighbouring_keys_and_places_have_nothing_in_common():
+    bits = np.stack([random_bits(np.uint64(key), 40_000) for key in range(8)]).astype(float)
+    assert np.abs(np.corrcoef(bits) - np.eye(8)).max() < 0.03          # six standard errors
+    for apart in 1, 2, 3, 4, 8:
+        assert abs(np.corrcoef(bits[0, apart:], bits[0, :-apart])[0, 1]) < 0.03

@@ -83,7 +83,7 @@ def dense_relu(dense: Dense, relu: ReLU) -> Callable:
 
 
 def dropout(layer: Dropout) -> Callable:
-    """Return dropout without a mask: the random bits serve both ways, each in one pass."""
+    """Return dropout without a mask: its random bits are made anew on the way back, each way in one pass."""
     def run(x: np.ndarray, training: bool = False):
         if not training or layer.rate == 0:
             return layer.forward(x, training)

@@ -94,13 +94,13 @@ def adam(p, g, m, v, rate, beta_1, beta_2, epsilon):
                                           rate, beta_1, beta_2, epsilon), p.size, half(p.size))
 
 
-def keep(x, bits, threshold, scale):
-    """Multiply in one pass by the scale or by 0, as random bits say."""
+def keep(x, key, threshold, scale):
+    """Multiply in one pass by the scale or by 0, as `splitmix.random_bits` say."""
     x, scale = np.ascontiguousarray(x), x.dtype.type(scale)
     y = empty(x.shape, x.dtype)
-    flat = x.reshape(-1), bits.reshape(-1), y.reshape(-1)
-    spread(lambda start, stop: loops.keep(flat[0][start:stop], flat[1][start:stop], threshold, scale,
-                                          flat[2][start:stop]), x.size, half(x.size))
+    flat = x.reshape(-1), y.reshape(-1)
+    spread(lambda start, stop: loops.keep(flat[0][start:stop], key, start, threshold, scale, flat[1][start:stop]),
+           x.size, -(-half(x.size) // 4) * 4)                           # four numbers to a random word
     return y
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from numba import config as numba_config
 from numba import njit
 
+from tinynet.splitmix import FACTORS, GAMMA, SHIFTS
+
 config: Any = numba_config
 HERE = Path(__file__).resolve().parent
 SOURCES = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py")))).hexdigest()
@@ -102,10 +104,25 @@ def channels_first(x, y):
 
 
 @compiled
-def keep(x, bits, threshold, scale, y):
-    """Fill y with x * scale where the random bits reach the threshold, and with x * 0 elsewhere."""
-    for k in range(x.size):
-        y[k] = x[k] * (scale if bits[k] >= threshold else x.dtype.type(0))
+def keep(x, key, start, threshold, scale, y):
+    """Fill y with x * scale where the random bits from `start` on reach the threshold, and with x * 0 elsewhere."""
+    words = np.empty(256, np.uint64)                                      # that stay in the nearest cache
+    bits = words.view(np.uint16)
+    for begin in range(0, x.size, bits.size):
+        random_words(key, (start + begin) // 4, words)
+        some, kept = x[begin:begin + bits.size], y[begin:begin + bits.size]
+        for k in range(some.size):
+            kept[k] = some[k] * (scale if bits[k] >= threshold else x.dtype.type(0))
+
+
+@compiled
+def random_words(key, start, words):
+    """Fill words with those of SplitMix64 from number `start` on: see `splitmix.random_bits`."""
+    for i in range(words.size):
+        z = key + GAMMA * np.uint64(start + i + 1)
+        z = (z ^ (z >> SHIFTS[0])) * FACTORS[0]
+        z = (z ^ (z >> SHIFTS[1])) * FACTORS[1]
+        words[i] = z ^ (z >> SHIFTS[2])
 
 
 @compiled

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.layers.base import Layer
+from tinynet.splitmix import random_bits
 
 
 class Dropout(Layer):
@@ -40,21 +41,20 @@ class Dropout(Layer):
         """Return (y, backward), both of the shape of x."""
         if not training or self.rate == 0:
             return x, lambda dy: dy
-        bits, threshold, scale = self.draw(x)
-        mask = (bits >= threshold) * scale                          # 0 or the scale
+        key, threshold, scale = self.draw(x)
+        mask = (random_bits(key, x.size).reshape(x.shape) >= threshold) * scale         # 0 or the scale
 
         def backward(dy):
             return dy * mask
         return x * mask, backward
 
     def draw(self, x):
-        """Return 16 random bits for each number of x, from where on they keep it, and the scale in x's precision."""
+        """Return a new key for `random_bits`, from where on they keep a number, and the scale in x's precision."""
         if self.rng is None:
             raise ValueError(f"{self}: has no random generator yet. Call build(input_shape, rng) first.")
-        four_each = self.rng.integers(2**64, size=-(-x.size // 4), dtype=np.uint64)
-        bits = four_each.view(np.uint16)[:x.size].reshape(x.shape)
+        key = self.rng.integers(2**64, dtype=np.uint64)
         threshold = min(round(self.rate * 2**16), 2**16 - 1)
-        return bits, threshold, np.result_type(x, np.float16).type(1 / (1 - self.rate))
+        return key, threshold, np.result_type(x, np.float16).type(1 / (1 - self.rate))
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate}

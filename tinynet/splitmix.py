@@ -1,0 +1,27 @@
+"""SplitMix64: random numbers by place, any of which can be had without those before it.
+
+NumPy's generators make each number from the one before: in a row, by one thread, and kept for as long as they are
+wanted. Here word i is a hash of ``key + (i + 1) * GAMMA``: each thread makes those of its own part, and makes them
+again where they are wanted again.
+
+Source: Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators", OOPSLA; the constants are those of
+Vigna's splitmix64.c.
+"""
+
+import numpy as np
+
+GAMMA = np.uint64(0x9E3779B97F4A7C15)                               # 2^64 divided by the golden ratio, made odd
+SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
+FACTORS = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+def random_bits(key: np.uint64, n: int) -> np.ndarray:
+    """Return 16 random bits for each of n numbers (uint16), four to a word; the same for the same key.
+
+    >>> random_bits(np.uint64(1234567), 4).view(np.uint64)
+    array([6457827717110365317], dtype=uint64)
+    """
+    z = key + GAMMA * np.arange(1, -(-n // 4) + 1, dtype=np.uint64)
+    z = (z ^ (z >> SHIFTS[0])) * FACTORS[0]
+    z = (z ^ (z >> SHIFTS[1])) * FACTORS[1]
+    return (z ^ (z >> SHIFTS[2])).view(np.uint16)[:n]
