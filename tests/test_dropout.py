@@ -5,8 +5,8 @@ import pytest
 
 from tinynet import Sequential
 from tinynet.kernels import fast
+from tinynet.kernels.splitmix import random_bits
 from tinynet.layers import Dense, Dropout
-from tinynet.splitmix import random_bits
 
 
 def dropout(rate, seed=0):

@@ -37,7 +37,7 @@ def test_no_number_beside_zeros_is_lost_whatever_their_count(others, rng):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_meet_zeros_as_arithmetic_has_it(bad, rng):
-    a, b = mostly_zero(rng, (200, 128)), rng.normal(size=(128, 100)).astype(np.float32)
+    a, b = mostly_zero(rng, (400, 128)), rng.normal(size=(128, 100)).astype(np.float32)
     a[:, 77] = 0                                                       # 0 times infinity is NaN, in every row
     b[77, 31] = bad
     with np.errstate(invalid="ignore"):

@@ -4,6 +4,8 @@ With channels last, (H, W, C), a line of a window is one stretch of memory, and 
 image, which `tiles.tile` can multiply as it lies: the columns of im2col are never written.
 """
 
+import math
+
 import numpy as np
 
 from tinynet.kernels import tiles
@@ -14,6 +16,7 @@ from tinynet.kernels.threads import spread
 
 FEW_NUMBERS = 4096             # that the nearest cache holds beside everything else
 GROUPS = 8                     # parts of a batch, each adding up gradients of its own, whatever the number of threads
+SMALL = 5_000_000              # multiply-adds that one thread has done by the time a second one could have helped
 
 
 def conv2d(x, kernel, strides, dilation):
@@ -25,7 +28,7 @@ def conv2d(x, kernel, strides, dilation):
 
     def work(start, stop):
         forward(x[start:stop], weights, bias, y[start:stop], kernel.shape[2:], strides, dilation)
-    spread(work, len(x), group(len(x)))
+    spread(work, len(x), group(len(x)), alone=is_small(y.size, kernel.shape))
     return y
 
 
@@ -37,7 +40,7 @@ def conv2d_kernel_gradient(x, dy, kernel_size, strides, dilation):
 
     def work(start, stop):
         kernel_gradient(x[start:stop], dy[start:stop], dweights[start // group(len(x))], kernel_size, strides, dilation)
-    spread(work, len(x), group(len(x)))
+    spread(work, len(x), group(len(x)), alone=is_small(dy.size, (dy.shape[1], x.shape[1], *kernel_size)))
     return as_kernel(dweights, dy.shape[1], kernel_size)
 
 
@@ -49,7 +52,7 @@ def conv2d_input_gradient(dy, kernel, input_size, strides, dilation):
 
     def work(start, stop):
         input_gradient(dy[start:stop], turned, dx[start:stop], strides, dilation)
-    spread(work, len(dy), group(len(dy)))
+    spread(work, len(dy), group(len(dy)), alone=is_small(dy.size, kernel.shape))
     return dx
 
 
@@ -117,10 +120,10 @@ def common_dtype(a, b):
 
 def as_weights(kernel, dilation, dtype):
     """Lay a kernel (F, C, kh, kw) out as `tiles.convolve` wants it: (panels, S, kh, R, width), R as in `windows_of`."""
-    F, C, kh, kw = kernel.shape
+    _, C, kh, kw = kernel.shape
     if dilation[1] == 1:
-        return in_panels(kernel.transpose(2, 3, 1, 0).reshape(1, kh, kw * C, F), dtype)
-    return in_panels(kernel.transpose(3, 2, 1, 0), dtype)                        # (kw, kh, C, F)
+        return in_panels(kernel.transpose(2, 3, 1, 0), dtype).reshape(-1, 1, kh, kw * C, width(dtype))
+    return in_panels(kernel.transpose(3, 2, 1, 0), dtype)                        # (panels, kw, kh, C, width)
 
 
 def as_turned_weights(kernel, dtype):
@@ -130,11 +133,16 @@ def as_turned_weights(kernel, dtype):
 
 def in_panels(matrix, dtype):
     """Cut the last axis into panels as wide as a tile, filled up with zeros: (..., N) -> (panels, ..., width)."""
-    N, width = matrix.shape[-1], tiles.MOST_VECTORS * tiles.VECTOR_BYTES // dtype.itemsize
-    panels = np.zeros((-(-N // width), *matrix.shape[:-1], width), dtype)
-    for panel, start in enumerate(range(0, N, width)):
-        panels[panel, ..., :N - start] = matrix[..., start:start + width]
+    N, wide = matrix.shape[-1], width(dtype)
+    panels = np.zeros((-(-N // wide), *matrix.shape[:-1], wide), dtype)
+    for panel, start in enumerate(range(0, N, wide)):
+        panels[panel, ..., :N - start] = matrix[..., start:start + wide]
     return panels
+
+
+def width(dtype):
+    """Return how many numbers wide the widest tile is."""
+    return tiles.MOST_VECTORS * tiles.VECTOR_BYTES // dtype.itemsize
 
 
 def as_rows(bias):
@@ -163,3 +171,8 @@ def as_kernel(dweights, F, kernel_size):
 def group(N):
     """Say how many samples of a batch go to one thread at a time: the batch in `GROUPS` parts."""
     return max(1, -(-N // GROUPS))
+
+
+def is_small(outputs, kernel_shape):
+    """Tell whether so many outputs of a kernel (F, C, kh, kw) are not worth waking a second thread."""
+    return outputs * math.prod(kernel_shape[1:]) < SMALL

@@ -4,6 +4,8 @@ What a convolution returns is four times the size of what 2x2 pooling leaves of 
 reading it again takes longer than computing it. Here a row of pooling windows goes through all three at a time.
 """
 
+import math
+
 import numpy as np
 
 from tinynet.kernels import conv, tiles
@@ -30,7 +32,7 @@ def conv2d_relu_max_pool2d(x, kernel, bias, strides, dilation, pool_size):
     def work(start, stop):
         forward(x[start:stop], weights, biases, y[start:stop], winner[start:stop], kernel.shape[2:], strides, dilation,
                 *known(pool_size))
-    spread(work, len(x), samples)
+    spread(work, len(x), samples, alone=conv.is_small(y.size * math.prod(pool_size), kernel.shape))
     return y, winner
 
 
@@ -46,7 +48,7 @@ def conv2d_relu_max_pool2d_gradient(dy, winner, x, kernel, strides, dilation, po
         k = start // samples
         backward(dy[start:stop], winner[start:stop], x[start:stop], dweights[k], dbias[k], kernel.shape[2:], strides,
                  dilation, *known(pool_size), turned, None if dx is None else dx[start:stop])
-    spread(work, len(x), samples)
+    spread(work, len(x), samples, alone=conv.is_small(dy.size * math.prod(pool_size), kernel.shape))
     return conv.as_kernel(dweights, len(kernel), kernel.shape[2:]), dbias.sum(axis=0)[:len(kernel)], dx
 
 

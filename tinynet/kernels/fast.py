@@ -20,7 +20,7 @@ from tinynet.kernels.threads import one_blas_thread, spread
 fuses = True                   # has functions for several steps at once
 
 TINY_PRODUCT = 8_000           # multiply-adds up to which BLAS takes one thread of its own accord
-SMALL_PRODUCT = 2_000_000      # multiply-adds below which waking a second thread costs more than it saves
+SMALL_PRODUCT = 5_000_000      # multiply-adds below which waking a second thread costs more than it saves
 SMALL_UPDATE = 100_000         # numbers below which one thread passes over them all
 PIECE_BYTES = 1 << 20          # the columns of one piece of a batch: half of a common core's L2 cache
 

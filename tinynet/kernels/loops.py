@@ -12,7 +12,7 @@ import numpy as np
 from numba import config as numba_config
 from numba import njit
 
-from tinynet.splitmix import FACTORS, GAMMA, SHIFTS
+from tinynet.kernels.splitmix import FACTORS, GAMMA, SHIFTS
 
 config: Any = numba_config
 HERE = Path(__file__).resolve().parent

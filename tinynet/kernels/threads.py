@@ -27,8 +27,8 @@ def count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def spread(work: Callable[[int, int], object], n: int, piece: int) -> None:
-    """Call ``work(start, stop)`` for all of range(n), `piece` at a time, on all cores.
+def spread(work: Callable[[int, int], object], n: int, piece: int, alone: bool = False) -> None:
+    """Call ``work(start, stop)`` for all of range(n), `piece` at a time, on all cores, or `alone` in this thread.
 
     How the range is cut does not depend on the number of threads, so neither does any sum.
     """
@@ -41,7 +41,7 @@ def spread(work: Callable[[int, int], object], n: int, piece: int) -> None:
         for start in starts:
             work(start, min(start + piece, n))
 
-    jobs = [_Job(run) for _ in range(min(count(), -(-n // piece)) - 1)]
+    jobs = [] if alone else [_Job(run) for _ in range(min(count(), -(-n // piece)) - 1)]
     for job in jobs:
         _queue().put(job)
     try:

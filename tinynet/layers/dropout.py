@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.kernels.splitmix import random_bits
 from tinynet.layers.base import Layer
-from tinynet.splitmix import random_bits
 
 
 class Dropout(Layer):
