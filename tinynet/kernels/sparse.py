@@ -8,7 +8,7 @@ come from the second cache, not from registers. `docs/performance.md` has what i
 import numpy as np
 
 from tinynet.kernels.loops import compiled
-from tinynet.kernels.memory import zeros
+from tinynet.kernels.memory import empty
 from tinynet.kernels.threads import spread
 
 MOST = 1 / 4                   # share of other numbers than 0 up to which this is the faster way
@@ -28,10 +28,10 @@ def mostly_zeros(a, b):
 def matmul(a, b):
     """Return a (M, K) times b (K, N), or None where `b` has a NaN or an infinity: 0 times that is not 0."""
     M, K = a.shape
-    y, finite = zeros((M, b.shape[1]), b.dtype), []
+    y, finite = empty((M, b.shape[1]), b.dtype), []
 
     def work(start, stop):
-        add_product(np.ascontiguousarray(a[start:stop]), b, y[start:stop])
+        multiply(np.ascontiguousarray(a[start:stop]), b, y[start:stop])
         finite.append(all_finite(b[start * K // M:stop * K // M]))
     spread(work, M, -(-M // PIECES))
     return y if all(finite) else None
@@ -57,8 +57,8 @@ def all_finite(x):
 
 
 @compiled
-def add_product(a, b, y):
-    """Add to y (M, N) what the numbers of a (M, K) that are not 0 make of their rows of b (K, N), four at a time."""
+def multiply(a, b, y):
+    """Fill y (M, N) with what the numbers of a (M, K) that are not 0 make of their rows of b (K, N), four at a time."""
     M, K = a.shape
     others = np.empty(K + 1, np.int64)
     for m in range(M):
@@ -66,6 +66,7 @@ def add_product(a, b, y):
         for k in range(K):                                          # without a branch: the next one overwrites a 0
             others[count] = k
             count += a[m, k] != 0
+        y[m, :] = 0
         for i in range(0, count - 3, 4):
             k0, k1, k2, k3 = others[i:i + 4]
             add_four(y[m], a[m, k0], b[k0], a[m, k1], b[k1], a[m, k2], b[k2], a[m, k3], b[k3])
