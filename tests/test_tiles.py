@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from tinynet.kernels import tiles
+from tinynet.kernels import fast, tiles
 from tinynet.kernels.loops import compiled
+
+NEAR = {"float32": {"rtol": 1e-3, "atol": 1e-3}, "float64": {"rtol": 1e-11, "atol": 1e-11}}
+
+
+def lanes(dtype):
+    return tiles.VECTOR_BYTES // np.dtype(dtype).itemsize
 
 
 @compiled
@@ -49,3 +55,36 @@ def test_a_sum_over_nothing_is_the_start(rng):
     start, c = rng.normal(size=(3, N)), np.empty((3, N))
     run(np.empty((3, 0, 4)), np.empty((0, 4, N)), start, c)
     np.testing.assert_array_equal(c, start)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("M", "K", "vectors"), [(1, 1, 1), (tiles.MOST_ROWS + 1, 3, 3), (37, tiles.MOST_LINES, 2),
+                                                 (200, 2 * tiles.MOST_LINES + 5, 8)])
+def test_a_product_by_tiles_is_the_product(M, K, vectors, dtype, rng):
+    a, b = rng.normal(size=(M, K)).astype(dtype), rng.normal(size=(K, vectors * lanes(dtype))).astype(dtype)
+    right, near = a.astype(float) @ b.astype(float), NEAR[dtype]
+    for left in (a, np.asfortranarray(a)):
+        y = np.full(right.shape, np.nan, dtype)
+        tiles.multiply(left, b, y)
+        np.testing.assert_allclose(y, right, **near)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_with_few_columns_are_made_by_tiles(dtype, monkeypatch, rng):
+    a, b = rng.normal(size=(301, 400)).astype(dtype), rng.normal(size=(400, 8 * lanes(dtype))).astype(dtype)
+    np.testing.assert_allclose(fast.matmul(a, b), a.astype(float) @ b, **NEAR[dtype])
+    b[7, 5] = np.inf
+    assert set(fast.matmul(a, b)[:, 5]) <= {np.inf, -np.inf}
+    monkeypatch.setattr(np, "matmul", None)                            # BLAS is not asked
+    fast.matmul(a, b)
+
+
+def test_tiles_are_not_asked_for_what_they_cannot_multiply(rng):
+    a, b = rng.normal(size=(300, 400)), rng.normal(size=(400, 64))
+    assert tiles.can_multiply(a, b)
+    others = [(a, b[:, :63].copy()), (a, b[:, :48]), (a, np.asfortranarray(b)), (a.astype(np.float32), b),
+              (a.astype(int), b.astype(int))]
+    for left, right in others:
+        assert not tiles.can_multiply(left, right)
+        y = fast.matmul(left, right)
+        np.testing.assert_allclose(y, left.astype(float) @ right.astype(float), **NEAR["float32"])

@@ -6,7 +6,7 @@ Besides the functions that every kernel set has, there are some that do the work
 
 import numpy as np
 
-from tinynet.kernels import im2col, loops, sparse
+from tinynet.kernels import im2col, loops, sparse, tiles
 from tinynet.kernels.conv import conv2d, conv2d_input_gradient, conv2d_kernel_gradient  # noqa: F401
 from tinynet.kernels.conv_relu_pool import (  # noqa: F401
     MOST_PLACES,
@@ -21,12 +21,13 @@ fuses = True                   # has functions for several steps at once
 
 TINY_PRODUCT = 8_000           # multiply-adds up to which BLAS takes one thread of its own accord
 SMALL_PRODUCT = 5_000_000      # multiply-adds below which waking a second thread costs more than it saves
+NARROW = 256                   # columns up to which tiles are faster than BLAS, which copies its matrices first
 SMALL_UPDATE = 100_000         # numbers below which one thread passes over them all
 PIECE_BYTES = 1 << 20          # the columns of one piece of a batch: half of a common core's L2 cache
 
 
 def matmul(a, b):
-    """Multiply (M, K) by (K, N), half of the longer side of the product on each core; pass over zeros, if many."""
+    """Multiply (M, K) by (K, N): past many zeros, by tiles or by BLAS, half of the product on each core."""
     M, N, operations = a.shape[0], b.shape[1], a.size * b.shape[1]
     if operations <= TINY_PRODUCT:
         return a @ b
@@ -36,6 +37,9 @@ def matmul(a, b):
     if sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
         return y
     y = empty((M, N), np.result_type(a, b))
+    if N <= NARROW and tiles.can_multiply(a, b):
+        spread(lambda start, stop: tiles.multiply(a[start:stop], b, y[start:stop]), M, -(-M // 2))
+        return y
     if M >= N:
         def work(start, stop):
             np.matmul(a[start:stop], b, out=y[start:stop])

@@ -21,6 +21,7 @@ FEATURES = get_host_cpu_features() if config.CPU_FEATURES is None else config.CP
 WIDE = "+avx512f" in FEATURES
 VECTOR_BYTES = 64 if WIDE else 32
 MOST_ROWS, MOST_VECTORS = (12 if WIDE else 6), 2             # as many sums as there are registers for
+MOST_LINES = 512                                             # of a matrix to go through before the next ones
 
 
 def tile(a, b, start, c):
@@ -188,6 +189,28 @@ def add_input_gradient(dz, weights, image, strides, dilation):
 
 
 @compiled
+def multiply(a, b, y):
+    """Fill y (M, N) with a (M, K) times b (K, N), N whole vectors and rows of b and y in one piece.
+
+    So many rows of b at a time that they stay in the second cache while all rows of a pass.
+    """
+    (M, K), N = a.shape, b.shape[1]
+    rows, columns = even(M), MOST_VECTORS * VECTOR_BYTES // y.itemsize
+    y[...] = 0
+    for k in range(0, K, MOST_LINES):
+        for m in range(0, M, rows):
+            for n in range(0, N, columns):
+                c = y[m:m + rows, n:n + columns]
+                tile(a[m:m + rows, None, k:k + MOST_LINES], b[None, k:k + MOST_LINES, n:n + columns], c, c)
+
+
+@compiled
 def even(n):
     """Return how many of n rows to take to a tile, so that tiles are few and about equal."""
     return -(-n // -(-n // MOST_ROWS))
+
+
+def can_multiply(a, b):
+    """Tell whether `multiply` can: one dtype that a tile knows, rows of `b` in one piece and whole vectors long."""
+    return (a.dtype == b.dtype and a.dtype in (np.float32, np.float64) and b.flags.c_contiguous
+            and b.shape[1] * b.itemsize % VECTOR_BYTES == 0)
