@@ -298,6 +298,15 @@ def test_functions_that_nobody_would_call_are_told():
 
 # Ctrl-C
 
+@pytest.fixture
+def ctrl_c():
+    """Let Ctrl-C interrupt as it does by default; a job in the background of a shell is started with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_leaves_a_usable_model_with_its_history_and_is_raised_again():
     model = Sequential([Dense(1, input_dim=1)], seed=0)
     model.compile("adam", "mse")

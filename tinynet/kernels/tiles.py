@@ -15,7 +15,7 @@ from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, overload
 from numpy.lib.stride_tricks import as_strided
 
-from tinynet.kernels.loops import compiled, config
+from tinynet.kernels.loops import compiled, config, inlined
 
 FEATURES = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES     # as numba decides it
 WIDE = "+avx512f" in FEATURES
@@ -135,7 +135,7 @@ def windows_of(image, kernel_size, strides, dilation):
             as_strided(image, (S, kh, R, P, Q), (e * pixel, d * row, number, s * row, t * pixel)))
 
 
-@compiled
+@inlined
 def convolve(windows, weights, bias, z):
     """Fill z (P, Q, F) with bias (M, F), its rows all the same, plus windows (P, Q, S, kh, R) times weights.
 
@@ -155,7 +155,7 @@ def convolve(windows, weights, bias, z):
                     tile(windows[p, some, s], weight[s], bias[:len(c), filters] if s == 0 else c, c)
 
 
-@compiled
+@inlined
 def add_kernel_gradient(turned, dz, dweights):
     """Add to dweights (S, kh, R, F) the turned windows (S, kh, R, P, Q) times dz (P, Q, F)."""
     S, kh, R, F = dweights.shape
@@ -168,7 +168,7 @@ def add_kernel_gradient(turned, dz, dweights):
                 tile(turned[s, i, r:r + rows], upstream, c, c)
 
 
-@compiled
+@inlined
 def add_input_gradient(dz, weights, image, strides, dilation):
     """Add to image (H, W, C) what dz (P, Q, F) sends back through weights (panels, kh, kw, 1, F, width)."""
     P, Q, lanes = dz.shape
