@@ -88,3 +88,9 @@ def test_tiles_are_not_asked_for_what_they_cannot_multiply(rng):
         assert not tiles.can_multiply(left, right)
         y = fast.matmul(left, right)
         np.testing.assert_allclose(y, left.astype(float) @ right.astype(float), **NEAR["float32"])
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 32), (3, 0, 32), (3, 5, 0), (0, 5, 7), (0, 0, 0), (0, 900_000, 32)])
+def test_products_of_nothing_have_their_shape(shape):
+    M, K, N = shape
+    np.testing.assert_array_equal(fast.matmul(np.ones((M, K)), np.ones((K, N))), np.zeros((M, N)))

@@ -29,17 +29,20 @@ PIECE_BYTES = 1 << 20          # the columns of one piece of a batch: half of a 
 def matmul(a, b):
     """Multiply (M, K) by (K, N): past many zeros, by tiles or by BLAS, half of the product on each core."""
     M, N, operations = a.shape[0], b.shape[1], a.size * b.shape[1]
+    small = operations < SMALL_PRODUCT
+    if not small and sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
+        return y
+    in_passing = M == 1 and b.nbytes > PIECE_BYTES          # b comes from memory once: row by row, as BLAS has it
+    if (small or N <= NARROW) and not in_passing and tiles.can_multiply(a, b):
+        y = empty((M, N), b.dtype)
+        spread(lambda start, stop: tiles.multiply(a[start:stop], b, y[start:stop]), M, M if small else -(-M // 2))
+        return y
     if operations <= TINY_PRODUCT:
         return a @ b
-    if operations < SMALL_PRODUCT:
+    if small:
         with one_blas_thread:
             return a @ b
-    if sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
-        return y
     y = empty((M, N), np.result_type(a, b))
-    if N <= NARROW and tiles.can_multiply(a, b):
-        spread(lambda start, stop: tiles.multiply(a[start:stop], b, y[start:stop]), M, -(-M // 2))
-        return y
     if M >= N:
         def work(start, stop):
             np.matmul(a[start:stop], b, out=y[start:stop])

@@ -32,8 +32,9 @@ def spread(work: Callable[[int, int], object], n: int, piece: int, alone: bool =
 
     How the range is cut does not depend on the number of threads, so neither does any sum.
     """
-    if 0 < n <= piece:
-        work(0, n)
+    if n <= piece:
+        if n:
+            work(0, n)
         return
     starts = iter(range(0, n, piece))        # handed out one by one: a thread that is done takes the next
 
