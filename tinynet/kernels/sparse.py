@@ -1,8 +1,8 @@
 """A product whose left side is mostly zeros, such as the pixels of digits: only the others are multiplied.
 
 Four of five pixels of a batch of MNIST are 0, and so are four of five products with them. Passing them over leaves a
-fifth of the work, at about half the rate: what is left out lies anywhere, so the rows of the right side that are wanted
-come from the second cache, not from registers. `docs/performance.md` has what it gains.
+fifth of the work, at little more than a third of the rate: what is wanted lies anywhere, so the rows of the right side
+come from a far cache, not from registers. `docs/performance.md` has what it gains.
 """
 
 import numpy as np
