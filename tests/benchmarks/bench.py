@@ -7,8 +7,8 @@
 Every engine runs in a process of its own and they take turns, a few steps each, so that a slow moment of the machine
 meets all of them, and the idle threads of one do not slow the other: while one works, the others wait for an order.
 PyTorch runs twice: as it is installed, and with glibc's malloc told to keep the memory it is given back, which saves it
-page faults ("tuned"). The ratio is another engine's time divided by ours, turn by turn; its median is given. GFLOP/s count
-every multiplication of the model, also those by zeros, which an engine may pass over.
+page faults ("tuned"). The ratio is another engine's time divided by ours, turn by turn; its median is given. GFLOP/s
+count every multiplication of the model, also those by zeros, which an engine may pass over.
 """
 
 from __future__ import annotations
