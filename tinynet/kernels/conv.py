@@ -12,11 +12,10 @@ from tinynet.kernels import tiles
 from tinynet.kernels.loops import channels_first, channels_last, compiled
 from tinynet.kernels.memory import empty
 from tinynet.kernels.naive import windows as count_windows
-from tinynet.kernels.threads import spread
+from tinynet.kernels.threads import SMALL, spread
 
 FEW_NUMBERS = 4096             # that the nearest cache holds beside everything else
 GROUPS = 8                     # parts of a batch, each adding up gradients of its own, whatever the number of threads
-SMALL = 5_000_000              # multiply-adds that one thread has done by the time a second one could have helped
 
 
 def conv2d(x, kernel, strides, dilation):
@@ -122,7 +121,8 @@ def as_weights(kernel, dilation, dtype):
     """Lay a kernel (F, C, kh, kw) out as `tiles.convolve` wants it: (panels, S, kh, R, width), R as in `windows_of`."""
     _, C, kh, kw = kernel.shape
     if dilation[1] == 1:
-        return in_panels(kernel.transpose(2, 3, 1, 0), dtype).reshape(-1, 1, kh, kw * C, width(dtype))
+        panels = in_panels(kernel.transpose(2, 3, 1, 0), dtype)                  # (panels, kh, kw, C, width)
+        return panels.reshape(len(panels), 1, kh, kw * C, -1)
     return in_panels(kernel.transpose(3, 2, 1, 0), dtype)                        # (panels, kw, kh, C, width)
 
 
@@ -133,16 +133,11 @@ def as_turned_weights(kernel, dtype):
 
 def in_panels(matrix, dtype):
     """Cut the last axis into panels as wide as a tile, filled up with zeros: (..., N) -> (panels, ..., width)."""
-    N, wide = matrix.shape[-1], width(dtype)
+    N, wide = matrix.shape[-1], tiles.tile_width(dtype.itemsize)
     panels = np.zeros((-(-N // wide), *matrix.shape[:-1], wide), dtype)
     for panel, start in enumerate(range(0, N, wide)):
         panels[panel, ..., :N - start] = matrix[..., start:start + wide]
     return panels
-
-
-def width(dtype):
-    """Return how many numbers wide the widest tile is."""
-    return tiles.MOST_VECTORS * tiles.VECTOR_BYTES // dtype.itemsize
 
 
 def as_rows(bias):

@@ -15,12 +15,11 @@ from tinynet.kernels.conv_relu_pool import (  # noqa: F401
 )
 from tinynet.kernels.memory import empty
 from tinynet.kernels.naive import windows
-from tinynet.kernels.threads import one_blas_thread, spread
+from tinynet.kernels.threads import SMALL, one_blas_thread, spread
 
 fuses = True                   # has functions for several steps at once
 
 TINY_PRODUCT = 8_000           # multiply-adds up to which BLAS takes one thread of its own accord
-SMALL_PRODUCT = 5_000_000      # multiply-adds below which waking a second thread costs more than it saves
 NARROW = 256                   # columns up to which tiles are faster than BLAS, which copies its matrices first
 SMALL_UPDATE = 100_000         # numbers below which one thread passes over them all
 PIECE_BYTES = 1 << 20          # the columns of one piece of a batch: half of a common core's L2 cache
@@ -29,7 +28,7 @@ PIECE_BYTES = 1 << 20          # the columns of one piece of a batch: half of a 
 def matmul(a, b):
     """Multiply (M, K) by (K, N): past many zeros, by tiles or by BLAS, half of the product on each core."""
     M, N, operations = a.shape[0], b.shape[1], a.size * b.shape[1]
-    small = operations < SMALL_PRODUCT
+    small = operations < SMALL
     if not small and sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
         return y
     in_passing = M == 1 and b.nbytes > PIECE_BYTES          # b comes from memory once: row by row, as BLAS has it

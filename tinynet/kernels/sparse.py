@@ -10,6 +10,7 @@ import numpy as np
 from tinynet.kernels.loops import compiled
 from tinynet.kernels.memory import empty
 from tinynet.kernels.threads import spread
+from tinynet.kernels.tiles import in_rows
 
 MOST = 1 / 4                   # share of other numbers than 0 up to which this is the faster way
 LOOKED_AT = 8                  # rows that are looked at to tell
@@ -18,7 +19,7 @@ PIECES = 8                     # of the left side: rows differ in their zeros, s
 
 def mostly_zeros(a, b):
     """Tell from a few rows of `a`, as they lie in memory, whether `matmul` is faster here than BLAS."""
-    if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64) or not b.flags.c_contiguous:
+    if not in_rows(a, b):
         return False
     rows = a if a.flags.c_contiguous else a.T
     some = np.ascontiguousarray(rows[::-(-len(rows) // LOOKED_AT)])

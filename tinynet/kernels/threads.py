@@ -16,6 +16,8 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
+SMALL = 5_000_000            # multiply-adds that one thread has done by the time a second one could have helped
+
 
 def count() -> int:
     """Count the threads in use: ``TINYNET_NUM_THREADS``, or one for each core this process may run on."""

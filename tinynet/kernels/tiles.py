@@ -159,12 +159,12 @@ def convolve(windows, weights, bias, z):
 def add_kernel_gradient(turned, dz, dweights):
     """Add to dweights (S, kh, R, F) the turned windows (S, kh, R, P, Q) times dz (P, Q, F)."""
     S, kh, R, F = dweights.shape
-    rows, width = even(R), MOST_VECTORS * VECTOR_BYTES // dz.itemsize
-    for f in range(0, F, width):
-        upstream = dz[:, :, f:f + width]
+    rows, wide = even(R), tile_width(dz.itemsize)
+    for f in range(0, F, wide):
+        upstream = dz[:, :, f:f + wide]
         for s, i in np.ndindex((S, kh)):
             for r in range(0, R, rows):
-                c = dweights[s, i, r:r + rows, f:f + width]
+                c = dweights[s, i, r:r + rows, f:f + wide]
                 tile(turned[s, i, r:r + rows], upstream, c, c)
 
 
@@ -195,13 +195,13 @@ def multiply(a, b, y):
     So many rows of b at a time that they stay in the second cache while all rows of a pass.
     """
     (M, K), N = a.shape, b.shape[1]
-    rows, columns = even(M), MOST_VECTORS * VECTOR_BYTES // y.itemsize
+    rows, wide = even(M), tile_width(y.itemsize)
     y[...] = 0
     for k in range(0, K, MOST_LINES):
         for m in range(0, M, rows):
-            for n in range(0, N, columns):
-                c = y[m:m + rows, n:n + columns]
-                tile(a[m:m + rows, None, k:k + MOST_LINES], b[None, k:k + MOST_LINES, n:n + columns], c, c)
+            for n in range(0, N, wide):
+                c = y[m:m + rows, n:n + wide]
+                tile(a[m:m + rows, None, k:k + MOST_LINES], b[None, k:k + MOST_LINES, n:n + wide], c, c)
 
 
 @compiled
@@ -210,7 +210,17 @@ def even(n):
     return -(-n // -(-n // MOST_ROWS))
 
 
+@compiled
+def tile_width(itemsize):
+    """Return how many numbers wide the widest tile is."""
+    return MOST_VECTORS * VECTOR_BYTES // itemsize
+
+
 def can_multiply(a, b):
-    """Tell whether `multiply` can: one dtype that a tile knows, rows of `b` in one piece and whole vectors long."""
-    return (a.dtype == b.dtype and a.dtype in (np.float32, np.float64) and b.flags.c_contiguous
-            and b.shape[1] * b.itemsize % VECTOR_BYTES == 0)
+    """Tell whether `multiply` can: rows of `b` must be whole vectors."""
+    return in_rows(a, b) and b.shape[1] * b.itemsize % VECTOR_BYTES == 0
+
+
+def in_rows(a, b):
+    """Tell whether a and b are of one dtype that compiled products know, and rows of `b` lie in one piece."""
+    return a.dtype == b.dtype and a.dtype in (np.float32, np.float64) and b.flags.c_contiguous

@@ -70,7 +70,7 @@ class Windows:
         H, W = image[0] + top + bottom, image[1] + left + right
         if rows > H or columns > W:
             hint = "; shapes are channels first, (C, H, W)" if min(image) <= 4 else ""
-            self.layer.expect(False, f"an image no smaller than its window {self.reach()}{hint}", image)
+            self.layer.expect(False, f"an image no smaller than its window {rows, columns}{hint}", image)
         return (H - rows) // self.strides[0] + 1, (W - columns) // self.strides[1] + 1
 
     def reach(self) -> Pair:
