@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from tinynet import Sequential
 from tinynet.kernels import memory
+from tinynet.kernels.threads import one_blas_thread
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
 
 SCRIPT = """
@@ -62,6 +64,49 @@ def test_two_threads_predict_what_one_predicts(images):
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: model.predict(x, batch_size=50), range(24)):
             np.testing.assert_array_equal(found, expected)
+
+
+def blas_threads():
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+@pytest.fixture
+def three_blas_threads():
+    with threadpool_limits(3, user_api="blas"):
+        if set(blas_threads()) != {3}:
+            pytest.skip("a BLAS whose threads cannot be set")
+        yield
+
+
+def test_blas_uses_one_thread_whichever_thread_asks(three_blas_threads):
+    inside = []
+    with one_blas_thread:
+        inside += blas_threads()
+
+    def ask():
+        with one_blas_thread:
+            inside.extend(blas_threads())
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(ask).result()
+    assert set(inside) == {1}
+    assert set(blas_threads()) == {3}
+
+
+def test_blas_has_its_threads_back_when_the_last_has_left_though_another_came_first(three_blas_threads):
+    came, leave = threading.Event(), threading.Event()
+
+    def stay():
+        with one_blas_thread:
+            came.set()
+            assert leave.wait(10)
+    with ThreadPoolExecutor(1) as pool:
+        with one_blas_thread:
+            other = pool.submit(stay)
+            assert came.wait(10)
+        assert set(blas_threads()) == {1}
+        leave.set()
+        other.result()
+    assert set(blas_threads()) == {3}
 
 
 def test_a_prediction_beside_a_training_sees_weights_between_two_updates(images):

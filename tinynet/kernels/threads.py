@@ -97,14 +97,14 @@ class _OneBlasThread:
             if self._depth == 1:
                 self._before = [(library, library.num_threads) for library in _blas()]
                 for library, _ in self._before:
-                    library.set_num_threads(1)
+                    _set_threads(library, 1)
 
     def __exit__(self, *exception: object) -> None:
         with self._lock:
             self._depth -= 1
             if self._depth == 0:
                 for library, before in self._before:
-                    library.set_num_threads(before)
+                    _set_threads(library, before)
 
 
 _made: dict[str, Any] = {}                   # the helpers' queue and the BLAS controller, made when first needed
@@ -128,6 +128,14 @@ def _blas() -> list:
     if "blas" not in _made:
         _made["blas"] = ThreadpoolController().select(user_api="blas").lib_controllers
     return _made["blas"]
+
+
+def _set_threads(library: Any, number: int) -> None:
+    """Set a BLAS's number of threads; threadpoolctl obeys one Python thread alone from 3.8 on, so none may own it."""
+    disown = getattr(library, "clear_controlling_thread", lambda force: None)
+    disown(force=True)
+    library.set_num_threads(number)
+    disown(force=True)
 
 
 one_blas_thread = _OneBlasThread()
