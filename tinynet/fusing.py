@@ -20,24 +20,15 @@ def fuse(steps: list[Step]) -> list[Step]:
     """Return the steps, runs of them replaced by a fused one wherever a pattern fits."""
     if not getattr(kernels.current(), "fuses", False):
         return steps
-    fused, after = [], 0
-    for at, step in enumerate(steps):
-        if at < after:                                                 # part of the fused step before
-            continue
-        if type(step.layer) in PATTERNS:
-            step, after = fused_step(steps, at)
-        fused.append(step)
+    kinds, fused, at = [type(step.layer) for step in steps], [], 0
+    while at < len(steps):
+        step, (pattern, make) = steps[at], PATTERNS.get(kinds[at], NONE)
+        end, run = at + len(pattern), None
+        if kinds[at:end] == pattern:                                   # exactly these: a subclass may differ
+            run = make(*[step.layer for step in steps[at:end]])
+        fused.append(Step(step.name, step.layer, run) if run else step)
+        at = end if run else at + 1
     return fused
-
-
-def fused_step(steps: list[Step], at: int) -> tuple[Step, int]:
-    """Return what runs in place of the steps from `at` on, itself if no pattern fits, and where it ends."""
-    name, layer, _ = steps[at]
-    pattern, make = PATTERNS[type(layer)]
-    layers = [step.layer for step in steps[at:at + len(pattern)]]
-    if [*map(type, layers)] == pattern and (run := make(*layers)):     # exactly these: a subclass may differ
-        return Step(name, layer, run), at + len(pattern)
-    return steps[at], at + 1
 
 
 def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> Callable | None:
@@ -103,3 +94,4 @@ PATTERNS: dict[type[Layer], tuple[list[type[Layer]], Callable[..., Callable | No
     Dense: ([Dense, ReLU], dense_relu),
     Dropout: ([Dropout], dropout),
 }                              # by the layer that the steps begin with
+NONE: tuple[list, Callable] = [], lambda: None                         # fits everywhere, and replaces nothing

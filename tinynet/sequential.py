@@ -10,7 +10,7 @@ import numpy as np
 
 from tinynet import configs, saving
 from tinynet.fusing import fuse
-from tinynet.layers.base import Layer, Shape, Step, as_shape, run_steps, steps_of
+from tinynet.layers.base import Layer, Shape, Step, as_shape, run_steps, steps_of, within
 from tinynet.registry import pick, to_config
 from tinynet.safefile import Path
 from tinynet.summary import summary
@@ -164,10 +164,9 @@ class Sequential(Trainable):
     def _named(self) -> list[tuple[str, Layer]]:
         return list(zip(self.layer_names, self.layers, strict=True))
 
-    def steps(self) -> list[Step]:
+    def steps(self, name: str = "") -> list[Step]:
         """List all that the model does, flat: ``conv2d_1``, ``conv2d_1/relu``, ``max_pool2d_1``, ..."""
-        return [Step(f"{name}/{step.name}" if step.name else name, step.layer, step.run)
-                for name, layer in self._named() for step in steps_of(layer)]
+        return [step for own, layer in self._named() for step in steps_of(layer, within(name, own))]
 
     def check(self, x):
         """Raise a ValueError unless the first layer can take `x`."""

@@ -90,8 +90,8 @@ def test_a_dense_layer_sees_all_and_on_images_a_row():
 
 def test_parameters_of_a_layer_of_two_steps_are_counted_once():
     class Twice(Scale):
-        def steps(self):
-            return [Step("", self, self.forward), Step("again", self, self.forward)]
+        def steps(self, name=""):
+            return [Step(name, self, self.forward), Step(f"{name}/again", self, self.forward)]
     profile = study.profile(Sequential([Twice(input_shape=(3,))]), 1, 1)
     assert [(step.name, step.parameters) for step in profile.steps] == [("twice_1", 3), ("twice_1/again", 0)]
 

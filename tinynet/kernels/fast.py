@@ -31,8 +31,7 @@ def matmul(a, b):
     small = operations < SMALL
     if not small and sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
         return y
-    in_passing = M == 1 and b.nbytes > PIECE_BYTES          # b comes from memory once: row by row, as BLAS has it
-    if (small or N <= NARROW) and not in_passing and tiles.can_multiply(a, b):
+    if (small or N <= NARROW) and tiles.can_multiply(a, b):
         y = empty((M, N), b.dtype)
         spread(lambda start, stop: tiles.multiply(a[start:stop], b, y[start:stop]), M, M if small else -(-M // 2))
         return y

@@ -59,6 +59,13 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return np.asarray(Room(memory))[:size].view(dtype).reshape(shape)
 
 
+def copy(array: np.ndarray) -> np.ndarray:
+    """Return a copy, as ``array.copy()`` does."""
+    fresh = empty(array.shape, array.dtype)
+    fresh[...] = array
+    return fresh
+
+
 def zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Return an array of zeros, as ``np.zeros`` does."""
     array = empty(shape, dtype)

@@ -21,14 +21,17 @@ FEATURES = get_host_cpu_features() if config.CPU_FEATURES is None else config.CP
 WIDE = "+avx512f" in FEATURES
 VECTOR_BYTES = 64 if WIDE else 32
 MOST_ROWS, MOST_VECTORS = (12 if WIDE else 6), 2             # as many sums as there are registers for
+MOST_IN_A_ROW = 8                                            # vectors of a tile of one row: long pieces of `b`'s rows
 MOST_LINES = 512                                             # of a matrix to go through before the next ones
+SIZES = [*product(range(1, MOST_ROWS + 1), range(1, MOST_VECTORS + 1)),
+         *((1, vectors) for vectors in range(MOST_VECTORS + 1, MOST_IN_A_ROW + 1))]
 
 
 def tile(a, b, start, c):
     """Fill c (M, N) with start (M, N) plus the sum over o and k of a[m, o, k] * b[o, k], a (M, O, K), b (O, K, N).
 
-    M is up to `MOST_ROWS`, and N 1 to `MOST_VECTORS` whole vectors; rows of `b`, `start` and `c` lie in one piece. This
-    is the meaning; numba compiles `in_registers` in its place.
+    M is up to `MOST_ROWS`, and N 1 to `MOST_VECTORS` whole vectors, `MOST_IN_A_ROW` if M is 1; rows of `b`, `start` and
+    `c` lie in one piece. This is the meaning; numba compiles `in_registers` in its place.
     """
     c[...] = start + np.einsum("mok,okn->mn", a, b)
 
@@ -52,10 +55,10 @@ def in_registers(typing, a, b, start, c):
         tiling = Tiling(builder, number, context.get_abi_sizeof(number), arrays)
         columns = builder.udiv(cgutils.unpack_tuple(builder, arrays[3].shape)[1], Tiling.index(tiling.lanes))
         done = builder.append_basic_block("done")
-        sizes = builder.switch(builder.add(builder.mul(tiling.rows, Tiling.index(MOST_VECTORS + 1)), columns), done)
-        for M, V in product(range(1, MOST_ROWS + 1), range(1, MOST_VECTORS + 1)):
+        sizes = builder.switch(builder.add(builder.mul(tiling.rows, Tiling.index(MOST_IN_A_ROW + 1)), columns), done)
+        for M, V in SIZES:
             block = builder.append_basic_block(f"tile_{M}x{V}")
-            sizes.add_case(Tiling.index(M * (MOST_VECTORS + 1) + V), block)
+            sizes.add_case(Tiling.index(M * (MOST_IN_A_ROW + 1) + V), block)
             builder.position_at_end(block)
             tiling.write(M, V)
             builder.branch(done)
@@ -195,7 +198,7 @@ def multiply(a, b, y):
     So many rows of b at a time that they stay in the second cache while all rows of a pass.
     """
     (M, K), N = a.shape, b.shape[1]
-    rows, wide = even(M), tile_width(y.itemsize)
+    rows, wide = even(M), tile_width(y.itemsize) if M > 1 else MOST_IN_A_ROW * VECTOR_BYTES // y.itemsize
     y[...] = 0
     for k in range(0, K, MOST_LINES):
         for m in range(0, M, rows):

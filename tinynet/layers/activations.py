@@ -96,9 +96,9 @@ class Activation(Layer):
         """Return (y, backward)."""
         return (x, lambda dy: dy) if self.activation is None else self.activation.forward(x, training)
 
-    def steps(self):
+    def steps(self, name=""):
         """List the activation itself as the one step."""
-        return [Step("", self, self.forward)] if self.activation is None else steps_of(self.activation)
+        return [Step(name, self, self.forward)] if self.activation is None else steps_of(self.activation, name)
 
     def get_config(self):
         return {**super().get_config(), "activation": to_config(self.activation)}

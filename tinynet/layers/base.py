@@ -73,9 +73,9 @@ class Layer:
     def check(self, x: np.ndarray) -> None:
         """Raise a ValueError unless `x` is what forward can take."""
 
-    def steps(self) -> list[Step]:
-        """List what the layer does as a flat list of steps: itself, unless it is made of others."""
-        return [Step("", self, self.forward)]
+    def steps(self, name: str = "") -> list[Step]:
+        """List what the layer, called `name`, does as a flat list of steps: itself, unless it is made of others."""
+        return [Step(name, self, self.forward)]
 
     def penalties(self) -> list[tuple[str, Any]]:
         """Pair parameter keys with the regularizers that are to be added to the loss."""
@@ -139,7 +139,7 @@ class Layer:
 class Step(NamedTuple):
     """One entry of a model's flat list: a function ``run(x, training) -> (y, backward)`` and whose it is.
 
-    `name` is the step's own part of its name: "" for a layer's main step, "relu" for its activation.
+    `name` is that of the layer for its main step, with "/relu" behind it for its activation.
     """
 
     name: str
@@ -147,10 +147,15 @@ class Step(NamedTuple):
     run: Callable[..., tuple[np.ndarray, Backward]]
 
 
-def steps_of(layer: Layer) -> list[Step]:
+def steps_of(layer: Layer, name: str = "") -> list[Step]:
     """List a layer's steps; a forward that a subclass wrote anew counts for more than the steps it inherited."""
     listed = lists_steps(type(layer))                              # type: ignore[arg-type]
-    return layer.steps() if listed else [Step("", layer, layer.forward)]
+    return layer.steps(name) if listed else [Step(name, layer, layer.forward)]
+
+
+def within(name: str, part: str) -> str:
+    """Return what a part of the layer called `name` is called."""
+    return f"{name}/{part}" if name else part
 
 
 @cache

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinynet import initializers, regularizers
+from tinynet.kernels import memory
 from tinynet.layers import activations
-from tinynet.layers.base import Layer, Shape, Step, run_steps, steps_of
+from tinynet.layers.base import Layer, Shape, Step, run_steps, steps_of, within
 from tinynet.registry import to_config
 
 
@@ -42,12 +43,11 @@ class Weighted(Layer):
         """Return ``(y, backward)``: the weighted sum, then the activation."""
         return run_steps(self.steps(), x, training)
 
-    def steps(self):
+    def steps(self, name=""):
         """List the weighted sum and the activation, each a step."""
-        steps = [Step("", self, self.linear)]
+        steps = [Step(name, self, self.linear)]
         if self.activation is not None:
-            name = type(self.activation).__name__.lower()
-            steps += [Step(step.name or name, step.layer, step.run) for step in steps_of(self.activation)]
+            steps += steps_of(self.activation, within(name, type(self.activation).__name__.lower()))
         return steps
 
     def set_up(self, input_shape: Shape, output_shape: Shape, kernel_shape: Shape, units: int,
@@ -62,9 +62,9 @@ class Weighted(Layer):
 
     def initial(self, key: str, initializer: Any, shape: Shape, rng: np.random.Generator) -> np.ndarray:
         """Call an initializer, which may be anybody's, and check what it returns."""
-        array = np.array(initializers.draw(initializer, shape, rng), dtype=np.float32)
+        array = np.asarray(initializers.draw(initializer, shape, rng), dtype=np.float32)
         self.expect(array.shape == shape, f"a {key} {shape} from its initializer", array.shape)
-        return array
+        return memory.copy(array)
 
     def penalties(self):
         """Pair the kernel with its regularizer, if it has one."""

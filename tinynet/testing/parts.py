@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinynet.layers.base import steps_of
 from tinynet.testing.report import Failure
 from tinynet.testing.subjects import LayerSubject, LossSubject, ModelSubject, Subject
 
@@ -49,7 +50,7 @@ class Parts:
     def chained(self) -> dict[str, np.ndarray]:
         """The gradients of the model, from its steps run one by one: nothing fused, nothing left out."""
         subject = self.subject
-        steps = [step for _, layer in self.layers for step in layer.steps()]
+        steps = [step for _, layer in self.layers for step in steps_of(layer)]
         loss: Any = subject.layer.loss if isinstance(subject, ModelSubject) else None
         if getattr(steps[-1].layer, "gives_probabilities", False) and not getattr(loss, "from_logits", True):
             steps, loss = steps[:-1], loss.on_logits()                 # as the model's objective does
