@@ -32,8 +32,8 @@ def matmul(a, b):
     if not small and sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
         return y
     if (small or N <= NARROW) and tiles.can_multiply(a, b):
-        y = empty((M, N), b.dtype)
-        spread(lambda start, stop: tiles.multiply(a[start:stop], b, y[start:stop]), M, M if small else -(-M // 2))
+        y, multiply = empty((M, N), b.dtype), tiles.multiply if M > 1 else tiles.multiply_row
+        spread(lambda start, stop: multiply(a[start:stop], b, y[start:stop]), M, M if small else -(-M // 2))
         return y
     if operations <= TINY_PRODUCT:
         return a @ b

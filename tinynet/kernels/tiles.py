@@ -21,29 +21,26 @@ FEATURES = get_host_cpu_features() if config.CPU_FEATURES is None else config.CP
 WIDE = "+avx512f" in FEATURES
 VECTOR_BYTES = 64 if WIDE else 32
 MOST_ROWS, MOST_VECTORS = (12 if WIDE else 6), 2             # as many sums as there are registers for
-MOST_IN_A_ROW = 8                                            # vectors of a tile of one row: long pieces of `b`'s rows
+MOST_IN_A_ROW = 8                                            # vectors of a row by itself: long pieces of `b`'s rows
 MOST_LINES = 512                                             # of a matrix to go through before the next ones
-SIZES = [*product(range(1, MOST_ROWS + 1), range(1, MOST_VECTORS + 1)),
-         *((1, vectors) for vectors in range(MOST_VECTORS + 1, MOST_IN_A_ROW + 1))]
 
 
 def tile(a, b, start, c):
     """Fill c (M, N) with start (M, N) plus the sum over o and k of a[m, o, k] * b[o, k], a (M, O, K), b (O, K, N).
 
-    M is up to `MOST_ROWS`, and N 1 to `MOST_VECTORS` whole vectors, `MOST_IN_A_ROW` if M is 1; rows of `b`, `start` and
-    `c` lie in one piece. This is the meaning; numba compiles `in_registers` in its place.
+    M is up to `MOST_ROWS`, and N 1 to `MOST_VECTORS` whole vectors; rows of `b`, `start` and `c` lie in one piece. This
+    is the meaning; numba compiles what `in_registers` writes in its place.
     """
     c[...] = start + np.einsum("mok,okn->mn", a, b)
 
 
-@overload(tile, inline="always")
-def _(a, b, start, c):
-    return lambda a, b, start, c: in_registers(a, b, start, c)            # type: ignore[call-arg]
+def tile_of_one_row(a, b, start, c):
+    """Do what `tile` does where M is 1, and N up to `MOST_IN_A_ROW` vectors."""
+    tile(a, b, start, c)
 
 
-@intrinsic
-def in_registers(typing, a, b, start, c):
-    """Write `tile` in the compiler's own language, once for each size that a tile may have.
+def in_registers(sizes):
+    """Write `tile` in the compiler's own language, once for each of the sizes (M, V) that it may have, V in vectors.
 
     In loops written in Python the sums would stay in memory: a tile of 12 x 32 reaches 107 GFLOP/s on a core where
     NumPy's product of large matrices reaches 103, and those loops, compiled, 25.
@@ -51,20 +48,20 @@ def in_registers(typing, a, b, start, c):
     def generate(context, builder, signature, arguments):
         arrays = [context.make_array(kind)(context, builder, value)
                   for kind, value in zip(signature.args, arguments, strict=True)]
-        number = context.get_value_type(a.dtype)
+        number = context.get_value_type(signature.args[0].dtype)
         tiling = Tiling(builder, number, context.get_abi_sizeof(number), arrays)
         columns = builder.udiv(cgutils.unpack_tuple(builder, arrays[3].shape)[1], Tiling.index(tiling.lanes))
         done = builder.append_basic_block("done")
-        sizes = builder.switch(builder.add(builder.mul(tiling.rows, Tiling.index(MOST_IN_A_ROW + 1)), columns), done)
-        for M, V in SIZES:
+        choice = builder.switch(builder.add(builder.mul(tiling.rows, Tiling.index(MOST_IN_A_ROW + 1)), columns), done)
+        for M, V in sizes:
             block = builder.append_basic_block(f"tile_{M}x{V}")
-            sizes.add_case(Tiling.index(M * (MOST_IN_A_ROW + 1) + V), block)
+            choice.add_case(Tiling.index(M * (MOST_IN_A_ROW + 1) + V), block)
             builder.position_at_end(block)
             tiling.write(M, V)
             builder.branch(done)
         builder.position_at_end(done)
         return context.get_dummy_value()
-    return types.void(a, b, start, c), generate
+    return intrinsic(lambda typing, a, b, start, c: (types.void(a, b, start, c), generate))
 
 
 class Tiling:
@@ -138,6 +135,12 @@ def windows_of(image, kernel_size, strides, dilation):
             as_strided(image, (S, kh, R, P, Q), (e * pixel, d * row, number, s * row, t * pixel)))
 
 
+several_rows = in_registers([*product(range(1, MOST_ROWS + 1), range(1, MOST_VECTORS + 1))])
+one_row = in_registers([(1, vectors) for vectors in range(1, MOST_IN_A_ROW + 1)])
+overload(tile, inline="always")(lambda a, b, start, c: lambda a, b, start, c: several_rows(a, b, start, c))
+overload(tile_of_one_row, inline="always")(lambda a, b, start, c: lambda a, b, start, c: one_row(a, b, start, c))
+
+
 @inlined
 def convolve(windows, weights, bias, z):
     """Fill z (P, Q, F) with bias (M, F), its rows all the same, plus windows (P, Q, S, kh, R) times weights.
@@ -198,13 +201,23 @@ def multiply(a, b, y):
     So many rows of b at a time that they stay in the second cache while all rows of a pass.
     """
     (M, K), N = a.shape, b.shape[1]
-    rows, wide = even(M), tile_width(y.itemsize) if M > 1 else MOST_IN_A_ROW * VECTOR_BYTES // y.itemsize
+    rows, wide = even(M), tile_width(y.itemsize)
     y[...] = 0
     for k in range(0, K, MOST_LINES):
         for m in range(0, M, rows):
             for n in range(0, N, wide):
                 c = y[m:m + rows, n:n + wide]
                 tile(a[m:m + rows, None, k:k + MOST_LINES], b[None, k:k + MOST_LINES, n:n + wide], c, c)
+
+
+@compiled
+def multiply_row(a, b, y):
+    """Fill y (1, N) with a (1, K) times b (K, N), as `multiply` does: b is read once, in pieces as long as can be."""
+    wide = MOST_IN_A_ROW * VECTOR_BYTES // y.itemsize
+    y[...] = 0
+    for n in range(0, b.shape[1], wide):
+        c = y[:, n:n + wide]
+        tile_of_one_row(a[:, None], b[None, :, n:n + wide], c, c)
 
 
 @compiled
