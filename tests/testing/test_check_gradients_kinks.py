@@ -88,6 +88,18 @@ def test_blank_images_through_conv_relu_and_pooling_are_no_false_alarm(x, with_l
     assert sum(tensor.count("skipped") for tensor in report.tensors) == 0
 
 
+def test_blank_images_are_no_false_alarm_where_a_subclass_has_its_own_forward():
+    class Doubled(Conv2D):
+        def forward(self, x, training=False):
+            y, backward = super().forward(x, training)
+            return 2 * y, lambda dy: backward(2 * dy)
+    model = Sequential([Doubled(4, (3, 3), activation="relu", input_shape=(1, 8, 8)), MaxPool2D(), Flatten(), Dense(3)],
+                       seed=0)
+    report = check_gradients(model, blank_images())
+    assert report["x"].count("on kink") > 0
+    assert sum(tensor.count("skipped") for tensor in report.tensors) == 0
+
+
 def test_blank_images_do_not_hide_a_wrong_conv_layer():
     class Wrong(Conv2D):
         def linear(self, x, training=False):
