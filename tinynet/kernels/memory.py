@@ -60,7 +60,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def copy(array: np.ndarray) -> np.ndarray:
-    """Return a copy, as ``array.copy()`` does."""
+    """Return a copy, as ``array.copy()`` does; a large one begins with a cache line, apart from the others."""
     fresh = empty(array.shape, array.dtype)
     fresh[...] = array
     return fresh
