@@ -5,7 +5,8 @@ import json
 
 import numpy as np
 
-from tinynet import Sequential, safefile
+from tinynet import Sequential
+from tinynet.files import safefile
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
 
 X = np.random.default_rng(0).random((12, 1, 6, 6))

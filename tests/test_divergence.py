@@ -9,9 +9,9 @@ import pytest
 import tinynet
 from tinynet import Sequential, callbacks
 from tinynet.callbacks import LambdaCallback, TerminateOnNaN
-from tinynet.divergence import TrainingDiverged
 from tinynet.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D
 from tinynet.optimizers import SGD
+from tinynet.training.divergence import TrainingDiverged
 
 X, Y = np.linspace(-1, 1, 12).reshape(6, 2), np.linspace(0, 1, 6).reshape(6, 1)
 
@@ -163,8 +163,8 @@ def test_convolutions_are_named():
 
 
 def test_the_search_costs_nothing_where_nothing_is_wrong(monkeypatch):
-    monkeypatch.setattr(tinynet.divergence, "first_bad", None)
-    monkeypatch.setattr(tinynet.divergence, "spoiled", None)
+    monkeypatch.setattr(tinynet.training.divergence, "first_bad", None)
+    monkeypatch.setattr(tinynet.training.divergence, "spoiled", None)
     regression().fit(X, Y, verbose=0)
 
 

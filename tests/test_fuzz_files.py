@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tinynet import Sequential, load_model
 from tinynet.datasets.idx import read_idx
-from tinynet.safefile import SavedFileError
+from tinynet.files.safefile import SavedFileError
 
 MOST_SECONDS, MOST_BYTES = 5, 60e6
 FOLDER = tempfile.TemporaryDirectory()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.kernels import loops
+from tinynet.kernels.fast import loops
 
 MACHINES = {
     "without AVX-512": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+avx,+sse4.2,+popcnt"},

@@ -23,6 +23,6 @@ def test_names_are_unique_and_every_part_is_covered():
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 60
     files = {mutant.file for mutant in MUTANTS}
     for part in ("layers/dense", "layers/conv2d", "layers/pooling", "layers/dropout", "layers/flatten",
-                 "layers/activations", "kernels/naive", "kernels/im2col", "kernels/fast", "kernels/loops", "fusing",
-                 "losses", "optimizers", "sequential"):
+                 "layers/activations", "kernels/naive", "kernels/im2col", "kernels/fast/__init__",
+                 "kernels/fast/loops", "steps/fused", "losses", "optimizers/adam", "models/sequential"):
         assert f"tinynet/{part}.py" in files, part

@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from tinynet import Sequential, progress
+from tinynet import Sequential
 from tinynet.layers import Dense
+from tinynet.training import progress
 
 X, Y = np.ones((10, 2)), np.eye(2)[[0, 1] * 5]
 FIGURES = r"loss: \d\.\d{4} - accuracy: \d\.\d{4}"

@@ -17,8 +17,8 @@ from tinynet.callbacks import (
     ModelCheckpoint,
     ReduceLROnPlateau,
 )
+from tinynet.files.safefile import read
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
-from tinynet.safefile import read
 
 EPOCHS, BATCHES = 5, 3                       # 9 samples after the split, in batches of 4, 4 and 1
 

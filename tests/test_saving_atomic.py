@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from forge import trained
 
-from tinynet import Sequential, atomic, load_model
+from tinynet import Sequential, load_model
+from tinynet.files import atomic
 from tinynet.layers import Dense
 
 SAVE_FOR_EVER = """

@@ -12,8 +12,9 @@ import pytest
 from forge import X, put_together, signed, taken_apart, trained
 from safetensors.numpy import load_file, save_file
 
-from tinynet import load_model, safefile
-from tinynet.safefile import SavedFileError
+from tinynet import load_model
+from tinynet.files import safefile
+from tinynet.files.safefile import SavedFileError
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +148,7 @@ CONTENTS = {
     "nearly a layer": (lambda raw: layers(raw, [entry("Dens", units=3)]),
                        "Unknown layer 'Dens'. Did you mean 'Dense'?"),
     "no layer": (lambda raw: layers(raw, [entry("Adam")]),
-                 "Sequential: expected a layer. Received: <tinynet.optimizers.Adam"),
+                 "Sequential: expected a layer. Received: <tinynet.optimizers.adam.Adam"),
     "an argument too many": (lambda raw: layers(raw, [entry("Dense", units=3, evil=1)]),
                              "unexpected keyword argument 'evil'"),
     "an argument too few": (lambda raw: layers(raw, [entry("Dense")]),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tinynet import Sequential, kernels
-from tinynet.kernels import fast, sparse
+from tinynet.kernels import fast
+from tinynet.kernels.fast import sparse
 from tinynet.layers import Dense
 
 NEAR = {"float32": {"rtol": 1e-4, "atol": 1e-4}, "float64": {"rtol": 1e-11, "atol": 1e-11}}

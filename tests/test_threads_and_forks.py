@@ -12,8 +12,8 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from tinynet import Sequential
-from tinynet.kernels import memory
-from tinynet.kernels.threads import one_blas_thread
+from tinynet.kernels import buffers
+from tinynet.kernels.fast.threads import one_blas_thread
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
 
 SCRIPT = """
@@ -154,22 +154,22 @@ def test_a_forked_child_predicts_what_its_parent_does(images):
 
 
 def test_memory_in_use_is_never_handed_out_again():
-    memory.unused.clear()
-    first = memory.empty((300, 300), np.dtype("float32"))
+    buffers.unused.clear()
+    first = buffers.empty((300, 300), np.dtype("float32"))
     view = first[5:]
     address = first.ctypes.data
     del first
-    assert memory.empty((300, 300), np.dtype("float32")).ctypes.data != address      # the view still holds it
+    assert buffers.empty((300, 300), np.dtype("float32")).ctypes.data != address      # the view still holds it
     del view
-    both = [memory.empty((300, 300), np.dtype("float32")) for _ in range(2)]
+    both = [buffers.empty((300, 300), np.dtype("float32")) for _ in range(2)]
     assert both[0].ctypes.data != both[1].ctypes.data
     assert address in {array.ctypes.data for array in both}
 
 
 def test_memory_let_go_of_is_used_again_and_not_hoarded():
-    memory.unused.clear()
-    address = memory.empty((300, 300), np.dtype("float32")).ctypes.data              # let go of at once
-    assert memory.empty((300, 300), np.dtype("float32")).ctypes.data == address
-    held = [memory.empty((1 << 20,), np.dtype("float32")) for _ in range(40)]        # 4 MB each
+    buffers.unused.clear()
+    address = buffers.empty((300, 300), np.dtype("float32")).ctypes.data              # let go of at once
+    assert buffers.empty((300, 300), np.dtype("float32")).ctypes.data == address
+    held = [buffers.empty((1 << 20,), np.dtype("float32")) for _ in range(40)]        # 4 MB each
     del held
-    assert sum(size * len(rooms) for size, rooms in memory.unused.items()) <= memory.KEPT
+    assert sum(size * len(rooms) for size, rooms in buffers.unused.items()) <= buffers.KEPT

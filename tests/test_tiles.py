@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from tinynet.kernels import fast, tiles
-from tinynet.kernels.loops import compiled
+from tinynet.kernels import fast
+from tinynet.kernels.fast import tiles
+from tinynet.kernels.fast.loops import compiled
 
 NEAR = {"float32": {"rtol": 1e-3, "atol": 1e-3}, "float64": {"rtol": 1e-11, "atol": 1e-11}}
 

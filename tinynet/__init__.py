@@ -9,7 +9,7 @@
 (10,)
 """
 
-from tinynet.divergence import TrainingDiverged
+from tinynet.callbacks import TrainingDiverged
 from tinynet.models import Sequential, load_model
 
 __version__ = "0.1.0"

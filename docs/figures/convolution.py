@@ -12,8 +12,8 @@ from tinynet.datasets import mnist
 from tinynet.kernels.im2col import im2col
 from tinynet.layers import Conv2D
 from tinynet.study import conv_step
+from tinynet.study.arithmetic.window_geometry import seen_by
 from tinynet.study.drawing import PIXELS, SIGNED, grid, scale_of
-from tinynet.study.windowed import seen_by
 
 EDGES = {"upper edges": [[-1, -1, -1], [0, 0, 0], [1, 1, 1]], "left edges": [[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]],
          "outlines": [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]], "a blur": np.full((3, 3), 1 / 9)}

@@ -6,7 +6,7 @@ import numpy as np
 
 from tinynet.datasets import mnist
 from tinynet.layers import AveragePool2D, MaxPool2D
-from tinynet.study.costs import receptive_field
+from tinynet.study.cost.costs import receptive_field
 from tinynet.study.drawing import PIXELS, grid
 
 X = np.array([[1.0, 3, 0, 0], [2, 8, 0, 0], [4, 4, 5, 1], [0, 1, 6, 2]])       # the chapter's worked example

@@ -19,11 +19,11 @@ import numpy as np
 from numba import njit
 
 from tinynet import kernels
-from tinynet.fusing import fuse
-from tinynet.kernels import memory, naive
+from tinynet.kernels import buffers, naive
 from tinynet.layers import Conv2D, MaxPool2D
 from tinynet.layers.base import run_steps
-from tinynet.sequential import Sequential
+from tinynet.models.sequential import Sequential
+from tinynet.steps.fused import fuse
 
 
 @contextmanager
@@ -72,9 +72,9 @@ NAMES = ("conv2d", "conv2d_kernel_gradient", "conv2d_input_gradient", "max_pool2
 @contextmanager
 def fresh_memory():
     """Take every array from the system."""
-    before, memory.SMALL = memory.SMALL, 1 << 60
+    before, buffers.SMALL = buffers.SMALL, 1 << 60
     yield
-    memory.SMALL = before
+    buffers.SMALL = before
 
 
 class Step(NamedTuple):

@@ -102,7 +102,7 @@ def test_a_unit_of_a_vector_sees_the_whole_image():
 
 
 def test_more_samples_than_are_looked_at_together(monkeypatch):
-    from tinynet.study import exciting
+    from tinynet.study.features import exciting
     model, x = valid(), images()
     whole = study.exciting_patches(model, "first", x)
     monkeypatch.setattr(exciting, "BATCH", 7)

@@ -21,7 +21,7 @@ from tinynet.layers import (
 )
 from tinynet.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
 from tinynet.testing import GradientMismatch, check_gradients
-from tinynet.testing.gradients import tie_free
+from tinynet.testing.gradcheck.gradients import tie_free
 
 LAYERS = [
     (lambda: Dense(5), (4,)),

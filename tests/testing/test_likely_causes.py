@@ -5,7 +5,8 @@ import pytest
 from wrong_layers import Spoiled, at, change, times
 
 from tinynet.layers import AveragePool2D, Conv2D, Dense, Dropout, MaxPool2D, ReLU, Tanh
-from tinynet.testing import causes, check_gradients
+from tinynet.testing import check_gradients
+from tinynet.testing.gradcheck.diagnosis import causes
 
 N = 3
 IMAGE = (2, 5, 6)

@@ -8,8 +8,7 @@ from tinynet.callbacks.early_stopping import EarlyStopping
 from tinynet.callbacks.history import History
 from tinynet.callbacks.lambdas import LambdaCallback
 from tinynet.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
-from tinynet.callbacks.terminate import TerminateOnNaN
-from tinynet.divergence import TrainingDiverged
+from tinynet.callbacks.terminate import TerminateOnNaN, TrainingDiverged
 
 __all__ = ["BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
            "LearningRateScheduler", "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN",

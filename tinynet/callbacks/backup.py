@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet import atomic, safefile, saving
 from tinynet.callbacks.base import Callback
 from tinynet.callbacks.checkpoint import checked_save_freq
+from tinynet.files import atomic, safefile, saving
 
 
 class BackupAndRestore(Callback):

@@ -15,7 +15,7 @@ class Callback:
     ----------
     model : the model that is being trained.
     params : ``{"epochs", "steps", "samples", "verbose", "batch_size"}`` of the call to `fit`.
-    run : where that call stands, a `tinynet.run.Run`.
+    run : where that call stands, a `tinynet.training.run.Run`.
     state_names : class attribute, names of the attributes that an exact resume must store.
     """
 

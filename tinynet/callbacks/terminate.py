@@ -9,6 +9,21 @@ import numpy as np
 from tinynet.callbacks.base import Callback
 
 
+class TrainingDiverged(RuntimeError):       # noqa: N818 (the name says what happened)
+    """The loss became NaN or infinite; ``model.history`` has the epochs before, and no update was made from it.
+
+    Attributes
+    ----------
+    epoch, batch : where, both from 0 (the message counts from 1, as progress does).
+    layer : name of the first layer whose output or gradient went bad, as in ``model.steps()``; None if it was the
+        data, or the loss alone.
+    """
+
+    def __init__(self, message: str, epoch: int, batch: int, layer: str | None):
+        super().__init__(message)
+        self.epoch, self.batch, self.layer = epoch, batch, layer
+
+
 class TerminateOnNaN(Callback):
     """Stop when the loss is NaN or infinite, where `fit` would raise `TrainingDiverged`."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet import initializers, regularizers
-from tinynet.kernels import memory
+from tinynet.kernels import buffers
 from tinynet.layers import activations
 from tinynet.layers.base import Layer, Shape, Step, run_steps, steps_of, within
 from tinynet.registry import to_config
@@ -64,7 +64,7 @@ class Weighted(Layer):
         """Call an initializer, which may be anybody's, and check what it returns."""
         array = np.asarray(initializers.draw(initializer, shape, rng), dtype=np.float32)
         self.expect(array.shape == shape, f"a {key} {shape} from its initializer", array.shape)
-        return memory.copy(array)
+        return buffers.copy(array)
 
     def penalties(self):
         """Pair the kernel with its regularizer, if it has one."""

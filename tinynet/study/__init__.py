@@ -5,33 +5,39 @@ functions named ``..._gradient`` but `input_gradient` leave their loss's gradien
 matplotlib is loaded when the first picture is drawn.
 """
 
-from tinynet.study.activations import activations, input_gradient, plot_activations, plot_feature_maps
-from tinynet.study.attribution_figure import plot_attributions
-from tinynet.study.attributions import IntegratedGradients, gradient_x_input, integrated_gradients, saliency, smoothgrad
-from tinynet.study.calibration import Calibration, calibration
-from tinynet.study.compare import KernelComparison, compare_kernels
-from tinynet.study.confusion import Confusion, confusion
-from tinynet.study.conv_gradient import conv_gradient
-from tinynet.study.conv_step import ConvStep, conv_step
-from tinynet.study.costs import elementwise, im2col_size, multiply_adds, reach
-from tinynet.study.curves import plot_history
-from tinynet.study.dense_step import DenseStep, dense_gradient, dense_step
-from tinynet.study.exciting import ExcitingPatches, exciting_patches
-from tinynet.study.fields import padding
-from tinynet.study.grad_cam import grad_cam
-from tinynet.study.health import Health, ParameterHealth, StepHealth, health, rectifies
-from tinynet.study.health_recorder import HealthRecorder
-from tinynet.study.histogram import Histogram
-from tinynet.study.kernels_figure import plot_filters
-from tinynet.study.maximise import Maximised, maximise
-from tinynet.study.misclassified import Misclassified, misclassified
-from tinynet.study.occlusion import occlusion
-from tinynet.study.pca import PrincipalComponents, pca, plot_pca
-from tinynet.study.pool_step import PoolStep, pool_gradient, pool_step, shares
-from tinynet.study.profile import Profile, StepProfile, profile
-from tinynet.study.softmax_step import SoftmaxStep, softmax_gradient, softmax_step
-from tinynet.study.surface import LossSurface, filter_axes, loss_surface
-from tinynet.study.terms import GradientTerms
+from tinynet.study.arithmetic.conv_gradient import conv_gradient
+from tinynet.study.arithmetic.conv_step import ConvStep, conv_step
+from tinynet.study.arithmetic.dense_step import DenseStep, dense_gradient, dense_step
+from tinynet.study.arithmetic.gradient_terms import GradientTerms
+from tinynet.study.arithmetic.pool_step import PoolStep, pool_gradient, pool_step, shares
+from tinynet.study.arithmetic.softmax_step import SoftmaxStep, softmax_gradient, softmax_step
+from tinynet.study.attribution.attribution_figure import plot_attributions
+from tinynet.study.attribution.attributions import (
+    IntegratedGradients,
+    gradient_x_input,
+    integrated_gradients,
+    saliency,
+    smoothgrad,
+)
+from tinynet.study.attribution.grad_cam import grad_cam
+from tinynet.study.attribution.occlusion import occlusion
+from tinynet.study.cost.compare import KernelComparison, compare_kernels
+from tinynet.study.cost.costs import elementwise, im2col_size, multiply_adds, reach
+from tinynet.study.cost.profile import Profile, StepProfile, profile
+from tinynet.study.errors.calibration import Calibration, calibration
+from tinynet.study.errors.confusion import Confusion, confusion
+from tinynet.study.errors.misclassified import Misclassified, misclassified
+from tinynet.study.features.activations import activations, input_gradient, plot_activations, plot_feature_maps
+from tinynet.study.features.exciting import ExcitingPatches, exciting_patches
+from tinynet.study.features.kernels_figure import plot_filters
+from tinynet.study.features.maximise import Maximised, maximise
+from tinynet.study.features.pca import PrincipalComponents, pca, plot_pca
+from tinynet.study.health.curves import plot_history
+from tinynet.study.health.health import Health, ParameterHealth, StepHealth, health, rectifies
+from tinynet.study.health.health_recorder import HealthRecorder
+from tinynet.study.health.histogram import Histogram
+from tinynet.study.health.surface import LossSurface, filter_axes, loss_surface
+from tinynet.study.receptive_fields import padding
 from tinynet.study.trace import Trace
 
 __all__ = [

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.data import as_samples
 from tinynet.layers.base import Layer, Step
 from tinynet.registry import pick
+from tinynet.training.data import as_samples
 
 
 class Trace:

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tinynet.testing.contract import ContractReport, ContractViolation, check_layer, layer_checks
-from tinynet.testing.gradients import check_gradients
-from tinynet.testing.report import GradientMismatch, GradientReport
-from tinynet.testing.rules import RULES
+from tinynet.testing.contract.check import ContractReport, ContractViolation, check_layer, layer_checks
+from tinynet.testing.contract.rules import RULES
+from tinynet.testing.gradcheck.gradients import check_gradients
+from tinynet.testing.gradcheck.report import GradientMismatch, GradientReport
 
 if TYPE_CHECKING:
     from tinynet.testing import strategies

@@ -42,7 +42,7 @@ from tinynet.layers import (
     Tanh,
 )
 from tinynet.losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
-from tinynet.testing.specimen import LAYOUTS
+from tinynet.testing.contract.specimen import LAYOUTS
 
 Shape = tuple[int, ...]
 Call = tuple[type, dict[str, Any]]          # a class, and the keyword arguments to call it with

@@ -1,0 +1,79 @@
+"""`load_model`: from a file, which may be a stranger's, to a model; or to an error that says what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tinynet import initializers, losses, metrics, optimizers
+from tinynet.files import configs, safefile, saving
+from tinynet.files.safefile import Path, SavedFileError
+from tinynet.models.sequential import Sequential
+from tinynet.registry import pick
+
+
+def load_model(path: Path, custom_layers: Mapping[str, Any] | None = None) -> Sequential:
+    """Return the model that `Sequential.save` wrote: its layers, weights, compile settings and optimizer's state.
+
+    Training goes on as it would have, to the bit. A file can do no more than choose among the classes of this
+    package and those in `custom_layers`; it brings no code, and what it costs to read is in proportion to its size.
+
+    Parameters
+    ----------
+    path : the file.
+    custom_layers : classes of your own by name, as ``{"Scale": Scale}``: layers, and also what else a model may
+        hold of yours: initializers, losses, metrics (functions), optimizers.
+
+    Raises
+    ------
+    FileNotFoundError : if there is no such file.
+    SavedFileError : a ValueError that says what was expected, and what found.
+
+    >>> import tempfile
+    >>> from tinynet.layers import Dense
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Sequential([Dense(2, input_dim=3)]).save(f"{folder}/m.safetensors")
+    ...     load_model(f"{folder}/m.safetensors").layers
+    [<Dense 'dense_1', 8 parameters>]
+    """
+    file = safefile.read(path)
+    told = saving.contents(file)
+    if told["kind"] != "model" or not {"model", "compiled"} <= told.keys():
+        raise file.failure("a model, written by model.save", f"kind {safefile.brief(told['kind'])}")
+    state = saving.read_state(file)
+    known = {**configs.KNOWN, "Sequential": Sequential, **(custom_layers or {})}
+    try:
+        with initializers.at_most(sum(array.size for array in file.arrays.values())):
+            model = architecture(told["model"], known)
+        if told["compiled"] is not None:
+            compile_as_told(model, told["compiled"], known)
+        params = saving.read_params(file, model) if model.output_shape is not None else {}
+        saving.check_model_state(model, state)
+    except SavedFileError:
+        raise
+    except Exception as error:          # whatever nonsense makes a constructor raise, the file is at fault
+        raise SavedFileError(f"{file.path}: {error}") from error
+    file.verify()
+    saving.set_params(model, params)
+    saving.set_model_state(model, state)
+    return model
+
+
+def architecture(entry: Any, known: Mapping[str, Any]) -> Sequential:
+    """Build the layers."""
+    entry = configs.plain(entry, "model")
+    if not configs.is_entry(entry):
+        raise ValueError(f"expected a model's config. Found: {safefile.brief(entry)}.")
+    model = configs.rebuild(entry, known)
+    if not isinstance(model, Sequential):
+        raise ValueError(f"expected a Sequential. Found: {safefile.brief(model)}.")
+    return model
+
+
+def compile_as_told(model: Sequential, compiled: Any, known: Mapping[str, Any]) -> None:
+    """Compile a model as it was."""
+    parts = {key: configs.rebuild(configs.plain(compiled[key], key), known) for key in ("optimizer", "loss")}
+    own = {name: thing for name, thing in known.items() if not isinstance(thing, type)}
+    named = {name: pick("metric", name, {**metrics.KNOWN, **own}) for name in compiled["metrics"]}
+    model.compile(optimizers.get(parts["optimizer"]), losses.get(parts["loss"]))
+    model.metrics = named

@@ -1,0 +1,246 @@
+"""Sequential: layers one after the other, which is a layer again; what it can be trained by is in `training`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from tinynet.files import configs, saving
+from tinynet.files.safefile import Path
+from tinynet.layers.base import Layer, Shape, Step, as_shape, run_steps, steps_of, within
+from tinynet.models.summary import summary
+from tinynet.registry import pick, to_config
+from tinynet.steps.fused import fuse
+from tinynet.training.model import Trainable
+from tinynet.utils import new_generator
+
+
+class Sequential(Trainable):
+    """A stack of layers, each fed with what the one before returns.
+
+    It is a layer itself: it nests, and its ``params`` and ``grads`` are those of its layers, under
+    ``dense_1/kernel``. Weights exist as soon as the input shape is known: from the first layer's
+    ``input_shape=``, from an `Input`, or from the first data seen.
+
+    Parameters
+    ----------
+    layers : the layers, in order.
+    name : what the model is called.
+    dtype : ``"float32"`` or ``"float64"``, of the weights and of all arithmetic.
+    seed : makes this model's weights, shuffling and dropout repeat; see also `utils.set_random_seed`.
+
+    >>> from tinynet.layers import Dense
+    >>> model = Sequential([Dense(784, activation="relu", input_dim=784), Dense(10, activation="softmax")])
+    >>> model.count_params()
+    623290
+    >>> model.layer_names
+    ['dense_1', 'dense_2']
+    """
+
+    def __init__(self, layers: Iterable[Layer] = (), name: str | None = None, *, dtype: Any = "float32",
+                 seed: int | None = None, input_shape: Iterable[int] | None = None, trainable: bool = True):
+        self.layers: list[Layer] = []
+        self.layer_names: list[str] = []
+        super().__init__(name=name, input_shape=input_shape, trainable=trainable)
+        self.dtype = np.dtype(pick("dtype", str(np.dtype(dtype)), {"float32": "float32", "float64": "float64"}))
+        self.rng = new_generator(seed)
+        for layer in layers or ():
+            self.add(layer)
+
+    # Composing.
+
+    def add(self, layer: Layer) -> None:
+        """Append a layer; it is built at once if the shape of its input is known."""
+        if not isinstance(layer, Layer):
+            hint = f" Did you mean {layer.__name__}(...)?" if isinstance(layer, type) else ""
+            raise TypeError(f"Sequential: expected a layer. Received: {layer!r}.{hint}")
+        if not steps_of(layer) and layer.input_shape is not None:                       # Input: only a shape
+            self.expect(not self.layers, "an Input before all layers", f"{layer} after {self.layer_names[-1:]}")
+            self.input_shape = layer.input_shape
+            return
+        if {id(leaf) for leaf in layer.leaves()} & {id(leaf) for leaf in self.leaves()}:
+            raise ValueError(f"Sequential: {layer} is in this model already; a layer can be in it once. "
+                             f"Make a new layer, or give another model this one.")
+        name = self._name_for(layer)
+        if self.layers:
+            shape = self.output_shape
+        else:
+            shape = self.input_shape or layer.input_shape
+            self.input_shape = shape
+        if shape is not None:
+            layer.name, unbuilt = name, layer.name
+            try:
+                self._build_layer(layer, shape, self.rng)
+            except ValueError:
+                layer.name = unbuilt
+                raise
+            self.output_shape = layer.output_shape
+        layer.name = name
+        self.layers.append(layer)
+        self.layer_names.append(name)
+
+    def pop(self) -> Layer:
+        """Remove the last layer, and return it."""
+        self.expect(bool(self.layers), "a model with layers", "an empty one")
+        self.layer_names.pop()
+        layer = self.layers.pop()
+        self.output_shape = self.layers[-1].output_shape if self.layers else None
+        if not self.layers:
+            self.unbuild()
+        return layer
+
+    def build(self, input_shape: Shape, rng: np.random.Generator | None = None) -> Shape:
+        """Build every layer that is not built yet, for samples of `input_shape`; return the output's shape."""
+        self.expect(bool(self.layers), "a model with layers", "an empty one")
+        first = shape = as_shape(input_shape, owner=self)
+        unbuilt = [layer for layer in self.layers if layer.output_shape is None]
+        try:
+            for layer in self.layers:
+                self._build_layer(layer, shape, rng or self.rng)
+                shape = layer.output_shape or ()
+        except ValueError:
+            for layer in unbuilt:                                  # so that data of the right shape finds nothing built
+                layer.unbuild()
+            raise
+        self.input_shape, self.output_shape = first, shape
+        return shape
+
+    def unbuild(self):
+        """Forget the shapes, the layers' too."""
+        super().unbuild()
+        for layer in self.layers:
+            layer.unbuild()
+
+    def _build_layer(self, layer: Layer, shape: Shape, rng: np.random.Generator) -> None:
+        layer.expect(layer.input_shape in (None, shape), f"samples of its input_shape, {layer.input_shape}", shape)
+        if layer.output_shape is None:
+            layer.output_shape = as_shape(layer.build(shape, rng), layer, "the output shape that build returns")
+            layer.input_shape = shape
+            for key, array in layer.params.items():
+                layer.params[key] = array.astype(self.dtype, copy=False)
+
+    def _name_for(self, layer: Layer) -> str:
+        given = layer._given[0]
+        if given is not None:
+            self.expect("/" not in str(given), "a layer name without '/'", repr(given))
+            self.expect(given not in self.layer_names, "a layer name that is not taken", repr(given))
+            return str(given)
+        kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
+        number = 1 + sum(type(other) is type(layer) for other in self.layers)
+        while f"{kind}_{number}" in self.layer_names:
+            number += 1
+        return f"{kind}_{number}"
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return a layer by its name in this model, or by its place."""
+        if index is not None:
+            self.expect(-len(self.layers) <= index < len(self.layers), f"an index below {len(self.layers)}", index)
+            return self.layers[index]
+        return pick("layer", str(name), dict(zip(self.layer_names, self.layers, strict=True)))
+
+    # Being a layer.
+
+    @property
+    def params(self) -> dict[str, np.ndarray]:
+        """The parameters of all layers, under ``layer/key``; writing to it writes to them."""
+        return Joined((name, layer.params) for name, layer in self._named())
+
+    @params.setter
+    def params(self, value: dict[str, np.ndarray]) -> None:
+        self.params.update(value)
+
+    @property
+    def grads(self) -> dict[str, np.ndarray]:
+        """The gradients of all layers, under ``layer/key``; writing to it writes to them."""
+        return Joined((name, layer.grads) for name, layer in self._named())
+
+    @grads.setter
+    def grads(self, value: dict[str, np.ndarray]) -> None:
+        self.grads.update(value)
+
+    def _named(self) -> list[tuple[str, Layer]]:
+        return list(zip(self.layer_names, self.layers, strict=True))
+
+    def steps(self, name: str = "") -> list[Step]:
+        """List all that the model does, flat: ``conv2d_1``, ``conv2d_1/relu``, ``max_pool2d_1``, ..."""
+        return [step for own, layer in self._named() for step in steps_of(layer, within(name, own))]
+
+    def check(self, x):
+        """Raise a ValueError unless the first layer can take `x`."""
+        if self.layers:
+            self.layers[0].check(x)
+
+    def forward(self, x: np.ndarray, training: bool = False):
+        """Return ``(y, backward)``; ``backward(dy)`` sets every layer's ``grads`` and returns d loss / d x."""
+        return run_steps(fuse(self.steps()), x, training)
+
+    def leaves(self):
+        """List the layers, those of nested models one by one, and the model itself."""
+        return [self, *(leaf for layer in self.layers for leaf in layer.leaves())]
+
+    @property
+    def differs_in_training(self) -> bool:                         # type: ignore[override]
+        """Whether one of the layers does."""
+        return any(layer.differs_in_training for layer in self.layers)
+
+    def trainable_params(self):
+        """Return the parameters that an optimizer may change, by name."""
+        return {f"{name}/{key}": array for name, layer in self._named() if self.trainable
+                for key, array in layer.trainable_params().items()}
+
+    def penalties(self):
+        """Pair parameter names with the regularizers that are added to the loss."""
+        return [(f"{name}/{key}", term) for name, layer in self._named() for key, term in layer.penalties()]
+
+    def get_config(self):
+        """Return the architecture: what `from_config` makes a model from, with new weights."""
+        config = {**super().get_config(), "dtype": str(self.dtype)}
+        if self.input_shape is not None:
+            config["input_shape"] = list(self.input_shape)
+        return {**config, "layers": [to_config(layer) for layer in self.layers]}
+
+    @classmethod
+    def from_config(cls, config, custom_layers: dict[str, type] | None = None):
+        """Make a model from what `get_config` returned; layers of your own are named in `custom_layers`."""
+        return cls(**configs.arguments(config, {**configs.KNOWN, "Sequential": Sequential, **(custom_layers or {})}))
+
+    def save(self, path: Path) -> None:
+        """Write the whole model into one safetensors file, atomically: see `load_model`, which makes it again."""
+        saving.save_model(self, path)
+
+    def save_weights(self, path: Path) -> None:
+        """Write the parameters into a safetensors file, atomically."""
+        saving.save_weights(self, path)
+
+    def load_weights(self, path: Path) -> None:
+        """Overwrite the parameters with those in a file, if all names, shapes and dtypes fit; else change nothing."""
+        saving.load_weights(self, path)
+
+    def summary(self, line_length: int = 65, print_fn: Callable[[str], object] = print,
+                profile: bool = False) -> None:
+        """Print the layers, their output shapes and parameter counts, and the totals; and `study.profile`, if asked."""
+        print_fn(summary(self, line_length))
+        if profile:
+            from tinynet import study
+            print_fn(str(study.profile(self)))
+
+
+class Joined(dict):
+    """The dicts of several layers as one, keys ``layer/key``; setting an entry sets it in its layer's dict."""
+
+    def __init__(self, named: Iterable[tuple[str, dict[str, np.ndarray]]]):
+        self.parts = dict(named)
+        super().__init__({f"{name}/{key}": array for name, part in self.parts.items() for key, array in part.items()})
+
+    def __setitem__(self, key: str, array: np.ndarray) -> None:
+        name, _, rest = key.partition("/")
+        self.parts[name][rest] = array
+        super().__setitem__(key, array)
+
+    def update(self, other: Any) -> None:                          # type: ignore[override]
+        """Set every entry of another dict."""
+        for key, array in other.items():
+            self[key] = array

@@ -1,0 +1,34 @@
+"""RMSprop: a step size for each number, from the running mean of its squared gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.optimizers.base import Optimizer
+
+
+class RMSprop(Optimizer):
+    """``p -= learning_rate * g / sqrt(v + epsilon)`` with ``v = rho v + (1 - rho) g^2``, the mean square of g.
+
+    Each number has a step of its own, large where gradients have been small. Source: Hinton, lecture 6e of
+    "Neural Networks for Machine Learning", 2012; epsilon under the root, as in Keras.
+    """
+
+    slot_names = ("square",)
+
+    def __init__(self, learning_rate: Any = 0.001, rho: float = 0.9, epsilon: float = 1e-7, **kwargs: Any):
+        super().__init__(learning_rate, **kwargs)
+        self.rho = self.number("rho", rho, 1)
+        self.epsilon = self.number("epsilon", epsilon)
+
+    def step(self, p, g, slots, learning_rate):
+        """Change p and its mean square in place."""
+        square = slots["square"]
+        square *= self.rho
+        square += (1 - self.rho) * g * g
+        p -= learning_rate * g / np.sqrt(square + self.epsilon)
+
+    def get_config(self):
+        return {**super().get_config(), "rho": self.rho, "epsilon": self.epsilon}

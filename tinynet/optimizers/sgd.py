@@ -1,0 +1,32 @@
+"""Stochastic gradient descent: a step against the gradient, with or without momentum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinynet.optimizers.base import Optimizer
+
+
+class SGD(Optimizer):
+    """``p -= learning_rate * g``; momentum keeps a velocity, so that steady gradients gather speed.
+
+    With momentum mu: ``v = mu v - learning_rate * g``, ``p += v``. Nesterov looks ahead: ``p += mu v -
+    learning_rate * g`` with the new v (Sutskever et al. 2013).
+    """
+
+    slot_names = ("velocity",)
+
+    def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **kwargs: Any):
+        super().__init__(learning_rate, **kwargs)
+        self.momentum = self.number("momentum", momentum, 1)
+        self.nesterov = bool(nesterov)
+
+    def step(self, p, g, slots, learning_rate):
+        """Change p and its velocity in place."""
+        velocity = slots["velocity"]
+        velocity *= self.momentum
+        velocity -= learning_rate * g
+        p += self.momentum * velocity - learning_rate * g if self.nesterov else velocity
+
+    def get_config(self):
+        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}

@@ -1,0 +1,1 @@
+"""One number at a time: what it was computed from, forward and backward."""

@@ -1,0 +1,187 @@
+"""The end of a classifier in numbers: logits, probabilities, the loss, and the slope it all begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet.study.arithmetic.gradient_terms import GradientTerms
+from tinynet.study.drawing import Path, finish, grid, scale_of, show, write_numbers
+from tinynet.study.trace import Trace, check_place
+from tinynet.utils import to_categorical
+
+
+@dataclass(frozen=True)
+class SoftmaxStep:
+    """One sample's softmax and cross-entropy: ``p = e^z / sum e^z``, ``loss = -sum_k t_k log p_k``.
+
+    Computed in float64 from the engine's logits.
+
+    Attributes
+    ----------
+    sample : which sample.
+    logits, exps : (K,) z, and ``e^(z - max z)``: the shift cancels in p, and no exponential overflows.
+    sum, probabilities : the sum of `exps`; each of them divided by it (K,).
+    target : (K,) t, one-hot where the sample has one class; None if no targets were given, as all that follows.
+    loss : the sample's own loss, in nats; the model's is the mean of the samples'.
+    slope : (K,) d loss / d p, ``-t / p``.
+    jacobian : (K, K) ``d p_i / d z_j = p_i (1[i=j] - p_j)``.
+    difference : (K,) d loss / d z: ``p - t``, what the terms ``slope_i jacobian_ij`` sum to.
+    gradient : (K,) the engine's own gradient of the mean loss with respect to z: ``(p - t) / N``.
+    """
+
+    sample: int
+    logits: np.ndarray
+    exps: np.ndarray
+    sum: float
+    probabilities: np.ndarray
+    jacobian: np.ndarray
+    target: np.ndarray | None = None
+    loss: float | None = None
+    slope: np.ndarray | None = None
+    difference: np.ndarray | None = None
+    gradient: np.ndarray | None = None
+
+    def __str__(self) -> str:
+        columns = {"logit z": self.logits, "e^(z - max)": self.exps, "p": self.probabilities}
+        if self.target is not None and self.difference is not None and self.gradient is not None:
+            columns |= {"target t": self.target, "p - t": self.difference, "engine's dz": self.gradient}
+        lines = [f"softmax of sample {self.sample}", f"{'class':>6}" + "".join(f"{name:>13}" for name in columns)]
+        lines += [f"{k:>6}" + "".join(f"{number(column[k]):>13.6f}" for column in columns.values())
+                  for k in range(len(self.logits))]
+        sums = [number(column.sum()) for column in columns.values()][1:]
+        lines.append(f"{'sum':>6}{'':>13}" + "".join(f"{total:>13.6f}" for total in sums))
+        if self.loss is not None:
+            lines.append(f"loss = -sum t log p = {self.loss:.6f} nats")
+        return "\n".join(line.rstrip() for line in lines)
+
+    def plot(self, path: Path | None = None) -> Any:
+        """Draw logits, probabilities, the Jacobian, and p - t where targets are given."""
+        bars = {"logits z": self.logits, "probabilities p": self.probabilities}
+        if self.difference is not None:
+            bars["d loss / d z = p - t"] = self.difference
+        K = len(self.logits)
+        figure, axes = grid(1, len(bars) + 1, (2.7 * len(bars) + 4, 0.22 * K + 1.8),
+                            width_ratios=[2.7] * len(bars) + [4])
+        for ax, (title, numbers) in zip(axes[0], bars.items(), strict=False):
+            drawn = ax.barh(np.arange(K), numbers, color="0.6")
+            ax.bar_label(drawn, [f"{value:.3g}" for value in numbers], padding=2, fontsize=7)
+            ax.axvline(0, color="black", linewidth=0.8)
+            ax.set_yticks(np.arange(K))
+            ax.invert_yaxis()
+            ax.margins(x=0.5)
+            ax.locator_params(axis="x", nbins=4)
+            ax.tick_params(labelsize=8)
+            ax.xaxis.get_offset_text().set_fontsize(7)
+            ax.set_title(title, fontsize=9)
+        axes[0, 0].set_ylabel("class", fontsize=8)
+        ax = axes[0, -1]
+        drawn = show(ax, self.jacobian, scale_of(self.jacobian))
+        if K <= 10:
+            ax.set_xticks(np.arange(K))
+            ax.set_yticks(np.arange(K))
+            ax.tick_params(labelsize=8)
+        if K <= 10 and scale_of(self.jacobian) >= 0.01:                   # smaller ones have more digits than room
+            write_numbers(drawn, fontsize=6, decimals=3)
+        ax.set_xlabel("logit j", fontsize=8)
+        ax.set_ylabel("probability i", fontsize=8)
+        ax.set_title("Jacobian: d p_i / d z_j", fontsize=9)
+        bar = figure.colorbar(drawn, ax=ax, shrink=0.8)
+        bar.ax.tick_params(labelsize=7)
+        bar.ax.yaxis.get_offset_text().set_fontsize(7)
+        loss = "" if self.loss is None else f", loss {self.loss:.4f} nats"
+        figure.suptitle(f"softmax of sample {self.sample}{loss}", fontsize=10)
+        return finish(figure, path)
+
+
+def softmax_step(model: Any, x: Any, y: Any = None, sample: int = 0) -> SoftmaxStep:
+    """Take the end of a classifier apart: logits, exponentials, probabilities, loss, and the gradient ``p - t``.
+
+    Parameters
+    ----------
+    model : ends in a softmax, or in the logits that its cross-entropy is told of with ``from_logits=True``.
+    x : samples for the model.
+    y : targets, as the compiled cross-entropy takes them; None ends the step at the probabilities.
+    sample : which of the samples.
+
+    Raises
+    ------
+    ValueError : for a model without logits (N, classes), a loss other than cross-entropy, or a wrong sample.
+
+    >>> from tinynet import Sequential
+    >>> from tinynet.layers import Softmax
+    >>> model = Sequential([Softmax(input_shape=(2,))])
+    >>> model.compile(loss="sparse_categorical_crossentropy")
+    >>> print(softmax_step(model, [[np.log(3), 0]], [0]))
+    softmax of sample 0
+     class      logit z  e^(z - max)            p     target t        p - t  engine's dz
+         0     1.098612     1.000000     0.750000     1.000000    -0.250000    -0.250000
+         1     0.000000     0.333333     0.250000     0.000000     0.250000     0.250000
+       sum                  1.333333     1.000000     1.000000     0.000000     0.000000
+    loss = -sum t log p = 0.287682 nats
+    """
+    trace, n = traced(model, x, sample)
+    z = trace.logits[n].astype(np.float64)
+    e = np.exp(z - z.max())
+    p = e / e.sum()
+    jacobian = np.diag(p) - np.outer(p, p)
+    if y is None:
+        return SoftmaxStep(n, z, e, float(e.sum()), p, jacobian)
+    t = targets(trace, y)[n].astype(np.float64)
+    with np.errstate(divide="ignore"):                                # where p is too small for a float64: -infinity
+        slope = -np.divide(t, p, out=np.zeros_like(t), where=t != 0)
+    loss = float((t * (np.log(e.sum()) - (z - z.max()))).sum())
+    return SoftmaxStep(n, z, e, float(e.sum()), p, jacobian, t, loss, slope, p * t.sum() - t,
+                       trace.loss_gradients(y)[len(trace.steps) - trace.ends_in_probabilities][n])
+
+
+def softmax_gradient(model: Any, x: Any, y: Any, logit: int, sample: int = 0) -> GradientTerms:
+    """Return every term of the gradient of one logit: ``d loss / d z_j = sum_i (d loss / d p_i) (d p_i / d z_j)``.
+
+    The loss is the mean over the batch, so ``d loss / d p_i = -t_i / (N p_i)``; with one right class all terms but
+    one are 0, and ``(p_j - t_j) / N`` remains. Parameters as for `softmax_step`; `logit` is j.
+
+    Raises
+    ------
+    ValueError : if the right class's probability is too small for a float64, where this detour over p breaks down;
+        the engine, which goes straight from the logits, goes on.
+    """
+    trace, n = traced(model, x, sample)
+    step = softmax_step(model, x, y, n)
+    j, = check_place(logit, step.logits.shape, "logit")
+    if step.target is None or step.slope is None or step.gradient is None or not np.isfinite(step.slope).all():
+        raise ValueError(f"softmax_gradient: expected a probability above 0 for the right class. "
+                         f"Received: {step.probabilities.min()}; the logits lie more than 700 apart.")
+    i = np.arange(len(step.logits))
+    return GradientTerms(
+        of=f"logit[{n}, {j}]", names=("dp", "jacobian"), left_at=np.stack([np.full_like(i, n), i], axis=1),
+        right_at=np.stack([i, np.full_like(i, j)], axis=1), left=step.slope / len(trace.logits),
+        right=step.jacobian[:, j], gradient=float(step.gradient[j]))
+
+
+def traced(model: Any, x: Any, sample: int) -> tuple[Trace, int]:
+    """Run a model whose logits are (N, K); return its trace and the number of the sample."""
+    trace = Trace(model, x)
+    if trace.logits.ndim != 2:
+        raise ValueError(f"Expected a model with logits (N, classes). Received: {trace.logits.shape}.")
+    if not trace.ends_in_probabilities and not getattr(model.loss, "from_logits", False):
+        raise ValueError(f"Expected a model that ends in softmax, or a loss with from_logits=True. "
+                         f"Received: last step '{trace.steps[-1].name}', loss {model.loss}.")
+    n, = check_place(sample, (len(trace.logits),), "sample")
+    return trace, n
+
+
+def targets(trace: Trace, y: Any) -> np.ndarray:
+    """Return the targets of the compiled cross-entropy as (N, K), from labels too."""
+    loss = trace.model.loss
+    if not hasattr(loss, "from_logits"):
+        raise ValueError(f"Expected a model compiled with a cross-entropy. Received: {loss}.")
+    y = np.asarray(loss.check_targets(y, trace.logits.shape))
+    return y if y.shape == trace.logits.shape else to_categorical(y, trace.logits.shape[1])
+
+
+def number(value: float) -> float:
+    """Round to what the table shows, so that no minus stands before a 0."""
+    return round(float(value), 6) + 0.0

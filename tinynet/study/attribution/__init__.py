@@ -1,0 +1,1 @@
+"""Which pixels count for a model's answer."""

@@ -1,0 +1,1 @@
+"""What each step costs in arithmetic, memory and time."""

@@ -1,0 +1,205 @@
+"""What each step of a model costs: shapes, parameters, arithmetic, memory, and measured time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from tinynet.layers.base import Shape, without_dx
+from tinynet.study.cost.costs import Axis, im2col_size, multiply_adds
+from tinynet.study.drawing import Path, finish, grid
+from tinynet.study.receptive_fields import receptive_fields
+from tinynet.study.trace import untouched
+
+
+@dataclass(frozen=True)
+class StepProfile:
+    """What one step costs.
+
+    Attributes
+    ----------
+    name : the step's: ``"conv2d_1"``, ``"conv2d_1/relu"``.
+    output_shape : of one sample.
+    parameters : numbers in the layer's ``params``.
+    multiply_adds : for one sample; None if the layer has weights, and no rule tells.
+    fields : (size, jump) of the receptive field in cells of the model's input, along rows and along columns; jump is
+        how far the next output's lies from it; None along an axis seen as a whole. None alone: not known.
+    activation_bytes, im2col_bytes : of the output, and of im2col's columns, for the whole batch.
+    forward_ms, backward_ms : medians, for the whole batch.
+    """
+
+    name: str
+    output_shape: Shape
+    parameters: int
+    multiply_adds: int | None
+    fields: tuple[Axis, Axis] | None
+    activation_bytes: int
+    im2col_bytes: int
+    forward_ms: float
+    backward_ms: float
+
+    @property
+    def field(self) -> str:
+        """The receptive field in words: ``5``, ``5x3``, ``all``; ``?`` if not known."""
+        return pair(self.fields, 0)
+
+    @property
+    def jump(self) -> str:
+        """The receptive fields' distance in words; ``-`` for a field that is all there is."""
+        return pair(self.fields, 1).replace("all", "-")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The profile of a model's steps; ``print`` shows a table, `plot` draws bars.
+
+    Attributes
+    ----------
+    model : the model's name.
+    batch_size : samples to a batch.
+    steps : one `StepProfile` each.
+    """
+
+    model: str
+    batch_size: int
+    steps: list[StepProfile]
+
+    @property
+    def milliseconds(self) -> float:
+        """All steps' forward and backward together."""
+        return sum(step.forward_ms + step.backward_ms for step in self.steps)
+
+    def share(self, step: StepProfile) -> float:
+        """Return a step's part of the time, from 0 to 1."""
+        return (step.forward_ms + step.backward_ms) / self.milliseconds
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [("step", "output", "params", "mult-adds", "field", "jump", "act KB", "im2col KB",
+                                        "fwd ms", "bwd ms", "%")]
+        rows += [
+            (step.name, "x".join(map(str, step.output_shape)), f"{step.parameters:,}", count(step.multiply_adds),
+             step.field, step.jump, f"{step.activation_bytes / 1024:,.0f}", f"{step.im2col_bytes / 1024:,.0f}",
+             f"{step.forward_ms:.3f}", f"{step.backward_ms:.3f}", f"{100 * self.share(step):.1f}")
+            for step in self.steps]
+        known = [step.multiply_adds for step in self.steps]
+        total = count(sum(n or 0 for n in known)) + ("+?" if None in known else "")
+        rows.append(("total", "", f"{sum(step.parameters for step in self.steps):,}", total, "", "",
+                     f"{sum(step.activation_bytes for step in self.steps) / 1024:,.0f}",
+                     f"{sum(step.im2col_bytes for step in self.steps) / 1024:,.0f}",
+                     f"{sum(step.forward_ms for step in self.steps):.3f}",
+                     f"{sum(step.backward_ms for step in self.steps):.3f}", "100.0"))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(cell.ljust(width) if k < 2 else cell.rjust(width)
+                           for k, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
+        rule = "-" * max(map(len, lines))
+        return "\n".join([f"Profile of {self.model}, batches of {self.batch_size}: multiply-adds for one sample; bytes "
+                          f"and medians for a batch", lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def plot(self, path: Path | None = None) -> Any:
+        """Draw multiply-adds, forward and backward time of each step as bars."""
+        figure, axes = grid(1, 2, (10, 0.3 * len(self.steps) + 1.5), sharey=True)
+        place = np.arange(len(self.steps))
+        work = [step.multiply_adds or 0 for step in self.steps]
+        drawn = axes[0, 0].barh(place, work, color="0.55")
+        axes[0, 0].bar_label(drawn, [count(step.multiply_adds) for step in self.steps], padding=3, fontsize=8)
+        axes[0, 0].set_xlabel("multiply-adds for one sample")
+        axes[0, 0].xaxis.set_major_formatter("{x:,.0f}")
+        axes[0, 0].set_yticks(place, [step.name for step in self.steps], fontsize=8)
+        axes[0, 0].invert_yaxis()
+        forward = np.array([step.forward_ms for step in self.steps])
+        axes[0, 1].barh(place, forward, color="0.8", edgecolor="black", linewidth=0.6, label="forward")
+        last = axes[0, 1].barh(place, [step.backward_ms for step in self.steps], left=forward, color="0.35",
+                               edgecolor="black", linewidth=0.6, label="backward")
+        axes[0, 1].bar_label(last, [f"{100 * self.share(step):.1f} %" for step in self.steps], padding=3, fontsize=8)
+        axes[0, 1].set_xlabel(f"milliseconds for a batch of {self.batch_size} (median)")
+        axes[0, 1].legend(fontsize=8)
+        for ax in axes[0]:
+            ax.margins(x=0.2)
+            ax.locator_params(axis="x", nbins=5)
+            ax.tick_params(axis="x", labelsize=8)
+        return finish(figure, path)
+
+
+def profile(model: Any, batch_size: int = 200, repeats: int = 7) -> Profile:
+    """Return what each step of a model costs, and measure its forward and backward.
+
+    Every step is run and timed by itself, as `fit` runs it where nothing is fused: with dropout on, and without the
+    gradient of the model's input, which nobody asks for. `fit` is faster than the sum where the kernel set does
+    several steps in one go. The samples are random numbers; weights, ``grads`` and random generators stay as they were.
+
+    Rules tell the multiply-adds and how far a layer sees: `multiply_adds`, `im2col_size` and `reach`, to which those
+    of a reader's layer are added with ``.register``.
+
+    Parameters
+    ----------
+    model : a `Sequential` that is built.
+    batch_size : samples to a batch.
+    repeats : how many batches are timed, after one that is not; the median counts.
+
+    Raises
+    ------
+    ValueError : for a model that is not built yet, or fewer than 1 sample or repeat.
+
+    >>> from tinynet import Sequential
+    >>> from tinynet.layers import Conv2D, MaxPool2D
+    >>> model = Sequential([Conv2D(30, 5, input_shape=(1, 28, 28)), MaxPool2D(), Conv2D(15, 3)])
+    >>> [(step.multiply_adds, step.field, step.jump) for step in profile(model, batch_size=1, repeats=1).steps]
+    [(432000, '5', '1'), (0, '6', '2'), (405000, '10', '2')]
+    """
+    if model.output_shape is None:
+        raise ValueError(f"profile: expected a model whose input shape is known. Received: {model}, not built yet.")
+    if batch_size < 1 or repeats < 1:
+        raise ValueError(f"profile: expected batch_size and repeats from 1. Received: {batch_size} and {repeats}.")
+    x = np.random.default_rng(0).normal(size=(batch_size, *model.input_shape)).astype(model.dtype)
+    with untouched(model):
+        shapes, itemsizes, times = zip(*(run(model.steps(), x) for _ in range(repeats + 1)), strict=True)
+    forward, backward = 1000 * np.median(times[1:], axis=0)
+    steps, owners = [], set()
+    for k, (step, seen) in enumerate(zip(model.steps(), receptive_fields(model.steps(), shapes[0][:-1]), strict=True)):
+        given, made = shapes[0][k:k + 2]
+        rows, columns = (field and field[1:] for field in seen) if seen else (None, None)
+        fields = (rows, columns) if seen else None
+        numbers = 0 if id(step.layer) in owners else step.layer.count_params()
+        owners.add(id(step.layer))
+        steps.append(StepProfile(
+            step.name, made, numbers, multiply_adds(step.layer, given, made), fields,
+            batch_size * prod(made) * itemsizes[0][k], batch_size * im2col_size(step.layer, given, made) *
+            model.dtype.itemsize, float(forward[k]), float(backward[k])))
+    return Profile(model.name or "sequential", batch_size, steps)
+
+
+def run(steps: list[Any], x: np.ndarray) -> tuple[list[Shape], list[int], tuple[list[float], list[float]]]:
+    """Run steps forward and backward; return the samples' shapes between them, their item sizes, and the seconds."""
+    shapes, sizes, backwards, forward = [x.shape[1:]], [], [], []
+    for step in steps:
+        start = perf_counter()
+        x, backward = step.run(x, True)
+        forward.append(perf_counter() - start)
+        shapes.append(x.shape[1:])
+        sizes.append(x.itemsize)
+        backwards.append(backward)
+    first = next((k for k, step in enumerate(steps) if step.layer.params), len(steps))
+    dy, seconds = np.random.default_rng(1).normal(size=x.shape).astype(x.dtype), [0.0] * len(steps)
+    for k in range(len(steps) - 1, first - 1, -1):
+        back = without_dx(backwards[k]) if k == first else backwards[k]
+        start = perf_counter()
+        dy = back(dy)
+        seconds[k] = perf_counter() - start
+    return shapes, sizes, (forward, seconds)
+
+
+def pair(fields: tuple[Axis, Axis] | None, part: int) -> str:
+    """Write the sizes (part 0) or jumps (1) along rows and columns, once if they are the same."""
+    if fields is None:
+        return "?"
+    words = ["all" if axis is None else str(axis[part]) for axis in fields]
+    return words[0] if words[0] == words[1] else "x".join(words)
+
+
+def count(number: int | None) -> str:
+    """Write a whole number, or ``?``."""
+    return "?" if number is None else f"{number:,}"

@@ -1,0 +1,1 @@
+"""What a model gets wrong, and how sure it is of it."""

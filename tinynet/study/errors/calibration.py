@@ -1,0 +1,123 @@
+"""Whether a model is right as often as it says: confidence against accuracy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet.study.drawing import Path, finish, grid
+from tinynet.study.errors.answers import answers, probabilities
+from tinynet.training.data import whole
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Samples sorted into bins by their confidence, the largest probability; ``print`` shows a table, `plot` draws it.
+
+    Attributes
+    ----------
+    edges : (B + 1,) of the bins, from 0 to 1; a bin has its upper edge, and not its lower.
+    counts : (B,) samples in each bin.
+    confidence, accuracy : (B,) means over each bin's samples; NaN where there are none.
+    """
+
+    edges: np.ndarray
+    counts: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+    @property
+    def expected_error(self) -> float:
+        """The expected calibration error (ECE): ``sum_b counts_b / N |accuracy_b - confidence_b|``."""
+        return float(np.nansum(self.counts * np.abs(self.accuracy - self.confidence)) / self.counts.sum())
+
+    @property
+    def overall(self) -> tuple[float, float]:
+        """Mean confidence and accuracy over all samples."""
+        confidence, accuracy = (np.nansum(self.counts * means) / self.counts.sum()
+                                for means in (self.confidence, self.accuracy))
+        return float(confidence), float(accuracy)
+
+    def __str__(self) -> str:
+        lines = [f"{'confidence':<14}{'samples':>9}{'mean conf':>11}{'accuracy':>10}{'gap':>9}"]
+        for low, high, count, confidence, accuracy in zip(self.edges, self.edges[1:], self.counts, self.confidence,
+                                                          self.accuracy, strict=False):
+            row = f"{low:.3f} - {high:.3f} {count:>9,}"
+            lines.append(row + (f"{confidence:>11.4f}{accuracy:>10.4f}{accuracy - confidence:>+9.4f}" if count else ""))
+        confidence, accuracy = self.overall
+        lines.append(f"{'all':<14}{self.counts.sum():>9,}{confidence:>11.4f}{accuracy:>10.4f}"
+                     f"{accuracy - confidence:>+9.4f}")
+        return "\n".join([*lines, f"expected calibration error: {self.expected_error:.4f}"])
+
+    def plot(self, path: Path | None = None) -> Any:
+        """Draw the reliability diagram, and below it how many samples each bin has.
+
+        A bin of few samples says little: those of fewer than 10 are drawn pale.
+        """
+        figure, axes = grid(2, 1, (6, 6), height_ratios=[3, 1.2], sharex=True)
+        upper, lower = axes[:, 0]
+        full = self.counts > 0
+        middle, width = ((self.edges[:-1] + self.edges[1:]) / 2)[full], np.diff(self.edges)[full]
+        confidence, accuracy, counts = self.confidence[full], self.accuracy[full], self.counts[full]
+        upper.plot([0, 1], [0, 1], color="black", linewidth=1, linestyle="--", label="as right as it says")
+        bars = upper.bar(middle, accuracy, width, color="0.75", edgecolor="black", linewidth=0.8, label="accuracy")
+        gap = upper.bar(middle, confidence - accuracy, width, bottom=accuracy, color="none", edgecolor="#B33C00",
+                        hatch="////", linewidth=0.8, label="gap to the mean confidence")
+        upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
+        upper.legend(fontsize=8, loc="upper left")
+        for k in np.flatnonzero(counts < 10):
+            bars[k].set_alpha(0.3)
+            gap[k].set_alpha(0.3)
+        low, high = self.overall
+        upper.set_title(f"expected calibration error {self.expected_error:.4f}\n"
+                        f"mean confidence {low:.4f}, accuracy {high:.4f}", fontsize=10)
+        drawn = lower.bar(middle, counts, width, color="0.75", edgecolor="black", linewidth=0.8)
+        lower.bar_label(drawn, [f"{count:,}" for count in counts], fontsize=7, padding=2)
+        lower.set_yscale("log")
+        lower.set_ylim(0.5, 10 * counts.max())
+        lower.set(xlabel="confidence: the largest probability", ylabel="samples\n(logarithmic)")
+        return finish(figure, path)
+
+
+def calibration(model: Any, x: Any, y: Any, bins: int = 15) -> Calibration:
+    """Compare how sure a model is with how often it is right.
+
+    Of the samples with a confidence around 0.8, four in five should be right. The expected calibration error is the
+    mean gap between the two, each bin counting by its samples. It depends on the bins: compare models by the same.
+    Source: Guo, Pleiss, Sun and Weinberger 2017, "On calibration of modern neural networks", equations 2, 3 and 5.
+
+    Parameters
+    ----------
+    model : ends in a softmax, or in the logits that its loss is told of with ``from_logits=True``.
+    x : samples (N, ...).
+    y : their classes, as labels or one-hot.
+    bins : number of bins, all of one width; the paper has 15.
+
+    Raises
+    ------
+    ValueError : for other outputs than classes' probabilities or logits, wrong labels, or bins that are no whole number
+        from 1.
+
+    >>> from tinynet import Sequential
+    >>> from tinynet.layers import Softmax
+    >>> logits = np.log([[0.9, 0.1], [0.9, 0.1], [0.3, 0.7]])
+    >>> print(calibration(Sequential([Softmax(input_shape=(2,))]), logits, [0, 1, 1], bins=4))
+    confidence      samples  mean conf  accuracy      gap
+    0.000 - 0.250         0
+    0.250 - 0.500         0
+    0.500 - 0.750         1     0.7000    1.0000  +0.3000
+    0.750 - 1.000         2     0.9000    0.5000  -0.4000
+    all                   3     0.8333    0.6667  -0.1667
+    expected calibration error: 0.3667
+    """
+    bins = whole(bins, "bins")
+    found = answers(model, x, y)
+    confidence = probabilities(model, found.outputs).max(axis=1).astype(np.float64)
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, bins - 1)      # sums of softmax may be 1 + 1e-7
+    counts = np.bincount(place, minlength=bins)
+    means = [np.divide(np.bincount(place, of, bins), counts, out=np.full(bins, np.nan), where=counts > 0)
+             for of in (confidence, (found.predicted == found.true).astype(float))]
+    return Calibration(edges, counts, *means)

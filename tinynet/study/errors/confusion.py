@@ -1,0 +1,134 @@
+"""The confusion matrix: which classes a model takes for which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet.study.drawing import Path, canvas, finish, scale_of
+from tinynet.study.errors.answers import answers
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often each class was taken for each; ``print`` shows a table, `plot` draws it.
+
+    Attributes
+    ----------
+    matrix : (K, K) counts of samples; the row is the true class, the column the predicted one.
+    """
+
+    matrix: np.ndarray
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return int(self.matrix.sum())
+
+    @property
+    def errors(self) -> int:
+        """Number of samples off the diagonal."""
+        return self.samples - int(np.trace(self.matrix))
+
+    @property
+    def error_rate(self) -> float:
+        """Share of the samples that are off the diagonal: 1 - accuracy."""
+        return self.errors / self.samples
+
+    @property
+    def recall(self) -> np.ndarray:
+        """(K,) share of each true class that was found; NaN for a class without samples."""
+        return share(self.matrix, self.matrix.sum(axis=1))
+
+    @property
+    def precision(self) -> np.ndarray:
+        """(K,) share of each predicted class that was right; NaN for a class that was never predicted."""
+        return share(self.matrix, self.matrix.sum(axis=0))
+
+    def most_confused(self, k: int = 5) -> list[tuple[int, int, int]]:
+        """Return up to k pairs (true, predicted, count), the most frequent mistakes first."""
+        wrong = self.matrix - np.diag(np.diag(self.matrix))
+        order = np.argsort(-wrong, axis=None, kind="stable")[:min(k, np.count_nonzero(wrong))]
+        return [(int(i), int(j), int(wrong[i, j])) for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True)]
+
+    def __str__(self) -> str:
+        K = len(self.matrix)
+        width = max(7, len(f"{self.matrix.max():,}") + 2)
+        lines = [f"{self.errors:,} errors in {self.samples:,} samples ({self.error_rate:.2%})",
+                 f"{'true':<11}" + "".join(f"{j:>{width}}" for j in range(K)) + f"{'recall %':>10}"]
+        lines += [f"{i:<11}" + "".join(f"{count:>{width},}" for count in row) + f"{percent(recall):>10}"
+                  for i, (row, recall) in enumerate(zip(self.matrix, self.recall, strict=True))]
+        lines.append("precision %" + "".join(f"{percent(value):>{width}}" for value in self.precision))
+        return "\n".join(lines)
+
+    def plot(self, ax: Any = None, path: Path | None = None) -> Any:
+        """Draw the counts; the colours are the mistakes' alone, since beside the diagonal none could be seen.
+
+        Recall stands at the right of each row, precision above each column. Counts of 0 are left blank, and more
+        than 20 classes have no counts.
+        """
+        K = len(self.matrix)
+        figure, ax = canvas(ax, (0.5 * min(K, 20) + 3, 0.45 * min(K, 20) + 2))
+        wrong = np.ma.masked_array(self.matrix, np.eye(K, dtype=bool))
+        limit = scale_of(wrong.compressed()) or 1.0
+        ax.set_facecolor("0.85")                                                # the diagonal has no colour
+        drawn = ax.imshow(wrong, cmap="Oranges", vmin=0, vmax=limit)
+        if K <= 20:
+            for (i, j), count in np.ndenumerate(self.matrix):
+                if count:
+                    ax.text(j, i, f"{count:,}", ha="center", va="center", fontsize=8,
+                            color="white" if i != j and count > 0.7 * limit else "black")
+            ax.set_xticks(np.arange(K))
+            ax.set_yticks(np.arange(K))
+            for side, values, label in (("top", self.precision, "precision, %"), ("right", self.recall, "recall, %")):
+                other = ax.secondary_xaxis(side) if side == "top" else ax.secondary_yaxis(side)
+                words = [percent(value) for value in values]
+                (other.set_xticks if side == "top" else other.set_yticks)(np.arange(K), words, fontsize=7)
+                (other.set_xlabel if side == "top" else other.set_ylabel)(label, fontsize=8)
+        ax.set(xlabel="predicted class", ylabel="true class")
+        ax.set_title(f"{self.errors:,} errors in {self.samples:,} samples ({self.error_rate:.2%})", fontsize=10)
+        bar = figure.colorbar(drawn, ax=ax, shrink=0.8, label="mistakes (samples)")
+        bar.ax.yaxis.get_major_locator().set_params(integer=True)
+        return finish(figure, path)
+
+
+def confusion(model: Any, x: Any, y: Any) -> Confusion:
+    """Count how often each true class was predicted as each; dropout is off.
+
+    Parameters
+    ----------
+    model : its outputs are (N, K); the largest is the predicted class.
+    x : samples (N, ...).
+    y : their classes, as labels or one-hot.
+
+    Raises
+    ------
+    ValueError : for outputs other than (N, classes), or labels that are none of the classes.
+
+    >>> from tinynet import Sequential
+    >>> from tinynet.layers import Softmax
+    >>> found = confusion(Sequential([Softmax(input_shape=(2,))]), [[5, 0], [4, 0], [0, 3], [2, 0]], [0, 0, 1, 1])
+    >>> print(found)
+    1 errors in 4 samples (25.00%)
+    true             0      1  recall %
+    0                2      0     100.0
+    1                1      1      50.0
+    precision %   66.7  100.0
+    >>> found.most_confused()
+    [(1, 0, 1)]
+    """
+    found = answers(model, x, y)
+    K = found.outputs.shape[1]
+    return Confusion(np.bincount(found.true * K + found.predicted, minlength=K * K).reshape(K, K))
+
+
+def share(matrix: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """Divide the diagonal by the totals; NaN where they are 0."""
+    return np.divide(np.diag(matrix), totals, out=np.full(len(matrix), np.nan), where=totals > 0)
+
+
+def percent(value: float) -> str:
+    """Write a share in percent, or a dash where there is none."""
+    return "-" if np.isnan(value) else f"{100 * value:.1f}"

@@ -1,0 +1,1 @@
+"""What the layers of a model have learned to respond to."""

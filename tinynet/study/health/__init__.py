@@ -1,0 +1,1 @@
+"""How a training fares: gradients, dead units, updates, curves."""

@@ -1,0 +1,160 @@
+"""HealthRecorder: the health of a model through its training, on the same samples each time."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from tinynet.callbacks import Callback
+from tinynet.study.drawing import Path, finish, grid
+from tinynet.study.health.health import Health, ParameterHealth, StepHealth, health
+from tinynet.study.health.health_figure import headline
+from tinynet.study.health.histogram import Histogram
+from tinynet.training.data import whole
+
+GUIDE = 1e-3                                        # about what an update should change of a weight, of its length
+DECADES = 1e3                                       # a logarithmic axis spans at least: what is level is to look so
+
+
+class HealthRecorder(Callback):
+    """Take `health` on samples of one's own before the first update, and then as training goes.
+
+    It changes nothing in the training. An exact resume keeps what was recorded.
+
+    Parameters
+    ----------
+    x, y : samples and targets to take it on, the same each time; some hundreds.
+    every : ``"epoch"``, or a number of updates.
+
+    Attributes
+    ----------
+    updates : how many updates had been made at each record.
+    records : the `Health` at each.
+
+    >>> from tinynet import Sequential
+    >>> from tinynet.layers import Dense
+    >>> model = Sequential([Dense(2, "relu", input_dim=3), Dense(1)], seed=0)
+    >>> model.compile(optimizer="sgd", loss="mse")
+    >>> x, y = np.random.default_rng(0).normal(size=(40, 3)), np.ones((40, 1))
+    >>> recorder = HealthRecorder(x, y, every=2)
+    >>> history = model.fit(x, y, batch_size=10, epochs=2, verbose=0, callbacks=[recorder])
+    >>> recorder.updates
+    [0, 2, 4, 6, 8]
+    """
+
+    def __init__(self, x: Any, y: Any, every: str | int = "epoch"):
+        super().__init__()
+        self.x, self.y = x, y
+        self.every = every if every == "epoch" else whole(every, "every: 'epoch', or a number of updates")
+        self.updates: list[int] = []
+        self.records: list[Health] = []
+
+    def on_train_begin(self, logs=None):
+        """Forget what earlier calls of `fit` left, and take the first record."""
+        self.updates, self.records = [], []
+        self.record()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Take a record, if it is time."""
+        if self.every != "epoch" and self.model.optimizer.iterations % self.every == 0:
+            self.record()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Take a record, if it is time."""
+        if self.every == "epoch":
+            self.record()
+
+    def record(self) -> None:
+        """Take a record now."""
+        self.updates.append(self.model.optimizer.iterations)
+        self.records.append(health(self.model, self.x, self.y))
+
+    def get_state(self):
+        """Return the records as plain dicts."""
+        return {"updates": list(self.updates), "records": [asdict(record) for record in self.records]}
+
+    def set_state(self, state):
+        """Take the records back."""
+        self.updates = list(state["updates"])
+        self.records = [rebuilt(record) for record in state["records"]]
+
+    def plot(self, path: Path | None = None) -> Any:
+        """Draw over the updates: gradients by layer, dead units, and the size of the updates.
+
+        Top: the length of d loss / d output of each layer with parameters, the first dark, the last light. Lines
+        that spread downwards are a gradient that vanishes on its way back; a cross at the bottom is a gradient of 0.
+        Middle: the share of dead units. Bottom: |update| / |weight| of parameters of two axes or more.
+        """
+        if not self.records:
+            raise ValueError("HealthRecorder.plot: expected at least one record. Received: none; train with it first.")
+        first = self.records[0]
+        gradients = {s.name: [record.steps[k].gradient_norm for record in self.records]
+                     for k, s in enumerate(first.steps) if s.weighted}
+        dead = {s.name: [record.steps[k].dead for record in self.records]
+                for k, s in enumerate(first.steps) if s.dead is not None}
+        ratios = {p.name: [record.parameters[k].update_ratio for record in self.records]
+                  for k, p in enumerate(first.parameters) if len(p.shape) > 1 and p.update_ratio is not None}
+        figure, axes = grid(3, 1, (8, 9), sharex=True)
+        upper, middle, lower = axes[:, 0]
+        logarithmic(upper, self.updates, gradients)
+        upper.set_ylabel("|d loss / d output|")
+        lines(middle, self.updates, dead)
+        middle.set_ylabel("share of dead units")
+        middle.set_ylim(-0.03, 1.03)
+        lower.axhline(GUIDE, color="black", linestyle="--", linewidth=1, label="guide: 1/1000")
+        logarithmic(lower, self.updates, ratios, GUIDE)
+        lower.set_ylabel("|update| / |weight|")
+        lower.set_xlabel("updates made")
+        for ax in axes[:, 0]:
+            ax.grid(color="0.9")
+            if ax.get_legend_handles_labels()[1]:
+                ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+            else:
+                ax.text(0.5, 0.5, "no such layers", transform=ax.transAxes, ha="center", va="center")
+        figure.suptitle(f"the last record: {headline(self.records[-1])}", fontsize=9)
+        return finish(figure, path)
+
+
+def lines(ax: Any, updates: list[int], curves: dict[str, Any]) -> None:
+    """Draw curves by name, from dark to light, each with a marker of its own."""
+    from matplotlib import colormaps
+
+    shades = colormaps["viridis"](np.linspace(0, 0.9, max(2, len(curves))))
+    for (name, values), shade, marker in zip(curves.items(), shades, "osD^v<>pPX*h" * len(curves), strict=False):
+        ax.plot(updates, values, marker=marker, markersize=4, markevery=max(1, len(updates) // 12), linewidth=1.2,
+                color=shade, label=name)
+
+
+def logarithmic(ax: Any, updates: list[int], curves: dict[str, Any], *also: float) -> None:
+    """Draw curves on a logarithmic axis, which is to show the numbers `also` too.
+
+    Zeros, which have no place on it, are crosses at its lower end.
+    """
+    values = np.array(list(curves.values()), float).reshape(len(curves), len(updates))
+    positive = np.isfinite(values) & (values > 0)
+    lines(ax, updates, dict(zip(curves, np.where(positive, values, np.nan), strict=True)))
+    shown = np.append(values[positive], also if also or positive.any() else GUIDE)
+    low, high = shown.min(), shown.max()
+    margin = max(2, np.sqrt(DECADES / (high / low)))
+    ax.set_ylim(low / margin, high * margin)
+    ax.set_yscale("log")
+    zero = values == 0
+    if zero.any():
+        names = [name for name, row in zip(curves, zero, strict=True) if row.any()]
+        moments = np.array(updates)[zero.any(axis=0)]
+        ax.plot(moments, np.full(len(moments), 0.02), "x", color="black", transform=ax.get_xaxis_transform(),
+                clip_on=False, label="exactly 0:\n" + "\n".join(names))
+
+
+def rebuilt(record: dict[str, Any]) -> Health:
+    """Make a `Health` of what ``asdict`` made of it, lists for tuples."""
+    def arguments(part: dict[str, Any]) -> dict[str, Any]:
+        made = dict(part)
+        for key in ("activation", "gradient"):
+            if made.get(key) is not None:
+                made[key] = Histogram(*made[key])
+        return made
+    return Health(record["samples"], [StepHealth(**arguments(step)) for step in record["steps"]],
+                  [ParameterHealth(**{**arguments(p), "shape": tuple(p["shape"])}) for p in record["parameters"]])

@@ -1,0 +1,1 @@
+"""The contract of a layer, and the rules it is made of."""

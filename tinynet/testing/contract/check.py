@@ -1,0 +1,238 @@
+"""The contract of a layer: every rule that the engine relies on, tried on yours.
+
+>>> for name, rule in RULES.items():
+...     print(f"{name:23} {rule.__doc__}")
+runs                    Build, forward and backward work, and hand out arrays; else no other rule is tried.
+output_shape            Build returns the shape of what forward hands out, without the batch axis.
+gradient_keys           After backward, `grads` has the keys of `params`.
+gradient_shapes         The input gradient has the shape of x, and every gradient the shape of its parameter.
+float32_parameters      Parameters come out of build as float32 arrays.
+dtype_kept              Where x, dy and params are float32, so are y, dx and grads; the same with float64.
+float32_agrees          In inference float32 gives the numbers that float64 gives, to its precision.
+inputs_not_written      Forward and backward leave x, dy and the parameters as they are.
+outputs_not_overwritten What forward and backward hand out, grads included, later runs leave as it is.
+no_aliasing             Outputs are no views of parameters, and gradients are views of nothing.
+memory_layout           Strided, Fortran-ordered or read-only x and dy give what plain ones give.
+batch_independence      In inference y and dx of a sample do not depend on its batch, nor on its place in it.
+batch_of_one            A single sample gives what each of two equal samples gives.
+batch_of_none           An empty batch gives empty outputs, and parameter gradients of zero.
+gradient_sums           In inference the parameter gradients of a batch are the sum of its parts' own.
+gradients               The gradients are the slopes of forward, as `check_gradients` measures them.
+backward_linear         Backward is linear in dy, however large dy is.
+backward_repeatable     Backward can run again, and returns the same dx for the same dy.
+backward_overwrites     Backward replaces what `grads` held; it does not add to it.
+live_forwards           Two forwards can be alive at once: neither disturbs the backward of the other.
+training_declared       Training differs from inference only where ``differs_in_training = True`` says so.
+inference_repeatable    In inference the same x gives the same y, to the bit.
+random_from_build       All randomness is from build's generator; NumPy's global state is left alone.
+threads                 In inference several threads can use the layer at once.
+kernel_sets_agree       Every kernel set gives the same numbers: naive, im2col, fast.
+config_round_trip       ``from_config(get_config())``, by way of JSON, is the same layer but for its weights.
+save_load               A model with the layer comes back from its file as it was.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from textwrap import indent
+from typing import Any
+from unittest import SkipTest
+
+import numpy as np
+
+from tinynet.layers.base import Layer, Shape, as_shape
+from tinynet.registry import pick
+from tinynet.testing.contract.rules import RULES
+from tinynet.testing.contract.specimen import Broken, NotApplicable, Specimen, describe
+
+Outcome = Broken | NotApplicable | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One broken rule: its name, and what was seen."""
+
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}\n{indent(self.message, '    ')}"
+
+
+@dataclass
+class ContractReport:
+    """What `check_layer` found.
+
+    Attributes
+    ----------
+    layer : what the layer calls itself.
+    input_shapes : the shapes of samples it was tried on.
+    kept : names of the rules that hold.
+    failures : the broken rules, and the rules that hold though they were expected to fail.
+    tolerated : the broken rules that were expected to fail.
+    not_tried : names of the rules that could not be tried, each with the reason.
+    """
+
+    layer: str
+    input_shapes: list[Shape]
+    kept: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    tolerated: list[Failure] = field(default_factory=list)
+    not_tried: dict[str, str] = field(default_factory=dict)
+
+    def enter(self, rule: str, outcomes: list[Outcome], expected: str | None) -> None:
+        """Enter what trying a rule on each of the input shapes gave; `expected` says why it should fail."""
+        on_shapes = [f"on samples {shape}: " if len(outcomes) > 1 else "" for shape in self.input_shapes]
+        seen = [f"{on_shape}{outcome}" for on_shape, outcome in zip(on_shapes, outcomes, strict=True)
+                if isinstance(outcome, Broken)]
+        idle = [outcome for outcome in outcomes if isinstance(outcome, NotApplicable)]
+        if seen:
+            (self.failures if expected is None else self.tolerated).append(Failure(rule, "\n".join(seen)))
+        elif idle:
+            self.not_tried[rule] = str(idle[0])
+        elif expected is not None:
+            self.failures.append(Failure(rule, f"it holds, though it was expected to fail: {expected}"))
+        else:
+            self.kept.append(rule)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed."""
+        return not self.failures
+
+    def __str__(self) -> str:
+        verdict = f"breaks {len(self.failures)}" if self.failures else "keeps all"
+        tried = len(self.kept) + len(self.failures) + len(self.tolerated)
+        shapes = ", ".join(map(str, self.input_shapes))
+        lines = [f"{self.layer}, on samples {shapes}: {verdict} of the {tried} rules tried."]
+        lines += [str(failure) for failure in self.failures]
+        lines += [f"{failure.rule} (tolerated)" for failure in self.tolerated]
+        for reason, rules in groupby(self.not_tried, self.not_tried.get):
+            names = list(rules)
+            lines.append(f"{names[0] if len(names) == 1 else f'{len(names)} rules'} (not tried: {reason})")
+        return "\n".join([lines[0], *(indent(line, "  ") for line in lines[1:])])
+
+
+class ContractViolation(AssertionError):  # noqa: N818  (reads in a traceback as what happened)
+    """A layer breaks rules of the contract; ``.report`` says which."""
+
+    def __init__(self, report: ContractReport):
+        super().__init__(str(report))
+        self.report = report
+
+
+def check_layer(make_layer: Callable[[], Layer] | Layer, input_shapes: Any = None, *,
+                expected_failures: Mapping[str, str] | None = None, rules: Iterable[str] | None = None,
+                make_x: Callable[[Shape, np.random.Generator], np.ndarray] | None = None,
+                raises: bool = True) -> ContractReport:
+    """Check that a layer keeps every rule in `RULES`, its gradients included.
+
+    Parameters
+    ----------
+    make_layer : a class, or a function without arguments, that returns a fresh layer; or an unbuilt layer.
+    input_shapes : the shape of one sample, or a list of shapes, without the batch axis; None takes the
+        layer's own. Small ones are quick; ones that do not fit evenly find more, such as (2, 7, 5).
+    expected_failures : ``{rule: reason}`` for rules that the layer is known to break. A rule that is expected
+        to fail and holds is a failure, so that the list stays true.
+    rules : names of the rules to try; None tries all.
+    make_x : ``make_x(shape, rng)`` returns a batch of that shape, for a layer that cannot take just any
+        numbers (a logarithm, say); None draws from N(0, 1).
+    raises : False returns the report of a layer that breaks rules.
+
+    Raises
+    ------
+    ContractViolation : an AssertionError that lists every broken rule with what was seen; it carries the
+        ``.report``.
+    ValueError : for a rule that does not exist.
+
+    Examples
+    --------
+    >>> from tinynet.layers import Layer
+    >>> class Center(Layer):
+    ...     def forward(self, x, training=False):
+    ...         x -= x.mean(axis=-1, keepdims=True)
+    ...         return x, lambda dy: dy - dy.mean(axis=-1, keepdims=True)
+    >>> report = check_layer(Center, (3,), raises=False)
+    >>> print(report)  # doctest: +ELLIPSIS
+    Center, on samples (3,): breaks 2 of the 26 rules tried.
+      inputs_not_written
+          forward wrote to x: -0.153629 at [0, 0], expected 0.345584
+      memory_layout
+          with float64 x and dy read-only: raised ValueError: output array is read-only (<doctest...>:3, in forward)
+      gradients (not tried: no slope can be measured, as forward writes to it)
+    >>> report.passed, [failure.rule for failure in report.failures]
+    (False, ['inputs_not_written', 'memory_layout'])
+    """
+    make = partial(copy.deepcopy, make_layer) if isinstance(make_layer, Layer) else make_layer
+    names, expected = known(RULES if rules is None else rules), dict(expected_failures or {})
+    known(expected)
+    specimens = [Specimen(make, shape, make_x) for shape in all_shapes(input_shapes, make)]
+    report = ContractReport(specimens[0].name, [specimen.input_shape for specimen in specimens])
+    found = [try_rules(names, specimen) for specimen in specimens]
+    for name in names:
+        report.enter(name, [outcomes[name] for outcomes in found], expected.get(name))
+    if raises and not report.passed:
+        raise ContractViolation(report)
+    return report
+
+
+def layer_checks(make_layer: Callable[[], Layer] | Layer, input_shapes: Any = None,
+                 **options: Any) -> dict[str, Callable[[], None]]:
+    """Return every rule as a test of its own: ``{name: function}``; the options are those of `check_layer`.
+
+    For pytest, so that each rule is a line of its output::
+
+        checks = layer_checks(Scale, (2, 7, 5), expected_failures={"threads": "keeps a buffer"})
+
+        @pytest.mark.parametrize("check", checks.values(), ids=checks)
+        def test_scale(check):
+            check()
+
+    A function raises `ContractViolation` where its rule is broken, and `unittest.SkipTest`, which pytest
+    counts as skipped, where its rule cannot be tried.
+    """
+    known(options.get("expected_failures") or ())
+
+    def check(name: str) -> None:
+        report = check_layer(make_layer, input_shapes, **options, rules=[name])
+        if name in report.not_tried:
+            raise SkipTest(report.not_tried[name])
+    return {name: partial(check, name) for name in RULES}
+
+
+def try_rules(names: Iterable[str], specimen: Specimen) -> dict[str, Outcome]:
+    """Try the named rules on a specimen, or only whether it runs if it does not."""
+    stuck = try_rule("runs", specimen)
+    return {name: stuck if name == "runs" else NotApplicable("the layer does not run") if stuck else
+            try_rule(name, specimen) for name in names}
+
+
+def try_rule(name: str, specimen: Specimen) -> Outcome:
+    """Try one rule; return what it said, None if it holds. A layer that raises breaks the rule."""
+    try:
+        RULES[name](specimen)
+    except (Broken, NotApplicable) as said:
+        return said
+    except Exception as error:
+        return Broken(describe(error))
+    return None
+
+
+def known(names: Iterable[str]) -> list[str]:
+    """Return names of rules as a list, or raise a ValueError for one that is none."""
+    return [name for name in names if pick("rule", name, RULES)]
+
+
+def all_shapes(input_shapes: Any, make_layer: Callable[[], Layer]) -> list[Shape]:
+    """Return one shape or several as a list; the layer's own for None."""
+    if input_shapes is None:
+        input_shapes = make_layer().input_shape
+        if input_shapes is None:
+            raise ValueError("check_layer: expected input_shapes, as the layer has none of its own.")
+    several = isinstance(input_shapes, Iterable) and any(isinstance(each, Iterable) for each in input_shapes)
+    shapes = input_shapes if several else [input_shapes]
+    return [as_shape(shape, "check_layer", "input_shapes") for shape in shapes]

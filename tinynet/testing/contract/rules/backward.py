@@ -1,0 +1,59 @@
+"""Rules about the function that forward hands out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynet.testing.contract.specimen import NotApplicable, Specimen, expect, expect_equal, expect_same, finish, run
+from tinynet.testing.gradcheck.gradients import check_gradients
+
+# Likely causes in the report of `check_gradients` that are no wrong slopes, and break a rule of their own here.
+NAMED_BY_OTHER_RULES = {"writes to its input", "accumulates", "stale", "not repeatable", "missing", "unknown"}
+
+
+def gradients(s: Specimen) -> None:
+    """The gradients are the slopes of forward, as `check_gradients` measures them."""
+    report = check_gradients(s.fresh(), s.x(3), raises=False)
+    expect(all(failure.cause in NAMED_BY_OTHER_RULES for failure in report.failures), str(report))
+    if report.failures and not any(tensor.measurements for tensor in report.tensors):
+        raise NotApplicable(f"no slope can be measured, as {report.failures[0].message}".rstrip("."))
+
+
+def backward_linear(s: Specimen) -> None:
+    """Backward is linear in dy, however large dy is."""
+    for training in s.modes:
+        y = s.run(training=training).y
+        dys = s.dy(y), s.dy(y, seed=3), 1000 * s.dy(y) - s.dy(y, seed=3)
+        first, second, both = (s.run(dy=dy, training=training).named() for dy in dys)
+        for name in [name for name in both if name != "y"]:
+            expect_equal(both[name], 1000 * first[name] - second[name],
+                         f"{name}(1000 dy1 - dy2) is not 1000 {name}(dy1) - {name}(dy2)", tolerance=1e-9)
+
+
+def backward_repeatable(s: Specimen) -> None:
+    """Backward can run again, and returns the same dx for the same dy."""
+    for training in s.modes:
+        y, backward = s.fresh().forward(s.x(), training)
+        first = backward(s.dy(y)).copy()
+        backward(s.dy(y, seed=3))
+        expect_equal(backward(s.dy(y)), first, "dx is not the same when backward runs again", tolerance=1e-9)
+
+
+def backward_overwrites(s: Specimen) -> None:
+    """Backward replaces what `grads` held; it does not add to it."""
+    for training in s.modes:
+        layer = s.fresh()
+        for key, array in layer.params.items():
+            layer.grads[key] = np.full_like(array, 7)
+        again = run(layer, s.x(), s.dy, training)
+        expect_same(again, s.run(training=training), "when grads held sevens before")
+
+
+def live_forwards(s: Specimen) -> None:
+    """Two forwards can be alive at once: neither disturbs the backward of the other."""
+    for training in s.modes:
+        layer = s.fresh()
+        y, backward = layer.forward(s.x(), training)
+        layer.forward(s.x(seed=3), training)
+        expect_same(finish(layer, y, backward, s.dy(y)), s.run(training=training),
+                    "when another forward ran before its backward")

@@ -1,0 +1,44 @@
+"""Rules about the batch: its samples do not know of each other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynet.testing.contract.specimen import Run, Specimen, attempt, expect_equal, expect_same
+
+
+def batch_independence(s: Specimen) -> None:
+    """In inference y and dx of a sample do not depend on its batch, nor on its place in it."""
+    x, whole = s.x(), s.run()
+    dy = s.dy(whole.y)
+    order = np.arange(s.batch_size)
+    for what, some in {"reversed": order[::-1], "cut to two": order[:2], "without two": order[2:]}.items():
+        with attempt(f"in the batch {what}"):
+            expect_same(s.run(x[some], dy[some]), Run(whole.y[some], whole.dx[some], {}))
+
+
+def batch_of_one(s: Specimen) -> None:
+    """A single sample gives what each of two equal samples gives."""
+    with attempt("in a batch of one"):
+        one = s.run(s.x(1))
+        pair = s.run(np.repeat(s.x(1), 2, axis=0), lambda y: np.repeat(s.dy(y[:1]), 2, axis=0))
+        expect_same(one, Run(pair.y[:1], pair.dx[:1], {}))
+
+
+def batch_of_none(s: Specimen) -> None:
+    """An empty batch gives empty outputs, and parameter gradients of zero."""
+    for training in s.modes:
+        whole = s.run(training=training)
+        with attempt("in a batch of none"):
+            zeros = {key: np.zeros_like(grad) for key, grad in whole.grads.items()}
+            expect_same(s.run(s.x(0), training=training), Run(whole.y[:0], whole.dx[:0], zeros))
+
+
+def gradient_sums(s: Specimen) -> None:
+    """In inference the parameter gradients of a batch are the sum of its parts' own."""
+    x, whole = s.x(), s.run()
+    dy = s.dy(whole.y)
+    first, second = s.run(x[:2], dy[:2]).grads, s.run(x[2:], dy[2:]).grads
+    for key, grad in whole.grads.items():
+        expect_equal(grad, first[key] + second[key],
+                     f"grads[{key!r}] is not that of the first two samples plus that of the others", 1e-9)

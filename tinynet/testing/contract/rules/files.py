@@ -1,0 +1,58 @@
+"""Rules about what is written down and read again: configs and files."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import tinynet
+from tinynet.testing.contract.specimen import NotApplicable, Specimen, attempt, expect, expect_same, mode, reseed, run
+
+
+def config_round_trip(s: Specimen) -> None:
+    """``from_config(get_config())``, by way of JSON, is the same layer but for its weights."""
+    model = as_model(s)
+    config = json.loads(json.dumps(model.get_config()))
+    again = tinynet.Sequential.from_config(config, custom_layers=classes(model))
+    again.set_weights(model.get_weights())
+    expect_same_model(again, model, s)
+
+
+def save_load(s: Specimen) -> None:
+    """A model with the layer comes back from its file as it was."""
+    try:
+        config_round_trip(s)
+    except Exception:
+        raise NotApplicable("config_round_trip is broken, which a file needs too") from None
+    model = as_model(s)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        model.save(path)
+        expect_same_model(tinynet.load_model(path, custom_layers=classes(model)), model, s)
+
+
+def as_model(s: Specimen) -> tinynet.Sequential:
+    """Return a model of a fresh float32 copy of the layer alone."""
+    layer = s.fresh(np.float32)
+    layer.output_shape = s.run().y.shape[1:]
+    return tinynet.Sequential([layer], input_shape=s.input_shape)
+
+
+def classes(model: tinynet.Sequential) -> dict[str, type]:
+    """Return the classes of all layers in a model by name, as a reader would name their own."""
+    return {type(layer).__name__: type(layer) for layer in model.leaves()}
+
+
+def expect_same_model(got: tinynet.Sequential, wanted: tinynet.Sequential, s: Specimen) -> None:
+    """Say what differs between two models: their configs, or what they do."""
+    for before, after in zip(wanted.layers, got.layers, strict=True):
+        expect(after.get_config() == before.get_config(),
+               f"get_config() was {before.get_config()}, and after the round trip is {after.get_config()}")
+    for training in s.modes:
+        with attempt(f"{mode(training)}, after the round trip"):
+            once, again = (run(reseed(model), s.x(dtype=np.float32), s.dy, training)
+                           for model in (wanted, got))
+            expect_same(again, once)

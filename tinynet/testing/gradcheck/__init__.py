@@ -1,0 +1,1 @@
+"""Gradient checking: analytic gradients against measured slopes."""

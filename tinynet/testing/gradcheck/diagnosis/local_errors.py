@@ -1,0 +1,144 @@
+"""Causes told by where a gradient is wrong: at kinks, borders, in some channels, for all samples but the last."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
+from tinynet.testing.gradcheck.diagnosis.uniform_errors import axes_text, some_axes
+
+
+def kink(e: Evidence) -> str | None:
+    """Right wherever there is one slope; wrong where there are two."""
+    if e.wrong.any() or not e.on_kink.any():
+        return None
+    return ("it is wrong on kinks alone (a ReLU at 0, a tie of a maximum): there it must be the slope of one side, or "
+            "lie between the two; of several winners only one may take the gradient.")
+
+
+def not_finite(e: Evidence) -> str | None:
+    """NaN or infinity."""
+    bad = int((~np.isfinite(e.analytic)).sum())
+    return None if not bad else (f"{bad} of {e.analytic.size} entries are NaN or infinite: a division by 0, a "
+                                 "logarithm of 0, or an overflow in backward.")
+
+
+def flipped(e: Evidence) -> str | None:
+    """The right numbers, back to front."""
+    ndim = e.analytic.ndim
+    for axes in some_axes(ndim):
+        if e.fits(np.flip(e.analytic, axes)):
+            how = "turned by 180 degrees" if axes == (ndim - 2, ndim - 1) else f"back to front along {axes_text(axes)}"
+            return f"it is {how}: convolution and cross-correlation are mixed up, or an index runs backwards."
+    return None
+
+
+def shifted(e: Evidence) -> str | None:
+    """The right numbers, one place further."""
+    for axis, size in enumerate(e.numeric.shape if e.same_shape else ()):
+        for step in (1, -1):
+            inside = np.ones(size, bool)
+            inside[0 if step > 0 else -1] = False
+            part = np.broadcast_to(inside.reshape([-1 if k == axis else 1 for k in range(e.numeric.ndim)]),
+                                   e.numeric.shape)
+            if size > 2 and (e.wrong & part).any() and e.fits(np.roll(e.analytic, step, axis), part):
+                return f"it is shifted by one along axis {axis}: an index or the padding is off by one."
+    return None
+
+
+def part_of_it(e: Evidence) -> str | None:
+    """A claim that is right where some samples, or rows, wrote, and 0 elsewhere."""
+    if not e.same_shape:
+        return None
+    nonzero = e.analytic != 0
+    missing = e.wrong & ~nonzero
+    if not missing.any() or (e.wrong & nonzero).any() or not nonzero.any():
+        return None
+    for axis, size in enumerate(e.numeric.shape):
+        filled = nonzero.any(axis=tuple(k for k in range(nonzero.ndim) if k != axis))
+        if 0 < filled.sum() < size:
+            name = axis_name(e.is_input, e.numeric.ndim, axis)
+            which = f"{name}s {', '.join(map(str, np.flatnonzero(filled)[:6]))}"
+            return (f"it is right for the {which}, and 0 for the others: a loop ends too early, or each turn begins "
+                    "with a new array of zeros.")
+    return None
+
+
+def part_of_dy(e: Evidence) -> str | None:
+    """A gradient that only one sample, row or column of dy goes into: the others are overwritten, or not visited."""
+    if e.rerun is None or e.dy is None or not e.same_shape:
+        return None
+    for axis, size in enumerate(e.dy.shape):
+        for index, which in ((size - 1, "last"), (0, "first")):
+            if size < 2:
+                continue
+            only = np.zeros_like(e.dy)
+            place = tuple(slice(None) if k != axis else index for k in range(e.dy.ndim))
+            only[place] = e.dy[place]
+            claimed = e.rerun(only)
+            if claimed is not None and claimed.any() and np.allclose(claimed, e.analytic, rtol=1e-9, atol=0):
+                name = axis_name(True, e.dy.ndim, axis)
+                how = ("an assignment = stands where the loop should add with +="
+                       if which == "last" else "the sum over the others is missing")
+                return f"only the {which} {name} of dy goes into it: {how}."
+    return None
+
+
+def one_entry(e: Evidence) -> str | None:
+    """A single coordinate."""
+    if not e.same_shape or e.wrong.sum() != 1 or e.known.sum() < 4:
+        return None
+    place = [int(i) for i in np.argwhere(e.wrong)[0]]
+    return f"one entry alone is wrong, {place}; the others are right: a special case, or an index that is off."
+
+
+def some_slices(e: Evidence) -> str | None:
+    """Certain channels, samples or units are wrong, and all others right."""
+    if not e.same_shape or e.known.sum() < 4:
+        return None
+    for axis, size in enumerate(e.numeric.shape):
+        others = tuple(k for k in range(e.numeric.ndim) if k != axis)
+        wrong, known = e.wrong.any(axis=others), e.known.any(axis=others)
+        enough = e.known.sum() >= 2 * size                 # a sample of a large tensor says little about its slices
+        mostly = e.wrong.sum() >= 0.5 * e.known.compress(wrong, axis).sum()
+        if enough and mostly and 0 < wrong.sum() <= known.sum() / 2:
+            return (f"it is wrong for {axis_name(e.is_input, e.numeric.ndim, axis)} "
+                    f"{', '.join(map(str, np.flatnonzero(wrong)[:6]))} alone, and right for the others.")
+    return None
+
+
+def borders(e: Evidence) -> str | None:
+    """Rows and columns at the edge of an image are wrong, the inside is right."""
+    if not e.same_shape or e.numeric.ndim < 3 or min(e.numeric.shape[-2:]) < 3:
+        return None
+    for width in (1, 2, 3):
+        inside = (..., slice(width, -width), slice(width, -width))
+        if e.known[inside].sum() >= 4 and not e.wrong[inside].any():
+            return (f"it is wrong at the borders alone, at most {width} {'pixel' if width == 1 else 'pixels'} from the "
+                    "edge: padding is cropped wrongly, or the windows at the end are left out.")
+    return None
+
+
+def part_is_zero(e: Evidence) -> str | None:
+    """Every wrong entry is 0: contributions that never arrive."""
+    if e.same_shape and e.wrong.any() and not e.analytic[e.wrong].any():
+        return (f"{int(e.wrong.sum())} of {int(e.known.sum())} entries are 0 where they should not be: their "
+                "contributions are lost (an assignment instead of a sum, or a mask that is too strict).")
+    return None
+
+
+def should_be_zero(e: Evidence) -> str | None:
+    """Every wrong entry should be 0."""
+    if e.same_shape and e.wrong.any() and (np.abs(e.numeric[e.wrong]) <= 1e-7 * e.size).all():
+        return (f"{int(e.wrong.sum())} of {int(e.known.sum())} entries should be 0 and are not: gradient passes where "
+                "forward let nothing through (a mask is missing).")
+    return None
+
+
+def axis_name(is_input: bool, ndim: int, axis: int) -> str:
+    """Say what runs along an axis: of a batch, or of a parameter."""
+    if is_input:
+        names = {2: ("sample", "feature"), 4: ("sample", "channel", "row", "column")}
+    else:
+        names = {1: ("unit",), 2: ("input", "unit"), 4: ("output channel", "input channel", "row", "column")}
+    return names[ndim][axis] if ndim in names else f"index of axis {axis}"

@@ -1,0 +1,1 @@
+"""Training: compile, fit, evaluate and predict, and what they need."""

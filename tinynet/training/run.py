@@ -1,0 +1,106 @@
+"""Where a call to `fit` stands: what must be known, besides the model, to go on from there exactly."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinynet.callbacks.base import Callback
+from tinynet.files.state import bits, check_bits, expect, set_bits
+from tinynet.training import data
+from tinynet.training.data import RunningMeans
+
+
+class Run:
+    """One call to `fit`: how far it is, and the order in which this epoch sees the samples.
+
+    The order itself is not kept but the state of the generator it was drawn from, a few bytes.
+
+    Attributes
+    ----------
+    epoch, batch : the epoch, from 0, and how many of its batches are done.
+    means : of the epoch's figures so far.
+    drawn_from : the state of the model's generator before it drew the order.
+    finished : whether the training came to its end, rather than to an error or Ctrl-C.
+    """
+
+    def __init__(self, model: Any, callbacks: list[Callback], samples: int, batch_size: int, shuffle: bool, epoch: int):
+        self.model, self.callbacks = model, callbacks
+        self.data = {"batch_size": batch_size, "samples": samples, "shuffle": bool(shuffle)}
+        self.epoch, self.batch = epoch, 0
+        self.means = RunningMeans()
+        self.drawn_from: Any = None
+        self.finished = False
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return math.ceil(self.data["samples"] / self.data["batch_size"])
+
+    def more(self, epochs: int) -> bool:
+        """Tell whether there is an epoch to do, or to finish."""
+        return self.epoch < epochs and (self.batch > 0 or not self.model.stop_training)
+
+    def batches(self) -> Iterator[tuple[int, Any]]:
+        """Yield the number of every batch that is left of this epoch, and what picks its samples."""
+        generator = self.model.rng
+        if self.batch == 0:
+            self.means, self.drawn_from = RunningMeans(), bits(generator)
+        else:
+            generator = set_bits(np.random.default_rng(), self.drawn_from)
+        n = self.data["samples"]
+        order = generator.permutation(n) if self.data["shuffle"] else None
+        return itertools.islice(enumerate(data.batches(n, self.data["batch_size"], order)), self.batch, None)
+
+    def add(self, figures: dict[str, float], samples: int) -> dict[str, float]:
+        """Count a batch as done; return the running means of the epoch."""
+        self.batch += 1
+        return self.means.add(figures, samples)
+
+    def end_epoch(self) -> int:
+        """Go on to the next epoch; return the number of the one that ended."""
+        self.epoch, self.batch = self.epoch + 1, 0
+        return self.epoch - 1
+
+    def get_state(self) -> dict[str, Any]:
+        """Return all of it, as a tree of plain values and arrays."""
+        stopped = self.model.stop_training                # then no batch more is left of an epoch that has begun
+        return {"batch": self.steps if self.batch and stopped else self.batch, "callbacks": self.callback_states(),
+                "data": self.data, "drawn_from": self.drawn_from, "epoch": self.epoch, "samples": self.means.samples,
+                "stopped": stopped, "sums": self.means.sums}
+
+    def check_state(self, state: Any) -> None:
+        """Raise a ValueError unless this is the state of a call to `fit` with the same data, cut in the same way."""
+        expect(isinstance(state, dict) and state.keys() == self.get_state().keys(), "the state of a training", state)
+        expect(state["data"] == self.data, f"a training with {self.data}", state["data"])
+        check_bits(state["drawn_from"])
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take back what `get_state` returned."""
+        self.epoch, self.batch, self.drawn_from = state["epoch"], state["batch"], state["drawn_from"]
+        self.means = RunningMeans()
+        self.means.samples, self.means.sums = state["samples"], dict(state["sums"])
+        self.model.stop_training = state["stopped"]
+        for name, callback in self.named_callbacks().items():
+            if name in state["callbacks"]:
+                callback.set_state(state["callbacks"][name])
+
+    def callback_states(self) -> dict[str, Any]:
+        """Return the states of the callbacks that have one."""
+        states = {name: callback.get_state() for name, callback in self.named_callbacks().items()}
+        return {name: state for name, state in states.items() if state}
+
+    def named_callbacks(self) -> dict[str, Callback]:
+        """Give the callbacks names that another process gives them too: ``EarlyStopping 1``, ..."""
+        seen: Counter[str] = Counter()
+        named = {}
+        for callback in self.callbacks:
+            kind = type(callback).__name__
+            seen[kind] += 1
+            named[f"{kind} {seen[kind]}"] = callback
+        return named
