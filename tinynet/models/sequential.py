@@ -14,11 +14,11 @@ from tinynet.layers.base import Layer, Shape, Step, as_shape, run_steps, steps_o
 from tinynet.models.summary import summary
 from tinynet.registry import pick, to_config
 from tinynet.steps.fused import fuse
-from tinynet.training.model import Trainable
+from tinynet.training.model import Model
 from tinynet.utils import new_generator
 
 
-class Sequential(Trainable):
+class Sequential(Model):
     """A stack of layers, each fed with what the one before returns.
 
     It is a layer itself: it nests, and its ``params`` and ``grads`` are those of its layers, under

@@ -19,7 +19,7 @@ from tinynet.training.lock import turns
 from tinynet.training.run import Run
 
 
-class Trainable(Layer):
+class Model(Layer):
     """A layer that can be compiled with a loss and an optimizer, trained, and asked."""
 
     dtype: np.dtype                                                       # of the weights and of all arithmetic
