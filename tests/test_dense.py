@@ -9,6 +9,7 @@ from oracles import assert_gradients_right, built
 from tinynet.initializers import Ones, RandomNormal
 from tinynet.layers import Conv2D, Dense, Tanh
 from tinynet.regularizers import L1L2
+from tinynet.steps.step import steps_of
 
 
 @pytest.fixture
@@ -121,8 +122,8 @@ def test_a_config_holds_every_setting(make):
 
 def test_activation_is_a_step_of_its_own(rng):
     layer = built(Dense(3, activation="relu"), (4,))
-    assert [step.name for step in layer.steps()] == ["", "relu"]
+    assert [step.name for step in steps_of(layer)] == ["", "relu"]
     x = rng.normal(size=(2, 4))
-    before, _ = layer.steps()[0].run(x, False)
+    before, _ = steps_of(layer)[0].run(x, False)
     np.testing.assert_allclose(before, x @ layer.params["kernel"] + layer.params["bias"], rtol=1e-12)
     assert (before < 0).any()

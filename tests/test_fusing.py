@@ -6,7 +6,7 @@ from oracles import assert_gradients_right
 
 from tinynet import Sequential, kernels
 from tinynet.layers import Activation, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
-from tinynet.layers.base import run_steps
+from tinynet.steps.run import run_steps
 
 IMAGE = (3, 9, 8)
 

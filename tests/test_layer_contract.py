@@ -23,7 +23,8 @@ from tinynet.layers import (
     Softmax,
     Tanh,
 )
-from tinynet.layers.base import run_steps
+from tinynet.steps.run import run_steps
+from tinynet.steps.step import steps_of
 
 
 class Scale(Layer):
@@ -257,7 +258,7 @@ def test_threads_can_infer_at_once(case):
 
 
 def test_parameter_gradients_do_not_need_that_of_the_input(case):
-    y, backward = run_steps(case.layer.steps(), case.x())
+    y, backward = run_steps(steps_of(case.layer), case.x())
     dy = case.dy(y)
     assert backward(dy).shape[1:] == case.shape
     expected = {key: g.copy() for key, g in case.layer.grads.items()}
@@ -287,7 +288,7 @@ def test_training_differs_only_where_the_layer_says_so(case):
 def test_steps_run_one_by_one_are_the_layer(case):
     x = case.x()
     y = x
-    for step in case.layer.steps():
+    for step in steps_of(case.layer):
         y, _ = step.run(y, False)
     np.testing.assert_allclose(y, case.layer(x), rtol=1e-12, atol=1e-14)
 

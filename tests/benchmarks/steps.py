@@ -21,9 +21,9 @@ from numba import njit
 from tinynet import kernels
 from tinynet.kernels import buffers, naive
 from tinynet.layers import Conv2D, MaxPool2D
-from tinynet.layers.base import run_steps
 from tinynet.models.sequential import Sequential
-from tinynet.steps.fused import fuse
+from tinynet.steps.plan import fuse
+from tinynet.steps.run import run_steps
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from study_models import Scale, mnist_model, samples, twisted
 
 from tinynet import Sequential, study
 from tinynet.layers import AveragePool2D, Conv2D, Dense, Flatten, Layer, MaxPool2D, Softmax
-from tinynet.layers.base import Step
+from tinynet.steps.step import Step
 
 
 def by_name(model, batch_size=2):

@@ -115,7 +115,7 @@ class BackupAndRestore(Callback):
     def checked(self, file: safefile.SafeFile) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return parameters and state, or raise a ValueError if they are those of another training."""
         try:
-            params, state = saving.read_params(file, self.model), saving.read_state(file)
+            params, state = saving.read_weights(file, self.model), saving.read_state(file)
             saving.check_model_state(self.model, state["model"])
             self.run.check_state(state["run"])
         except (KeyError, TypeError, ValueError) as error:
@@ -129,6 +129,6 @@ class BackupAndRestore(Callback):
 
     def restore(self, params: dict[str, np.ndarray], state: dict[str, Any]) -> None:
         """Put everything back."""
-        saving.set_params(self.model, params)
+        saving.set_weights(self.model, params)
         saving.set_model_state(self.model, state["model"])
         self.run.set_state(state["run"])

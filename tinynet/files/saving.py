@@ -4,6 +4,7 @@ The contents of a model's file, as they stand in its document::
 
     kind        "model", "weights" (parameters alone) or "backup" (of a training, see `BackupAndRestore`)
     params      names of the parameters: the arrays a reader of such files looks for
+    layer_state names of the arrays that the layers have learned without gradients
     model       how to build the layers: {"class", "config"}, see `configs`
     compiled    optimizer, loss and metrics, or null
     state       what the optimizer has accumulated, and the random generators, see `state`
@@ -19,6 +20,7 @@ import numpy as np
 from tinynet.files import safefile, state
 from tinynet.files.configs import plain
 from tinynet.files.safefile import Path, SafeFile
+from tinynet.layers.base import cast_floats, overwrite
 from tinynet.registry import to_config
 
 
@@ -33,20 +35,20 @@ def save_model(model: Any, path: Path) -> None:
 
 
 def save_weights(model: Any, path: Path) -> None:
-    """Write a model's parameters, and nothing else, into a file."""
+    """Write a model's parameters and the state of its layers, and nothing else, into a file."""
     write(path, {"kind": "weights"}, model, {})
 
 
 def load_weights(model: Any, path: Path) -> None:
-    """Overwrite a model's parameters with those in a file of any kind, if all names, shapes and dtypes fit."""
+    """Overwrite parameters and layer state with those in a file of any kind, if all names, shapes and dtypes fit."""
     file = safefile.read(path)
-    params = read_params(file, model)
+    arrays = read_weights(file, model)
     file.verify()
-    set_params(model, params)
+    set_weights(model, arrays)
 
 
 def model_state(model: Any) -> dict[str, Any]:
-    """Return what an exact continuation needs besides the parameters."""
+    """Return what an exact continuation needs besides the weights."""
     optimizer = model.optimizer
     return {"generators": state.random_state(model),
             "optimizer": None if optimizer is None else state.optimizer_state(optimizer, model.params)}
@@ -70,55 +72,66 @@ def set_model_state(model: Any, saved: dict[str, Any]) -> None:
 
 
 def write(path: Path, told: dict[str, Any], model: Any, saved: dict[str, Any]) -> None:
-    """Write what is told of a model, its parameters and a state of any depth, atomically."""
-    params = model.params
+    """Write what is told of a model, its weights and a state of any depth, atomically."""
+    params, layer_state = model.params, {name: np.asarray(array) for name, array in model.state.items()}
     for name, array in params.items():
         if array.dtype != model.dtype:
             raise ValueError(f"{model}: expected all parameters in the model's dtype, {model.dtype}. Received: "
                              f"{name} {array.dtype}.")
-    arrays = dict(params)
+    cast_floats(layer_state, model.dtype)
+    arrays = {**params, **layer_state}
     packed = state.pack(saved, "state", arrays)
-    safefile.write(path, {**told, "params": list(params), "state": packed}, arrays)
+    safefile.write(path, {**told, "params": list(params), "layer_state": list(layer_state), "state": packed}, arrays)
 
 
-def read_params(file: SafeFile, model: Any) -> dict[str, np.ndarray]:
-    """Return the parameters in a file, if they are exactly those the model has; else a SavedFileError says which not.
+def read_weights(file: SafeFile, model: Any) -> dict[str, np.ndarray]:
+    """Return the parameters and the layer state in a file, by name, if they are exactly those the model has.
+
+    Raises a SavedFileError that says which is not.
     """
     model.expect(model.output_shape is not None, "a model whose input shape is known", "one without weights yet")
-    listed = contents(file)["params"]
-    found = {name: file.arrays.get(name) for name in listed}
-    for name, array in model.params.items():
-        if found.get(name) is None or state.kind_of(found[name]) != state.kind_of(array):
-            had = "no such tensor" if found.get(name) is None else state.kind_of(found[name])
-            raise file.failure(f"tensor {name!r}, {state.kind_of(array)}", had)
-    if extra := sorted(found.keys() - model.params.keys()):
-        raise file.failure(f"tensors {list(model.params)} and no others", f"tensor {extra[0]!r} as well")
-    return found                                                                  # type: ignore[return-value]
+    found: dict[str, np.ndarray] = {}
+    for key, what, wanted in ("params", "tensor", model.params), ("layer_state", "state", model.state):
+        listed = contents(file)[key]
+        for name, array in wanted.items():
+            had = file.arrays.get(name) if name in listed else None
+            if had is None or state.kind_of(had) != state.kind_of(np.asarray(array)):
+                raise file.failure(f"{what} {name!r}, {state.kind_of(np.asarray(array))}",
+                                   f"no such {what}" if had is None else state.kind_of(had))
+            found[name] = had
+        if extra := sorted(set(listed) - wanted.keys()):
+            raise file.failure(f"{what}s {list(wanted)} and no others", f"{what} {extra[0]!r} as well")
+    return found
 
 
 def read_state(file: SafeFile) -> Any:
-    """Return the state in a file; every array of the file that is no parameter is in it."""
+    """Return the state in a file; every array of the file that is no weight is in it."""
     told = contents(file)
-    left = {name: array for name, array in file.arrays.items() if name not in told["params"]}
+    weights = {*told["params"], *told["layer_state"]}
+    left = {name: array for name, array in file.arrays.items() if name not in weights}
     try:
         saved = state.unpack(told["state"], left)
     except (KeyError, TypeError, ValueError) as error:
         raise file.failure("a state whose arrays are in the file", repr(error)) from error
     if left:
-        raise file.failure("tensors of parameters and of the state alone", f"tensor {min(left)!r} as well")
+        raise file.failure("tensors of weights and of the state alone", f"tensor {min(left)!r} as well")
     return saved
 
 
 def contents(file: SafeFile) -> Mapping[str, Any]:
     """Return a file's contents, of which those that every kind has are there."""
     told = file.contents
-    if not (isinstance(told, dict) and {"kind", "params", "state"} <= told.keys() and isinstance(told["params"], list)
-            and all(isinstance(name, str) for name in told["params"])):
-        raise file.failure("a document of kind, params and state", safefile.brief(told))
+    if isinstance(told, dict):
+        told = {"layer_state": [], **told}                     # files from before layers had one
+    if not (isinstance(told, dict) and {"kind", "params", "state"} <= told.keys()
+            and all(isinstance(told[key], list) and all(isinstance(name, str) for name in told[key])
+                    for key in ("params", "layer_state"))):
+        raise file.failure("a document of kind, params, layer_state and state", safefile.brief(told))
     return told
 
 
-def set_params(model: Any, params: Mapping[str, np.ndarray]) -> None:
-    """Overwrite parameters in place."""
-    for name, array in model.params.items():
-        array[...] = params[name]
+def set_weights(model: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    """Overwrite parameters and layer state in place, by name."""
+    for held in (model.params, model.state):
+        for name in held:
+            overwrite(held, name, arrays[name])

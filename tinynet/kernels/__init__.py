@@ -28,7 +28,7 @@ from types import ModuleType
 from tinynet.registry import pick
 
 NAMES = {"naive": "tinynet.kernels.naive", "im2col": "tinynet.kernels.im2col", "fast": "tinynet.kernels.fast"}
-_current = NAMES["fast"]
+_current, _fuses = NAMES["fast"], True
 _load = cache(import_module)               # a question to it costs a quarter of one to import_module
 
 
@@ -37,8 +37,19 @@ def current() -> ModuleType:
     return _load(_current)
 
 
+def fuses() -> bool:
+    """Return whether a model may take the shortcuts of `tinynet.steps.plan`: unless ``use(name, fuse=False)``."""
+    return _fuses
+
+
 class use:  # noqa: N801  (reads as a verb: `with kernels.use("naive"):`)
     """Switch the kernel set: ``kernels.use("naive")`` for the process, ``with kernels.use("naive"):`` for a block.
+
+    Parameters
+    ----------
+    name : ``"naive"``, ``"im2col"`` or ``"fast"``.
+    fuse : False switches off all that a model does differently for speed, see ``model.plan()``: every layer runs the
+        code that its file shows, forward and backward, one after the other.
 
     >>> from tinynet import kernels
     >>> with kernels.use("naive"):
@@ -48,16 +59,16 @@ class use:  # noqa: N801  (reads as a verb: `with kernels.use("naive"):`)
     'tinynet.kernels.fast'
     """
 
-    def __init__(self, name: str):
-        global _current
-        self._before, self._chosen = _current, pick("kernel set", name, NAMES)
-        _current = self._chosen
+    def __init__(self, name: str, fuse: bool = True):
+        global _current, _fuses
+        self._before, self._chosen = (_current, _fuses), (pick("kernel set", name, NAMES), bool(fuse))
+        _current, _fuses = self._chosen
 
     def __enter__(self) -> ModuleType:
-        global _current
-        _current = self._chosen
+        global _current, _fuses
+        _current, _fuses = self._chosen
         return current()
 
     def __exit__(self, *exception: object) -> None:
-        global _current
-        _current = self._before
+        global _current, _fuses
+        _current, _fuses = self._before

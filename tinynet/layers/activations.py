@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.layers.base import Layer, Shape, Step, steps_of
+from tinynet.layers.base import Layer, Shape
 from tinynet.registry import resolve, to_config
 
 
@@ -96,9 +96,9 @@ class Activation(Layer):
         """Return (y, backward)."""
         return (x, lambda dy: dy) if self.activation is None else self.activation.forward(x, training)
 
-    def steps(self, name=""):
-        """List the activation itself as the one step."""
-        return [Step(name, self, self.forward)] if self.activation is None else steps_of(self.activation, name)
+    def parts(self):
+        """List the activation alone."""
+        return [("", self.forward if self.activation is None else self.activation)]
 
     def get_config(self):
         return {**super().get_config(), "activation": to_config(self.activation)}
@@ -121,5 +121,6 @@ def build_activation(owner: Layer, activation: Layer | None, shape: Shape, rng: 
     """Build the activation of `owner`, which must keep the shape and have no parameters, or raise a ValueError."""
     if activation is not None:
         after = activation.build(shape, rng)
-        owner.expect(tuple(after) == shape and not activation.params, "an activation that keeps the shape and has no "
-                     "parameters; what has them is added to the model as a layer of its own", activation)
+        owner.expect(tuple(after) == shape and not activation.params and not activation.state,
+                     "an activation that keeps the shape and has neither parameters nor state; what has them is added "
+                     "to the model as a layer of its own", activation)

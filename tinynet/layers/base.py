@@ -1,19 +1,20 @@
-"""What every layer is: parameters, gradients, and a forward that hands out its own backward."""
+"""What every layer is: parameters, gradients, state, and a forward that returns its own backward."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import cache
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 Shape = tuple[int, ...]
 Backward = Callable[..., Any]
+Forward = Callable[..., tuple[np.ndarray, Backward]]
+Weight = tuple[MutableMapping[str, np.ndarray], str]          # an array by the dict that holds it, and its key there
 
 
 class Layer:
-    """One differentiable function of an array, and the parameters it has learned.
+    """One differentiable function of an array, and what it has learned.
 
     A layer of your own needs ``forward``, and ``build`` if it has parameters::
 
@@ -30,6 +31,12 @@ class Layer:
                     return dy * scale
                 return x * scale, backward
 
+    What a layer learns without gradients, running statistics for one, belongs in ``state``: made by ``build``, changed
+    by ``forward(x, training=True)`` alone, and saved, restored and counted with the parameters.
+
+    In a model, a layer's forward may run in one pass with those of its neighbours: ``print(model.plan())`` shows which,
+    and ``with kernels.use("fast", fuse=False):`` runs every layer as its file shows it.
+
     Parameters
     ----------
     name : what the layer is called in its model; the model counts one out (``dense_1``) if none is given.
@@ -39,11 +46,18 @@ class Layer:
     Attributes
     ----------
     params, grads : dicts of arrays under the same keys; ``backward`` overwrites ``grads``.
+    state : dict of arrays that are learned without gradients; Keras's non-trainable weights, PyTorch's buffers.
     input_shape, output_shape : shapes of one sample, known once the layer is built.
     differs_in_training : class attribute, True where ``forward(x, training=True)`` is another function.
     """
 
     differs_in_training = False
+    composed_forward: ClassVar[Forward]                       # the forward that `parts` takes apart
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "parts" in vars(cls):
+            cls.composed_forward = cls.forward
 
     def __init__(self, *, name: str | None = None, input_shape: Iterable[int] | None = None,
                  trainable: bool = True):
@@ -53,10 +67,11 @@ class Layer:
         self.trainable = trainable
         self.params: dict[str, np.ndarray] = {}
         self.grads: dict[str, np.ndarray] = {}
+        self.state: dict[str, np.ndarray] = {}
         self._given = name, self.input_shape
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
-        """Make the parameters (float32) for samples of `input_shape`; return the shape of one output."""
+        """Make the parameters (float32) and the state for samples of `input_shape`; return the shape of one output."""
         return input_shape
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
@@ -73,9 +88,9 @@ class Layer:
     def check(self, x: np.ndarray) -> None:
         """Raise a ValueError unless `x` is what forward can take."""
 
-    def steps(self, name: str = "") -> list[Step]:
-        """List what the layer, called `name`, does as a flat list of steps: itself, unless it is made of others."""
-        return [Step(name, self, self.forward)]
+    def parts(self) -> list[tuple[str, Forward | Layer]]:
+        """List what ``forward`` does in turn, so that a model can run it piece by piece: (name, function or layer)."""
+        return [("", self.forward)]
 
     def penalties(self) -> list[tuple[str, Any]]:
         """Pair parameter keys with the regularizers that are to be added to the loss."""
@@ -89,22 +104,26 @@ class Layer:
         """Return the parameters that an optimizer may change."""
         return dict(self.params) if self.trainable else {}
 
+    def weights(self) -> list[Weight]:
+        """List all that the layer has learned, its params, then its state, each as (dict, key)."""
+        return [(arrays, key) for arrays in (self.params, self.state) for key in arrays]
+
     def get_weights(self) -> list[np.ndarray]:
-        """Return copies of all parameters, in the order of ``params``."""
-        return [array.copy() for array in self.params.values()]
+        """Return copies of all parameters and of the state, in the order of ``params``, then of ``state``."""
+        return [np.array(arrays[key]) for arrays, key in self.weights()]
 
     def set_weights(self, weights: Iterable[np.ndarray]) -> None:
-        """Overwrite all parameters with arrays of the same shapes, in the order of ``params``."""
+        """Overwrite all parameters and the state with arrays of the same shapes, in the order of `get_weights`."""
         weights = [np.asarray(array) for array in weights]
-        shapes = [array.shape for array in self.params.values()]
+        shapes = [np.shape(arrays[key]) for arrays, key in self.weights()]
         self.expect([array.shape for array in weights] == shapes, f"weights of shapes {shapes}",
                     [array.shape for array in weights])
-        for array, new in zip(self.params.values(), weights, strict=True):
-            array[...] = new
+        for (arrays, key), new in zip(self.weights(), weights, strict=True):
+            overwrite(arrays, key, new)
 
     def count_params(self) -> int:
-        """Count the numbers in ``params``."""
-        return sum(array.size for array in self.params.values())
+        """Count the numbers in ``params`` and ``state``."""
+        return sum(np.size(arrays[key]) for arrays, key in self.weights())
 
     def get_config(self) -> dict[str, Any]:
         name, shape = self._given
@@ -136,65 +155,22 @@ class Layer:
                              f"or call build(input_shape, rng) first.")
 
 
-class Step(NamedTuple):
-    """One entry of a model's flat list: a function ``run(x, training) -> (y, backward)`` and whose it is.
-
-    `name` is that of the layer for its main step, with "/relu" behind it for its activation.
-    """
-
-    name: str
-    layer: Layer
-    run: Callable[..., tuple[np.ndarray, Backward]]
+Layer.composed_forward = Layer.forward
 
 
-def steps_of(layer: Layer, name: str = "") -> list[Step]:
-    """List a layer's steps; a forward that a subclass wrote anew counts for more than the steps it inherited."""
-    listed = lists_steps(type(layer))                              # type: ignore[arg-type]
-    return layer.steps(name) if listed else [Step(name, layer, layer.forward)]
+def cast_floats(arrays: MutableMapping[str, np.ndarray], dtype: np.dtype | type) -> None:
+    """Cast the floating arrays of a dict to `dtype`, those that are not of it already; whole numbers stay."""
+    for key, array in arrays.items():
+        if np.asarray(array).dtype.kind == "f" and array.dtype != dtype:
+            arrays[key] = array.astype(dtype)
 
 
-def within(name: str, part: str) -> str:
-    """Return what a part of the layer called `name` is called."""
-    return f"{name}/{part}" if name else part
-
-
-@cache
-def lists_steps(cls: type) -> bool:
-    """Tell whether a class, or the nearest above it that has ``forward`` or ``steps``, has ``steps``."""
-    return "steps" in vars(next(base for base in cls.__mro__ if "steps" in vars(base) or "forward" in vars(base)))
-
-
-def run_steps(steps: Iterable[Step], x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
-    """Run steps one after the other: forwards composed, backwards chained in reverse.
-
-    The backward takes ``need_dx=False`` where nobody asks for the gradient of `x` itself: it then ends at the
-    first step that has parameters.
-    """
-    steps = list(steps)
-    backwards: list[Backward] = []
-    for step in steps:
-        x, backward = step.run(x, training)
-        backwards.append(backward)
-
-    def run_back(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
-        if need_dx:
-            for back in reversed(backwards):
-                dy = back(dy)
-            return dy
-        first = next((i for i, step in enumerate(steps) if step.layer.params), len(steps))
-        for back in backwards[:first:-1]:
-            dy = back(dy)
-        for back in backwards[first:first + 1]:
-            without_dx(back)(dy)
-        return None
-    return x, run_back
-
-
-def without_dx(backward: Backward) -> Backward:
-    """Return `backward` told to leave the input gradient out, if it can: ``backward(dy, *, need_dx=True)``."""
-    if "need_dx" in (getattr(backward, "__kwdefaults__", None) or ()):
-        return lambda dy: backward(dy, need_dx=False)
-    return backward
+def overwrite(arrays: MutableMapping[str, np.ndarray], key: str, new: np.ndarray) -> None:
+    """Write `new` into an array of a dict in place; a NumPy number, as ``state`` may come to hold, is replaced."""
+    if isinstance(arrays[key], np.ndarray):
+        arrays[key][...] = new
+    else:
+        arrays[key] = np.array(new, np.asarray(arrays[key]).dtype)
 
 
 def as_shape(value: Iterable[int] | int, owner: object, what: str = "input_shape") -> Shape:

@@ -22,7 +22,7 @@ class Input(Layer):
         self.input_shape = self.output_shape = input_shape
         return input_shape
 
-    def steps(self, name=""):
+    def parts(self):
         """List nothing: there is nothing to do."""
         return []
 

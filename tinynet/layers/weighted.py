@@ -1,4 +1,4 @@
-"""What Dense and Conv2D have in common: a kernel, a bias, and an activation run as a step of its own."""
+"""What Dense and Conv2D have in common: a kernel, a bias, and an activation that a model runs as a step of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from tinynet import initializers, regularizers
 from tinynet.kernels import buffers
 from tinynet.layers import activations
-from tinynet.layers.base import Layer, Shape, Step, run_steps, steps_of, within
+from tinynet.layers.base import Layer, Shape
 from tinynet.registry import to_config
 
 
@@ -41,14 +41,20 @@ class Weighted(Layer):
 
     def forward(self, x, training=False):
         """Return ``(y, backward)``: the weighted sum, then the activation."""
-        return run_steps(self.steps(), x, training)
+        z, linear_backward = self.linear(x, training)
+        if self.activation is None:
+            return z, linear_backward
+        y, activation_backward = self.activation.forward(z, training)
 
-    def steps(self, name=""):
-        """List the weighted sum and the activation, each a step."""
-        steps = [Step(name, self, self.linear)]
-        if self.activation is not None:
-            steps += steps_of(self.activation, within(name, type(self.activation).__name__.lower()))
-        return steps
+        def backward(dy):
+            return linear_backward(activation_backward(dy))
+        return y, backward
+
+    def parts(self):
+        """List the weighted sum, and the activation, named after its class."""
+        if self.activation is None:
+            return [("", self.linear)]
+        return [("", self.linear), (type(self.activation).__name__.lower(), self.activation)]
 
     def set_up(self, input_shape: Shape, output_shape: Shape, kernel_shape: Shape, units: int,
                rng: np.random.Generator) -> Shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,9 @@ def same_padding(size: int, window: int, stride: int, dilation: int) -> Pair:
     return total // 2, total - total // 2
 
 
+@dataclass(frozen=True, eq=False)
 class Windows:
-    """How a layer's window moves over its images.
+    """How a layer's window moves over its images; it does not change, a layer is given another.
 
     Parameters
     ----------
@@ -52,8 +54,11 @@ class Windows:
     padding : ``"valid"``: windows lie inside the image; ``"same"``: outputs are ceil(size / stride).
     """
 
-    def __init__(self, layer: Layer, size: Pair, strides: Pair, padding: str, dilation: Pair = (1, 1)):
-        self.layer, self.size, self.strides, self.padding, self.dilation = layer, size, strides, padding, dilation
+    layer: Layer
+    size: Pair
+    strides: Pair
+    padding: str
+    dilation: Pair = (1, 1)
 
     def around(self, image: Pair) -> tuple[Pair, Pair]:
         """Return the padding ((top, bottom), (left, right)) of an image (H, W)."""

@@ -47,14 +47,14 @@ def load_model(path: Path, custom_layers: Mapping[str, Any] | None = None) -> Se
             model = architecture(told["model"], known)
         if told["compiled"] is not None:
             compile_as_told(model, told["compiled"], known)
-        params = saving.read_params(file, model) if model.output_shape is not None else {}
+        params = saving.read_weights(file, model) if model.output_shape is not None else {}
         saving.check_model_state(model, state)
     except SavedFileError:
         raise
     except Exception as error:          # whatever nonsense makes a constructor raise, the file is at fault
         raise SavedFileError(f"{file.path}: {error}") from error
     file.verify()
-    saving.set_params(model, params)
+    saving.set_weights(model, params)
     saving.set_model_state(model, state)
     return model
 

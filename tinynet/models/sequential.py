@@ -10,10 +10,11 @@ import numpy as np
 
 from tinynet.files import configs, saving
 from tinynet.files.safefile import Path
-from tinynet.layers.base import Layer, Shape, Step, as_shape, run_steps, steps_of, within
+from tinynet.layers.base import Layer, Shape, as_shape, cast_floats
 from tinynet.models.summary import summary
 from tinynet.registry import pick, to_config
-from tinynet.steps.fused import fuse
+from tinynet.steps.run import run_steps
+from tinynet.steps.step import Step, steps_of_parts
 from tinynet.training.model import Model
 from tinynet.utils import new_generator
 
@@ -57,7 +58,7 @@ class Sequential(Model):
         if not isinstance(layer, Layer):
             hint = f" Did you mean {layer.__name__}(...)?" if isinstance(layer, type) else ""
             raise TypeError(f"Sequential: expected a layer. Received: {layer!r}.{hint}")
-        if not steps_of(layer) and layer.input_shape is not None:                       # Input: only a shape
+        if not steps_of_parts(layer) and layer.input_shape is not None:                 # Input: only a shape
             self.expect(not self.layers, "an Input before all layers", f"{layer} after {self.layer_names[-1:]}")
             self.input_shape = layer.input_shape
             return
@@ -119,8 +120,11 @@ class Sequential(Model):
         if layer.output_shape is None:
             layer.output_shape = as_shape(layer.build(shape, rng), layer, "the output shape that build returns")
             layer.input_shape = shape
+            twice = layer.params.keys() & layer.state.keys()
+            layer.expect(not twice, "other keys in state than in params", sorted(twice))
             for key, array in layer.params.items():
                 layer.params[key] = array.astype(self.dtype, copy=False)
+            cast_floats(layer.state, self.dtype)
 
     def _name_for(self, layer: Layer) -> str:
         given = layer._given[0]
@@ -161,12 +165,29 @@ class Sequential(Model):
     def grads(self, value: dict[str, np.ndarray]) -> None:
         self.grads.update(value)
 
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """What all layers have learned without gradients, under ``layer/key``; writing to it writes to them."""
+        return Joined((name, layer.state) for name, layer in self._named())
+
+    @state.setter
+    def state(self, value: dict[str, np.ndarray]) -> None:
+        self.state.update(value)
+
+    def weights(self):
+        """List the params and the state of every layer in turn, each array as (dict, key)."""
+        return [weight for layer in self.layers for weight in layer.weights()]
+
     def _named(self) -> list[tuple[str, Layer]]:
         return list(zip(self.layer_names, self.layers, strict=True))
 
-    def steps(self, name: str = "") -> list[Step]:
+    def parts(self):
+        """List the layers by name."""
+        return self._named()
+
+    def steps(self) -> list[Step]:
         """List all that the model does, flat: ``conv2d_1``, ``conv2d_1/relu``, ``max_pool2d_1``, ..."""
-        return [step for own, layer in self._named() for step in steps_of(layer, within(name, own))]
+        return steps_of_parts(self)
 
     def check(self, x):
         """Raise a ValueError unless the first layer can take `x`."""
@@ -175,7 +196,7 @@ class Sequential(Model):
 
     def forward(self, x: np.ndarray, training: bool = False):
         """Return ``(y, backward)``; ``backward(dy)`` sets every layer's ``grads`` and returns d loss / d x."""
-        return run_steps(fuse(self.steps()), x, training)
+        return run_steps(self._plans.plan(self.steps(), training).steps, x, training)
 
     def leaves(self):
         """List the layers, those of nested models one by one, and the model itself."""

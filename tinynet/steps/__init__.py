@@ -1,1 +1,1 @@
-"""Steps: what a model does, as a flat list; how it is planned, and how it is run."""
+"""What a model does, as a flat list of steps: how it is made (step), planned (plan) and run (run)."""

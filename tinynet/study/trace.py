@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from tinynet.layers.base import Layer, Step
+from tinynet.layers.base import Backward, Layer
 from tinynet.registry import pick
+from tinynet.steps.plan import ends_in_probabilities, leave_softmax_to_loss
+from tinynet.steps.run import forwards, gradients
+from tinynet.steps.untouched import StateSnapshot
 from tinynet.training.data import as_samples
 
 
 class Trace:
     """A forward of `model` on samples `x`, one step after the other and none fused with the next.
 
-    The arrays are what `Sequential.forward` computes, to its rounding. Dropout is off unless `training` is true.
+    The arrays are what `Sequential.forward` computes, to its rounding. Dropout is off unless `training` is true; a
+    layer's ``state`` stays as it was even then.
 
     Attributes
     ----------
@@ -30,14 +32,14 @@ class Trace:
             model.build(x.shape[1:])
         model.check(x)
         self.model, self.steps = model, model.steps()
-        self.inputs: list[np.ndarray] = []
-        self.outputs: list[np.ndarray] = []
-        self.backwards: list[Any] = []
-        for step in self.steps:
-            self.inputs.append(x)
-            x, backward = step.run(x, training)
-            self.outputs.append(x)
-            self.backwards.append(backward)
+        before = StateSnapshot(model.leaves())
+        try:
+            ran = list(forwards(self.steps, x, training))
+        finally:
+            before.restore()
+        self.inputs: list[np.ndarray] = [each.x for each in ran]
+        self.outputs: list[np.ndarray] = [each.y for each in ran]
+        self.backwards: list[Backward] = [each.backward for each in ran]
 
     def place(self, layer: Layer | str) -> int:
         """Return the place in `steps` of a layer, or of the step of that name."""
@@ -53,7 +55,7 @@ class Trace:
     @property
     def ends_in_probabilities(self) -> bool:
         """Whether the last step makes probabilities of logits."""
-        return gives_probabilities(self.steps)
+        return ends_in_probabilities(self.steps)
 
     @property
     def logits(self) -> np.ndarray:
@@ -66,10 +68,7 @@ class Trace:
         Returns the gradients with respect to what each step was given, and last `dy`: entry i + 1 is thus the
         upstream gradient of step i, and entry 0 the gradient of x. Every layer's ``grads`` are set.
         """
-        gradients = [dy]
-        for backward in reversed(self.backwards[:end]):
-            gradients.append(backward(gradients[-1]))
-        return gradients[::-1]
+        return [dy, *gradients(self.backwards[:end], dy)][::-1]
 
     def loss_gradients(self, y: Any) -> list[np.ndarray]:
         """Run back from the compiled loss, as `fit` does: from the logits where the loss is a cross-entropy.
@@ -77,17 +76,15 @@ class Trace:
         Returns the list that `backward` returns; ``grads`` become those that ``model.objective`` sets, penalties
         included.
         """
-        loss, end = self.model.loss, len(self.steps)
-        if loss is None:
+        if self.model.loss is None:
             raise ValueError(f"{self.model}: not compiled yet. Call compile(loss=..., optimizer=...) first.")
-        if self.ends_in_probabilities and not getattr(loss, "from_logits", True):
-            loss, end = loss.on_logits(), end - 1
-        output = self.outputs[end - 1] if end else self.inputs[0]
-        gradients = self.backward(loss.forward(np.asarray(y), output)[1](), end)
+        steps, _, loss = leave_softmax_to_loss(self.steps, self.model.loss)
+        output = self.outputs[len(steps) - 1] if steps else self.inputs[0]
+        found = self.backward(loss.forward(np.asarray(y), output)[1](), len(steps))
         params, grads = self.model.params, self.model.grads
         for key, term in self.model.penalties():
             grads[key] = grads[key] + term.gradient(params[key])
-        return gradients
+        return found
 
     def gradients(self, y: Any, upstream: Any) -> list[np.ndarray]:
         """Run back from the loss for targets `y`, or from the gradient `upstream` of the model's output."""
@@ -103,11 +100,6 @@ class Trace:
         return self.backward(upstream)
 
 
-def gives_probabilities(steps: list[Step]) -> bool:
-    """Tell whether the last of the steps makes probabilities of logits."""
-    return bool(steps) and getattr(steps[-1].layer, "gives_probabilities", False)
-
-
 def check_place(place: Any, shape: tuple[int, ...], what: str) -> tuple[int, ...]:
     """Return an index into an array of `shape` as a tuple of ints from 0, or raise a ValueError naming `what`.
 
@@ -118,19 +110,3 @@ def check_place(place: Any, shape: tuple[int, ...], what: str) -> tuple[int, ...
     if len(index) != len(shape) or not all(-n <= i < n and i == int(i) for i, n in zip(index, shape, strict=True)):
         raise ValueError(f"Expected {what}, an index into shape {shape}. Received: {place!r}.")
     return tuple(int(i) % n for i, n in zip(index, shape, strict=True))
-
-
-@contextmanager
-def untouched(model: Any) -> Iterator[None]:
-    """Put the layers' ``grads`` and random generators back as they were when the block ends."""
-    leaves = [leaf for leaf in model.leaves() if "grads" in vars(leaf)]             # a model has none of its own
-    grads = [dict(leaf.grads) for leaf in leaves]
-    generators = {id(rng): rng for leaf in model.leaves() if (rng := getattr(leaf, "rng", None)) is not None}
-    states = {key: rng.bit_generator.state for key, rng in generators.items()}
-    try:
-        yield
-    finally:
-        for leaf, before in zip(leaves, grads, strict=True):
-            leaf.grads = before
-        for key, rng in generators.items():
-            rng.bit_generator.state = states[key]

@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.layers.base import Layer, Weight
+from tinynet.steps.untouched import StateSnapshot
+
 
 def clone(thing: Any) -> Any:
     """Copy an object with all that it holds; modules are shared."""
@@ -18,16 +21,28 @@ def clone(thing: Any) -> Any:
 
 
 def float64_clone(layer: Any) -> Any:
-    """Copy a layer with all that it holds; its parameters become float64, wherever the layer refers to them."""
+    """Copy a layer with all that it holds; parameters and floating state become float64, wherever it refers to them."""
     memo = _modules()                                      # deepcopy's: what stands for which object in the copy
-    params = {key: np.array(array, np.float64, order="C") for key, array in layer.params.items()}
-    for key, array in layer.params.items():
-        memo[id(array)] = params[key]
+    before = weights_of(layer)
+    wanted = [np.array(arrays[key], float64_unless_whole(arrays[key]), order="C") for arrays, key in before]
+    for (arrays, key), array in zip(before, wanted, strict=True):
+        memo[id(arrays[key])] = array
     copied = copy.deepcopy(layer, memo)
-    for key, array in params.items():
-        if copied.params[key] is not array:                # a plain number, which deepcopy does not look up
-            copied.params[key] = array
+    for (arrays, key), array in zip(weights_of(copied), wanted, strict=True):
+        if arrays[key] is not array:                       # a plain number, which deepcopy does not look up
+            arrays[key] = array
     return copied
+
+
+def weights_of(layer: Any) -> list[Weight]:
+    """List what a layer has learned, each array as (dict, key); it may be anybody's, without a ``state``."""
+    return [(arrays, key) for arrays in (layer.params, getattr(layer, "state", {})) for key in arrays]
+
+
+def float64_unless_whole(array: Any) -> np.dtype:
+    """Return float64 for floating numbers, else the array's own dtype."""
+    dtype = np.asarray(array).dtype
+    return np.dtype(np.float64) if dtype.kind == "f" else dtype
 
 
 def _modules() -> dict[int, Any]:
@@ -49,7 +64,7 @@ def generators(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:
 
 
 class Replay:
-    """The random state of an object as it is now, to be put back before each experiment.
+    """The random state of an object as it is now, and its layers' ``state``, to be put back before each experiment.
 
     NumPy's global state belongs to it too, for layers that draw from ``np.random``; but putting it back is slow, and
     most layers do not, so that it waits for `moved_globally` to see it happen.
@@ -64,11 +79,13 @@ class Replay:
 
     def __init__(self, thing: Any):
         self.states = [(generator, state_of(generator)) for generator in generators(thing)]
+        self.layer_state = StateSnapshot(thing.leaves() if isinstance(thing, Layer) else ())
         self.globally = np.random.get_state()
         self.draws_globally = False
 
     def restore(self) -> None:
-        """Put every generator back into its state."""
+        """Put every generator, and every layer's ``state``, back."""
+        self.layer_state.restore()
         for generator, state in self.states:
             if isinstance(generator, np.random.RandomState):
                 generator.set_state(state)

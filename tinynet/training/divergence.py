@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinynet.callbacks.terminate import TrainingDiverged
+from tinynet.steps.run import forwards
+from tinynet.steps.step import steps_of
+from tinynet.steps.untouched import untouched
 from tinynet.training.data import Data
 
 
@@ -35,11 +38,12 @@ def first_bad(model: Any, x: np.ndarray, y: np.ndarray) -> tuple[str | None, str
     if any(bad(p) for p in model.params.values()):
         return spoiled(model)
     scale = f"x is from {x.min():g} to {x.max():g}"
-    for step in model.steps():
-        x = step.run(x, True)[0]
-        if bad(x):
-            return step.name, (f"the output of {step.name!r} ({type(step.layer).__name__}). Usually caused by "
-                               f"{too_fast(model)}, or by inputs that are not scaled to about 1 ({scale}).")
+    with untouched(model):
+        for ran in forwards(steps_of(model), x, training=True):
+            x, (name, layer, _) = ran.y, ran.step
+            if bad(x):
+                return name, (f"the output of {name!r} ({type(layer).__name__}). Usually caused by "
+                              f"{too_fast(model)}, or by inputs that are not scaled to about 1 ({scale}).")
     return None, (f"the loss itself; all outputs are numbers, up to {np.abs(x).max():g}. Usually caused by "
                   f"{too_fast(model)}, or by data that are not scaled to about 1 ({scale}, y from {y.min():g} to "
                   f"{y.max():g}).")

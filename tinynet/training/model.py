@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from tinynet import losses, metrics, optimizers
 from tinynet.callbacks import Callback, CallbackList, History
-from tinynet.layers.base import Layer, run_steps, steps_of
-from tinynet.steps.fused import fuse
+from tinynet.layers.base import Layer, cast_floats
+from tinynet.steps.plan import KeptPlans, Plan
+from tinynet.steps.run import run_steps
+from tinynet.steps.step import steps_of
+from tinynet.steps.untouched import StateSnapshot
 from tinynet.training import data, progress
 from tinynet.training.data import Data
 from tinynet.training.divergence import check_loss, check_weights
@@ -32,6 +36,7 @@ class Model(Layer):
         self.metrics: dict[str, Callable] = {}
         self.history: History | None = None
         self.stop_training = False
+        self._plans = KeptPlans()
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Iterable[Any] | None = None) -> None:
         """Choose how to train: optimizer, loss and metrics, each by name or as an object."""
@@ -53,20 +58,26 @@ class Model(Layer):
         """
         if self.loss is None:
             raise ValueError(f"{self}: not compiled yet. Call compile(loss=..., optimizer=...) first.")
-        steps, loss, rest = steps_of(self), self.loss, []
-        if steps and getattr(steps[-1].layer, "gives_probabilities", False) and not getattr(loss, "from_logits", True):
-            steps, rest, loss = steps[:-1], steps[-1:], loss.on_logits()
-        output, backward = run_steps(fuse(steps), x, training)
-        value, loss_backward = loss.forward(y, output, sample_weight)
+        plan = self._plans.plan(steps_of(self), training, self.loss)
+        output, backward = run_steps(plan.steps, x, training)
+        value, loss_backward = plan.loss.forward(y, output, sample_weight)
         params, penalties = self.params, self.penalties()
         value += sum(term.value(params[key]) for key, term in penalties)
 
         def set_grads() -> None:
-            backward(loss_backward(), need_dx=False)
+            backward(loss_backward(), need_dx=plan.needs_dx)
             grads = self.grads
             for key, term in penalties:
                 grads[key] = grads[key] + term.gradient(params[key])
-        return value, run_steps(rest, output)[0], set_grads
+        return value, run_steps(plan.softmax, output)[0], set_grads
+
+    def plan(self, training: bool = True) -> Plan:
+        """Return how the model runs: a row for each function that is called, with its layers, and why it is that one.
+
+        Printed, it is a table. It is that of ``fit``, with the compiled loss if there is one, or, unless `training`,
+        that of ``predict``; and of the kernel set in use: see `kernels.use`, which also switches all shortcuts off.
+        """
+        return self._plans.plan(steps_of(self), training, self.loss if training else None)
 
     def fit(self, x: Any, y: Any, batch_size: int | None = None, epochs: int = 1, verbose: Any = 1,
             callbacks: Iterable[Callback] | None = None, validation_split: float = 0.0,
@@ -166,7 +177,13 @@ class Model(Layer):
         return _scores(self._test_step(self._prepare(x, y, sample_weight)), return_dict)
 
     def _train_step(self, batch: Data) -> dict[str, float]:
-        value, y_pred, backward = self.objective(*batch, training=True)
+        before = StateSnapshot(self.leaves())
+        with turns if before.layers else nullcontext():                  # a prediction sees whole states
+            value, y_pred, backward = self.objective(*batch, training=True)
+            for layer in before.layers:
+                cast_floats(layer.state, self.dtype)
+            if not math.isfinite(value):
+                before.restore()
         if math.isfinite(value):                                         # any other would spoil all weights
             backward()
             with turns:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from tinynet.layers.base import Layer
+from tinynet.steps.untouched import untouched
 from tinynet.study.attribution.targets import logit_gradients
 from tinynet.study.receptive_fields import Field, check_images, fields_at
-from tinynet.study.trace import Trace, untouched
+from tinynet.study.trace import Trace
 
 
 def grad_cam(model: Any, x: Any, layer: Layer | str, target: Any = None, relu: bool = True) -> np.ndarray:

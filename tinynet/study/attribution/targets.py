@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.study.trace import Trace, untouched
+from tinynet.steps.untouched import untouched
+from tinynet.study.trace import Trace
 
 
 def check_target(logits: np.ndarray, target: Any, asker: str) -> np.ndarray:

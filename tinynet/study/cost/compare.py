@@ -10,8 +10,8 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.layers.base import Layer
+from tinynet.steps.untouched import untouched
 from tinynet.study.drawing import Path, canvas, finish
-from tinynet.study.trace import untouched
 
 
 @dataclass(frozen=True)

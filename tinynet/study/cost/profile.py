@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.layers.base import Shape, without_dx
+from tinynet.layers.base import Shape
+from tinynet.steps.run import first_with_parameters, forwards, gradients, without_dx
+from tinynet.steps.step import Step
+from tinynet.steps.untouched import untouched
 from tinynet.study.cost.costs import Axis, im2col_size, multiply_adds
 from tinynet.study.drawing import Path, finish, grid
 from tinynet.study.receptive_fields import receptive_fields
-from tinynet.study.trace import untouched
 
 
 @dataclass(frozen=True)
@@ -172,24 +174,27 @@ def profile(model: Any, batch_size: int = 200, repeats: int = 7) -> Profile:
     return Profile(model.name or "sequential", batch_size, steps)
 
 
-def run(steps: list[Any], x: np.ndarray) -> tuple[list[Shape], list[int], tuple[list[float], list[float]]]:
+def run(steps: list[Step], x: np.ndarray) -> tuple[list[Shape], list[int], tuple[list[float], list[float]]]:
     """Run steps forward and backward; return the samples' shapes between them, their item sizes, and the seconds."""
     shapes, sizes, backwards, forward = [x.shape[1:]], [], [], []
-    for step in steps:
-        start = perf_counter()
-        x, backward = step.run(x, True)
+    start = perf_counter()
+    for ran in forwards(steps, x, training=True):
         forward.append(perf_counter() - start)
+        x = ran.y
         shapes.append(x.shape[1:])
         sizes.append(x.itemsize)
-        backwards.append(backward)
-    first = next((k for k, step in enumerate(steps) if step.layer.params), len(steps))
-    dy, seconds = np.random.default_rng(1).normal(size=x.shape).astype(x.dtype), [0.0] * len(steps)
-    for k in range(len(steps) - 1, first - 1, -1):
-        back = without_dx(backwards[k]) if k == first else backwards[k]
+        backwards.append(ran.backward)
         start = perf_counter()
-        dy = back(dy)
-        seconds[k] = perf_counter() - start
-    return shapes, sizes, (forward, seconds)
+    dy = np.random.default_rng(1).normal(size=x.shape).astype(x.dtype)
+    first = first_with_parameters(steps)
+    needed, seconds = backwards[first:], []
+    if needed:
+        needed[0] = without_dx(needed[0])                           # as in training
+    start = perf_counter()
+    for _ in gradients(needed, dy):
+        seconds.append(perf_counter() - start)
+        start = perf_counter()
+    return shapes, sizes, (forward, [0.0] * first + seconds[::-1])
 
 
 def pair(fields: tuple[Axis, Axis] | None, part: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet.layers import Softmax
-from tinynet.study.trace import gives_probabilities
+from tinynet.steps.plan import ends_in_probabilities
 from tinynet.training.data import as_samples, same_length
 from tinynet.utils import whole_numbers
 
@@ -47,7 +47,7 @@ def answers(model: Any, x: Any, y: Any) -> Answers:
 
 def probabilities(model: Any, outputs: np.ndarray) -> np.ndarray:
     """Return a model's outputs as probabilities: as they are after a softmax, through one if the loss takes logits."""
-    if gives_probabilities(model.steps()):
+    if ends_in_probabilities(model.steps()):
         return outputs
     if getattr(model.loss, "from_logits", False):
         return Softmax()(outputs)

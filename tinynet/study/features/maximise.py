@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinynet.layers.base import Layer
+from tinynet.steps.untouched import untouched
 from tinynet.study.drawing import Path, finish, grid, panels, show_dotted
 from tinynet.study.receptive_fields import cells, check_images, fields_at
-from tinynet.study.trace import Trace, check_place, untouched
+from tinynet.study.trace import Trace, check_place
 
 
 @dataclass(frozen=True)

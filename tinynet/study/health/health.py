@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from tinynet.layers import Layer, ReLU
+from tinynet.steps.untouched import untouched
 from tinynet.study.drawing import Path
 from tinynet.study.health.findings import findings
 from tinynet.study.health.health_figure import plot_health
 from tinynet.study.health.histogram import Histogram, histogram, magnitudes
-from tinynet.study.trace import Trace, untouched
+from tinynet.study.trace import Trace
 from tinynet.training.data import as_samples, same_length
 
 

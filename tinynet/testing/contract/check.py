@@ -9,7 +9,8 @@ gradient_shapes         The input gradient has the shape of x, and every gradien
 float32_parameters      Parameters come out of build as float32 arrays.
 dtype_kept              Where x, dy and params are float32, so are y, dx and grads; the same with float64.
 float32_agrees          In inference float32 gives the numbers that float64 gives, to its precision.
-inputs_not_written      Forward and backward leave x, dy and the parameters as they are.
+inputs_not_written      Forward and backward leave x, dy and params as they are; only in training is `state` changed.
+state_declared          What a training forward changes is in `state`: no other array of the layer, but for grads.
 outputs_not_overwritten What forward and backward hand out, grads included, later runs leave as it is.
 no_aliasing             Outputs are no views of parameters, and gradients are views of nothing.
 memory_layout           Strided, Fortran-ordered or read-only x and dy give what plain ones give.
@@ -158,7 +159,7 @@ def check_layer(make_layer: Callable[[], Layer] | Layer, input_shapes: Any = Non
     ...         return x, lambda dy: dy - dy.mean(axis=-1, keepdims=True)
     >>> report = check_layer(Center, (3,), raises=False)
     >>> print(report)  # doctest: +ELLIPSIS
-    Center, on samples (3,): breaks 2 of the 26 rules tried.
+    Center, on samples (3,): breaks 2 of the 27 rules tried.
       inputs_not_written
           forward wrote to x: -0.153629 at [0, 0], expected 0.345584
       memory_layout

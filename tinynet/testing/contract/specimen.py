@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet.layers.base import Layer, Shape
+from tinynet.layers.base import Layer, Shape, cast_floats
 from tinynet.testing.cloning import clone, generators
 
 # The same numbers, laid out otherwise in memory; a layer must not care.
@@ -111,10 +111,11 @@ class Specimen:
         return layer, promised
 
     def fresh(self, dtype: Any = np.float64) -> Layer:
-        """Return a copy of the built layer, its parameters cast to `dtype`."""
+        """Return a copy of the built layer, its parameters and floating state cast to `dtype`."""
         layer = clone(self.built)
         for key, array in layer.params.items():
             layer.params[key] = array.astype(dtype, copy=False)
+        cast_floats(layer.state, dtype)
         return layer
 
     def x(self, n: int | None = None, dtype: Any = np.float64, seed: int = 1) -> np.ndarray:

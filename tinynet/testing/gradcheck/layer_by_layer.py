@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet.layers.base import steps_of
+from tinynet.steps.plan import leave_softmax_to_loss
+from tinynet.steps.run import forwards, run_steps
+from tinynet.steps.step import Step, steps_of
 from tinynet.testing.gradcheck.report import Failure
 from tinynet.testing.gradcheck.targets import LayerSubject, LossSubject, ModelSubject, Subject
 
@@ -39,33 +41,25 @@ class Parts:
     @cached_property
     def parts(self) -> tuple[list[Part], np.ndarray]:
         """The layers with the inputs that reach them, and the output of the last."""
-        parts, x = [], self.subject.x
+        layers = [Step(name, layer, layer.forward) for name, layer in self.layers]
         self.subject.replay.restore()
-        for name, layer in self.layers:
-            parts.append(Part(name, layer, x))
-            x = layer.forward(x, self.subject.training)[0]
-        return parts, x
+        ran = list(forwards(layers, self.subject.x, self.subject.training))
+        return [Part(step.name, step.layer, x) for step, x, _, _ in ran], ran[-1].y if ran else self.subject.x
 
     @cached_property
     def chained(self) -> dict[str, np.ndarray]:
         """The gradients of the model, from its steps run one by one: nothing fused, nothing left out."""
         subject = self.subject
         steps = [step for _, layer in self.layers for step in steps_of(layer)]
-        loss: Any = subject.layer.loss if isinstance(subject, ModelSubject) else None
-        if getattr(steps[-1].layer, "gives_probabilities", False) and not getattr(loss, "from_logits", True):
-            steps, loss = steps[:-1], loss.on_logits()                 # as the model's objective does
+        loss = subject.layer.loss if isinstance(subject, ModelSubject) else None
+        steps, _, loss = leave_softmax_to_loss(steps, loss)                # as the model's objective does
         subject.replay.restore()
-        y, backwards = subject.x, []
-        for step in steps:
-            y, backward = step.run(y, subject.training)
-            backwards.append(backward)
+        y, backward = run_steps(steps, subject.x, subject.training)
         if isinstance(subject, ModelSubject):
             dy = loss.forward(subject.y, y, subject.sample_weight)[1]()
         else:
             dy = subject.upstream.reshape(y.shape)
-        for backward in reversed(backwards):
-            dy = backward(dy)
-        gradients = {subject.input_name: dy}
+        gradients = {subject.input_name: backward(dy)}
         for name, layer in self.layers:
             for key, array in layer.grads.items():
                 penalty = subject.penalty(f"{name}/{key}")

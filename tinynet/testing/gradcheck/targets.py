@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.layers.base import Layer, without_dx
+from tinynet.layers.base import Layer
+from tinynet.steps.run import without_dx
 from tinynet.testing.cloning import Replay, clone, float64_clone
 
 

@@ -14,7 +14,8 @@ from tinynet.testing.contract.specimen import Specimen
 RULES: dict[str, Callable[[Specimen], None]] = {rule.__name__: rule for rule in (
     arrays.runs, arrays.output_shape, arrays.gradient_keys, arrays.gradient_shapes, arrays.float32_parameters,
     arrays.dtype_kept, arrays.float32_agrees,
-    memory.inputs_not_written, memory.outputs_not_overwritten, memory.no_aliasing, memory.memory_layout,
+    memory.inputs_not_written, memory.state_declared, memory.outputs_not_overwritten, memory.no_aliasing,
+    memory.memory_layout,
     batch.batch_independence, batch.batch_of_one, batch.batch_of_none, batch.gradient_sums,
     backward.gradients, backward.backward_linear, backward.backward_repeatable, backward.backward_overwrites,
     backward.live_forwards,

@@ -35,10 +35,12 @@ def save_load(s: Specimen) -> None:
 
 
 def as_model(s: Specimen) -> tinynet.Sequential:
-    """Return a model of a fresh float32 copy of the layer alone."""
+    """Return a model of a fresh float32 copy of the layer alone, after one training forward: it may have learned."""
     layer = s.fresh(np.float32)
     layer.output_shape = s.run().y.shape[1:]
-    return tinynet.Sequential([layer], input_shape=s.input_shape)
+    model = tinynet.Sequential([layer], input_shape=s.input_shape)
+    model.forward(s.x(dtype=np.float32), training=True)
+    return model
 
 
 def classes(model: tinynet.Sequential) -> dict[str, type]:

@@ -1,0 +1,201 @@
+"""What really runs when a model does, and why: the one place that decides what is done differently for speed.
+
+A model is a flat list of steps. Three shortcuts are taken where they change no number but the last digits:
+
+- several steps run in one pass, where the kernel set has a function for them (`tinynet.steps.fused`);
+- a softmax right before a cross-entropy is left to the loss, which works from the logits, exact for logits of any size;
+- the first layer with parameters leaves out its input gradient in training, which nobody asks for.
+
+``print(model.plan())`` shows them, and ``kernels.use("fast", fuse=False)`` switches all of them off.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+
+from tinynet import kernels
+from tinynet.layers import Conv2D, Dense, Dropout, MaxPool2D, ReLU
+from tinynet.layers.base import Backward, Forward, Layer
+from tinynet.steps import fused
+from tinynet.steps.run import first_with_parameters
+from tinynet.steps.step import Step
+
+
+class Row(NamedTuple):
+    """A line of a plan: the steps that run together, whether in one pass, by which function, and why."""
+
+    layers: tuple[str, ...]
+    fused: bool
+    function: str
+    why: str
+
+
+class Plan(Sequence[Row]):
+    """How a model runs; printed, a row for each function that is called.
+
+    Attributes
+    ----------
+    steps : what runs forward and backward, in order.
+    softmax : steps that run forward alone, for the predictions: a softmax whose backward is part of the loss.
+    loss : the loss that goes with them: for logits if the softmax was left to it.
+    needs_dx : whether backward computes the gradient of the model's own input, which `fit` has no use for.
+    """
+
+    def __init__(self, steps: list[Step], training: bool, loss: Any):
+        self.steps, self.softmax, self.loss = leave_softmax_to_loss(steps, loss)
+        self.listed, self.training = self.steps, training
+        self.needs_dx = loss is None or not kernels.fuses()
+        if kernels.fuses():
+            self.steps = fuse(self.steps, training)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The plan in words."""
+        names, rows = iter(step.name for step in self.listed), []
+        first = len(self.steps) if self.needs_dx or not self.training else first_with_parameters(self.steps)
+        for index, step in enumerate(self.steps):
+            together = step.run if isinstance(step.run, Together) else None
+            layers = tuple(next(names) for _ in (together.layers if together else [step.layer]))
+            function, why = together.pattern[1:3] if together else (step.run, "as its file shows it")
+            if index == first:
+                why += "; no input gradient, which nobody asks for"
+            elif index < first < len(self.steps):
+                why += "; not run backward: nothing before it learns"
+            rows.append(Row(layers, together is not None, qualified_name(function), why))
+        return rows + [Row((step.name,), True, f"{qualified_name(self.loss)}.forward",
+                           "the loss works from the logits")
+                       for step in self.softmax]
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+
+    def __getitem__(self, index):
+        return self.rows[index]
+
+    def __len__(self) -> int:
+        return len(self.steps) + len(self.softmax)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __str__(self) -> str:
+        cells = [("layers", "runs", "function", "why"),
+                 *((", ".join(row.layers), "in one pass" if row.fused else "as shown", row.function, row.why)
+                   for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+                         for row in cells)
+
+    __repr__ = __str__
+
+
+def leave_softmax_to_loss(steps: list[Step], loss: Any) -> tuple[list[Step], list[Step], Any]:
+    """Return (steps, softmax, loss): a last softmax taken off if the loss can work from the logits instead."""
+    if kernels.fuses() and ends_in_probabilities(steps) and not getattr(loss, "from_logits", True):
+        return steps[:-1], steps[-1:], loss.on_logits()
+    return steps, [], loss
+
+
+def ends_in_probabilities(steps: Sequence[Step]) -> bool:
+    """Return whether the last of the steps makes probabilities of logits."""
+    return bool(steps) and getattr(steps[-1].layer, "gives_probabilities", False)
+
+
+def fuse(steps: Sequence[Step], training: bool = True) -> list[Step]:
+    """Return the steps, runs of them replaced by one wherever a pattern fits and the kernel set has its function."""
+    if not getattr(kernels.current(), "fuses", False):
+        return list(steps)
+    found, at = [], 0
+    while at < len(steps):
+        step = steps[at]
+        pattern = PATTERNS.get(type(step.layer))
+        together = steps[at:at + len(pattern.forwards)] if pattern else []
+        layers = [each.layer for each in together]
+        if pattern and pattern.fits(together) and pattern.applies(training, *layers):
+            step = Step(step.name, step.layer, Together(pattern, layers))
+            at += len(layers)
+        else:
+            at += 1
+        found.append(step)
+    return found
+
+
+class Pattern(NamedTuple):
+    """Steps that can run as one: their forwards, the function that stands for them, why, and when it does."""
+
+    forwards: list[tuple[type[Layer], Callable]]
+    function: Forward
+    why: str
+    applies: Callable[..., bool] = lambda training, *layers: True
+
+    def fits(self, steps: Sequence[Step]) -> bool:
+        """Return whether these are exactly the steps: a subclass may differ, and so may a replaced forward."""
+        return [(type(step.layer), getattr(step.run, "__func__", None)) for step in steps] == self.forwards
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """The layers of a pattern, called as one step."""
+
+    pattern: Pattern
+    layers: list[Layer]
+
+    def __call__(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        return self.pattern.function(*self.layers, x, training)
+
+
+def side_by_side(training: bool, conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> bool:
+    """Return whether pooling windows neither overlap nor are padded, and have few enough pixels to be counted in."""
+    windows = pool.windows
+    return (windows.padding == "valid" and windows.size == windows.strides
+            and math.prod(windows.size) <= kernels.current().MOST_PLACES)
+
+
+PATTERNS: dict[type[Layer], Pattern] = {               # by the layer that they begin with
+    Conv2D: Pattern([(Conv2D, Conv2D.linear), (ReLU, ReLU.forward), (MaxPool2D, MaxPool2D.forward)],
+                    fused.conv_relu_pool, "a few rows at a time, while they are in the cache", side_by_side),
+    Dense: Pattern([(Dense, Dense.linear), (ReLU, ReLU.forward)], fused.dense_relu,
+                   "bias and ReLU in one pass over the product"),
+    Dropout: Pattern([(Dropout, Dropout.forward)], fused.dropout,
+                     "no mask is kept: its bits are drawn again backward", lambda training, layer: training),
+}
+
+
+def qualified_name(function: Any) -> str:
+    """Return ``module.Class.function``."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+class KeptPlans:
+    """The plans of one model, kept until anything that they depend on has changed.
+
+    The steps are listed anew each time, which is quick, and shows every change: other layers, an activation, a replaced
+    forward, windows, a loss, a kernel set.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[bool, bool], tuple[list[Any], Plan]] = {}
+
+    def plan(self, steps: list[Step], training: bool, loss: Any = None) -> Plan:
+        """Return the plan for these steps, the one from before if nothing has changed."""
+        key = [*steps, *[getattr(step.layer, "windows", None) for step in steps], loss,
+               getattr(loss, "from_logits", None), kernels.current(), kernels.fuses()]
+        which = training, loss is not None
+        kept = self._kept.get(which)
+        if kept is None or kept[0] != key:
+            kept = self._kept[which] = key, Plan(steps, training, loss)
+        return kept[1]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> KeptPlans:
+        return KeptPlans()
+
+    def __reduce__(self) -> tuple:
+        return KeptPlans, ()

@@ -1,0 +1,69 @@
+"""The one interpreter of a list of steps, for fit, predict, study, testing and the search for the first bad layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tinynet.layers.base import Backward
+from tinynet.steps.step import Step
+
+
+class Ran(NamedTuple):
+    """A step that has run: what it was given, what it returned."""
+
+    step: Step
+    x: np.ndarray
+    y: np.ndarray
+    backward: Backward
+
+
+def forwards(steps: Iterable[Step], x: np.ndarray, training: bool = False) -> Iterator[Ran]:
+    """Run steps one after the other, each on what the one before returned."""
+    for step in steps:
+        y, backward = step.run(x, training)
+        yield Ran(step, x, y, backward)
+        x = y
+
+
+def gradients(backwards: Sequence[Backward], dy: np.ndarray) -> Iterator[np.ndarray]:
+    """Run backwards in reverse, each on what the one behind it returned; yield the gradient of each one's input."""
+    for backward in reversed(backwards):
+        dy = backward(dy)
+        yield dy
+
+
+def run_steps(steps: Sequence[Step], x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Run steps as one function: forwards composed, backwards chained in reverse.
+
+    The backward takes ``need_dx=False`` where nobody asks for the gradient of `x` itself: it then ends at the first
+    step that has parameters.
+    """
+    backwards: list[Backward] = []
+    for ran in forwards(steps, x, training):
+        x = ran.y
+        backwards.append(ran.backward)
+
+    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
+        first = 0 if need_dx else first_with_parameters(steps)
+        needed = backwards[first:]
+        if needed and not need_dx:
+            needed[0] = without_dx(needed[0])
+        for dx in gradients(needed, dy):
+            dy = dx
+        return dy if need_dx else None
+    return x, backward
+
+
+def first_with_parameters(steps: Sequence[Step]) -> int:
+    """Return the index of the first step that has parameters, len(steps) if none has."""
+    return next((index for index, step in enumerate(steps) if step.layer.params), len(steps))
+
+
+def without_dx(backward: Backward) -> Backward:
+    """Return `backward` told to leave the input gradient out, if it can: ``backward(dy, *, need_dx=True)``."""
+    if "need_dx" in (getattr(backward, "__kwdefaults__", None) or ()):
+        return lambda dy: backward(dy, need_dx=False)
+    return backward
