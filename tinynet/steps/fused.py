@@ -34,7 +34,7 @@ def fuse(steps: list[Step]) -> list[Step]:
 def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> Callable | None:
     """Return a convolution, ReLU and max pooling as one, if the pooling windows neither overlap nor are padded."""
     side_by_side = pool.windows.padding == "valid" and pool.windows.size == pool.windows.strides
-    if not side_by_side or math.prod(pool.windows.size) > kernels.current().MOST_PLACES:
+    if not side_by_side or math.prod(pool.windows.size) > kernels.current().MAX_POOL_PIXELS:
         return None
 
     def run(x: np.ndarray, training: bool = False):
@@ -78,8 +78,8 @@ def dropout(layer: Dropout) -> Callable:
     def run(x: np.ndarray, training: bool = False):
         if not training or layer.rate == 0:
             return layer.forward(x, training)
-        keep, drawn = kernels.current().keep, layer.draw(x)
-        return keep(x, *drawn), lambda dy: keep(dy, *drawn)
+        dropped, drawn = kernels.current().dropout, layer.draw(x)
+        return dropped(x, *drawn), lambda dy: dropped(dy, *drawn)
     return run
 
 
