@@ -96,7 +96,7 @@ def module_of(name):
 
 def room_of(module):
     """Return the room: the name below tinynet; that of the models for tinynet itself, which shows them."""
-    return (module.split(".") + ["models"])[1]
+    return [*module.split("."), "models"][1]
 
 
 ARROWS = {module: {module_of(name) for name in imported(path) if name.startswith("tinynet")}

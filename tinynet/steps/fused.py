@@ -19,13 +19,13 @@ def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D, x: np.ndarray, tra
     conv.check(x)
     k, windows, image = kernels.current(), conv.windows, x.shape[2:]
     pool.windows.output_size(windows.output_size(image))
-    moves = windows.strides, windows.dilation, pool.windows.size
+    geometry = windows.strides, windows.dilation, pool.windows.size
     kernel, bias = weights_of(conv, conv.filters)
     x = windows.pad(x, 0)
-    y, winner = k.conv2d_relu_max_pool2d(x, kernel, bias, *moves)
+    y, winner = k.conv2d_relu_max_pool2d(x, kernel, bias, *geometry)
 
     def backward(dy, *, need_dx=True):
-        conv.grads["kernel"], dbias, dx = k.conv2d_relu_max_pool2d_gradient(dy, winner, x, kernel, *moves, need_dx)
+        conv.grads["kernel"], dbias, dx = k.conv2d_relu_max_pool2d_gradient(dy, winner, x, kernel, *geometry, need_dx)
         if conv.use_bias:
             conv.grads["bias"] = dbias
         return windows.crop(dx, image) if need_dx else None
@@ -52,8 +52,8 @@ def dropout(layer: Dropout, x: np.ndarray, training: bool = False) -> tuple[np.n
     """Drop units without a mask: its random bits are made anew on the way back, each way in one pass."""
     if not training or layer.rate == 0:
         return layer.forward(x, training)
-    keep, drawn = kernels.current().keep, layer.draw(x)
-    return keep(x, *drawn), lambda dy: keep(dy, *drawn)
+    dropped, drawn = kernels.current().dropout, layer.draw(x)
+    return dropped(x, *drawn), lambda dy: dropped(dy, *drawn)
 
 
 def weights_of(layer: Layer, outputs: int) -> tuple[np.ndarray, np.ndarray]:

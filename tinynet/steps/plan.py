@@ -155,7 +155,7 @@ def side_by_side(training: bool, conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> b
     """Return whether pooling windows neither overlap nor are padded, and have few enough pixels to be counted in."""
     windows = pool.windows
     return (windows.padding == "valid" and windows.size == windows.strides
-            and math.prod(windows.size) <= kernels.current().MOST_PLACES)
+            and math.prod(windows.size) <= kernels.current().MAX_POOL_PIXELS)
 
 
 PATTERNS: dict[type[Layer], Pattern] = {               # by the layer that they begin with
