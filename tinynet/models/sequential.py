@@ -14,7 +14,7 @@ from tinynet.layers.base import Layer, Shape, as_shape, cast_floats
 from tinynet.models.summary import summary
 from tinynet.registry import pick, to_config
 from tinynet.steps.run import run_steps
-from tinynet.steps.step import Step, steps_of_parts
+from tinynet.steps.step import steps_of_parts
 from tinynet.training.model import Model
 from tinynet.utils import new_generator
 
@@ -184,10 +184,6 @@ class Sequential(Model):
     def parts(self):
         """List the layers by name."""
         return self._named()
-
-    def steps(self) -> list[Step]:
-        """List all that the model does, flat: ``conv2d_1``, ``conv2d_1/relu``, ``max_pool2d_1``, ..."""
-        return steps_of_parts(self)
 
     def check(self, x):
         """Raise a ValueError unless the first layer can take `x`."""

@@ -14,7 +14,7 @@ from tinynet.callbacks import Callback, CallbackList, History
 from tinynet.layers.base import Layer, cast_floats
 from tinynet.steps.plan import KeptPlans, Plan
 from tinynet.steps.run import run_steps
-from tinynet.steps.step import steps_of
+from tinynet.steps.step import Step, steps_of, steps_of_parts
 from tinynet.steps.untouched import StateSnapshot
 from tinynet.training import data, progress
 from tinynet.training.data import Data
@@ -70,6 +70,10 @@ class Model(Layer):
             for key, term in penalties:
                 grads[key] = grads[key] + term.gradient(params[key])
         return value, run_steps(plan.softmax, output)[0], set_grads
+
+    def steps(self) -> list[Step]:
+        """List all that the model does, flat: ``conv2d_1``, ``conv2d_1/relu``, ``max_pool2d_1``, ..."""
+        return steps_of_parts(self)
 
     def plan(self, training: bool = True) -> Plan:
         """Return how the model runs: a row for each function that is called, with its layers, and why it is that one.
