@@ -241,7 +241,7 @@ def test_a_wrong_loss_fails():
             values, slopes = super().losses(y_true, y_pred)
             return values, slopes / 2
     rng = np.random.default_rng(0)
-    with pytest.raises(GradientMismatch, match="the 2 from the derivative of a square is missing"):
+    with pytest.raises(GradientMismatch, match="the 2 from the derivative of a square is"):
         check_gradients(Unscaled(), rng.normal(size=(3, 4)), y=rng.normal(size=(3, 4)))
 
 
