@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from tinynet import kernels
 
 compiled = njit(nogil=True, error_model="numpy")   # plain nested loops: with np.ndindex they take three times as long
-IMAGES = 2                          # at a time; with one the products are too small for BLAS, four take no less
+IMAGES = 2                          # at a time; one takes a little longer, four no less
 
 
 def conv2d_relu_max_pool2d(x, kernel, bias, *_):

@@ -2,10 +2,10 @@
 
 They are the simple CNN's, (200, 1, 28, 28) -> 32 kernels of 5x5 -> (200, 32, 12, 12), without its input gradient;
 and the larger CNN's second, (200, 30, 12, 12) -> 15 kernels of 3x3 -> (200, 15, 5, 5), with it. The loops run on one
-image and are counted 200 times. The second step's loops are the first's, compiled; the fourth is in columns.py.
+image and are counted 200 times. The second step's loops are the first's, compiled.
 
     python tests/benchmarks/steps.py
-    python tests/benchmarks/steps.py --ratio        # the fourth beside the fifth alone, and at their fastest
+    python tests/benchmarks/steps.py --one-thread    # im2col in cache, beside tiles
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import NamedTuple
 import columns
 import numpy as np
 from numba import njit
+from threadpoolctl import threadpool_limits
 
 from tinynet import kernels
 from tinynet.kernels import buffers, naive
@@ -96,17 +97,22 @@ STEPS = [
     Step("the definition: loops in Python", "naive", 1, False, images=1, rounds=1),
     Step("the same loops, compiled", "naive", 1, False, compiled_loops, rounds=3),
     Step("im2col: one matrix product, in NumPy", "im2col", 2, False, rounds=4),
-    Step("two images at a time, in cache, by BLAS; 1 thread", "fast", 1, under=columns.instead_of_tiles),
-    Step("tiles in registers, no columns; 1 thread", "fast", 1, under=fresh_memory),
-    Step("2 threads", under=fresh_memory),
+    Step("tiles in registers, no columns; 1 thread", "fast", 1, False, fresh_memory),
+    Step("convolution, ReLU and pooling as one; 1 thread", "fast", 1, True, fresh_memory),
+    Step("2 threads", "fast", 2, True, fresh_memory),
     Step("memory used again"),
-    Step("the same, but each layer by itself", fused=False),
+]
+ON_ONE_THREAD = [
+    Step("im2col of all images, in NumPy", "im2col", 1, False, lambda: threadpool_limits(1)),
+    Step("im2col of two images at a time, in cache", "fast", 1, True, columns.instead_of_tiles),
+    Step("tiles", "fast", 1, True, fresh_memory),
 ]
 CASES = [((1, 28, 28), 32, 5, False), ((30, 12, 12), 15, 3, True)]
 
 
-def milliseconds(step: Step, shape: tuple, filters: int, kernel: int, need_dx: bool, best=statistics.median) -> float:
-    """Return the median (or best) time of forward and backward on 200 images, in ms, of `step.images` of them."""
+def milliseconds(step: Step, shape: tuple, filters: int, kernel: int, need_dx: bool,
+                 clock=time.perf_counter, pick=statistics.median) -> float:
+    """Return the median time of forward and backward on 200 images, in ms, measured on `step.images` of them."""
     os.environ["TINYNET_NUM_THREADS"] = str(step.threads)
     with kernels.use(step.kernel_set), step.under():
         model = Sequential([Conv2D(filters, kernel, activation="relu"), MaxPool2D()], input_shape=shape, seed=0)
@@ -114,10 +120,20 @@ def milliseconds(step: Step, shape: tuple, filters: int, kernel: int, need_dx: b
         x, dy = (rng.random((step.images, *size), np.float32) for size in (shape, model.output_shape))
         steps, times = fuse(model.steps()) if step.fused else model.steps(), []
         for _ in range(1 if step.images == 1 else 6):
-            start = time.perf_counter()
+            start = clock()
             run_steps(steps, x)[1](dy, need_dx=need_dx)
-            times.append(1e3 * (time.perf_counter() - start) * 200 / step.images)
-    return best(times[1:] or times)                              # the first one compiles
+            times.append(1e3 * (clock() - start) * 200 / step.images)
+    return pick(times[1:] or times)                              # the first one compiles
+
+
+def on_one_thread(turns: int = 30) -> None:
+    """Print the shortest of many turns in processor time, which other work on the machine hardly changes."""
+    found = [[[milliseconds(step, *case, time.thread_time, min) for case in CASES] for step in ON_ONE_THREAD]
+             for _ in range(turns)]
+    shortest = np.min(found, axis=0)                                                   # (steps, cases)
+    print(f"{'':<50}{'gray, 5x5: ms':>14}{'ratio':>8}{'30 maps, 3x3: ms':>18}{'ratio':>8}")
+    for step, (gray, maps), ratios in zip(ON_ONE_THREAD, shortest, shortest / shortest[-1], strict=True):
+        print(f"{step.title:<50}{gray:>14.1f}{ratios[0]:>8.2f}{maps:>18.1f}{ratios[1]:>8.2f}")
 
 
 def main() -> None:
@@ -128,23 +144,14 @@ def main() -> None:
             if turn < step.rounds:
                 for column, case in enumerate(CASES):
                     found.setdefault((number, column), []).append(milliseconds(step, *case))
-    print(f"{'':<50}{'gray, 5x5: ms':>14}{'gain':>8}{'30 maps, 3x3: ms':>18}{'gain':>8}")
+    print(f"{'':<48}{'gray, 5x5: ms':>14}{'gain':>8}{'30 maps, 3x3: ms':>18}{'gain':>8}")
     before = [0.0] * len(CASES)
     for number, step in enumerate(STEPS):
         now = [statistics.median(found[number, column]) for column in range(len(CASES))]
         gains = [f"{old / new:.1f}x" if old else "" for old, new in zip(before, now, strict=True)]
-        print(f"{step.title:<50}{now[0]:>14.1f}{gains[0]:>8}{now[1]:>18.1f}{gains[1]:>8}", flush=True)
+        print(f"{step.title:<48}{now[0]:>14.1f}{gains[0]:>8}{now[1]:>18.1f}{gains[1]:>8}", flush=True)
         before = now
 
 
-def ratio(rounds: int = 40) -> None:
-    """Set tiles beside the step before them: the fastest of many short turns, which other work disturbs least."""
-    for title, case in zip(("gray, 5x5", "30 maps, 3x3"), CASES, strict=True):
-        columns_ms, tiles_ms = zip(*[[milliseconds(step, *case, best=min) for step in STEPS[3:5]]
-                                     for _ in range(rounds)], strict=True)
-        print(f"{title}: columns in cache {min(columns_ms):.1f} ms, tiles {min(tiles_ms):.1f} ms, "
-              f"{min(columns_ms) / min(tiles_ms):.2f} times as long", flush=True)
-
-
 if __name__ == "__main__":
-    ratio() if "--ratio" in sys.argv[1:] else main()
+    on_one_thread() if "--one-thread" in sys.argv[1:] else main()
