@@ -119,7 +119,7 @@ def the_way_through():
 
     The maps of the first convolution still look like the digit, with one kind of stroke stressed in each. After
     `relu` only what was found is left. Every pooling halves the maps; the last ones no longer look like anything: they
-    do not show the digit, they tell of it.
+    no longer show the digit, they encode it.
     """
     return study.plot_activations(model, x)
 
@@ -224,7 +224,7 @@ def curves():
 
     The training curve is a mean over the epoch, taken with dropout on: that is why it can lie on the worse side. As
     long as the test loss falls there is no harm in going on; once it rises while the training loss falls, the model
-    begins to learn by heart.
+    begins to memorise.
     """
     return history.plot()
 
