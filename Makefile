@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: mnist test test-long mutants bench docs lint clean
+.PHONY: mnist test test-long mutants bench docs listings lint clean
 
 mnist: .venv/installed          ## train the larger CNN on MNIST and print its test error
 	$(BIN)/python examples/mnist_larger.py
@@ -23,6 +23,9 @@ bench: .venv/installed          ## how fast; BENCH='--with pytorch=PYTHON' sets 
 docs: .venv/installed-docs      ## the book as a site, in site/
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env docs site
 	@echo "Open site/index.html in a browser."
+
+listings: .venv/installed-docs  ## write tinynet's source anew into the pages of the book that show it
+	$(BIN)/python docs/listing.py
 
 lint: .venv/installed-lint .venv/installed-test  ## style and types
 	$(BIN)/ruff check .

@@ -181,6 +181,15 @@ class Model(Layer):
         return _scores(self._test_step(self._prepare(x, y, sample_weight)), return_dict)
 
     def _train_step(self, batch: Data) -> dict[str, float]:
+        value, y_pred, backward = self._training_forward(batch)
+        if math.isfinite(value):                                         # any other would spoil all weights
+            backward()
+            with turns:
+                self.optimizer.update(self.trainable_params(), self.grads)
+        return self._figures(value, batch.y, y_pred)
+
+    def _training_forward(self, batch: Data) -> Any:
+        """Run `objective` in training; where its value is not finite, the layers' state is put back."""
         before = StateSnapshot(self.leaves())
         with turns if before.layers else nullcontext():                  # a prediction sees whole states
             value, y_pred, backward = self.objective(*batch, training=True)
@@ -188,11 +197,7 @@ class Model(Layer):
                 cast_floats(layer.state, self.dtype)
             if not math.isfinite(value):
                 before.restore()
-        if math.isfinite(value):                                         # any other would spoil all weights
-            backward()
-            with turns:
-                self.optimizer.update(self.trainable_params(), self.grads)
-        return self._figures(value, batch.y, y_pred)
+        return value, y_pred, backward
 
     def _test_step(self, batch: Data) -> dict[str, float]:
         with turns:
