@@ -58,7 +58,7 @@ class HealthRecorder(Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Take a record, if it is time."""
-        if self.every != "epoch" and self.model.optimizer.iterations % self.every == 0:
+        if isinstance(self.every, int) and self.model.optimizer.iterations % self.every == 0:
             self.record()
 
     def on_epoch_end(self, epoch, logs=None):

@@ -225,7 +225,7 @@ def try_rule(name: str, specimen: Specimen) -> Outcome:
 
 def known(names: Iterable[str]) -> list[str]:
     """Return names of rules as a list, or raise a ValueError for one that is none."""
-    return [name for name in names if pick("rule", name, RULES)]
+    return [name for name in names if pick("rule", name, RULES) is not None]
 
 
 def all_shapes(input_shapes: Any, make_layer: Callable[[], Layer]) -> list[Shape]:

@@ -51,7 +51,7 @@ class Parts:
         """The gradients of the model, from its steps run one by one: nothing fused, nothing left out."""
         subject = self.subject
         steps = [step for _, layer in self.layers for step in steps_of(layer)]
-        loss = subject.layer.loss if isinstance(subject, ModelSubject) else None
+        loss: Any = subject.layer.loss if isinstance(subject, ModelSubject) else None
         steps, _, loss = leave_softmax_to_loss(steps, loss)                # as the model's objective does
         subject.replay.restore()
         y, backward = run_steps(steps, subject.x, subject.training)
