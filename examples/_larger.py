@@ -90,7 +90,7 @@ def load(file: Path, seed: int) -> Trained:
     if not file.with_suffix(".json").exists():
         return Trained(model, untrained(seed), None, None)
     states = json.loads(file.with_suffix(".json").read_text())
-    history, health = History(), study.HealthRecorder(None, None)
+    history, health = History(), study.HealthRecorder([], [])
     history.set_state(states["history"])
     health.set_state(states["health"])
     return Trained(model, load_model(untrained_file(file)), history, health)

@@ -126,11 +126,11 @@ def the_way_through():
 
 @tour.stop("From logits to probabilities")
 def softmax():
-    """The ten logits, the probabilities that the softmax makes of them, the slope with which the way back begins, and
-    the softmax's Jacobian; of a digit that the model gets wrong, undecided between several.
+    """The ten logits, the probabilities that the softmax makes of them, the gradient with which the backward pass
+    begins, and the softmax's Jacobian; of a digit that the model gets wrong, undecided between several.
 
-    The slope is `p - t`, probabilities less targets: it pulls the right class up with the force that is missing there,
-    and pushes the others down by what they have too much. If the answer were right and sure, all of it would be 0.
+    The gradient is `p - t`, probabilities minus targets: negative for the right class, by what its probability lacks,
+    and positive for the others, by what theirs are too large. If the answer were right and certain, all would be 0.
     """
     step = study.softmax_step(model, hard_x, hard_y)
     print(step)
@@ -144,8 +144,8 @@ those of the undecided digit just seen; their sums are the numbers in the engine
 
 @tour.stop("The gradient of a logit")
 def gradient_of_a_logit():
-    """The chain rule at the softmax: the slope of the loss at each probability, times that of the probability at the
-    logit of the right class.
+    """The chain rule at the softmax: the derivative of the loss with respect to each probability, times that of the
+    probability with respect to the logit of the right class.
 
     All terms but one are 0, since the loss looks at the right class alone. What remains is `p - t`, the number for this
     class in the figure before.
@@ -157,10 +157,10 @@ def gradient_of_a_logit():
 
 @tour.stop("The gradient of a number between two layers")
 def gradient_of_a_unit():
-    """The largest output of the last hidden layer, and what each of the ten logits says of it: their slopes, times
-    the weights between.
+    """The largest output of the last hidden layer, and the contribution of each of the ten logits to its gradient:
+    their gradients, times the weights between.
 
-    Forward, a unit's number went to all ten logits; backward, it gets ten answers, and adds them up. That is the
+    Forward, a unit's output went to all ten logits; backward, it gets ten gradients, and adds them up. That is the
     transposed matrix in `dy @ kernel.T`.
     """
     units = study.activations(model, hard_x)["dense_2/relu"][0]
@@ -171,10 +171,10 @@ def gradient_of_a_unit():
 
 @tour.stop("The gradient of a pooled pixel")
 def gradient_of_a_pooled_pixel():
-    """A pixel before the pooling, and the one window that saw it: its slope, times the pixel's share.
+    """A pixel before the pooling, and the one window over it: its upstream gradient, times the pixel's share.
 
-    The share is 1 for the winner of its window, and 0 for the others: they get no gradient, and so learn nothing from
-    this place.
+    The share is 1 for the maximum of its window, and 0 for the other pixels: they get no gradient, so nothing is
+    learned from them.
     """
     maps = study.activations(model, hard_x)["conv2d_1/relu"][0]
     brightest = np.unravel_index(maps.argmax(), maps.shape)
@@ -185,11 +185,11 @@ def gradient_of_a_pooled_pixel():
 
 @tour.stop("The gradient of one weight of a convolution")
 def gradient_of_a_weight():
-    """Left the slopes `dy` of one map, in the middle the pixels that the weight met, one for each place of the window,
-    right their products. Below are the largest products; all of them together are the gradient.
+    """Left the upstream gradients `dy` of one map, in the middle the pixels that the weight multiplied, one for each
+    position of the window, right their products. Below are the largest products; all together are the gradient.
 
-    A weight is used at every place, so its gradient comes from every place: where a slope and ink meet. Most slopes
-    are 0: those places were cut off by the ReLU, or lost in their pooling window.
+    A weight is used at every position, so its gradient is a sum over all of them; those count where there is both ink
+    and an upstream gradient. Most upstream gradients are 0: behind a ReLU that is off, or not the maximum in pooling.
     """
     dy = study.Trace(model, hard_x).loss_gradients(hard_y)[1]
     strongest = np.abs(dy[0]).sum(axis=(1, 2)).argmax()
@@ -200,10 +200,10 @@ def gradient_of_a_weight():
 
 @tour.stop("The gradient of one pixel of the image")
 def gradient_of_a_pixel():
-    """One pixel, every window that lay on it (across) and every filter (down): the slope there, times the weight that
-    the pixel met.
+    """One pixel, every window over it (across) and every filter (down): the upstream gradient there, times the weight
+    that multiplied the pixel.
 
-    25 windows lie on the pixel, and each of 30 filters saw it in each: 750 products for the gradient of one pixel.
+    25 windows cover the pixel, and each of 30 filters has a weight on it in each: 750 products for one gradient.
     The next chapters draw it for all pixels.
     """
     slopes = np.abs(study.input_gradient(model, hard_x)[0])
@@ -224,15 +224,15 @@ def curves():
 
     The training curve is a mean over the epoch, taken with dropout on: that is why it can lie on the worse side. As
     long as the test loss falls there is no harm in going on; once it rises while the training loss falls, the model
-    begins to learn by heart.
+    begins to overfit.
     """
     return history.plot()
 
 
 @tour.stop("Gradients, dead units and updates through training", when=health is not None)
 def health_through_training():
-    """From the first update to the last: the length of the gradient at each layer, the share of units that are 0 for
-    all images, and how much an update changes the weights, as a part of their length.
+    """From the first update to the last: the norm of the gradient at each layer, the fraction of units that are 0 for
+    all images, and how much an update changes the weights, relative to their norm.
 
     Gradients that shrink from layer to layer on the way back would vanish, and growing ones explode; here they keep
     together. Updates of about a thousandth of the weights are a good sign.
@@ -255,7 +255,7 @@ def health_now():
 
 @tour.stop("The loss around the weights")
 def surface():
-    """The loss on some hundred images, with the weights moved along two random directions, up to the length of the
+    """The loss on some hundred images, with the weights moved along two random directions, up to the norm of the
     filters themselves. The cross is where training arrived.
 
     Training ended in a hollow that is wide at this scale: the weights can be changed by a fair part before the loss

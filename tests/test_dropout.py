@@ -83,10 +83,10 @@ def test_random_bits_are_those_of_splitmix64():
 
 
 @pytest.mark.parametrize("n", [1, 5, 1023, 1024, 1027, 400_003])
-def test_the_fast_kernel_keeps_the_same_numbers_in_pieces(n, rng):
+def test_the_fast_kernel_keeps_the_same_numbers_in_chunks(n, rng):
     x, key = rng.normal(size=n), np.uint64(2**64 - 3)
     kept = np.where(random_bits(key, n) >= 20_000, 2 * x, 0)
-    np.testing.assert_array_equal(fast.keep(x, key, 20_000, 2.0), kept)
+    np.testing.assert_array_equal(fast.dropout(x, key, 20_000, 2.0), kept)
 
 
 def test_bits_of_neighbouring_keys_and_places_have_nothing_in_common():

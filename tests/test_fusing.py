@@ -156,7 +156,7 @@ def test_nan_and_infinity_go_back_as_through_the_steps(layers, special, what, rn
 
 @pytest.mark.parametrize("filters", [3, 40])
 @pytest.mark.parametrize("pool", [2, (3, 1)])
-def test_an_image_larger_than_the_cache_is_worked_through_in_bands(filters, pool, rng):
+def test_an_image_larger_than_the_cache_is_computed_in_blocks(filters, pool, rng):
     model = Sequential([Conv2D(filters, 3, activation="relu", input_shape=(2, 61, 62)), MaxPool2D(pool)], seed=1,
                        dtype="float64")
     assert_equal_to_its_steps(model, rng.normal(size=(3, 2, 61, 62)), rng)
@@ -189,8 +189,8 @@ def test_what_is_fused_is_still_checked():
         model(np.zeros((5, 3, 3, 3)))
 
 
-@pytest.mark.parametrize(("N", "side", "pool"), [(37, 14, 2), (3, 26, 12)], ids=["many samples", "144 places"])
-def test_work_that_is_cut_into_pieces_leaves_nothing_out(N, side, pool, rng, monkeypatch):
+@pytest.mark.parametrize(("N", "side", "pool"), [(37, 14, 2), (3, 26, 12)], ids=["many samples", "pools of 144"])
+def test_work_that_is_cut_into_chunks_leaves_nothing_out(N, side, pool, rng, monkeypatch):
     model = Sequential([Conv2D(8, 3, activation="relu", input_shape=(2, side, side)), MaxPool2D(pool)], seed=0)
     x = rng.normal(size=(N, 2, side, side)).astype(np.float32)
     dy = rng.normal(size=(N, *model.output_shape)).astype(np.float32)

@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -72,22 +74,69 @@ def test_im2col_and_naive_never_load_numba():
     assert python(code).split() == ["False"]
 
 
-@pytest.mark.parametrize("path", BELOW, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_nothing_below_imports_the_tools_above(path):
-    assert [name for name in imported(path)
-            if name.startswith(("tinynet.testing", "tinynet.study", "matplotlib"))] == []
+# The rooms from the ground up: a file imports from its own room and from those before it, for types too.
+ROOMS = ["registry", "checks", "utils", "backend", "kernels", "initializers", "regularizers", "schedules", "datasets",
+         "layers", "activations", "losses", "metrics", "optimizers", "steps", "files", "callbacks", "training", "models",
+         "testing", "study", "__main__"]
+ONLY = {                                      # rooms that know less than what lies below them
+    "kernels": {"kernels", "registry"},
+    "layers": {"layers", "kernels", "initializers", "regularizers", "registry", "checks", "utils"},
+    "steps": {"steps", "layers", "kernels"},
+}
+MODULES = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+           for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def test_kernels_know_arrays_only():
-    for path in (PACKAGE / "kernels").glob("*.py"):
-        inside = {name for name in imported(path) if name.startswith("tinynet")}
-        assert all(name.startswith(("tinynet.kernels", "tinynet.registry")) for name in inside), path
+def module_of(name):
+    """Return the module that an imported name is, or is in."""
+    while name not in MODULES:
+        name = name.rpartition(".")[0]
+    return name
 
 
-def test_layers_do_not_know_models_losses_or_optimizers():
-    for path in (PACKAGE / "layers").glob("*.py"):
-        above = ("tinynet.models", "tinynet.training", "tinynet.losses", "tinynet.optimizers", "tinynet.callbacks")
-        assert not [name for name in imported(path) if name.startswith(above)], path
+def room_of(module):
+    """Return the room: the name below tinynet; that of the models for tinynet itself, which shows them."""
+    return [*module.split("."), "models"][1]
+
+
+ARROWS = {module: {module_of(name) for name in imported(path) if name.startswith("tinynet")}
+          for module, path in MODULES.items()}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_arrows_point_down(module):
+    room = room_of(module)
+    allowed = ONLY.get(room, set(ROOMS[:ROOMS.index(room) + 1]))
+    assert {other for other in ARROWS[module] if room_of(other) not in allowed} == set()
+
+
+@pytest.mark.parametrize("graph", [
+    ARROWS,
+    {room: {room_of(other) for module in MODULES if room_of(module) == room for other in ARROWS[module]} - {room}
+     for room in ROOMS},
+], ids=["files", "rooms"])
+def test_there_is_no_circle(graph):
+    tuple(TopologicalSorter(graph).static_order())              # raises CycleError
+
+
+def test_looking_and_checking_load_matplotlib_when_something_is_drawn():
+    code = "import sys, tinynet.study, tinynet.testing.strategies\nprint('matplotlib' in sys.modules)"
+    assert python(code).split() == ["False"]
+
+
+def test_rooms_stay_small():
+    files = Counter(path.parent.relative_to(PACKAGE).as_posix() for path in MODULES.values()
+                    if path.name != "__init__.py")
+    limits = {".": 15, "layers": 24}
+    assert {room: count for room, count in files.items() if count > limits.get(room, 13)} == {}
+
+
+def test_the_type_of_a_model_is_never_any():
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.arg, ast.AnnAssign)) and node.annotation is not None:
+                name = node.arg if isinstance(node, ast.arg) else ast.unparse(node.target)
+                assert (name, ast.unparse(node.annotation)) not in (("model", "Any"), ("self.model", "Any")), module
 
 
 @pytest.mark.parametrize("path", BELOW, ids=lambda path: str(path.relative_to(PACKAGE)))

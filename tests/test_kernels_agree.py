@@ -32,7 +32,7 @@ class Case(NamedTuple):
     strides: tuple = (1, 1)
     dilation: tuple = (1, 1)
     counts: tuple = (2, 3)              # output rows and columns
-    left_over: tuple = (0, 0)           # rows and columns that no window reaches, below the stride
+    left_over: tuple = (0, 0)           # rows and columns that no window covers, fewer than the stride
     dtype: type = np.float32
     layout: str = "contiguous"
     specials: tuple = ()
@@ -172,14 +172,14 @@ def test_adam(case):
 
 
 def large(dtype):
-    """Make the arrays of a convolution worth cutting into pieces; no number of pieces divides its batch."""
+    """Make the arrays of a convolution worth cutting into chunks; no number of chunks divides its batch."""
     rng = np.random.default_rng(0)
     shapes = (37, 3, 23, 21), (8, 3, 5, 4), (37, 8, 10, 18)
     return [rng.normal(size=shape).astype(dtype) for shape in shapes]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_work_that_is_cut_into_pieces_leaves_no_sample_out(dtype):
+def test_work_that_is_cut_into_chunks_leaves_no_sample_out(dtype):
     x, kernel, dy = large(dtype)
     error = 2e-4 if dtype is np.float32 else 1e-10
     for function, args in {
@@ -251,7 +251,7 @@ def wide(array):
 
 
 @pytest.mark.parametrize("filters", [3, 40])
-def test_an_image_larger_than_the_cache_is_convolved_in_bands(filters, rng):
+def test_an_image_larger_than_the_cache_is_convolved_in_blocks(filters, rng):
     x, kernel = rng.normal(size=(2, 2, 61, 62)), rng.normal(size=(filters, 2, 3, 3))
     np.testing.assert_allclose(fast.conv2d(x, kernel, (1, 1), (1, 1)), im2col.conv2d(x, kernel, (1, 1), (1, 1)),
                                rtol=1e-11, atol=1e-11)

@@ -44,7 +44,7 @@ class BatchNorm(Layer):
     def statistics(self, x, axes, training):
         if not training:
             return self.state["moving_mean"], self.state["moving_variance"]
-        mean, variance = x.mean(axis=axes), x.var(axis=axes)
+        mean, variance = x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
         self.state["moving_mean"] = self.momentum * self.state["moving_mean"] + (1 - self.momentum) * mean    # replaced
         self.state["moving_variance"] *= self.momentum                                                   # written into
         self.state["moving_variance"] += (1 - self.momentum) * variance
@@ -237,6 +237,37 @@ def test_looking_and_checking_leave_the_state_as_it_was(look):
     assert_same(model, before)
     assert all(model.state[name] is array for name, array in arrays.items())
     np.testing.assert_array_equal(model.predict(x), predictions)
+
+
+class Warming(Layer):
+    """Multiplies by 1, 2, 3, ... in training: what a forward returns depends on the state, and on how often it ran."""
+
+    differs_in_training = True
+
+    def build(self, input_shape, rng):
+        self.params["scale"] = np.ones(input_shape, np.float32)
+        self.state["runs"] = np.array(0)
+        return input_shape
+
+    def forward(self, x, training=False):
+        if training:
+            self.state["runs"] += 1
+        factor, scale = max(1, int(self.state["runs"])), self.params["scale"]
+
+        def backward(dy):
+            self.grads["scale"] = factor * (dy * x).sum(axis=0)
+            return factor * dy * scale
+        return factor * x * scale, backward
+
+
+def test_slopes_are_measured_from_the_same_state_each_time():
+    layer = Warming()
+    layer.build((3,), np.random.default_rng(0))
+    layer.forward(np.ones((1, 3)), True)
+    assert check_gradients(layer, input_shape=(3,), training=True).passed
+    model = Sequential([Warming(), Dense(2)], input_shape=(3,))
+    model.compile("adam", "mse")
+    assert check_gradients(model, np.ones((2, 3)), y=np.ones((2, 2)), training=True).passed
 
 
 def test_a_loss_that_is_not_finite_leaves_the_state_of_before():

@@ -23,6 +23,9 @@ def test_names_are_unique_and_every_part_is_covered():
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 60
     files = {mutant.file for mutant in MUTANTS}
     for part in ("layers/dense", "layers/conv2d", "layers/pooling", "layers/dropout", "layers/flatten",
-                 "layers/activations", "kernels/naive", "kernels/im2col", "kernels/fast/__init__",
-                 "kernels/fast/loops", "steps/fused", "losses", "optimizers/adam", "models/sequential"):
+                 "layers/activations", "kernels/geometry", "kernels/naive", "kernels/im2col",
+                 "kernels/fast/tiles", "kernels/fast/layout", "kernels/fast/conv", "kernels/fast/conv_relu_pool",
+                 "kernels/fast/products", "kernels/fast/sparse", "kernels/fast/pooling", "kernels/fast/elementwise",
+                 "kernels/fast/compiling", "kernels/fast/threads", "steps/fused", "losses",
+                 "optimizers/adam", "models/sequential"):
         assert f"tinynet/{part}.py" in files, part

@@ -1,4 +1,4 @@
-"""Products that pass over zeros: as exact as those that do not, and only where they are the faster way."""
+"""Products that skip zeros: as exact as those that do not, and used only where they are faster."""
 
 import numpy as np
 import pytest
@@ -28,10 +28,10 @@ def test_products_of_zeros_agree_with_a_product_in_double_precision(shape, dtype
         np.testing.assert_allclose(y, right, **NEAR[dtype])
 
 
-@pytest.mark.parametrize("others", range(11))
-def test_no_number_beside_zeros_is_lost_whatever_their_count(others, rng):
+@pytest.mark.parametrize("nonzeros", range(11))
+def test_no_nonzero_is_lost_whatever_their_count(nonzeros, rng):
     a = np.zeros((1, 12), np.float32)
-    a[0, rng.permutation(12)[:others]] = rng.normal(size=others)
+    a[0, rng.permutation(12)[:nonzeros]] = rng.normal(size=nonzeros)
     b = rng.normal(size=(12, 40)).astype(np.float32)
     np.testing.assert_allclose(sparse.matmul(a, b), a.astype(float) @ b, **NEAR["float32"])
 
@@ -51,7 +51,7 @@ def test_nan_and_infinity_meet_zeros_as_arithmetic_has_it(bad, rng):
     assert np.isfinite(np.delete(y, 5, axis=0)).all()
 
 
-def test_every_number_of_the_right_side_is_looked_at(rng):
+def test_every_number_of_the_right_side_is_checked(rng):
     a, b = mostly_zero(rng, (19, 23)), rng.normal(size=(23, 5)).astype(np.float32)
     for where in np.ndindex(b.shape):
         worse = b.copy()
@@ -61,7 +61,7 @@ def test_every_number_of_the_right_side_is_looked_at(rng):
 
 
 @pytest.mark.parametrize(("density", "taken"), [(0.0, True), (0.19, True), (0.4, False), (1.0, False)])
-def test_the_way_is_chosen_by_how_many_zeros_there_are(density, taken, monkeypatch, rng):
+def test_zeros_are_skipped_only_where_they_are_many(density, taken, monkeypatch, rng):
     products = []
     monkeypatch.setattr(sparse, "matmul", lambda a, b: products.append(a.shape))
     x, w = mostly_zero(rng, (200, 784), density=density), rng.normal(size=(784, 128)).astype(np.float32)
@@ -70,7 +70,7 @@ def test_the_way_is_chosen_by_how_many_zeros_there_are(density, taken, monkeypat
     assert products == [(200, 784), (784, 200)] * taken
 
 
-def test_a_single_row_and_an_unlike_dtype_go_the_common_way(monkeypatch, rng):
+def test_a_single_row_and_mixed_dtypes_are_not_taken_for_sparse(monkeypatch, rng):
     monkeypatch.setattr(sparse, "matmul", None)                        # calling it would raise
     x, w = mostly_zero(rng, (200, 784)), rng.normal(size=(784, 784)).astype(np.float32)
     np.testing.assert_allclose(fast.matmul(x[:1], w), x[:1] @ w, **NEAR["float32"])

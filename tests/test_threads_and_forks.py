@@ -153,7 +153,7 @@ def test_a_forked_child_predicts_what_its_parent_does(images):
     os.waitpid(child, 0)
 
 
-def test_memory_in_use_is_never_handed_out_again():
+def test_a_buffer_in_use_is_never_returned_again():
     buffers.unused.clear()
     first = buffers.empty((300, 300), np.dtype("float32"))
     view = first[5:]
@@ -166,10 +166,10 @@ def test_memory_in_use_is_never_handed_out_again():
     assert address in {array.ctypes.data for array in both}
 
 
-def test_memory_let_go_of_is_used_again_and_not_hoarded():
+def test_freed_buffers_are_reused_and_not_hoarded():
     buffers.unused.clear()
-    address = buffers.empty((300, 300), np.dtype("float32")).ctypes.data              # let go of at once
+    address = buffers.empty((300, 300), np.dtype("float32")).ctypes.data              # freed at once
     assert buffers.empty((300, 300), np.dtype("float32")).ctypes.data == address
     held = [buffers.empty((1 << 20,), np.dtype("float32")) for _ in range(40)]        # 4 MB each
     del held
-    assert sum(size * len(rooms) for size, rooms in buffers.unused.items()) <= buffers.KEPT
+    assert sum(size * len(free) for size, free in buffers.unused.items()) <= buffers.MAX_UNUSED_BYTES

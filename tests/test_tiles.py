@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tinynet.kernels import fast
-from tinynet.kernels.fast import tiles
-from tinynet.kernels.fast.loops import compiled
+from tinynet.kernels.fast import products, tiles
+from tinynet.kernels.fast.compiling import compiled
 
 NEAR = {"float32": {"rtol": 1e-3, "atol": 1e-3}, "float64": {"rtol": 1e-11, "atol": 1e-11}}
 
@@ -19,23 +19,23 @@ def run(a, b, start, c):
     tiles.tile(a, b, start, c)
 
 
-def spaced(rng, shape, dtype, *, whole_rows):
-    """Draw an array whose axes lie apart in memory; with `whole_rows`, the numbers of a row lie side by side."""
+def spaced(rng, shape, dtype, *, contiguous_rows):
+    """Draw an array with gaps along every axis; with `contiguous_rows`, along all but the last."""
     gaps = [3, 2, 2][-len(shape):]
-    if whole_rows:
+    if contiguous_rows:
         gaps[-1] = 1
     large = rng.normal(size=[n * gap for n, gap in zip(shape, gaps, strict=True)]).astype(dtype)
     return large[tuple(slice(None, None, gap) for gap in gaps)]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("vectors", range(1, tiles.MOST_VECTORS + 1))
+@pytest.mark.parametrize("vectors", range(1, tiles.MAX_VECTORS + 1))
 def test_the_compiled_tile_computes_what_its_python_says(dtype, vectors, rng):
     near = {"rtol": 1e-4, "atol": 1e-4} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-12}
     N = vectors * tiles.VECTOR_BYTES // np.dtype(dtype).itemsize
-    for M in range(1, tiles.MOST_ROWS + 1):
-        a = spaced(rng, (M, 2, 7), dtype, whole_rows=False)
-        b = spaced(rng, (2, 7, N), dtype, whole_rows=True)
+    for M in range(1, tiles.MAX_ROWS + 1):
+        a = spaced(rng, (M, 2, 7), dtype, contiguous_rows=False)
+        b = spaced(rng, (2, 7, N), dtype, contiguous_rows=True)
         start = np.broadcast_to(rng.normal(size=N).astype(dtype), (M, N))
         c = np.full((2 * M, N), np.nan, dtype)
         run(a, b, start, c[::2])
@@ -59,27 +59,27 @@ def test_a_sum_over_nothing_is_the_start(rng):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("M", "K", "vectors"), [(1, 1, 1), (tiles.MOST_ROWS + 1, 3, 3), (37, tiles.MOST_LINES, 2),
-                                                 (200, 2 * tiles.MOST_LINES + 5, 8)])
+@pytest.mark.parametrize(("M", "K", "vectors"), [(1, 1, 1), (tiles.MAX_ROWS + 1, 3, 3), (37, products.DEPTH_BLOCK, 2),
+                                                 (200, 2 * products.DEPTH_BLOCK + 5, 8)])
 def test_a_product_by_tiles_is_the_product(M, K, vectors, dtype, rng):
     a, b = rng.normal(size=(M, K)).astype(dtype), rng.normal(size=(K, vectors * lanes(dtype))).astype(dtype)
     right, near = a.astype(float) @ b.astype(float), NEAR[dtype]
     for left in (a, np.asfortranarray(a)):
         y = np.full(right.shape, np.nan, dtype)
-        tiles.multiply(left, b, y)
+        products.multiply_matrix(left, b, y)
         np.testing.assert_allclose(y, right, **near)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("vectors", range(1, 2 * tiles.MOST_IN_A_ROW + 1))
-def test_a_row_by_tiles_is_the_product(vectors, dtype, rng):
+@pytest.mark.parametrize("vectors", range(1, 2 * tiles.MAX_GEMV_VECTORS + 1))
+def test_a_vector_matrix_product_by_tiles_is_the_product(vectors, dtype, rng):
     a, b = rng.normal(size=(1, 100)).astype(dtype), rng.normal(size=(100, vectors * lanes(dtype))).astype(dtype)
-    for left in (a, spaced(rng, (1, 100), dtype, whole_rows=False)):
+    for left in (a, spaced(rng, (1, 100), dtype, contiguous_rows=False)):
         y = np.full((1, b.shape[1]), np.nan, dtype)
-        tiles.multiply_row(left, b, y)
+        products.multiply_vector(left, b, y)
         np.testing.assert_allclose(y, left.astype(float) @ b.astype(float), **NEAR[dtype])
         np.testing.assert_array_equal(fast.matmul(left, b), y)
-        tiles.multiply_row.py_func(left, b, y)                         # its meaning, where nothing is compiled
+        products.multiply_vector.py_func(left, b, y)              # its body, as where nothing is compiled
         np.testing.assert_allclose(y, left.astype(float) @ b.astype(float), **NEAR[dtype])
 
 
@@ -95,11 +95,11 @@ def test_products_with_few_columns_are_made_by_tiles(dtype, monkeypatch, rng):
 
 def test_tiles_are_not_asked_for_what_they_cannot_multiply(rng):
     a, b = rng.normal(size=(300, 400)), rng.normal(size=(400, 64))
-    assert tiles.can_multiply(a, b)
+    assert tiles.suits_tiles(a, b)
     others = [(a, b[:, :63].copy()), (a, b[:, :48]), (a, np.asfortranarray(b)), (a.astype(np.float32), b),
               (a.astype(int), b.astype(int))]
     for left, right in others:
-        assert not tiles.can_multiply(left, right)
+        assert not tiles.suits_tiles(left, right)
         y = fast.matmul(left, right)
         np.testing.assert_allclose(y, left.astype(float) @ right.astype(float), **NEAR["float32"])
 

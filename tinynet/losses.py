@@ -8,7 +8,7 @@ for the cross-entropies; with sample weights w it is ``sum(w * losses) / batch s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +23,7 @@ EPSILON = 1e-7          # probabilities are clipped to [EPSILON, 1 - EPSILON] be
 class LossLike(Protocol):
     """What `compile` takes for a loss, whatever it derives from."""
 
-    def forward(self, y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None, /
+    def forward(self, y_true: Any, y_pred: np.ndarray, sample_weight: Any = None, /
                 ) -> tuple[float, Callable[[], np.ndarray]]:
         """Return ``(value, backward)``, and ``backward()`` returns d value / d y_pred."""
 

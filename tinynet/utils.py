@@ -53,6 +53,3 @@ def to_categorical(y: ArrayLike, num_classes: int | None = None, dtype: DTypeLik
     one_hot = np.zeros((*labels.shape, num_classes), dtype)
     np.put_along_axis(one_hot, labels[..., None], 1, axis=-1)
     return one_hot
-
-
-whole_numbers = check_labels

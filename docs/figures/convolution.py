@@ -12,7 +12,7 @@ from tinynet.datasets import mnist
 from tinynet.kernels.im2col import im2col
 from tinynet.layers import Conv2D
 from tinynet.study import conv_step
-from tinynet.study.arithmetic.window_geometry import seen_by
+from tinynet.study.arithmetic.window_geometry import window_at
 from tinynet.study.drawing import PIXELS, SIGNED, grid, scale_of
 
 EDGES = {"upper edges": [[-1, -1, -1], [0, 0, 0], [1, 1, 1]], "left edges": [[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]],
@@ -61,7 +61,7 @@ def conv_windows():
         for h, w in np.ndindex(6, 6):
             ax.add_patch(Rectangle((w - 0.5, h - 0.5), 1, 1, fill=False, edgecolor="0.6", linewidth=0.8))
         for q, marker, colour in ((0, "o", "#0072B2"), (1, "x", "#D55E00")):
-            rows, columns = seen_by(layer.windows, (6, 6), (0, q))
+            rows, columns = window_at(layer.windows, (6, 6), (0, q))
             h, w = np.meshgrid(rows, columns, indexing="ij")
             ax.scatter(w, h, s=110 if marker == "o" else 45, marker=marker, linewidth=1.6,
                        label=f"seen by output (0, {q})",

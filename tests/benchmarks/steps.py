@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 from tinynet import kernels
-from tinynet.kernels import buffers, naive
+from tinynet.kernels import buffers, geometry, naive
 from tinynet.layers import Conv2D, MaxPool2D
 from tinynet.models.sequential import Sequential
 from tinynet.steps.plan import fuse
@@ -54,7 +54,7 @@ def compiled_loops():
 
     before = {name: getattr(naive, name) for name in NAMES}
     naive.conv2d = lambda x, kernel, s, d: filled(
-        conv2d, (len(x), len(kernel), *naive.windows(x.shape[2:], kernel.shape[2:], s, d)), x, kernel)
+        conv2d, (len(x), len(kernel), *geometry.output_size(x.shape[2:], kernel.shape[2:], s, d)), x, kernel)
     naive.conv2d_kernel_gradient = lambda x, dy, size, s, d: filled(
         kernel_gradient, (dy.shape[1], x.shape[1], *size), x, dy)
     naive.conv2d_input_gradient = lambda dy, kernel, size, s, d: filled(
@@ -71,10 +71,10 @@ NAMES = ("conv2d", "conv2d_kernel_gradient", "conv2d_input_gradient", "max_pool2
 
 @contextmanager
 def fresh_memory():
-    """Take every array from the system."""
-    before, buffers.SMALL = buffers.SMALL, 1 << 60
+    """Allocate every array by the system, none from the pool."""
+    before, buffers.MIN_POOLED_BYTES = buffers.MIN_POOLED_BYTES, 1 << 60
     yield
-    buffers.SMALL = before
+    buffers.MIN_POOLED_BYTES = before
 
 
 class Step(NamedTuple):

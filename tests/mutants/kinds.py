@@ -18,7 +18,7 @@ FILES = {
                                                       "fusing")],
     "training": [f"tests/test_{name}.py" for name in (
         "optimizers", "fit", "fit_hooks", "evaluate_predict", "freezing", "sequential_building", "randomness",
-        "training", "threads_and_forks")],
+        "training", "threads_and_forks", "plan", "layer_state")],
 }
 KIND_OF_FILE = {file: kind for kind, files in FILES.items() for file in files}
 

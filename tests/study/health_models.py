@@ -1,4 +1,4 @@
-"""Small networks that are well, or can be made ill, and something for them to learn."""
+"""Small networks, healthy or easily made unhealthy, and data to train them on."""
 
 import numpy as np
 

@@ -1,25 +1,10 @@
-"""Models to look into: with padding, strides, dilation, nesting, and a layer as a reader writes one."""
+"""Models for the tests of study: with padding, strides, dilation, nesting, and a layer as a reader writes one."""
 
 import numpy as np
+from layers_for_tests import Scale
 
 from tinynet import Sequential
-from tinynet.layers import AveragePool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D
-
-
-class Scale(Layer):
-    """A factor for every number."""
-
-    def build(self, input_shape, rng):
-        self.params["scale"] = rng.normal(1, 0.1, input_shape).astype(np.float32)
-        return input_shape
-
-    def forward(self, x, training=False):
-        scale = self.params["scale"]
-
-        def backward(dy):
-            self.grads["scale"] = (dy * x).sum(axis=0)
-            return dy * scale
-        return x * scale, backward
+from tinynet.layers import AveragePool2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 
 
 def twisted(dtype="float64", regularizer=None):

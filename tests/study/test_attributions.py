@@ -90,7 +90,7 @@ def test_integrated_gradients_sum_to_the_difference_of_the_logits(baseline):
         np.testing.assert_allclose(found.gap, found.attributions.sum(axis=(1, 2, 3)) - difference, atol=1e-13)
         gaps.append(np.abs(found.gap).max())
     assert gaps[1] < gaps[0]
-    assert gaps[1] < 1e-2 * np.abs(difference).max()             # the model has kinks: no rule is exact
+    assert gaps[1] < 1e-2 * np.abs(difference).max()     # kinks: no quadrature is exact
 
 
 def test_integrated_gradients_of_a_smooth_model_are_complete_to_the_rounding_of_float64():
@@ -136,11 +136,11 @@ METHODS = [study.saliency, study.gradient_x_input, study.smoothgrad, study.integ
 def test_weights_grads_samples_and_generators_stay_as_they_were(method):
     model, (x, y) = twisted(), samples()
     model.objective(x, y)[2]()
-    before, given = {key: array.copy() for key, array in {**model.params, **model.grads}.items()}, x.copy()
+    before, unchanged_x = {key: array.copy() for key, array in {**model.params, **model.grads}.items()}, x.copy()
     kept = {key: array.copy() for key, array in model.params.items()}
     state = model.rng.bit_generator.state
     method(model, x, 1)
-    np.testing.assert_array_equal(x, given)
+    np.testing.assert_array_equal(x, unchanged_x)
     for key, array in model.grads.items():
         np.testing.assert_array_equal(array, before[key])
     for key, array in model.params.items():
@@ -150,7 +150,7 @@ def test_weights_grads_samples_and_generators_stay_as_they_were(method):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("target", [4, -1, [0, 1], 1.5])
-def test_a_target_that_is_no_class_is_an_error_that_names_the_function(method, target):
+def test_a_target_that_is_not_a_class_is_an_error_that_names_the_function(method, target):
     name = getattr(method, "__name__", "").replace("<lambda>", "grad_cam")
     with pytest.raises(ValueError, match=f"^{name}: expected target as a class from 0 to 3, or one for each of 5"):
         method(twisted(), samples()[0], target)

@@ -1,8 +1,9 @@
-"""The patches are where each filter's output is largest, found here by brute force, and all that it sees there."""
+"""The patches are where each filter's output is largest, found here by brute force, and its whole receptive field."""
 
 import numpy as np
 import pytest
-from study_models import Scale, samples, seeing, twisted
+from layers_for_tests import Scale
+from study_models import samples, seeing, twisted
 
 from tinynet import Sequential, study
 from tinynet.layers import AveragePool2D, Conv2D, Dense, Flatten, MaxPool2D
@@ -21,7 +22,7 @@ def images(count=40):
 
 
 def ordered(maps, count):
-    """Return (value, sample, row, column) of the strongest places of maps (N, P, Q), one for each sample, by loops."""
+    """Return (value, sample, row, column) of the largest elements of maps (N, P, Q), one for each sample, by loops."""
     best = []
     for n, one in enumerate(maps):
         top = max(((one[p, q], n, p, q) for p in range(one.shape[0]) for q in range(one.shape[1])), key=lambda t: t[0])
@@ -57,7 +58,7 @@ def test_the_layers_below_make_the_same_number_of_the_patch_alone(name):
 
 
 @pytest.mark.parametrize("name", ["first", "largest", "inner/conv2d_1"])
-def test_what_lies_outside_the_patch_counts_for_nothing(name):
+def test_the_output_does_not_depend_on_what_lies_outside_the_patch(name):
     model, (x, _) = seeing(), samples(30)
     found = study.exciting_patches(model, name, x, count=4)
     rng, sticks_out = np.random.default_rng(0), 0
@@ -73,8 +74,8 @@ def test_what_lies_outside_the_patch_counts_for_nothing(name):
                 else:
                     assert np.isnan(pixel)
             sticks_out += seen < patch.size
-            made = study.activations(model, np.stack([other, x[n]]))[name]
-            assert made[0, f, p, q] == pytest.approx(value, rel=1e-12)
+            outputs = study.activations(model, np.stack([other, x[n]]))[name]
+            assert outputs[0, f, p, q] == pytest.approx(value, rel=1e-12)
     assert sticks_out
 
 
@@ -101,7 +102,7 @@ def test_a_unit_of_a_vector_sees_the_whole_image():
     assert "filter 2: " in str(found)
 
 
-def test_more_samples_than_are_looked_at_together(monkeypatch):
+def test_more_samples_than_one_batch(monkeypatch):
     from tinynet.study.features import exciting
     model, x = valid(), images()
     whole = study.exciting_patches(model, "first", x)
@@ -111,7 +112,7 @@ def test_more_samples_than_are_looked_at_together(monkeypatch):
     np.testing.assert_allclose(whole.values, parts.values)
 
 
-def test_a_layer_that_nothing_is_known_of_is_an_error_until_it_has_a_rule():
+def test_a_layer_whose_receptive_field_is_not_known_is_an_error_until_it_has_a_rule():
     class Mine(Scale):
         pass
     model = Sequential([MaxPool2D(input_shape=(2, 19, 18)), Mine(), Conv2D(2, 3)], dtype="float64", seed=0)

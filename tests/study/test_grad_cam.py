@@ -1,4 +1,4 @@
-"""Grad-CAM is its two equations, spread over the image where the receptive fields are; the figure is honest."""
+"""Grad-CAM is its two equations, upsampled at the centres of the receptive fields; the figure shows its values."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from tinynet.layers import Conv2D, Dense, Flatten, MaxPool2D
 
 
 def coarse(model, x, name, target):
-    """Compute the map before it is spread, from gradients that are measured number by number."""
-    place = [step.name for step in model.steps()].index(name)
+    """Compute the map before it is upsampled, from gradients that are measured number by number."""
+    index = [step.name for step in model.steps()].index(name)
     maps = study.activations(model, x)[name]
     gradient = np.zeros_like(maps)
     for at in np.ndindex(maps.shape):
@@ -19,7 +19,7 @@ def coarse(model, x, name, target):
         for change in (1e-6, -1e-6):
             out = maps.copy()
             out[at] += change
-            for step in model.steps()[place + 1:-1]:
+            for step in model.steps()[index + 1:-1]:
                 out = step.run(out, False)[0]
             logit.append(out[at[0], target[at[0]]])
         gradient[at] = (logit[0] - logit[1]) / 2e-6
@@ -38,9 +38,9 @@ def test_the_map_is_that_of_the_equations_in_the_middle_of_its_fields(name, star
     assert found.shape == (2, 9, 8)
     for one, image in zip(expected, found, strict=True):
         axes = [first + step * np.arange(count) for first, step, count in zip(start, jump, one.shape, strict=True)]
-        places = np.stack(np.meshgrid(*(np.clip(np.arange(size), axis[0], axis[-1]) for size, axis in
-                                        zip((9, 8), axes, strict=True)), indexing="ij"), axis=-1)
-        np.testing.assert_allclose(image, RegularGridInterpolator(axes, one)(places), rtol=1e-6, atol=1e-8)
+        positions = np.stack(np.meshgrid(*(np.clip(np.arange(size), axis[0], axis[-1]) for size, axis in
+                                           zip((9, 8), axes, strict=True)), indexing="ij"), axis=-1)
+        np.testing.assert_allclose(image, RegularGridInterpolator(axes, one)(positions), rtol=1e-6, atol=1e-8)
     assert (found < 0).any() == (not relu)
 
 
@@ -55,7 +55,7 @@ def test_a_linear_head_gives_the_weights_by_hand():
     np.testing.assert_allclose(study.grad_cam(model, x, "conv2d_1/relu", 2)[:, 1:7, 1:7], expected.clip(0))
 
 
-def test_behind_a_layer_that_nothing_is_known_of_the_map_is_stretched():
+def test_after_a_layer_whose_receptive_field_is_not_known_the_map_is_stretched():
     model, (x, _) = twisted(), samples(1)
     found = study.grad_cam(model, x, "scale_1", 1, relu=False)                              # (5, 8) on (9, 8)
     other = coarse(model, x, "scale_1", [1])
@@ -63,15 +63,15 @@ def test_behind_a_layer_that_nothing_is_known_of_the_map_is_stretched():
     np.testing.assert_allclose(found[0, 0], other[0, 0], rtol=1e-6, atol=1e-8)
 
 
-def test_a_layer_that_makes_no_images_is_an_error():
-    with pytest.raises(ValueError, match=r"a step that makes images\. Received: 'hidden', which makes \(5, 6\)"):
+def test_a_layer_whose_output_is_not_images_is_an_error():
+    with pytest.raises(ValueError, match=r"step whose output is images\. Received: 'hidden', whose output is \(5, 6\)"):
         study.grad_cam(twisted(), samples()[0], "hidden")
     with pytest.raises(ValueError, match="grad_cam: expected images"):
         study.grad_cam(Sequential([Dense(2, input_dim=3)]), np.zeros((1, 3)), "dense_1")
 
 
-def against():
-    """Make a model in which all that is seen speaks against class 0."""
+def negative_evidence():
+    """Make a model in which every feature is evidence against class 0."""
     model = Sequential([Conv2D(2, 3, kernel_initializer="ones", activation="relu", input_shape=(1, 8, 8)), MaxPool2D(),
                         Flatten(), Dense(2, activation="softmax")], dtype="float64", seed=0)
     kernel = model.layers[3].params["kernel"]
@@ -79,8 +79,8 @@ def against():
     return model, np.random.default_rng(0).uniform(size=(1, 1, 8, 8))
 
 
-def test_a_map_that_is_nowhere_positive_is_said_to_be_so():
-    model, x = against()
+def test_a_map_that_is_nowhere_positive_is_labelled_so():
+    model, x = negative_evidence()
     flat, signed = (study.grad_cam(model, x, "conv2d_1/relu", 0, relu=relu)[0] for relu in (True, False))
     assert not flat.any()
     assert signed.max() < 0
@@ -94,7 +94,7 @@ def test_a_map_that_is_nowhere_positive_is_said_to_be_so():
     assert study.plot_attributions(x[0], {"for": positive}).axes[1].get_title() == "for"
 
 
-def test_each_map_has_its_own_honest_scale(tmp_path):
+def test_each_map_has_its_own_scale(tmp_path):
     rng = np.random.default_rng(0)
     image, signed, positive = rng.uniform(size=(2, 6, 5)), rng.normal(size=(2, 6, 5)), rng.uniform(size=(6, 5))
     figure = study.plot_attributions(image, {"signed": signed, "positive": positive}, "title", tmp_path / "maps.png")

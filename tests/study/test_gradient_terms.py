@@ -21,17 +21,17 @@ def approx(number):
     return pytest.approx(number, rel=1e-10, abs=1e-15)
 
 
-def places(shape, count=25):
+def some_indices(shape, count=25):
     rng = np.random.default_rng(0)
     return [(0,) * len(shape), tuple(np.array(shape) - 1)] + [tuple(rng.integers(shape)) for _ in range(count)]
 
 
-def upstream():
-    """Return the engine's gradients of all that steps give and are given, by the name of the step."""
+def gradients_of_outputs_and_inputs():
+    """Return the engine's gradients with respect to the steps' outputs and inputs, by the name of the step."""
     trace = study.Trace(MODEL, X)
     gradients = trace.loss_gradients(Y)
-    given = {step.name: gradient for step, gradient in zip(trace.steps, gradients, strict=False)}
-    return {step.name: gradient for step, gradient in zip(trace.steps, gradients[1:], strict=False)}, given
+    dx = {step.name: gradient for step, gradient in zip(trace.steps, gradients, strict=False)}
+    return {step.name: gradient for step, gradient in zip(trace.steps, gradients[1:], strict=False)}, dx
 
 
 def slope(change, step=1e-6):
@@ -55,9 +55,9 @@ def test_the_trace_sets_the_grads_that_objective_sets():
 
 @pytest.mark.parametrize("name", ["first", "inner/conv2d_1"])
 def test_the_terms_of_a_convolutions_weight(name):
-    dy, x = upstream()[0][name], INPUTS[name]
+    dy, x = gradients_of_outputs_and_inputs()[0][name], INPUTS[name]
     kernel = MODEL.params[f"{name}/kernel"]
-    for f, c, i, j in places(kernel.shape):
+    for f, c, i, j in some_indices(kernel.shape):
         terms = study.conv_gradient(MODEL, name, X, Y, weight=(f, c, i, j))
         assert terms.gradient == MODEL.grads[f"{name}/kernel"][f, c, i, j]
         assert terms.total == pytest.approx(terms.gradient, **ROUNDING)
@@ -100,13 +100,13 @@ def test_the_terms_agree_with_the_measured_slope_of_the_loss():
 
 @pytest.mark.parametrize("name", ["first", "inner/conv2d_1"])
 def test_the_terms_of_a_pixel(name):
-    (made, given), kernel = upstream(), MODEL.params[f"{name}/kernel"]
-    for n, c, h, w in places(INPUTS[name].shape):
+    (dy, dx), kernel = gradients_of_outputs_and_inputs(), MODEL.params[f"{name}/kernel"]
+    for n, c, h, w in some_indices(INPUTS[name].shape):
         terms = study.conv_gradient(MODEL, name, X, Y, pixel=(c, h, w), sample=n)
-        assert terms.gradient == approx(given[name][n, c, h, w])
+        assert terms.gradient == approx(dx[name][n, c, h, w])
         assert terms.total == pytest.approx(terms.gradient, **ROUNDING)
         for left, right, *at in zip(terms.left, terms.right, terms.left_at, terms.right_at, strict=True):
-            assert (left, right) == approx((made[name][tuple(at[0])], kernel[tuple(at[1])]))
+            assert (left, right) == approx((dy[name][tuple(at[0])], kernel[tuple(at[1])]))
             assert at[0][0] == n
             assert at[0][1] == at[1][0]
             assert at[1][1] == c
@@ -114,33 +114,33 @@ def test_the_terms_of_a_pixel(name):
 
 @pytest.mark.parametrize("name", ["largest", "inner/average_pool2d_1"])
 def test_the_terms_of_a_pixel_that_is_pooled(name):
-    made, given = upstream()
-    for n, c, h, w in places(INPUTS[name].shape):
+    dy, dx = gradients_of_outputs_and_inputs()
+    for n, c, h, w in some_indices(INPUTS[name].shape):
         terms = study.pool_gradient(MODEL, name, X, Y, pixel=(c, h, w), sample=n)
-        assert terms.gradient == approx(given[name][n, c, h, w])
+        assert terms.gradient == approx(dx[name][n, c, h, w])
         assert terms.total == pytest.approx(terms.gradient, **ROUNDING)
         for left, right, at, (i, j) in zip(terms.left, terms.right, terms.left_at, terms.right_at, strict=True):
             step = study.pool_step(MODEL, name, X, at[1:], at[0])
-            assert (left, right) == approx((made[name][tuple(at)], step.shares[i, j]))
+            assert (left, right) == approx((dy[name][tuple(at)], step.shares[i, j]))
             assert (step.rows[i], step.columns[j]) == (h, w)
 
 
 def test_the_terms_of_a_dense_layer():
-    (made, given), kernel = upstream(), MODEL.params["hidden/kernel"]
-    for i, u in places(kernel.shape):
+    (dy, dx), kernel = gradients_of_outputs_and_inputs(), MODEL.params["hidden/kernel"]
+    for i, u in some_indices(kernel.shape):
         terms = study.dense_gradient(MODEL, "hidden", X, Y, weight=(i, u))
         assert terms.gradient == MODEL.grads["hidden/kernel"][i, u]
         assert terms.total == pytest.approx(terms.gradient, **ROUNDING)
-        np.testing.assert_allclose(terms.left, made["hidden"][:, u], rtol=1e-10, atol=1e-16)
+        np.testing.assert_allclose(terms.left, dy["hidden"][:, u], rtol=1e-10, atol=1e-16)
         np.testing.assert_allclose(terms.right, INPUTS["hidden"][:, i], rtol=1e-12)
         np.testing.assert_array_equal(terms.left_at, [(n, u) for n in range(len(X))])
         np.testing.assert_array_equal(terms.right_at, [(n, i) for n in range(len(X))])
         assert terms.penalty == pytest.approx(0.02 * kernel[i, u])                     # l2: 0.01 w^2
-    for n, i in places(INPUTS["hidden"].shape):
+    for n, i in some_indices(INPUTS["hidden"].shape):
         terms = study.dense_gradient(MODEL, "hidden", X, Y, unit=i, sample=n)
-        assert terms.gradient == approx(given["hidden"][n, i])
+        assert terms.gradient == approx(dx["hidden"][n, i])
         assert terms.total == pytest.approx(terms.gradient, **ROUNDING)
-        np.testing.assert_allclose(terms.left, made["hidden"][n], rtol=1e-10, atol=1e-16)
+        np.testing.assert_allclose(terms.left, dy["hidden"][n], rtol=1e-10, atol=1e-16)
         np.testing.assert_array_equal(terms.right, kernel[i])
 
 
@@ -166,11 +166,11 @@ def test_the_terms_of_a_logit():
         assert np.count_nonzero(terms.terms) == 1
 
 
-def test_a_hopeless_logit_is_said_to_be_one():
+def test_a_probability_that_underflows_is_an_error():
     model = Sequential([Dense(2, activation="softmax", input_dim=1, kernel_initializer="ones")])
     model.params["dense_1/kernel"] = np.array([[0, 1000]], np.float32)
     model.compile(loss="categorical_crossentropy")
-    with pytest.raises(ValueError, match="a probability above 0 for the right class"):
+    with pytest.raises(ValueError, match="a probability above 0 for the true class"):
         study.softmax_gradient(model, [[1]], [[1, 0]], 0)
     np.testing.assert_array_equal(study.softmax_step(model, [[1]], [[1, 0]]).gradient, [-1, 1])
 
@@ -210,9 +210,9 @@ def test_the_text_has_the_largest_terms_and_the_sum_of_the_others():
     assert lines[16].endswith(f"{terms.gradient:+.6e}")
 
 
-@pytest.mark.parametrize("place", [{"weight": (0, 1, 1, 0)}, {"pixel": (1, 3, 4)}])
-def test_the_bars_add_up(place, tmp_path):
-    terms = study.conv_gradient(MODEL, "first", X, Y, **place)
+@pytest.mark.parametrize("variable", [{"weight": (0, 1, 1, 0)}, {"pixel": (1, 3, 4)}])
+def test_the_bars_add_up(variable, tmp_path):
+    terms = study.conv_gradient(MODEL, "first", X, Y, **variable)
     figure = terms.plot(tmp_path / "terms.png")
     bars, = ([bar.get_width() for bar in ax.patches] for ax in figure.axes if ax.patches and not ax.images)
     assert sum(bars[:-1]) == pytest.approx(bars[-1]) == pytest.approx(terms.total)

@@ -1,11 +1,12 @@
-"""Health's numbers are those of the engine's arrays; its findings are right of networks made ill on purpose."""
+"""Health's numbers are those of the engine's arrays; its findings are right for networks with a known fault."""
 
 import copy
 
 import numpy as np
 import pytest
 from health_models import blobs, stack
-from study_models import Scale, samples, twisted
+from layers_for_tests import Scale
+from study_models import samples, twisted
 
 from tinynet import Sequential, study
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Softmax
@@ -79,7 +80,7 @@ def test_a_unit_is_dead_that_is_0_for_every_sample():
     assert {name for name, step in steps.items() if step.dead is not None} == {"conv2d_1/relu", "dense_1/relu"}
 
 
-def test_a_readers_own_rectifier_is_judged_once_it_is_registered():
+def test_a_readers_own_rectifier_can_have_dead_units_once_it_is_registered():
     class Ramp(Layer):
         def forward(self, x, training=False):
             return ReLU().forward(x)
@@ -164,7 +165,7 @@ def test_huge_weights_explode():
     assert "6 more by above 10%" in update
 
 
-def test_huge_negative_biases_kill_and_are_not_called_vanishing():
+def test_huge_negative_biases_make_units_dead_and_are_not_called_vanishing():
     model = stack("relu", 3)
     model.params["dense_2/bias"][:20] = -1000
     finding, = study.health(model, *blobs()).findings
@@ -191,7 +192,7 @@ def test_a_few_dead_filters_are_named_and_a_single_one_of_many_is_not():
         "dead: 2 of 40 units (5 %) of dense_1/relu, 0 for all 50 samples: number 7, 20.")
 
 
-def test_a_learning_rate_that_is_too_large_kills():
+def test_a_learning_rate_that_is_too_large_makes_units_dead():
     model, (x, y) = stack("relu", 2, SGD(10.0)), blobs()
     assert study.health(model, x, y).steps[3].dead == 0
     model.fit(x, y, batch_size=50, epochs=2, verbose=0)
@@ -210,7 +211,7 @@ def test_a_learning_rate_that_is_too_large_is_named():
                               "by above 10%. The learning rate may be too large."]
 
 
-def test_a_gradient_of_0_everywhere_is_said_to_be_so():
+def test_a_gradient_of_0_everywhere_is_reported():
     model, x, _ = known()
     finding, = study.health(model, x, [[0.0, 0.0, 0.0]]).findings
     assert finding == "the loss has no gradient: all samples are fitted, or the last step is flat."
@@ -247,7 +248,7 @@ def test_a_row_for_each_step_that_makes_new_numbers(tmp_path):
             assert parameters.get_xlim() == gradient.get_xlim() == rows[0][1].get_xlim()
 
 
-def test_a_model_that_is_a_softmax_alone_has_no_gradient_to_speak_of(tmp_path):
+def test_a_model_that_is_a_softmax_alone_has_no_gradients(tmp_path):
     model = Sequential([Softmax(input_shape=(2,))])
     model.compile("sgd", "sparse_categorical_crossentropy")
     found = study.health(model, [[1.0, 2.0]], [0])

@@ -157,7 +157,7 @@ def test_a_gradient_that_is_0_all_the_time_can_be_drawn(tmp_path):
     assert "exactly 0:\ndense_1/kernel\ndense_2/kernel\ndense_3/kernel" in curves(lower)
 
 
-def test_death_is_seen_when_it_comes(tmp_path):
+def test_units_are_dead_from_the_record_on_in_which_they_died(tmp_path):
     recorder = study.HealthRecorder(X, Y, 2)
     fit(stack("relu", 2), Kill(6), recorder)
     upper, middle, _ = recorder.plot(tmp_path / "killed.png").axes

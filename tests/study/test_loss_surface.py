@@ -38,7 +38,7 @@ def test_directions_are_as_long_as_the_filters_and_leave_biases_alone():
         0.5 * (surface.first["hidden/kernel"] ** 2).sum()
 
 
-def test_a_layer_of_ones_own_can_tell_its_filters():
+def test_a_readers_own_layer_can_have_a_rule_for_its_filters():
     class Mine(Dense):
         pass
     study.filter_axes.register(Mine, lambda layer, key: (1,))                      # a filter is a row, not a column
@@ -50,11 +50,11 @@ def test_a_layer_of_ones_own_can_tell_its_filters():
 
 def test_the_scale_of_a_filter_does_not_change_the_picture():
     def model(factor):
-        made = Sequential([Dense(8, activation="relu", input_dim=3), Dense(2)], dtype="float64", seed=0)
-        made.params["dense_1/kernel"] = made.params["dense_1/kernel"] * factor
-        made.params["dense_2/kernel"] = made.params["dense_2/kernel"] / factor
-        made.compile(loss="mse")
-        return made
+        scaled = Sequential([Dense(8, activation="relu", input_dim=3), Dense(2)], dtype="float64", seed=0)
+        scaled.params["dense_1/kernel"] = scaled.params["dense_1/kernel"] * factor
+        scaled.params["dense_2/kernel"] = scaled.params["dense_2/kernel"] / factor
+        scaled.compile(loss="mse")
+        return scaled
     rng = np.random.default_rng(0)
     data = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
     one, other = (study.loss_surface(model(factor), *data, points=3).losses for factor in (1, 8))

@@ -32,8 +32,8 @@ def test_the_output_grows_and_beats_all_that_it_makes_of_digits(layer):
     best = outputs.reshape(*outputs.shape[:2], -1).max(axis=(0, 2))[[0, 2]]
     assert (found.values[-1] > found.values[0]).all()
     assert (found.values[-1] > best).all()
-    made = study.activations(model, found.images)[layer]
-    np.testing.assert_allclose(found.values[-1], [made[k, channel, *found.at] for k, channel in enumerate((0, 2))],
+    outputs = study.activations(model, found.images)[layer]
+    np.testing.assert_allclose(found.values[-1], [outputs[k, channel, *found.at] for k, channel in enumerate((0, 2))],
                                rtol=1e-5)
     assert found.images.min() >= 0
     assert found.images.max() <= 1

@@ -41,7 +41,7 @@ def test_more_numbers_than_samples():
 
 def test_the_sign_does_not_depend_on_the_samples_order():
     model, (x, _) = twisted(), samples(40)
-    one, other = (study.pca(model, given, "hidden")["hidden"] for given in (x, x[::-1]))
+    one, other = (study.pca(model, order, "hidden")["hidden"] for order in (x, x[::-1]))
     np.testing.assert_allclose(one.components, other.components, atol=1e-10)
     np.testing.assert_allclose(one.scores, other.scores[::-1], atol=1e-10)
 

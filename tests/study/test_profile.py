@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from study_models import Scale, mnist_model, samples, twisted
+from layers_for_tests import Scale
+from study_models import mnist_model, samples, twisted
 
 from tinynet import Sequential, study
 from tinynet.layers import AveragePool2D, Conv2D, Dense, Flatten, Layer, MaxPool2D, Softmax
@@ -125,7 +126,7 @@ def test_measuring_changes_nothing():
 
 
 class Slow(Layer):
-    """Sleeps as long as it is told."""
+    """Sleeps for given times."""
 
     def __init__(self, forward_ms, backward_ms):
         super().__init__()
@@ -159,21 +160,21 @@ def test_steps_before_the_first_weights_are_not_run_backward():
 
 
 def test_nobody_is_asked_for_the_gradient_of_the_input():
-    asked = []
+    calls = []
 
     class Asked(Scale):
         def forward(self, x, training=False):
             y, back = super().forward(x)
 
             def backward(dy, *, need_dx=True):
-                asked.append((self.number, need_dx))
+                calls.append((self.number, need_dx))
                 return back(dy)
             return y, backward
     layers = [Asked(), Asked()]
     for number, layer in enumerate(layers):
         layer.number = number
     study.profile(Sequential(layers, input_shape=(3,)), 1, 1)
-    assert set(asked) == {(0, False), (1, True)}
+    assert set(calls) == {(0, False), (1, True)}
 
 
 def test_the_table_has_a_line_for_each_step_and_the_totals():

@@ -43,14 +43,14 @@ def test_an_image_without_a_batch_axis_is_an_error_that_names_the_layer():
         study.activations(twisted(), np.zeros((2, 9, 8)))
 
 
-def measured(model, x, target, place, step=1e-6):
+def measured(model, x, target, at, step=1e-6):
     """Measure d logit / d one number of x, from the logits of a model cut off before its softmax."""
     cut = Sequential([*model.layers[:-1], Dense(4, name="last")], dtype="float64")
     cut.layers[-1].set_weights(model.layers[-1].get_weights())
     there, back = x.copy(), x.copy()
-    there[place] += step
-    back[place] -= step
-    n = place[0]
+    there[at] += step
+    back[at] -= step
+    n = at[0]
     return (cut(there)[n, target[n]] - cut(back)[n, target[n]]) / (2 * step)
 
 
@@ -59,8 +59,8 @@ def test_the_input_gradient_is_the_measured_slope_of_the_logit():
     target = np.array([2, 0, 3, 1, 1])
     dx = study.input_gradient(model, x, target)
     assert dx.shape == x.shape
-    for place in [(0, 0, 0, 0), (1, 1, 4, 3), (2, 0, 8, 7), (3, 1, 7, 0), (4, 0, 2, 5)]:
-        assert dx[place] == pytest.approx(measured(model, x, target, place), rel=1e-6, abs=1e-9)
+    for at in [(0, 0, 0, 0), (1, 1, 4, 3), (2, 0, 8, 7), (3, 1, 7, 0), (4, 0, 2, 5)]:
+        assert dx[at] == pytest.approx(measured(model, x, target, at), rel=1e-6, abs=1e-9)
 
 
 def test_the_target_is_one_for_all_or_the_largest_logit():
@@ -70,7 +70,7 @@ def test_the_target_is_one_for_all_or_the_largest_logit():
     np.testing.assert_allclose(dx(model, x), dx(model, x, model(x).argmax(1)), rtol=1e-9, atol=1e-13)
 
 
-def test_a_sure_model_still_has_a_gradient():
+def test_a_confident_model_still_has_a_gradient():
     model = Sequential([Dense(2, activation="softmax", input_dim=2, use_bias=False)], dtype="float64")
     model.params["dense_1/kernel"] = np.array([[3000.0, 0], [0, 1]])
     assert study.input_gradient(model, [[1.0, 0.0]], 0).tolist() == [[3000, 0]]
@@ -94,7 +94,7 @@ def test_grads_and_generators_stay_as_they_were():
 
 
 @pytest.mark.parametrize("target", [4, -1, [0, 1], 1.5, [0, 1, 2, 3, 4]])
-def test_a_target_that_is_no_class_is_an_error(target):
+def test_a_target_that_is_not_a_class_is_an_error(target):
     with pytest.raises(ValueError, match="expected target as a class from 0 to 3, or one for each of 5 samples"):
         study.input_gradient(twisted(), samples()[0], target)
 
@@ -120,7 +120,7 @@ def test_maps_without_negative_numbers_are_drawn_from_0():
     assert [ax.images[0].get_clim() for ax in study.plot_feature_maps(maps).axes if ax.images] == [(0, 7), (0, 7)]
 
 
-def test_a_way_through_a_model_has_a_row_for_each_image_and_the_last_vector():
+def test_the_activations_of_a_model_have_a_row_for_each_image_and_the_last_vector():
     model, (x, _) = twisted(), samples()
     figure = study.plot_activations(model, x, sample=1)
     rows = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]

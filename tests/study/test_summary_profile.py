@@ -1,4 +1,4 @@
-"""A summary tells the profile too, if asked."""
+"""A summary prints the profile too, if asked."""
 
 from tinynet import Sequential
 from tinynet.layers import Dense

@@ -46,7 +46,7 @@ def model(loss="categorical_crossentropy", **options):
 
 
 def inputs(shape, rng):
-    """Batches (N, *shape): tie-free, of any size from 1e-3 to 1e3, and with blanks, so that kinks are met."""
+    """Batches (N, *shape): tie-free, of any size from 1e-3 to 1e3, and with zeros, so that some lie on kinks."""
     return [tie_free((3, *shape), rng), rng.normal(size=(2, *shape)) * 10 ** rng.uniform(-3, 3),
             np.maximum(rng.normal(size=(3, *shape)), 0) * (rng.random((3, *shape)) < 0.5)]
 
@@ -107,11 +107,11 @@ def test_one_wrong_entry_of_a_million_is_found(activation):
 
 def test_one_wrong_entry_of_a_jacobian_is_found():
     class Rotation(Layer):
-        def __init__(self, place):
+        def __init__(self, index):
             super().__init__()
             self.matrix = np.random.default_rng(0).normal(size=(1000, 1000)) / 30
             self.mistaken = self.matrix.copy()
-            self.mistaken[place] *= 1.01
+            self.mistaken[index] *= 1.01
 
         def forward(self, x, training=False):
             return np.sin(x @ self.matrix), lambda dy: (dy * np.cos(x @ self.matrix)) @ self.mistaken.T
@@ -241,7 +241,7 @@ def test_a_wrong_loss_fails():
             values, slopes = super().losses(y_true, y_pred)
             return values, slopes / 2
     rng = np.random.default_rng(0)
-    with pytest.raises(GradientMismatch, match="the 2 from deriving a square is missing"):
+    with pytest.raises(GradientMismatch, match="the 2 from the derivative of a square is"):
         check_gradients(Unscaled(), rng.normal(size=(3, 4)), y=rng.normal(size=(3, 4)))
 
 
@@ -295,7 +295,7 @@ def test_the_wrong_layer_of_a_model_is_named():
         assert failure.explanation.startswith("spoiled_1 is wrong by itself: x: the sign is wrong")
 
 
-def test_a_mistake_between_the_layers_is_told_from_one_inside():
+def test_a_mistake_between_the_layers_is_distinguished_from_one_inside():
     class Unchained(Sequential):
         def forward(self, x, training=False):
             y, backward = super().forward(x, training)
@@ -314,7 +314,7 @@ def test_the_drawn_batch_has_no_ties_and_no_zeros(n):
 
 # The caller's things.
 
-def test_what_the_caller_hands_over_stays_as_it_is():
+def test_what_the_caller_passes_stays_as_it_is():
     net = model()
     x, y = tie_free((3, 1, 7, 7), np.random.default_rng(0)).astype(np.float32), np.eye(3)
     net.train_on_batch(x, y)

@@ -10,7 +10,7 @@ from tinynet.testing import check_gradients
 
 
 class LeakyAtZero(Layer):
-    """A ReLU whose slope at exactly 0 is what it is told."""
+    """A ReLU with a given slope at exactly 0."""
 
     def __init__(self, slope_at_0):
         super().__init__()
@@ -21,7 +21,7 @@ class LeakyAtZero(Layer):
 
 
 class EveryWinner(Layer):
-    """The maximum of each row, whose backward gives every winner the whole gradient."""
+    """The maximum of each row, whose backward passes the whole gradient to every tied entry."""
 
     def forward(self, x, training=False):
         y = x.max(axis=1, keepdims=True)
@@ -57,7 +57,7 @@ def test_a_slope_beyond_both_sides_is_wrong(slope):
 
 
 def test_of_a_tie_only_one_winner_may_take_the_gradient():
-    """Each gradient alone lies between its sides: only the direction along the tie tells."""
+    """Each gradient alone lies between its sides: only the direction along the tie shows the mistake."""
     x = np.array([[1.0, 2.0, 2.0], [3.0, 1.0, 2.0]])
     failure, = check_gradients(EveryWinner(), x, raises=False).failures
     assert failure.cause == "kink"
@@ -133,7 +133,7 @@ def test_a_jump_is_skipped_and_counted_and_too_many_fail():
     assert check_gradients(Steps(), x)["x"].count("skipped") == 1
     x[:, :3] = 3
     failure, = check_gradients(Steps(), x, raises=False).failures
-    assert (failure.cause, failure.message) == ("unsettled", "6 of 20 coordinates could not be settled.")
+    assert (failure.cause, failure.message) == ("not converged", "the slope did not converge at 6 of 20 coordinates.")
 
 
 def test_a_large_tensor_on_kinks_is_checked_in_groups():

@@ -4,26 +4,11 @@ import time
 
 import numpy as np
 import pytest
+from wrong_layers import Scale
 
 from tinynet import kernels
 from tinynet.layers import Layer
 from tinynet.testing import RULES, check_layer
-
-
-class Scale(Layer):
-    """A correct layer: every number of a sample times a learned one."""
-
-    def build(self, input_shape, rng):
-        self.params["scale"] = rng.uniform(0.5, 1.5, input_shape).astype(np.float32)
-        return input_shape
-
-    def forward(self, x, training=False):
-        scale = self.params["scale"]
-
-        def backward(dy):
-            self.grads["scale"] = (dy * x).sum(axis=0)
-            return dy * scale
-        return x * scale, backward
 
 
 class Wrapped(Scale):
@@ -270,7 +255,7 @@ WRONG = {
     "memory_layout": ReadsInMemoryOrder,
     "batch_independence": SubtractsTheBatchMean,
     "batch_of_one": DropsAnAxisOfOne,
-    "batch_of_none": CannotReshapeNothing,
+    "empty_batch": CannotReshapeNothing,
     "gradient_sums": SumsFourSamplesAtMost,
     "gradients": OffByOnePerMille,
     "backward_linear": ClipsItsGradient,

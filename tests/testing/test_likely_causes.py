@@ -27,11 +27,11 @@ def setting(name, function):
     return spoil
 
 
-def only(name, place):
-    """Return a `spoil` that keeps of a gradient of Conv2D(4, (3, 2)) what `place` of dy contributes to it."""
+def only(name, index):
+    """Return a `spoil` that keeps of a gradient of Conv2D(4, (3, 2)) what ``dy[index]`` contributes to it."""
     def spoil(gradients, dy, x):
         kept = np.zeros_like(dy)
-        kept[place] = dy[place]
+        kept[index] = dy[index]
         layer = Conv2D(4, (3, 2))
         layer.params = {"kernel": np.zeros((4, 2, 3, 2)), "bias": np.zeros(4)}
         layer.forward(x)[1](kept)
@@ -68,14 +68,14 @@ WRONG = [
     ("not summed", "bias", dense(setting("bias", lambda dy, x: dy)), (4,)),
     ("not summed", "bias", conv(setting("bias", lambda dy, x: dy.sum(axis=(2, 3)))), IMAGE),
     ("not summed", "bias", conv(setting("bias", lambda dy, x: dy.sum(axis=(0, 2)))), IMAGE),
-    ("number of places", "bias", conv(setting("bias", lambda dy, x: dy.mean(axis=(2, 3)).sum(axis=0))), (2, 6, 6)),
+    ("number of positions", "bias", conv(setting("bias", lambda dy, x: dy.mean(axis=(2, 3)).sum(axis=0))), (2, 6, 6)),
     ("part of dy", "kernel", conv(only("kernel", -1)), IMAGE),                          # the last sample
     ("part of dy", "bias", conv(only("bias", (slice(None), slice(None), 0))), IMAGE),   # the first row
     ("part of dy", "kernel", conv(only("kernel", (..., -1))), IMAGE),                   # the last column
     ("part of it", "x", dense(change("x", at(slice(0, -1), 0))), (4,)),
     ("rate", "x", Spoiled(Dropout(0.3), times("x", 0.7)), (4, 5)),
     ("rate", "x", Spoiled(Dropout(0.3), times("x", 1 / 0.7)), (4, 5)),
-    ("dy handed on", "x", Spoiled(Tanh(), setting("x", lambda dy, x: dy)), (4,)),
+    ("dy passed through", "x", Spoiled(Tanh(), setting("x", lambda dy, x: dy)), (4,)),
     ("dy ignored", "x", Spoiled(Tanh(), setting("x", lambda dy, x: 1 - np.tanh(x) ** 2)), (4,)),
     ("one entry", "kernel", dense(change("kernel", at((2, 3), 1.1))), (4,)),
     ("some slices", "kernel", conv(change("kernel", at((slice(None), 1), 1.2))), IMAGE),
@@ -103,7 +103,7 @@ def test_the_name_does_not_depend_on_the_random_upstream_gradient(seed):
         assert check_gradients(layer, x, training=True, seed=seed, raises=False).failures[0].cause == cause
 
 
-def test_a_large_tensor_has_its_cause_told_from_a_sample():
+def test_the_cause_for_a_large_tensor_is_inferred_from_a_sample():
     report = check_gradients(Spoiled(Dense(60), change("kernel", np.transpose)), input_shape=(60,), raises=False)
     assert [failure.cause for failure in report.failures] == ["transposed"]
 

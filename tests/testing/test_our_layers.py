@@ -74,17 +74,17 @@ MODELS = [
 
 
 def name(layer):
-    """Return the kind of a layer, and what tells it from the others of its kind."""
+    """Return the class of a layer, and the arguments that are not the defaults."""
     usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "dtype": "float32"}
-    told = [type(layer).__name__]
+    parts = [type(layer).__name__]
     for key, value in layer.get_config().items():
         if key == "layers":
-            told.append("+".join(entry["class"] for entry in value))
+            parts.append("+".join(entry["class"] for entry in value))
         elif isinstance(value, dict) and not key.endswith("_initializer"):
-            told.append(value["class"])
+            parts.append(value["class"])
         elif not isinstance(value, dict) and value is not None and value != usual.get(key):
-            told.append(f"{key}={value}".replace(" ", ""))
-    return "-".join(told)
+            parts.append(f"{key}={value}".replace(" ", ""))
+    return "-".join(parts)
 
 
 CASES = [*((layer, IMAGES) for layer in WINDOWED + MODELS), *((layer, ANY) for layer in SIMPLE)]

@@ -131,9 +131,9 @@ class ModelsInUse(RuleBasedStateMachine):
                 np.testing.assert_array_equal(got, wanted)
 
     @invariant()
-    def nothing_handed_out_is_overwritten(self):
+    def nothing_returned_is_overwritten(self):
         for live in self.live:
-            same(live.y, live.expected_y, "y that was handed out earlier")
+            same(live.y, live.expected_y, "y that was returned earlier")
 
 
 TestModelsInUse = ModelsInUse.TestCase

@@ -1,4 +1,4 @@
-"""What the strategies draw: things that fit, biased to where bugs live, printed and shrunk for a reader."""
+"""What the strategies draw: things that fit, biased towards cases that reveal bugs, printed and shrunk for a reader."""
 
 import subprocess
 import sys
@@ -74,7 +74,7 @@ def test_losses_take_their_targets_and_predictions(case):
     assert np.isfinite(loss(y_true, y_pred))
 
 
-# It leans to where bugs live.
+# It is biased towards cases that reveal bugs.
 
 def same_needs_an_odd_pixel(config):
     for side, size, stride, dilation in zip(config["input_shape"][1:], config["kernel_size"],
@@ -121,7 +121,7 @@ def share(strategy, trait):
     leaves_a_remainder, same_needs_an_odd_pixel,
 ], ids=["not square", "channels differ", "window not square", "strides", "strides below window", "dilation",
         "remainder", "odd pixel"])
-def test_one_convolution_in_six_has_each_trait_that_bugs_like(trait):
+def test_one_convolution_in_six_has_each_trait_that_reveals_bugs(trait):
     assert share(strategies.conv_configs, trait) > 1 / 6
 
 
@@ -172,7 +172,7 @@ def test_failures_shrink_to_something_a_person_can_read(strategy, fails, printed
     assert failing_example(strategy, fails) == squeezed(printed)
 
 
-# Hypothesis is needed here alone.
+# Nothing else needs Hypothesis.
 
 def test_the_rest_of_testing_works_without_hypothesis():
     program = """

@@ -1,6 +1,24 @@
-"""Layers whose backward is wrong in a known way: right ones, spoiled."""
+"""Layers to test the checks with: a correct one to break, and correct ones whose backward is spoiled in a known way."""
+
+import numpy as np
 
 from tinynet.layers import Layer
+
+
+class Scale(Layer):
+    """A correct layer: every number of a sample times a learned one. Tests derive wrong ones from it."""
+
+    def build(self, input_shape, rng):
+        self.params["scale"] = rng.uniform(0.5, 1.5, input_shape).astype(np.float32)
+        return input_shape
+
+    def forward(self, x, training=False):
+        scale = self.params["scale"]
+
+        def backward(dy):
+            self.grads["scale"] = (dy * x).sum(axis=0)
+            return dy * scale
+        return x * scale, backward
 
 
 class Spoiled(Layer):
@@ -44,10 +62,10 @@ def times(name, factor):
     return change(name, lambda g: factor * g)
 
 
-def at(place, factor):
-    """Return a function that multiplies the entries at `place` of an array."""
+def at(index, factor):
+    """Return a function that multiplies the entries at `index` of an array."""
     def multiplied(g):
         g = g.copy()
-        g[place] *= factor
+        g[index] *= factor
         return g
     return multiplied

@@ -6,7 +6,8 @@
     4r bytes    size of each dimension, an unsigned 32-bit integer
     the rest    the values, the last dimension changing fastest
 
-All numbers are big-endian. A file is untrusted: its header is believed only as far as bytes follow it.
+All numbers are big-endian. A file is untrusted: memory is allocated for bytes that are there, not for those that its
+header declares.
 
 Source: Y. LeCun, C. Cortes, "The MNIST database of handwritten digits", section "The IDX file format",
 http://yann.lecun.com/exdb/mnist/.
@@ -18,15 +19,14 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-import numpy.typing as npt
 
 __all__ = ["parse_idx", "read_idx", "read_idx_bytes"]
 
-_Path = str | os.PathLike[str]
-_DTYPES: dict[int, np.dtype[Any]] = {
+StrPath = str | os.PathLike[str]
+_DTYPES: dict[int, np.dtype] = {
     0x08: np.dtype("u1"),
     0x09: np.dtype("i1"),
     0x0B: np.dtype(">i2"),
@@ -41,15 +41,15 @@ _MAX_HEADER = 4 + 4 * _MAX_RANK
 _CHUNK = 2**20
 
 
-def read_idx(path: _Path) -> npt.NDArray[Any]:
-    """Read the array in an IDX file, gzipped or not (told by its first bytes, not by its name).
+def read_idx(path: StrPath) -> np.ndarray:
+    """Read the array in an IDX file, gzipped or not (recognised by its first bytes, not by its name).
 
     Returns a new array of the header's shape and dtype (uint8, int8, int16, int32, float32 or float64), in
     native byte order, C-contiguous and writable. A dimension of size 0 gives an empty array.
 
     Raises ValueError, naming the file, what was expected and what was found, for anything that is not exactly
     one IDX array of rank 1 to 32 and at most 2 GiB; FileNotFoundError for a missing file. Memory stays in
-    proportion to the smaller of what the header declares and what the file holds.
+    proportion to what the header declares or to what the file holds, whichever is less.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +61,7 @@ def read_idx(path: _Path) -> npt.NDArray[Any]:
     return parse_idx(read_idx_bytes(path), path)
 
 
-def read_idx_bytes(path: _Path) -> bytearray:
+def read_idx_bytes(path: StrPath) -> bytearray:
     """Read the uncompressed bytes of an IDX file, header included, ready for `parse_idx` or for hashing.
 
     Stops one byte after what the header declares (and never before the longest possible header is in), which
@@ -84,8 +84,8 @@ def read_idx_bytes(path: _Path) -> bytearray:
             raise _error(path, "a complete, intact gzip file", str(error)) from error
 
 
-def parse_idx(data: bytes | bytearray, file: _Path = "IDX data") -> npt.NDArray[Any]:
-    """Turn the bytes of an IDX file into its array; `file` is its name in errors.
+def parse_idx(data: bytes | bytearray, file: StrPath = "IDX data") -> np.ndarray:
+    """Return the array in the bytes of an IDX file; `file` is its name in errors.
 
     Returns and raises as `read_idx`.
 
@@ -102,7 +102,7 @@ def parse_idx(data: bytes | bytearray, file: _Path = "IDX data") -> npt.NDArray[
 
 
 def _read_declared(stream: IO[bytes] | gzip.GzipFile, file: Path) -> bytearray:
-    """The bytes its header declares and one more; for gzip, reaching for that one is what checks the CRC."""
+    """Return the bytes its header declares and one more; for gzip, asking for that one makes it check the CRC."""
     data = bytearray()
     _fill(data, stream, _MAX_HEADER)
     declared = _parse_header(data, file)[2]
@@ -116,8 +116,8 @@ def _fill(data: bytearray, stream: IO[bytes] | gzip.GzipFile, size: int) -> None
         data += chunk
 
 
-def _parse_header(data: bytes | bytearray, file: _Path) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    """Dtype, shape, and the number of bytes a file with this header has, header included."""
+def _parse_header(data: bytes | bytearray, file: StrPath) -> tuple[np.dtype, tuple[int, ...], int]:
+    """Return dtype, shape, and the number of bytes that a file with this header has, header included."""
     if len(data) < 4:
         raise _error(file, "an IDX header of at least 4 bytes", f"only {len(data)}")
     zeros, code, rank = struct.unpack_from(">HBB", data)
@@ -140,9 +140,9 @@ def _header_size(shape: tuple[int, ...]) -> int:
     return 4 + 4 * len(shape)
 
 
-def _describe(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
+def _describe(dtype: np.dtype, shape: tuple[int, ...]) -> str:
     return f"{dtype.name} values of shape {shape}"
 
 
-def _error(file: _Path, expected: str, found: str) -> ValueError:
+def _error(file: StrPath, expected: str, found: str) -> ValueError:
     return ValueError(f"{os.fspath(file)}: expected {expected}. Found: {found}.")

@@ -7,41 +7,44 @@ Proceedings of the IEEE 86(11), 1998; http://yann.lecun.com/exdb/mnist/.
 """
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from tinynet.datasets.idx import parse_idx, read_idx_bytes
+from tinynet.datasets.idx import StrPath, parse_idx, read_idx_bytes
 
 __all__ = ["load_data"]
 
-Pair = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]  # images (N, H, W), labels (N,)
+Samples = tuple[np.ndarray, np.ndarray]      # images (N, H, W), labels (N,), both uint8
 
 _SHIPPED = Path(__file__).parent / "data" / "mnist"
 _TRAIN = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 _TEST = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
-def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Pair, Pair]:
+def load_data(path: StrPath | None = None) -> tuple[Samples, Samples]:
     """Load the training and the test digits: `(x_train, y_train), (x_test, y_test)`.
 
     Parameters
-        path: a folder of four IDX files named as MNIST's (Fashion-MNIST's, say), each gzipped or not:
-            `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
-            `t10k-labels-idx1-ubyte`, with or without `.gz`, or with `.idx` for `-idx`. Without a path, the
-            files that came with tinynet, checked against their SHA-256.
+    ----------
+    path : a folder of four IDX files named as MNIST's (Fashion-MNIST's, say), each gzipped or not:
+        `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`,
+        with or without `.gz`, or with `.idx` for `-idx`. None: the files that are part of tinynet, checked against
+        their SHA-256.
 
     Returns
-        x_train (60000, 28, 28), y_train (60000,), x_test (10000, 28, 28), y_test (10000,), all uint8: grey
-        levels from 0, background, to 255, ink; and digits 0 to 9. From a folder of yours, (N, H, W) and (N,).
+    -------
+    x_train (60000, 28, 28), y_train (60000,), x_test (10000, 28, 28), y_test (10000,), all uint8: grey levels from 0,
+    background, to 255, ink; and digits 0 to 9. From a folder of yours, (N, H, W) and (N,).
 
     Raises
-        FileNotFoundError: a file is missing; lists the names looked for, and the folder.
-        ValueError: a file is damaged, is not the one that shipped, does not hold uint8 images (rank 3) or
-            labels (rank 1); or there are not as many labels as images.
+    ------
+    FileNotFoundError : a file is missing; lists the names looked for, and the folder.
+    ValueError : a file is damaged, is not the one that is part of tinynet, does not hold uint8 images (rank 3) or
+        labels (rank 1); or there are not as many labels as images.
 
+    Examples
+    --------
     >>> (x_train, y_train), (x_test, y_test) = load_data()
     >>> x_train.shape, x_test.shape
     ((60000, 28, 28), (10000, 28, 28))
@@ -54,34 +57,29 @@ def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Pair, Pair]:
     return _load_pair(_TRAIN, files, digests), _load_pair(_TEST, files, digests)
 
 
-def _load_pair(names: tuple[str, str], files: dict[str, Path], digests: dict[str, str] | None) -> Pair:
-    images, labels = (
-        _load(files[name], rank, None if digests is None else digests[name])
-        for name, rank in zip(names, (3, 1), strict=True)
-    )
+def _load_pair(names: tuple[str, str], files: dict[str, Path], digests: dict[str, str] | None) -> Samples:
+    images, labels = (_load(files[name], rank, None if digests is None else digests[name])
+                      for name, rank in zip(names, (3, 1), strict=True))
     if len(images) != len(labels):
-        raise ValueError(
-            f"Expected as many labels as images. "
-            f"Found: {len(images)} images in {files[names[0]]}, {len(labels)} labels in {files[names[1]]}."
-        )
+        raise ValueError(f"Expected as many labels as images. Found: {len(images)} images in {files[names[0]]}, "
+                         f"{len(labels)} labels in {files[names[1]]}.")
     return images, labels
 
 
-def _load(file: Path, rank: int, digest: str | None) -> npt.NDArray[np.uint8]:
+def _load(file: Path, rank: int, digest: str | None) -> np.ndarray:
     data = read_idx_bytes(file)
     found = None if digest is None else hashlib.sha256(data).hexdigest()
     if found != digest:
         raise ValueError(f"{file}: expected SHA-256 {digest} (of the uncompressed bytes). Found: {found}.")
     values = parse_idx(data, file)
     if values.dtype != np.uint8 or values.ndim != rank:
-        raise ValueError(
-            f"{file}: expected uint8 values of rank {rank}. Found: {values.dtype} of shape {values.shape}."
-        )
+        raise ValueError(f"{file}: expected uint8 values of rank {rank}. "
+                         f"Found: {values.dtype} of shape {values.shape}.")
     return values
 
 
 def _find_files(folder: Path) -> dict[str, Path]:
-    """Where each of the four files is, by its MNIST name."""
+    """Return where each of the four files is, by its MNIST name."""
     files, missing = {}, []
     for name in _TRAIN + _TEST:
         spellings = [f"{stem}{end}" for stem in (name, name.replace("-idx", ".idx")) for end in ("", ".gz")]
@@ -97,7 +95,7 @@ def _find_files(folder: Path) -> dict[str, Path]:
 
 
 def _read_digests(file: Path) -> dict[str, str]:
-    """The lines `digest  name` of a SHA256SUMS file, as name: digest."""
+    """Return the lines `digest  name` of a SHA256SUMS file as a dict from name to digest."""
     lines = file.read_text(encoding="ascii").splitlines() if file.is_file() else []
     digests = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if absent := [name for name in _TRAIN + _TEST if name not in digests]:

@@ -11,12 +11,12 @@
     max_pool2d_gradient(dy, argmax, input_size, pool_size, strides)                           -> (N, C, H, W)
     sum_pool2d(x, pool_size, strides)                                            (N, C, H, W) -> (N, C, P, Q)
     sum_pool2d_gradient(dy, input_size, pool_size, strides)                                   -> (N, C, H, W)
-    adam(p, g, m, v, rate, beta_1, beta_2, epsilon)                            changes p, m and v, of one shape
+    adam(p, g, m, v, rate, beta_1, beta_2, epsilon)               updates p, m and v in place, all of one shape
 
-The convolutions and poolings see images that are padded already: a window lies wholly inside its image, so
-along one axis there are
-``P = (H - dilation * (kh - 1) - 1) // stride + 1`` of them. Sizes, strides and dilation are pairs (rows,
-columns); `input_size` is (H, W). The argmax of pooling is the winner's index within its window, row by row.
+Convolutions and poolings are given images that are padded already: each window lies inside its image, so that along
+one axis ``P = (H - dilation * (kh - 1) - 1) // stride + 1`` of them fit (`geometry.output_size`). Sizes, strides and
+dilation are pairs (rows, columns); `input_size` is (H, W). The argmax of pooling is the index of the maximum within
+its window, row by row. ``fast`` has some functions more, which do the work of several steps in one pass.
 """
 
 from __future__ import annotations

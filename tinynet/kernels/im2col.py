@@ -11,50 +11,52 @@ Each gradient is the forward's product with one factor moved to the other side, 
 
 import numpy as np
 
-from tinynet.kernels.naive import windows
+from tinynet.kernels.geometry import Pair, output_size
 
 
-def matmul(a, b):
+def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Multiply (M, K) by (K, N)."""
     return a @ b
 
 
-def im2col(x, window, strides, dilation):
+def im2col(x: np.ndarray, window: Pair, strides: Pair, dilation: Pair) -> np.ndarray:
     """Copy the windows of `x` into columns: (N, C, H, W) -> (N, C*kh*kw, P*Q)."""
     N, C = x.shape[:2]
-    P, Q = windows(x.shape[2:], window, strides, dilation)
+    P, Q = output_size(x.shape[2:], window, strides, dilation)
     columns = np.empty((N, C, *window, P, Q), x.dtype)
     for i, j in np.ndindex(*window):
-        columns[:, :, i, j] = x[:, :, *seen_by(i, j, (P, Q), strides, dilation)]
+        columns[:, :, i, j] = x[:, :, *tap_slices(i, j, (P, Q), strides, dilation)]
     return columns.reshape(N, C * window[0] * window[1], P * Q)
 
 
-def col2im(columns, shape, window, strides, dilation):
+def col2im(columns: np.ndarray, shape: tuple[int, int, int, int], window: Pair, strides: Pair,
+           dilation: Pair) -> np.ndarray:
     """Add columns back onto the pixels they were copied from: (N, C*kh*kw, P*Q) -> `shape` (N, C, H, W)."""
     N, C, H, W = shape
-    P, Q = windows((H, W), window, strides, dilation)
+    P, Q = output_size((H, W), window, strides, dilation)
     columns = columns.reshape(N, C, *window, P, Q)
     x = np.zeros(shape, columns.dtype)
     for i, j in np.ndindex(*window):
-        x[:, :, *seen_by(i, j, (P, Q), strides, dilation)] += columns[:, :, i, j]  # adds: windows overlap
+        x[:, :, *tap_slices(i, j, (P, Q), strides, dilation)] += columns[:, :, i, j]  # adds: windows overlap
     return x
 
 
-def seen_by(i, j, counts, strides, dilation=(1, 1)):
-    """Slice out the pixels that place (i, j) of the window meets as it slides: a (P, Q) grid of them."""
+def tap_slices(i: int, j: int, counts: Pair, strides: Pair, dilation: Pair = (1, 1)) -> tuple[slice, ...]:
+    """Return slices for the pixels that place (i, j) of the window meets as it slides: a (P, Q) grid of them."""
     return tuple(slice(k * d, k * d + (count - 1) * s + 1, s)
                  for k, d, count, s in zip((i, j), dilation, counts, strides, strict=True))
 
 
-def conv2d(x, kernel, strides, dilation):
+def conv2d(x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair) -> np.ndarray:
     """Multiply the kernels, one a row, by the columns."""
     F, _, kh, kw = kernel.shape
     columns = im2col(x, (kh, kw), strides, dilation)              # (N, R, P*Q)
     y = kernel.reshape(F, columns.shape[1]) @ columns             # (F, R) @ (N, R, P*Q) -> (N, F, P*Q)
-    return y.reshape(len(x), F, *windows(x.shape[2:], (kh, kw), strides, dilation))
+    return y.reshape(len(x), F, *output_size(x.shape[2:], (kh, kw), strides, dilation))
 
 
-def conv2d_kernel_gradient(x, dy, kernel_size, strides, dilation):
+def conv2d_kernel_gradient(x: np.ndarray, dy: np.ndarray, kernel_size: Pair, strides: Pair,
+                           dilation: Pair) -> np.ndarray:
     """Multiply the upstream gradient by the columns, transposed; sum over the samples."""
     N, F, P, Q = dy.shape
     columns = im2col(x, kernel_size, strides, dilation)           # (N, R, P*Q)
@@ -62,7 +64,8 @@ def conv2d_kernel_gradient(x, dy, kernel_size, strides, dilation):
     return dkernel.sum(axis=0).reshape(F, x.shape[1], *kernel_size)
 
 
-def conv2d_input_gradient(dy, kernel, input_size, strides, dilation):
+def conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, strides: Pair,
+                          dilation: Pair) -> np.ndarray:
     """Multiply the kernels, transposed, by the upstream gradient; add the columns back onto the image."""
     N, F, P, Q = dy.shape
     _, C, kh, kw = kernel.shape
@@ -70,36 +73,41 @@ def conv2d_input_gradient(dy, kernel, input_size, strides, dilation):
     return col2im(dcolumns, (N, C, *input_size), (kh, kw), strides, dilation)
 
 
-def max_pool2d(x, pool_size, strides):
+def max_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> tuple[np.ndarray, np.ndarray]:
     """Stack what each place of the window sees, and take the maximum over the places."""
-    counts = windows(x.shape[2:], pool_size, strides)
-    places = np.stack([x[:, :, *seen_by(i, j, counts, strides)] for i, j in np.ndindex(*pool_size)])
+    counts = output_size(x.shape[2:], pool_size, strides)
+    places = np.stack([x[:, :, *tap_slices(i, j, counts, strides)] for i, j in np.ndindex(*pool_size)])
     return places.max(axis=0), places.argmax(axis=0).astype(np.int32)      # (kh*kw, N, C, P, Q) -> (N, C, P, Q)
 
 
-def max_pool2d_gradient(dy, argmax, input_size, pool_size, strides):
+def max_pool2d_gradient(dy: np.ndarray, argmax: np.ndarray, input_size: Pair, pool_size: Pair,
+                        strides: Pair) -> np.ndarray:
     """Give each place of the window the upstream gradients of the windows it won."""
     dx = np.zeros((*dy.shape[:2], *input_size), dy.dtype)
     for place, (i, j) in enumerate(np.ndindex(*pool_size)):
-        dx[:, :, *seen_by(i, j, dy.shape[2:], strides)] += np.where(argmax == place, dy, 0)
+        dx[:, :, *tap_slices(i, j, dy.shape[2:], strides)] += np.where(argmax == place, dy, 0)
     return dx
 
 
-def sum_pool2d(x, pool_size, strides):
+def sum_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> np.ndarray:
     """Add up what each place of the window sees."""
-    counts = windows(x.shape[2:], pool_size, strides)
-    return sum(x[:, :, *seen_by(i, j, counts, strides)] for i, j in np.ndindex(*pool_size))
+    counts = output_size(x.shape[2:], pool_size, strides)
+    y = np.zeros((*x.shape[:2], *counts), x.dtype)
+    for i, j in np.ndindex(*pool_size):
+        y += x[:, :, *tap_slices(i, j, counts, strides)]
+    return y
 
 
-def sum_pool2d_gradient(dy, input_size, pool_size, strides):
+def sum_pool2d_gradient(dy: np.ndarray, input_size: Pair, pool_size: Pair, strides: Pair) -> np.ndarray:
     """Give each place of the window all upstream gradients."""
     dx = np.zeros((*dy.shape[:2], *input_size), dy.dtype)
     for i, j in np.ndindex(*pool_size):
-        dx[:, :, *seen_by(i, j, dy.shape[2:], strides)] += dy
+        dx[:, :, *tap_slices(i, j, dy.shape[2:], strides)] += dy
     return dx
 
 
-def adam(p, g, m, v, rate, beta_1, beta_2, epsilon):
+def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
+         rate: float, beta_1: float, beta_2: float, epsilon: float) -> None:
     """Update a parameter, the running mean of its gradient and that of its square, array by array."""
     m += (1 - beta_1) * (g - m)
     v += (1 - beta_2) * (g * g - v)

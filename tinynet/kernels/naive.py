@@ -6,8 +6,10 @@ Indices: n sample, f output channel, c input channel, (p, q) output pixel, (i, j
 
 import numpy as np
 
+from tinynet.kernels.geometry import Pair, output_size
 
-def matmul(a, b):
+
+def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Multiply (M, K) by (K, N)."""
     y = np.zeros((a.shape[0], b.shape[1]), np.result_type(a, b))
     for m in range(a.shape[0]):
@@ -17,11 +19,11 @@ def matmul(a, b):
     return y
 
 
-def conv2d(x, kernel, strides, dilation):
+def conv2d(x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair) -> np.ndarray:
     """Slide every kernel over every image; each output is a sum of products over one window."""
     N = x.shape[0]
     F, C, kh, kw = kernel.shape
-    P, Q = windows(x.shape[2:], (kh, kw), strides, dilation)
+    P, Q = output_size(x.shape[2:], (kh, kw), strides, dilation)
     y = np.zeros((N, F, P, Q), np.result_type(x, kernel))
     for n, f, p, q in np.ndindex(N, F, P, Q):
         for c, i, j in np.ndindex(C, kh, kw):
@@ -29,7 +31,8 @@ def conv2d(x, kernel, strides, dilation):
     return y
 
 
-def conv2d_kernel_gradient(x, dy, kernel_size, strides, dilation):
+def conv2d_kernel_gradient(x: np.ndarray, dy: np.ndarray, kernel_size: Pair, strides: Pair,
+                           dilation: Pair) -> np.ndarray:
     """Give each weight the sum of: upstream gradient of an output times the pixel the weight met for it."""
     N, F, P, Q = dy.shape
     C = x.shape[1]
@@ -40,7 +43,8 @@ def conv2d_kernel_gradient(x, dy, kernel_size, strides, dilation):
     return dkernel
 
 
-def conv2d_input_gradient(dy, kernel, input_size, strides, dilation):
+def conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, strides: Pair,
+                          dilation: Pair) -> np.ndarray:
     """Give each pixel the sum of: upstream gradient of an output times the weight the pixel met for it."""
     N, F, P, Q = dy.shape
     _, C, kh, kw = kernel.shape
@@ -51,10 +55,10 @@ def conv2d_input_gradient(dy, kernel, input_size, strides, dilation):
     return dx
 
 
-def max_pool2d(x, pool_size, strides):
+def max_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> tuple[np.ndarray, np.ndarray]:
     """Take the largest number of each window, and remember where it stood; the first one wins a tie."""
     N, C = x.shape[:2]
-    P, Q = windows(x.shape[2:], pool_size, strides)
+    P, Q = output_size(x.shape[2:], pool_size, strides)
     y = np.empty((N, C, P, Q), x.dtype)
     argmax = np.zeros((N, C, P, Q), np.int32)
     for n, c, p, q in np.ndindex(N, C, P, Q):
@@ -68,26 +72,27 @@ def max_pool2d(x, pool_size, strides):
     return y, argmax
 
 
-def max_pool2d_gradient(dy, argmax, input_size, pool_size, strides):
+def max_pool2d_gradient(dy: np.ndarray, argmax: np.ndarray, input_size: Pair, pool_size: Pair,
+                        strides: Pair) -> np.ndarray:
     """Send each upstream gradient to the one pixel that won; a pixel that won several windows gets their sum."""
     dx = np.zeros((*dy.shape[:2], *input_size), dy.dtype)
     for n, c, p, q in np.ndindex(*dy.shape):
-        i, j = divmod(argmax[n, c, p, q], pool_size[1])
+        i, j = divmod(int(argmax[n, c, p, q]), pool_size[1])
         dx[n, c, *at(p, q, i, j, strides)] += dy[n, c, p, q]
     return dx
 
 
-def sum_pool2d(x, pool_size, strides):
+def sum_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> np.ndarray:
     """Add up each window (average pooling divides by the count)."""
     N, C = x.shape[:2]
-    y = np.zeros((N, C, *windows(x.shape[2:], pool_size, strides)), x.dtype)
+    y = np.zeros((N, C, *output_size(x.shape[2:], pool_size, strides)), x.dtype)
     for n, c, p, q in np.ndindex(*y.shape):
         for i, j in np.ndindex(*pool_size):
             y[n, c, p, q] += x[n, c, *at(p, q, i, j, strides)]
     return y
 
 
-def sum_pool2d_gradient(dy, input_size, pool_size, strides):
+def sum_pool2d_gradient(dy: np.ndarray, input_size: Pair, pool_size: Pair, strides: Pair) -> np.ndarray:
     """Send each upstream gradient to every pixel of its window."""
     dx = np.zeros((*dy.shape[:2], *input_size), dy.dtype)
     for n, c, p, q in np.ndindex(*dy.shape):
@@ -96,7 +101,8 @@ def sum_pool2d_gradient(dy, input_size, pool_size, strides):
     return dx
 
 
-def adam(p, g, m, v, rate, beta_1, beta_2, epsilon):
+def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
+         rate: float, beta_1: float, beta_2: float, epsilon: float) -> None:
     """Update a parameter, the running mean of its gradient and that of its square, number by number."""
     for k in np.ndindex(*p.shape):
         m[k] = beta_1 * m[k] + (1 - beta_1) * g[k]
@@ -104,12 +110,6 @@ def adam(p, g, m, v, rate, beta_1, beta_2, epsilon):
         p[k] -= rate * m[k] / (np.sqrt(v[k]) + epsilon)
 
 
-def windows(size, window, strides, dilation=(1, 1)):
-    """Count how many windows fit along each axis: (P, Q)."""
-    (H, W), (kh, kw), (s, t), (d, e) = size, window, strides, dilation
-    return (H - d * (kh - 1) - 1) // s + 1, (W - e * (kw - 1) - 1) // t + 1
-
-
-def at(p, q, i, j, strides, dilation=(1, 1)):
-    """Find the pixel under place (i, j) of the window that makes output (p, q)."""
+def at(p: int, q: int, i: int, j: int, strides: Pair, dilation: Pair = (1, 1)) -> Pair:
+    """Return the pixel under place (i, j) of the window that makes output (p, q)."""
     return p * strides[0] + i * dilation[0], q * strides[1] + j * dilation[1]

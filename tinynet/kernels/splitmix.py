@@ -1,8 +1,8 @@
-"""SplitMix64: random numbers by place, any of which can be had without those before it.
+"""SplitMix64, a counter-based generator: any of its random numbers can be computed without those before it.
 
-NumPy's generators make each number from the one before: in a row, by one thread, and kept for as long as they are
-wanted. Here word i is a hash of ``key + (i + 1) * GAMMA``: each thread makes those of its own part, and makes them
-again where they are wanted again.
+NumPy's generators compute each number from the one before: in order, by one thread, stored for as long as they are
+needed. Here word i is a hash of ``key + (i + 1) * GAMMA``: each thread computes the words of its own chunk, and
+computes them again for the gradient.
 
 Source: Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators", OOPSLA; the constants are those of
 Vigna's splitmix64.c.

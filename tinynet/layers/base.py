@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinynet.checks import invalid, is_count
 from tinynet.registry import Config
@@ -171,7 +172,7 @@ class Layer:
 Layer.composed_forward = Layer.forward
 
 
-def cast_floats(arrays: MutableMapping[str, np.ndarray], dtype: np.dtype | type) -> None:
+def cast_floats(arrays: MutableMapping[str, np.ndarray], dtype: DTypeLike) -> None:
     """Cast the floating arrays of a dict to `dtype`, those that are not of it already; whole numbers stay."""
     for key, array in arrays.items():
         if np.asarray(array).dtype.kind == "f" and array.dtype != dtype:

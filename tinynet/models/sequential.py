@@ -16,7 +16,7 @@ from tinynet.models.summary import summary
 from tinynet.registry import Config, pick, to_config
 from tinynet.regularizers import RegularizerLike
 from tinynet.steps.run import run_steps
-from tinynet.steps.step import Step, steps_of_parts
+from tinynet.steps.step import steps_of_parts
 from tinynet.training.model import Model
 from tinynet.utils import new_generator
 
@@ -186,10 +186,6 @@ class Sequential(Model):
     def parts(self) -> list[tuple[str, Layer]]:
         """List the layers by name."""
         return self._named()
-
-    def steps(self) -> list[Step]:
-        """List all that the model does, flat: ``conv2d_1``, ``conv2d_1/relu``, ``max_pool2d_1``, ..."""
-        return steps_of_parts(self)
 
     def check(self, x: np.ndarray) -> None:
         """Raise a ValueError unless the first layer can take `x`."""

@@ -52,8 +52,8 @@ def dropout(layer: Dropout, x: np.ndarray, training: bool = False) -> tuple[np.n
     """Drop units without storing a mask: backward generates its random bits again; either way in one pass."""
     if not training or layer.rate == 0:
         return layer.forward(x, training)
-    keep, drawn = kernels.current().keep, layer.draw(x)
-    return keep(x, *drawn), lambda dy: keep(dy, *drawn)
+    dropped, drawn = kernels.current().dropout, layer.draw(x)
+    return dropped(x, *drawn), lambda dy: dropped(dy, *drawn)
 
 
 def weights_of(layer: Layer, outputs: int) -> tuple[np.ndarray, np.ndarray]:

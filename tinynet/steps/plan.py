@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, overload, runtime_checkable
+from typing import Any, NamedTuple, Protocol, overload, runtime_checkable
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from tinynet.steps.step import Step
 class PlannedLoss(Protocol):
     """What a plan needs of a loss."""
 
-    def forward(self, y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None, /
+    def forward(self, y_true: Any, y_pred: np.ndarray, sample_weight: Any = None, /
                 ) -> tuple[float, Callable[[], np.ndarray]]:
         """Return ``(value, backward)``, and ``backward()`` returns d value / d y_pred."""
 
@@ -177,7 +177,7 @@ def tiles_the_image(training: bool, conv: Conv2D, relu: ReLU, pool: MaxPool2D) -
     """Return whether pooling windows neither overlap nor are padded, and are small enough for an unrolled loop."""
     windows = pool.windows
     return (windows.padding == "valid" and windows.size == windows.strides
-            and math.prod(windows.size) <= kernels.current().MOST_PLACES)
+            and math.prod(windows.size) <= kernels.current().MAX_POOL_PIXELS)
 
 
 PATTERNS: dict[type[Layer], Pattern] = {               # by the layer that they begin with

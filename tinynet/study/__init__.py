@@ -1,7 +1,7 @@
 """Looking inside a model: every number, forward and backward, as arrays, as text and as pictures.
 
-All of it works on any `Sequential`, and on layers of a reader's own. Nothing here changes a model's parameters; the
-functions named ``..._gradient`` but `input_gradient` leave their loss's gradients in ``grads``, to compare with.
+All of it works on any `Sequential`, with your own layers too. Nothing here changes a model's parameters; the functions
+named ``..._gradient``, except `input_gradient`, leave their loss's gradients in ``grads``, to compare with.
 matplotlib is loaded when the first picture is drawn.
 """
 

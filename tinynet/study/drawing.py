@@ -1,37 +1,46 @@
-"""What all figures have in common: they are made without a window, drawn to one scale, and saved if asked.
+"""What all figures have in common: they need no window, share scales and colour maps, and are saved if asked.
 
 matplotlib is loaded when the first figure is made, not before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
 SIGNED, POSITIVE, PIXELS = "RdBu_r", "viridis", "gray_r"       # colour maps: around 0, from 0 up, and digits
-Path = str | PathLike[str]
+HIGHLIGHT = "#D55E00"                                          # vermilion, distinct from black for the colour-blind too
+StrPath = str | PathLike[str]
+Path = StrPath
 
 
-def canvas(ax: Any = None, size: tuple[float, float] = (6, 4)) -> tuple[Any, Any]:
-    """Return (figure, axes): those given, or new ones of `size` inches."""
+def canvas(ax: Axes | None = None, size: tuple[float, float] = (6, 4)) -> tuple[Figure, Axes]:
+    """Return (figure, axes): those of `ax` if it is given, or new ones of `size` inches."""
     if ax is not None:
-        return ax.figure, ax
+        return cast("Figure", ax.figure), ax                      # or a SubFigure, which draws the same
     figure, axes = grid(1, 1, size)
     return figure, axes[0, 0]
 
 
-def grid(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, np.ndarray]:
+def grid(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, np.ndarray]:
     """Return a figure of `size` inches and its axes (rows, columns); `options` are those of ``Figure.subplots``."""
     from matplotlib.figure import Figure
 
-    figure = Figure(size, layout="constrained")
+    figure = Figure(size, layout="constrained")                   # without pyplot: no window, no global state
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
 def panels(count: int, widest: int) -> tuple[int, int]:
-    """Return (rows, columns) for so many panels, at most `widest` in a row, and the rows as full as they can be.
+    """Return (rows, columns) of a grid for `count` panels, at most `widest` in a row, the rows filled evenly.
 
     >>> panels(10, 8), panels(3, 8)
     ((2, 5), (1, 3))
@@ -40,15 +49,22 @@ def panels(count: int, widest: int) -> tuple[int, int]:
     return rows, -(-count // rows)
 
 
-def finish(figure: Any, path: Path | None = None) -> Any:
+def used(axes: np.ndarray, count: int) -> Sequence[Axes]:
+    """Return the first `count` axes of a grid, and hide the others."""
+    for ax in axes.ravel()[count:]:
+        ax.set_axis_off()
+    return axes.ravel()[:count].tolist()
+
+
+def finish(figure: Figure, path: StrPath | None = None) -> Figure:
     """Save the figure if a path is given, and return it."""
     if path is not None:
         figure.savefig(path, dpi=110)
     return figure
 
 
-def show(ax: Any, image: np.ndarray, limit: float, signed: bool = True) -> Any:
-    """Draw an image (H, W) without ticks, on the scale -limit to limit, or 0 to limit; return it for a colour bar."""
+def show(ax: Axes, image: np.ndarray, limit: float, signed: bool = True) -> AxesImage:
+    """Draw an image (H, W) without ticks, on the scale -limit to limit, or 0 to limit if it is not signed."""
     limit = limit or 1.0                                          # an image of zeros has no scale of its own
     ax.set_xticks([])
     ax.set_yticks([])
@@ -57,26 +73,34 @@ def show(ax: Any, image: np.ndarray, limit: float, signed: bool = True) -> Any:
 
 def scale_of(*arrays: np.ndarray) -> float:
     """Return the largest finite magnitude in the arrays: the common limit of a row of images."""
-    sizes = np.concatenate([np.abs(array).ravel() for array in arrays])
-    sizes = sizes[np.isfinite(sizes)]
-    return float(sizes.max()) if sizes.size else 0.0
+    magnitudes = np.concatenate([np.abs(array).ravel() for array in arrays])
+    magnitudes = magnitudes[np.isfinite(magnitudes)]
+    return float(magnitudes.max()) if magnitudes.size else 0.0
 
 
-def stipple(image: Any, cell: float) -> None:
-    """Put a dot on each cell below 0 of an image that `show` drew, so that signs can be told without colours.
+def stipple(image: AxesImage, cell: float) -> None:
+    """Put a dot on each negative cell of an image that `show` drew, so that signs can be told without colours.
 
     Cells above -15 % of the scale, which look nearly white, get none.
 
     Parameters
     ----------
-    cell : a cell's side in inches, about.
+    cell : approximate side of a cell in inches.
     """
-    rows, columns = np.nonzero(np.ma.filled(image.get_array(), np.nan) < -0.15 * image.norm.vmax)
-    image.axes.scatter(columns, rows, s=(0.25 * 72 * cell)**2, color="black", linewidths=0)
+    _, limit = image.get_clim()
+    rows, columns = np.nonzero(values_of(image) < -0.15 * (limit or 0))
+    side = 0.25 * 72 * cell                                       # a quarter of the cell, in points
+    image.axes.scatter(columns, rows, s=side**2, color="black", linewidths=0)
 
 
-def show_dotted(ax: Any, image: np.ndarray, scale: np.ndarray, cell: float, pixels: bool = True) -> Any:
-    """Draw an image to the scale of a whole array: as pixels if that has nothing below 0, else signed, with dots."""
+def show_dotted(ax: Axes, image: np.ndarray, scale: np.ndarray, cell: float, pixels: bool = True) -> AxesImage:
+    """Draw an image on the scale of a whole array: signed, with dots, if that has negative values, else unsigned.
+
+    Parameters
+    ----------
+    cell : approximate side of a cell in inches.
+    pixels : whether unsigned values are drawn as ink on paper.
+    """
     signed = bool(np.nanmin(scale) < 0)
     drawn = show(ax, image, scale_of(scale), signed)
     if signed:
@@ -86,23 +110,36 @@ def show_dotted(ax: Any, image: np.ndarray, scale: np.ndarray, cell: float, pixe
     return drawn
 
 
-def bar_below(drawn: Any, **options: Any) -> None:
-    """Put a small colour bar below what `show` drew: 2 and "1e-4", not 0.0002; `options` are ``Figure.colorbar``'s."""
+def frame(ax: Axes, rows: np.ndarray, columns: np.ndarray) -> None:
+    """Draw a frame around the given rows and columns of an image; it may extend beyond the axes."""
+    from matplotlib.patches import Rectangle
+
+    ax.add_patch(Rectangle((columns[0] - 0.5, rows[0] - 0.5), columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1,
+                           fill=False, edgecolor=HIGHLIGHT, linewidth=2, clip_on=False))
+
+
+def colorbar_below(drawn: AxesImage, **options: Any) -> None:
+    """Add a small colour bar below an image; its labels are 2 and "1e-4" rather than 0.0002.
+
+    `options` are those of ``Figure.colorbar``.
+    """
     bar = drawn.axes.figure.colorbar(drawn, ax=drawn.axes, orientation="horizontal", **options)
-    bar.formatter.set_powerlimits((-2, 3))
+    bar.ax.ticklabel_format(axis="x", scilimits=(-2, 3))
     bar.ax.locator_params(nbins=5)
     bar.ax.tick_params(labelsize=7)
     bar.ax.xaxis.get_offset_text().set_fontsize(7)
 
 
-def draw_sum(ax: Any, parts: dict[str, float], results: int) -> None:
-    """Draw parts, and what they sum to, as bars with their numbers; the last `results` are black."""
-    place = np.arange(len(parts))
-    drawn = ax.barh(place, list(parts.values()), color=["0.6"] * (len(parts) - results) + ["black"] * results)
-    size = max(map(abs, parts.values()))
-    form = f"+.{3 - int(np.floor(np.log10(size)))}f" if 0.01 <= size < 1000 else "+.3g"       # one for all, to be added
-    ax.bar_label(drawn, [f"{number + 0.0:{form}}" for number in parts.values()], padding=3, fontsize=8)
-    ax.set_yticks(place, list(parts), fontsize=8)
+def draw_sum(ax: Axes, summands: dict[str, float], results: int) -> None:
+    """Draw summands, and behind them what they sum to, as bars with their numbers; the last `results` are black."""
+    positions = np.arange(len(summands))
+    bars = ax.barh(positions, list(summands.values()),
+                   color=["0.6"] * (len(summands) - results) + ["black"] * results)
+    largest = max(map(abs, summands.values()))
+    decimals = 3 - int(np.floor(np.log10(largest))) if 0.01 <= largest < 1000 else None
+    form = "+.3g" if decimals is None else f"+.{decimals}f"       # the same decimals for all, so that they can be added
+    ax.bar_label(bars, [f"{number + 0.0:{form}}" for number in summands.values()], padding=3, fontsize=8)
+    ax.set_yticks(positions, list(summands), fontsize=8)
     ax.invert_yaxis()
     ax.axvline(0, color="black", linewidth=0.8)
     ax.use_sticky_edges = False                                   # room for the numbers on both sides of 0
@@ -111,7 +148,7 @@ def draw_sum(ax: Any, parts: dict[str, float], results: int) -> None:
 
 
 def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
-    """Lay images (K, h, w) out in rows of `columns`, a blank row or column between them; missing ones are blank, NaN.
+    """Lay images (K, h, w) out in rows of `columns`, separated by a blank row or column; blank is NaN.
 
     >>> mosaic(np.arange(3).reshape(3, 1, 1), columns=2)
     array([[ 0., nan,  1.],
@@ -126,15 +163,26 @@ def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
     return tiles.reshape(rows * (h + 1), columns * (w + 1))[:-1, :-1]
 
 
-def write_numbers(image: Any, fontsize: float = 7, decimals: int = 5) -> None:
-    """Write its number on each cell of an image that `show` drew, black or white, whichever can be read there.
+def write_numbers(image: AxesImage, fontsize: float = 7, decimals: int = 5) -> None:
+    """Write its value on each cell of an image that `show` drew, in black or white, whichever contrasts.
 
-    As many decimals as show three digits of the scale's largest number, at most `decimals`.
+    All have the decimals that show three significant digits of the scale's largest number, at most `decimals`.
     """
-    digits = int(np.clip(2 - np.floor(np.log10(image.norm.vmax)), 0, decimals))
-    for (row, column), number in np.ndenumerate(np.ma.filled(image.get_array(), np.nan)):
+    _, limit = image.get_clim()
+    digits = int(np.clip(2 - np.floor(np.log10(limit or 1.0)), 0, decimals))
+    for (row, column), number in np.ndenumerate(values_of(image)):
         if np.isfinite(number):
-            red, green, blue, _ = image.cmap(image.norm(number))
-            colour = "white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.5 else "black"
-            image.axes.text(column, row, f"{round(float(number), digits) + 0.0:.{digits}f}", ha="center", va="center",
-                            fontsize=fontsize, color=colour)                      # + 0.0: no minus zeros
+            red, green, blue, _ = image.to_rgba(number)
+            luminance = 0.3 * red + 0.6 * green + 0.1 * blue
+            image.axes.text(column, row, f"{round(float(number), digits) + 0.0:.{digits}f}",  # + 0.0: no minus zeros
+                            ha="center", va="center", fontsize=fontsize, color="white" if luminance < 0.5 else "black")
+
+
+def values_of(image: AxesImage) -> np.ndarray:
+    """Return the values that an image shows, NaN where it is blank."""
+    return np.ma.filled(np.ma.asarray(image.get_array()), np.nan)
+
+
+def integer_ticks(axis: Axis) -> None:
+    """Put the ticks of an axis on whole numbers only."""
+    axis.get_major_locator().set_params(integer=True)             # type: ignore[call-arg]

@@ -1,6 +1,7 @@
-"""Finding wrong backward passes, and saying what is wrong with them; and holding layers to their contract."""
+"""Checks that find wrong backward passes and say what is wrong, and that hold layers to their contract."""
 
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from tinynet.testing.contract.check import ContractReport, ContractViolation, check_layer, layer_checks
 from tinynet.testing.contract.rules import RULES
@@ -14,8 +15,8 @@ __all__ = ["RULES", "ContractReport", "ContractViolation", "GradientMismatch", "
            "check_layer", "layer_checks", "strategies"]
 
 
-def __getattr__(name: str) -> Any:
-    """Load `strategies` when it is asked for: it alone needs Hypothesis."""
+def __getattr__(name: str) -> ModuleType:
+    """Load `strategies` when it is first used: nothing else here needs Hypothesis."""
     if name == "strategies":
         from importlib import import_module
         return import_module("tinynet.testing.strategies")

@@ -1,8 +1,8 @@
-"""Hypothesis strategies: random layers, losses and models, biased to where bugs live.
+"""Hypothesis strategies: random layers, losses and models, biased towards cases that reveal bugs.
 
-They lean to images that are not square, channels out that are not as many as in, strides that leave a
-remainder or are smaller than their window, dilation, "same" padding with its odd pixel. What they draw is
-printed as the call that makes it, and shrinks to the smallest that still fails::
+Such cases are images that are not square, unequal numbers of channels in and out, strides that leave a remainder or
+are smaller than their window, dilation, "same" padding with an odd number of pixels. What is drawn is printed as the
+call that makes it, and shrinks to the smallest example that still fails::
 
     from hypothesis import given
     from tinynet.testing import check_layer, strategies
@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
+from hypothesis.strategies import DrawFn, SearchStrategy
+from numpy.typing import DTypeLike
 
 from tinynet import Sequential
 from tinynet.layers import (
@@ -45,17 +46,18 @@ from tinynet.losses import CategoricalCrossentropy, Loss, MeanSquaredError, Spar
 from tinynet.testing.contract.specimen import LAYOUTS
 
 Shape = tuple[int, ...]
-Call = tuple[type, dict[str, Any]]          # a class, and the keyword arguments to call it with
+Config = dict[str, Any]             # keyword arguments
+Call = tuple[type, Config]          # a class, and the keyword arguments to call it with
 
-# What is larger has no bugs of its own, only slower tests.
-SIDE, WINDOW, STEP = 8, 4, 3
+# Larger images, windows and strides have no bugs of their own, only slower tests.
+MAX_SIDE, MAX_WINDOW, MAX_STRIDE = 8, 4, 3
 
 
 # Shapes and arrays.
 
 def shapes(min_dims: int = 1, max_dims: int = 3) -> SearchStrategy[Shape]:
-    """Draw shapes of one sample: (features,), (steps, features), and most often images (C, H, W)."""
-    side = st.integers(1, SIDE)
+    """Draw shapes of one sample: (features,), (time steps, features), and most often images (C, H, W)."""
+    side = st.integers(1, MAX_SIDE)
     kinds: dict[int, list[SearchStrategy]] = {
         1: [st.tuples(side)], 2: [st.tuples(side, side)], 3: 2 * [image_shapes()]}
     return any_of([shape for dims in range(min_dims, max_dims + 1) for shape in kinds[dims]])
@@ -63,89 +65,89 @@ def shapes(min_dims: int = 1, max_dims: int = 3) -> SearchStrategy[Shape]:
 
 def any_of(choices: list[SearchStrategy]) -> SearchStrategy:
     """Draw from any of the strategies, the simplest first; one that is listed twice is drawn twice as often."""
-    return st.integers(0, len(choices) - 1).flatmap(choices.__getitem__)
+    return st.integers(0, len(choices) - 1).flatmap(choices.__getitem__)         # shrinks towards the first
 
 
 def image_shapes() -> SearchStrategy[Shape]:
-    """Draw shapes (C, H, W) of small images, seldom square, most of them with room for a window to move."""
-    side = st.integers(1, SIDE) | st.integers(WINDOW, SIDE)
+    """Draw shapes (C, H, W) of small images, seldom square, most of them larger than a window."""
+    side = st.integers(1, MAX_SIDE) | st.integers(MAX_WINDOW, MAX_SIDE)
     return st.tuples(st.integers(1, 3), side, side)
 
 
 @st.composite
-def tie_free_arrays(draw: Any, shape: Shape | SearchStrategy[Shape], dtype: Any = np.float64) -> np.ndarray:
-    """Draw arrays without equal numbers and without zero: the kinks of a ReLU and of a maximum are not near.
+def tie_free_arrays(draw: DrawFn, shape: Shape | SearchStrategy[Shape], dtype: DTypeLike = np.float64) -> np.ndarray:
+    """Draw arrays without equal numbers and without zero: away from the kinks of a ReLU and of a maximum.
 
-    The numbers are evenly spaced between -2 and 2, the nearest half a step away from zero, in any order; the
+    The numbers are evenly spaced between -2 and 2, the nearest half a spacing away from zero, in any order; the
     simplest is sorted.
     """
     shape = draw(shape) if isinstance(shape, SearchStrategy) else shape
     size = math.prod(shape)
     seed = draw(st.integers(0, 2**32 - 1))
     order = np.random.default_rng(seed).permutation(size) if seed else np.arange(size)
-    step = 2.0 ** -math.ceil(math.log2(max(4, size) / 4))           # a power of two: exact in float32 too
-    return ((order - size // 2 + 0.5) * step).reshape(shape).astype(dtype)
+    spacing = 2.0 ** -math.ceil(math.log2(max(4, size) / 4))        # a power of two: exact in float32 too
+    return ((order - size // 2 + 0.5) * spacing).reshape(shape).astype(dtype)
 
 
 @st.composite
-def strided_arrays(draw: Any, arrays: SearchStrategy[np.ndarray]) -> np.ndarray:
-    """Draw what another strategy draws, laid out otherwise in memory: reversed, read-only, ..."""
+def strided_arrays(draw: DrawFn, arrays: SearchStrategy[np.ndarray]) -> np.ndarray:
+    """Draw what another strategy draws, in another memory layout: negative strides, read-only, ..."""
     return LAYOUTS[draw(st.sampled_from(list(LAYOUTS)))](draw(arrays))
 
 
-# Configurations: keyword arguments, those that are not defaults.
+# Configurations: keyword arguments that are not the defaults.
 
 @st.composite
-def conv_configs(draw: Any, input_shape: Shape | None = None) -> dict[str, Any]:
-    """Draw arguments of a `Conv2D`: filters and windows, and an ``input_shape`` that they fit."""
+def conv_configs(draw: DrawFn, input_shape: Shape | None = None) -> Config:
+    """Draw arguments of a `Conv2D`, with an ``input_shape`` that its windows fit."""
     shape, filters = input_shape or draw(image_shapes()), draw(st.integers(1, 3))
-    size, strides, padding, dilation = draw(windows(shape[1:], dilated=True))
-    moves = {"strides": strides, "padding": padding, "dilation_rate": dilation}
+    size, strides, padding, dilation = draw(window_geometry(shape[1:], dilated=True))
+    geometry = {"strides": strides, "padding": padding, "dilation_rate": dilation}
     defaults = {"strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1)}
-    return {"filters": filters, "kernel_size": size, **without(defaults, moves), "input_shape": shape}
+    return {"filters": filters, "kernel_size": size, **without(defaults, geometry), "input_shape": shape}
 
 
 @st.composite
-def pool_configs(draw: Any, input_shape: Shape | None = None) -> dict[str, Any]:
-    """Draw arguments of a `MaxPool2D` or `AveragePool2D`: windows, and an ``input_shape`` that they fit."""
+def pool_configs(draw: DrawFn, input_shape: Shape | None = None) -> Config:
+    """Draw arguments of a `MaxPool2D` or `AveragePool2D`, with an ``input_shape`` that its windows fit."""
     shape = input_shape or draw(image_shapes())
-    size, strides, padding, _ = draw(windows(shape[1:]))
-    moves = {"strides": draw(st.sampled_from([size, strides])), "padding": padding}
-    return {"pool_size": size, **without({"strides": size, "padding": "valid"}, moves), "input_shape": shape}
+    size, strides, padding, _ = draw(window_geometry(shape[1:]))
+    geometry = {"strides": draw(st.sampled_from([size, strides])), "padding": padding}
+    return {"pool_size": size, **without({"strides": size, "padding": "valid"}, geometry), "input_shape": shape}
 
 
 @st.composite
-def windows(draw: Any, image: Shape, dilated: bool = False) -> tuple[Shape, Shape, str, Shape]:
+def window_geometry(draw: DrawFn, image: Shape, dilated: bool = False) -> tuple[Shape, Shape, str, Shape]:
     """Draw window size, strides, padding and dilation for images (H, W)."""
     padding = draw(st.sampled_from(["valid", "same"]))
     axes = []
     for side in image:
-        inside = padding == "valid"
-        size = draw(st.integers(1, min(side, WINDOW) if inside else WINDOW))
-        most = min((side - 1) // max(1, size - 1), STEP) if inside else STEP
-        dilation = draw(st.integers(1, most)) if dilated and size > 1 else 1
-        axes.append((size, draw(st.integers(1, STEP)), dilation))
+        must_fit = padding == "valid"                        # with "same" a window may be larger than the image
+        window = draw(st.integers(1, min(side, MAX_WINDOW) if must_fit else MAX_WINDOW))
+        max_dilation = min((side - 1) // max(1, window - 1), MAX_STRIDE) if must_fit else MAX_STRIDE
+        rate = draw(st.integers(1, max_dilation)) if dilated and window > 1 else 1
+        axes.append((window, draw(st.integers(1, MAX_STRIDE)), rate))
     size, strides, dilation = zip(*axes, strict=True)
     return size, strides, padding, dilation
 
 
-def without(defaults: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    """Leave out of a configuration what is as by default."""
+def without(defaults: Config, config: Config) -> Config:
+    """Return a configuration without the arguments that have their default values."""
     return {key: value for key, value in config.items() if value != defaults[key]}
 
 
 # Layers and models.
 
 @st.composite
-def layers(draw: Any, input_shape: Shape | None = None) -> Layer:
-    """Draw layers of every kind, not built yet; each knows its ``input_shape``."""
+def layers(draw: DrawFn, input_shape: Shape | None = None) -> Layer:
+    """Draw layers of every kind, not built yet; each has an ``input_shape``."""
     shape = input_shape or draw(shapes())
     kind, config = draw(calls(shape))
-    return draw(made(kind, **config, input_shape=shape))
+    return draw(constructed(kind, **config, input_shape=shape))
 
 
 @st.composite
-def sequentials(draw: Any, input_shape: Shape | None = None, max_layers: int = 4) -> Sequential:
+def sequentials(draw: DrawFn, input_shape: Shape | None = None, max_layers: int = 4) -> Sequential:
     """Draw models of one to `max_layers` layers, built, with repeatable weights; some hold another model."""
     shape = size = input_shape or draw(shapes())
     stack: list[Layer] = []
@@ -153,16 +155,16 @@ def sequentials(draw: Any, input_shape: Shape | None = None, max_layers: int = 4
         if max_layers > 2 and draw(st.integers(0, 7)) == 7:
             layer = draw(sequentials(size, max_layers=2))
         else:
-            pool = bool(stack) and isinstance(stack[-1], Conv2D) and draw(st.integers(0, 3)) > 0   # often one step
+            pool = bool(stack) and isinstance(stack[-1], Conv2D) and draw(st.integers(0, 3)) > 0   # often fused
             kind, config = draw(call([MaxPool2D], pool_configs(size)) if pool else calls(size))
-            layer = draw(made(kind, **config))
+            layer = draw(constructed(kind, **config))
         size = copy.deepcopy(layer).build(size, np.random.default_rng(0))
         stack.append(layer)
-    return draw(made(Sequential, stack, input_shape=shape, seed=0))
+    return draw(constructed(Sequential, stack, input_shape=shape, seed=0))
 
 
-def made(kind: type, *args: Any, **kwargs: Any) -> SearchStrategy[Any]:
-    """Make ``kind(*args, **kwargs)`` through Hypothesis, which then prints it as that call."""
+def constructed(kind: type, *args: object, **kwargs: object) -> SearchStrategy[Any]:
+    """Construct ``kind(*args, **kwargs)`` through Hypothesis, which then prints it as that call."""
     return st.builds(kind, *map(st.just, args), **{key: st.just(value) for key, value in kwargs.items()})
 
 
@@ -182,19 +184,19 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
     return any_of(kinds)
 
 
-def call(kinds: list[type], *configs: SearchStrategy[dict[str, Any]]) -> SearchStrategy[Call]:
-    """Draw one of several classes, and arguments for it from all of the configurations."""
-    def together(drawn: Any) -> Call:
+def call(kinds: list[type], *configs: SearchStrategy[Config]) -> SearchStrategy[Call]:
+    """Draw one of several classes, and arguments for it, merged from all of the configurations."""
+    def merged(drawn: tuple[Any, ...]) -> Call:
         kind, *parts = drawn
         return kind, {key: value for part in parts for key, value in part.items() if key != "input_shape"}
-    return st.tuples(st.sampled_from(kinds), *configs).map(together)
+    return st.tuples(st.sampled_from(kinds), *configs).map(merged)
 
 
 # Losses.
 
 @st.composite
-def losses(draw: Any) -> tuple[Loss, np.ndarray, np.ndarray]:
-    """Draw ``(loss, y_true, y_pred)``: a loss, with targets and predictions (N, ..., K) that it takes."""
+def losses(draw: DrawFn) -> tuple[Loss, np.ndarray, np.ndarray]:
+    """Draw ``(loss, y_true, y_pred)``: a loss, with true values and predictions (N, ..., K) that it takes."""
     loss = draw(st.sampled_from([MeanSquaredError(), *(
         kind(from_logits=from_logits) for kind in (CategoricalCrossentropy, SparseCategoricalCrossentropy)
         for from_logits in (True, False))]))

@@ -105,9 +105,6 @@ def batch_size(value: int | None) -> int:
     return 32 if value is None else check_int(value, "batch_size")
 
 
-whole = check_int
-
-
 class RunningMeans:
     """Means over the samples seen so far, from the means of batches of any size."""
 

@@ -22,7 +22,7 @@ from tinynet.optimizers import Optimizer
 from tinynet.registry import Identifier
 from tinynet.steps.plan import Plan, PlanCache
 from tinynet.steps.run import run_steps
-from tinynet.steps.step import steps_of
+from tinynet.steps.step import Step, steps_of, steps_of_parts
 from tinynet.steps.untouched import StateSnapshot
 from tinynet.training import data, progress
 from tinynet.training.data import Data
@@ -58,7 +58,7 @@ class Model(Layer):
             raise invalid("compile", f"a list of metrics, such as ['{metrics}']", repr(metrics))
         self.metrics = dict(named_metric(metric) for metric in metrics or ())
 
-    def objective(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None, training: bool = False
+    def objective(self, x: np.ndarray, y: ArrayLike, sample_weight: ArrayLike | None = None, training: bool = False
                   ) -> tuple[float, np.ndarray, Callable[[], None]]:
         """Run the compiled loss on a batch.
 
@@ -81,6 +81,10 @@ class Model(Layer):
             for key, term in penalties:
                 grads[key] = grads[key] + term.gradient(params[key])
         return value, run_steps(plan.softmax, output)[0], set_grads
+
+    def steps(self) -> list[Step]:
+        """List all that the model does, flat: ``conv2d_1``, ``conv2d_1/relu``, ``max_pool2d_1``, ..."""
+        return steps_of_parts(self)
 
     def plan(self, training: bool = True) -> Plan:
         """Return how the model runs: a row for each function that is called, with its layers, and the reason.

@@ -1,46 +1,50 @@
-"""A product whose left side is mostly zeros, such as the pixels of digits: only the others are multiplied.
+"""Products of a matrix that is mostly zeros, such as the pixels of digits: only the nonzeros are multiplied.
 
-Four of five pixels of a batch of MNIST are 0, and so are four of five products with them. Passing them over leaves a
-fifth of the work, at little more than a third of the rate: what is wanted lies anywhere, so the rows of the right side
-come from a far cache, not from registers. `docs/performance.md` has what it gains.
+Four of five pixels of a batch of MNIST are 0, and so are four of five products with them. Skipping them leaves a fifth
+of the work, at a little more than a third of the rate: the rows of the right side that are needed are anywhere, so
+they come from L3, not from registers. `docs/performance.md` has the gain.
 """
 
 import numpy as np
 
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast.loops import compiled
-from tinynet.kernels.fast.threads import spread
-from tinynet.kernels.fast.tiles import in_rows
+from tinynet.kernels.fast.compiling import compiled
+from tinynet.kernels.fast.threads import parallel_for
+from tinynet.kernels.fast.tiles import suits_compiled_loops
 
-MOST = 1 / 4                   # share of other numbers than 0 up to which this is the faster way
-LOOKED_AT = 8                  # rows that are looked at to tell
-PIECES = 8                     # of the left side: rows differ in their zeros, so more than there are threads
+MAX_DENSITY = 1 / 4            # share of nonzeros up to which this is faster than BLAS
+SAMPLED_ROWS = 8               # whose nonzeros are counted to estimate the density
+NUM_CHUNKS = 8                 # of the left side: more than threads, as its rows differ in their nonzeros
 
 
-def mostly_zeros(a, b):
-    """Tell from a few rows of `a`, as they lie in memory, whether `matmul` is faster here than BLAS."""
-    if not in_rows(a, b):
+def mostly_zeros(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether `matmul` is faster here than BLAS, judged by a few rows of `a`, as they lie in memory."""
+    if not suits_compiled_loops(a, b):
         return False
     rows = a if a.flags.c_contiguous else a.T
-    some = np.ascontiguousarray(rows[::-(-len(rows) // LOOKED_AT)])
-    return count_others(some.reshape(-1)) <= MOST * some.size
+    sample = np.ascontiguousarray(rows[::-(-len(rows) // SAMPLED_ROWS)])
+    return count_nonzero(sample.reshape(-1)) <= MAX_DENSITY * sample.size
 
 
-def matmul(a, b):
-    """Return a (M, K) times b (K, N), or None where `b` has a NaN or an infinity: 0 times that is not 0."""
+def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
+    """Return a (M, K) times b (K, N), or None where `b` has a NaN or an infinity: 0 times that is not 0.
+
+    Each chunk of `a` also checks its share of the rows of `b`, so that the check is parallel too.
+    """
     M, K = a.shape
-    y, finite = empty((M, b.shape[1]), b.dtype), []
+    y = empty((M, b.shape[1]), b.dtype)
+    finite: list[bool] = []
 
-    def work(start, stop):
+    def work(start: int, stop: int) -> None:
         multiply(np.ascontiguousarray(a[start:stop]), b, y[start:stop])
         finite.append(all_finite(b[start * K // M:stop * K // M]))
-    spread(work, M, -(-M // PIECES))
+    parallel_for(work, M, -(-M // NUM_CHUNKS))
     return y if all(finite) else None
 
 
 @compiled
-def count_others(x):
-    """Count the numbers of x (n,) that are not 0."""
+def count_nonzero(x: np.ndarray) -> int:
+    """Return how many numbers of x (n,) are not 0."""
     count = 0
     for k in range(x.size):
         count += x[k] != 0
@@ -48,8 +52,8 @@ def count_others(x):
 
 
 @compiled
-def all_finite(x):
-    """Tell whether x (m, n) is free of NaN and infinity."""
+def all_finite(x: np.ndarray) -> bool:
+    """Return whether x (m, n) is free of NaN and infinity; without stopping at the first, to be vectorised."""
     finite = True
     for m in range(x.shape[0]):
         for n in range(x.shape[1]):
@@ -58,32 +62,33 @@ def all_finite(x):
 
 
 @compiled
-def multiply(a, b, y):
-    """Fill y (M, N) with what the numbers of a (M, K) that are not 0 make of their rows of b (K, N), four at a time."""
+def multiply(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
+    """Fill y (M, N) with the nonzeros of a (M, K) times their rows of b (K, N), four at a time."""
     M, K = a.shape
-    others = np.empty(K + 1, np.int64)
+    nonzeros = np.empty(K + 1, np.int64)                            # their columns
     for m in range(M):
         count = 0
-        for k in range(K):                                          # without a branch: the next one overwrites a 0
-            others[count] = k
+        for k in range(K):                                          # no branch: the next column overwrites a zero's
+            nonzeros[count] = k
             count += a[m, k] != 0
         y[m, :] = 0
         for i in range(0, count - 3, 4):
-            k0, k1, k2, k3 = others[i:i + 4]
-            add_four(y[m], a[m, k0], b[k0], a[m, k1], b[k1], a[m, k2], b[k2], a[m, k3], b[k3])
-        for k in others[count - count % 4:count]:
-            add_one(y[m], a[m, k], b[k])
+            k0, k1, k2, k3 = nonzeros[i:i + 4]
+            add_four_rows(y[m], a[m, k0], b[k0], a[m, k1], b[k1], a[m, k2], b[k2], a[m, k3], b[k3])
+        for k in nonzeros[count - count % 4:count]:
+            add_row(y[m], a[m, k], b[k])
 
 
 @compiled
-def add_four(y, x0, b0, x1, b1, x2, b2, x3, b3):
+def add_four_rows(y: np.ndarray, x0: float, b0: np.ndarray, x1: float, b1: np.ndarray,
+                  x2: float, b2: np.ndarray, x3: float, b3: np.ndarray) -> None:
     """Add four rows (N,), each times its number, to y (N,): y is loaded and stored once for four products."""
     for n in range(y.size):
         y[n] += x0 * b0[n] + x1 * b1[n] + x2 * b2[n] + x3 * b3[n]
 
 
 @compiled
-def add_one(y, x, b):
+def add_row(y: np.ndarray, x: float, b: np.ndarray) -> None:
     """Add a row (N,) times a number to y (N,)."""
     for n in range(y.size):
         y[n] += x * b[n]

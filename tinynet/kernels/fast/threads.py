@@ -1,8 +1,8 @@
-"""All cores for one step, without two thread pools fighting over them.
+"""One loop on all cores, without two thread pools competing for them.
 
-BLAS keeps threads of its own, which go on spinning for a while after each product; a second pool beside them
-finds its core taken. So BLAS works with one thread while a kernel of ours runs, and the cores are shared out
-here, by plain Python threads: compiled kernels and NumPy's products both let go of the interpreter lock.
+BLAS has a thread pool of its own, whose threads spin for a while after each product; a second pool would find its
+cores taken. So BLAS is limited to one thread while a kernel runs, and the cores are shared out here, to plain Python
+threads: compiled kernels and NumPy's products both release the interpreter lock.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Any
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
-SMALL = 5_000_000            # multiply-adds that one thread has done by the time a second one could have helped
+MIN_PARALLEL = 5_000_000     # multiply-adds that one thread does in the time that it takes to wake a second one
 
 
-def count() -> int:
-    """Count the threads in use: ``TINYNET_NUM_THREADS``, or one for each core this process may run on."""
+def num_threads() -> int:
+    """Return the number of threads to use: ``TINYNET_NUM_THREADS``, or one for each core this process may run on."""
     wanted = os.environ.get("TINYNET_NUM_THREADS")
     if wanted is not None:
         if not wanted.isdigit() or int(wanted) < 1:
@@ -29,24 +29,25 @@ def count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def spread(work: Callable[[int, int], object], n: int, piece: int, alone: bool = False) -> None:
-    """Call ``work(start, stop)`` for all of range(n), `piece` at a time, on all cores, or `alone` in this thread.
+def parallel_for(work: Callable[[int, int], object], n: int, chunk_size: int, serial: bool = False) -> None:
+    """Call ``work(start, stop)`` for each chunk of range(n), on all cores, or `serial` in this thread alone.
 
-    How the range is cut does not depend on the number of threads, so neither does any sum.
+    The chunks do not depend on the number of threads, so neither does the order of any sum.
     """
-    if n <= piece:
+    if n <= chunk_size:
         if n:
             work(0, n)
         return
-    starts = iter(range(0, n, piece))        # handed out one by one: a thread that is done takes the next
+    # Shared by all threads, and advanced under the interpreter lock: a thread that is done takes the next chunk.
+    starts = iter(range(0, n, chunk_size))
 
     def run() -> None:
         for start in starts:
-            work(start, min(start + piece, n))
+            work(start, min(start + chunk_size, n))
 
-    jobs = [] if alone else [_Job(run) for _ in range(min(count(), -(-n // piece)) - 1)]
+    jobs = [] if serial else [_Job(run) for _ in range(min(num_threads(), -(-n // chunk_size)) - 1)]
     for job in jobs:
-        _queue().put(job)
+        _job_queue().put(job)
     try:
         run()
     finally:
@@ -55,17 +56,21 @@ def spread(work: Callable[[int, int], object], n: int, piece: int, alone: bool =
 
 
 class _Job:
-    """Work for a helper, to be done with the caller's ``np.errstate``; of those who would begin it, the first does."""
+    """Work for a worker thread, in the caller's context (its ``np.errstate``); whoever claims it first does it.
+
+    A caller that has finished all chunks by itself claims its jobs back, so it never waits for a worker that is busy
+    with another caller's.
+    """
 
     def __init__(self, run: Callable[[], None]) -> None:
         self._run, self._context = run, copy_context()
-        self._begun, self._done = threading.Lock(), threading.Lock()
+        self._claimed, self._done = threading.Lock(), threading.Lock()
         self._done.acquire()
         self._error: BaseException | None = None
 
-    def help(self) -> None:
-        """Do the work, unless the caller has been done before it was begun."""
-        if self._begun.acquire(blocking=False):
+    def work(self) -> None:
+        """Do the work, unless the caller has claimed it back."""
+        if self._claimed.acquire(blocking=False):
             try:
                 self._context.run(self._run)
             except BaseException as error:
@@ -74,28 +79,28 @@ class _Job:
                 self._done.release()
 
     def finish(self) -> None:
-        """Wait for a helper that has begun; raise what it raised."""
-        if not self._begun.acquire(blocking=False):
+        """Wait for the worker that has claimed the job, if any; raise what it raised."""
+        if not self._claimed.acquire(blocking=False):
             self._done.acquire()
             if self._error is not None:
                 raise self._error
 
 
 class _OneBlasThread:
-    """``with one_blas_thread:`` NumPy's products use one thread; the last block to end restores what was."""
+    """``with one_blas_thread:`` NumPy's products use one thread; the last thread to leave restores the setting."""
 
     def __init__(self) -> None:
-        self.begin()
+        self.reset()
 
-    def begin(self) -> None:
-        """Let nobody be inside."""
+    def reset(self) -> None:
+        """Begin with no thread inside."""
         self._lock, self._depth = threading.Lock(), 0
 
     def __enter__(self) -> None:
         with self._lock:
             self._depth += 1
             if self._depth == 1:
-                self._before = [(library, library.num_threads) for library in _blas()]
+                self._before = [(library, library.num_threads) for library in _blas_libraries()]
                 for library, _ in self._before:
                     _set_threads(library, 1)
 
@@ -107,38 +112,42 @@ class _OneBlasThread:
                     _set_threads(library, before)
 
 
-_made: dict[str, Any] = {}                   # the helpers' queue and the BLAS controller, made when first needed
+_shared: dict[str, Any] = {}                 # the job queue and the BLAS libraries, looked up when first needed
 
 
-def _queue() -> SimpleQueue[_Job]:
-    """Return the queue that the helpers wait at: a plain one, which wakes them 20 to 30 us sooner than an executor."""
-    if "queue" not in _made:
-        queue = _made["queue"] = SimpleQueue()
-        for number in range(1, count()):
-            threading.Thread(target=_help, args=(queue,), name=f"tinynet_{number}", daemon=True).start()
-    return _made["queue"]
+def _job_queue() -> SimpleQueue[_Job]:
+    """Return the queue that the workers wait at: a plain one wakes them 20 to 30 us sooner than an executor's."""
+    if "queue" not in _shared:
+        queue = _shared["queue"] = SimpleQueue()
+        for number in range(1, num_threads()):
+            threading.Thread(target=_worker, args=(queue,), name=f"tinynet_{number}", daemon=True).start()
+    return _shared["queue"]
 
 
-def _help(queue: SimpleQueue[_Job]) -> None:
+def _worker(queue: SimpleQueue[_Job]) -> None:
     while True:
-        queue.get().help()
+        queue.get().work()
 
 
-def _blas() -> list:
-    if "blas" not in _made:
-        _made["blas"] = ThreadpoolController().select(user_api="blas").lib_controllers
-    return _made["blas"]
+def _blas_libraries() -> list[LibController]:
+    if "blas" not in _shared:
+        _shared["blas"] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return _shared["blas"]
 
 
-def _set_threads(library: Any, number: int) -> None:
-    """Set a BLAS's number of threads; threadpoolctl obeys one Python thread alone from 3.8 on, so none may own it."""
-    disown = getattr(library, "clear_controlling_thread", lambda force: None)
-    disown(force=True)
+def _set_threads(library: LibController, number: int) -> None:
+    """Set a BLAS's number of threads, from any thread.
+
+    From threadpoolctl 3.8 on a library obeys only the Python thread that set it first, its controlling thread: it must
+    have none, before and after.
+    """
+    release = getattr(library, "clear_controlling_thread", lambda force: None)
+    release(force=True)
     library.set_num_threads(number)
-    disown(force=True)
+    release(force=True)
 
 
 one_blas_thread = _OneBlasThread()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_made.clear)     # a child has none of its parent's threads
-    os.register_at_fork(after_in_child=one_blas_thread.begin)
+    os.register_at_fork(after_in_child=_shared.clear)   # a forked child has none of its parent's threads
+    os.register_at_fork(after_in_child=one_blas_thread.reset)

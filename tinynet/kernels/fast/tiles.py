@@ -1,242 +1,173 @@
-"""The products under every fast convolution: a tile of the result at a time, held in the processor's registers.
+"""The inner loop of all fast products: one tile of the result at a time, its sums held in the vector registers.
 
-A multiplication is quick where its numbers are in registers. So a few rows of the result, each a vector or two wide,
-stay there while all their products are added up: each number of ``b`` that is fetched serves all rows, each of ``a``
-a whole vector. That one loop nest, `tile`, runs at the machine's best rate; what is around it only says which numbers
-it is to see. No window of an image is ever copied: ``a`` may be any strided view.
+Multiplication is fast where the numbers are in registers. So a few rows of the result, each one or two vectors wide,
+stay there while all their products are added up: each vector of ``b`` that is loaded serves all rows, each number of
+``a`` a whole vector. `tile` is that one loop; the code around it only chooses what is multiplied. ``a`` may be any
+strided view, so the windows of an image are multiplied without being copied.
 """
 
+from collections.abc import Callable, Iterable
 from itertools import product
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from numba import config as numba_config
 from numba.core import cgutils, types
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, overload
-from numpy.lib.stride_tricks import as_strided
 
-from tinynet.kernels.fast.loops import compiled, config, inlined
+from tinynet.kernels.fast.compiling import compiled
 
-FEATURES = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES     # as numba decides it
-WIDE = "+avx512f" in FEATURES
-VECTOR_BYTES = 64 if WIDE else 32
-MOST_ROWS, MOST_VECTORS = (12 if WIDE else 6), 2             # as many sums as there are registers for
-MOST_IN_A_ROW = 8                                            # vectors of a row by itself: long pieces of `b`'s rows
-MOST_LINES = 512                                             # of a matrix to go through before the next ones
+config: Any = numba_config                                   # its attributes are set when it is loaded
+CPU_FEATURES = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES     # as numba decides it
+AVX512 = "+avx512f" in CPU_FEATURES
+VECTOR_BYTES = 64 if AVX512 else 32
+MAX_ROWS, MAX_VECTORS = (12 if AVX512 else 6), 2             # of a tile: its sums fill most of the 32 or 16 registers
+MAX_GEMV_VECTORS = 8                                         # of a tile of one row: long runs of the rows of `b`
 
 
-def tile(a, b, start, c):
+def tile(a: np.ndarray, b: np.ndarray, start: np.ndarray, c: np.ndarray) -> None:
     """Fill c (M, N) with start (M, N) plus the sum over o and k of a[m, o, k] * b[o, k], a (M, O, K), b (O, K, N).
 
-    M is up to `MOST_ROWS`, and N 1 to `MOST_VECTORS` whole vectors; rows of `b`, `start` and `c` lie in one piece. This
-    is the meaning; numba compiles what `in_registers` writes in its place.
+    M is at most `MAX_ROWS`, and N is 1 to `MAX_VECTORS` vectors; rows of `b`, `start` and `c` are contiguous. This
+    body is the meaning; numba compiles the loop of `tile_intrinsic` in its place.
     """
     c[...] = start + np.einsum("mok,okn->mn", a, b)
 
 
-def tile_of_one_row(a, b, start, c):
-    """Do what `tile` does where M is 1, and N up to `MOST_IN_A_ROW` vectors."""
+def gemv_tile(a: np.ndarray, b: np.ndarray, start: np.ndarray, c: np.ndarray) -> None:
+    """Do what `tile` does, for vector-matrix products (GEMV): M is 1, and N up to `MAX_GEMV_VECTORS` vectors."""
     tile(a, b, start, c)
 
 
-def in_registers(sizes):
-    """Write `tile` in the compiler's own language, once for each of the sizes (M, V) that it may have, V in vectors.
+def tile_intrinsic(sizes: Iterable[tuple[int, int]]) -> Callable[..., None]:
+    """Return a function for compiled code: `tile` in LLVM instructions, for the sizes (M, V) listed, V in vectors.
 
-    In loops written in Python the sums would stay in memory: a tile of 12 x 32 reaches 107 GFLOP/s on a core where
-    NumPy's product of large matrices reaches 103, and those loops, compiled, 25.
+    In loops written in Python numba would keep the sums in memory: a tile of 12 x 32 reaches 107 GFLOP/s on a core,
+    those loops, compiled, 25; NumPy's product of large matrices 103. Instructions for each size are generated once,
+    with the loops over m and v unrolled, so that each sum has a register of its own::
+
+        sum[m, v] = start[m, v]                             for all m < M, v < V: M * V registers
+        for o in range(O):
+            for k in range(K):
+                row[v] = b[o, k, v]                         for all v: V vectors are loaded
+                for m in range(M):
+                    x = broadcast(a[m, o, k])               one number, in all lanes of a vector
+                    sum[m, v] += x * row[v]                 for all v: fused multiply-adds
+        c[m, v] = sum[m, v]                                 for all m, v
+
+    When called, it looks at the shapes of a and c and jumps to the instructions for their size.
     """
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
         arrays = [context.make_array(kind)(context, builder, value)
                   for kind, value in zip(signature.args, arguments, strict=True)]
-        number = context.get_value_type(signature.args[0].dtype)
-        tiling = Tiling(builder, number, context.get_abi_sizeof(number), arrays)
-        columns = builder.udiv(cgutils.unpack_tuple(builder, arrays[3].shape)[1], Tiling.index(tiling.lanes))
+        scalar = context.get_value_type(signature.args[0].dtype)
+        writer = TileWriter(builder, scalar, context.get_abi_sizeof(scalar), arrays)
+        vectors = builder.udiv(cgutils.unpack_tuple(builder, arrays[3].shape)[1], I64(writer.lanes))
         done = builder.append_basic_block("done")
-        choice = builder.switch(builder.add(builder.mul(tiling.rows, Tiling.index(MOST_IN_A_ROW + 1)), columns), done)
+        columns = MAX_GEMV_VECTORS + 1                       # more than V can be: one case for each pair (M, V)
+        switch = builder.switch(builder.add(builder.mul(writer.M, I64(columns)), vectors), done)
         for M, V in sizes:
             block = builder.append_basic_block(f"tile_{M}x{V}")
-            choice.add_case(Tiling.index(M * (MOST_IN_A_ROW + 1) + V), block)
+            switch.add_case(I64(M * columns + V), block)
             builder.position_at_end(block)
-            tiling.write(M, V)
+            writer.write(M, V)
             builder.branch(done)
         builder.position_at_end(done)
         return context.get_dummy_value()
     return intrinsic(lambda typing, a, b, start, c: (types.void(a, b, start, c), generate))
 
 
-class Tiling:
-    """Writes the instructions of tiles: addresses are in bytes, from an array's strides."""
+I64, I32 = ir.IntType(64), ir.IntType(32)
 
-    index = ir.IntType(64)
 
-    def __init__(self, builder, number, size, arrays):
-        self.builder, self.number, self.size, self.lanes = builder, number, size, VECTOR_BYTES // size
-        self.vector = ir.VectorType(number, self.lanes)
+class TileWriter:
+    """Writes the instructions of tiles; offsets are in bytes, from the strides of the arrays."""
+
+    def __init__(self, builder: ir.IRBuilder, scalar: ir.Type, itemsize: int, arrays: list[Any]):
+        self.builder, self.scalar, self.itemsize, self.lanes = builder, scalar, itemsize, VECTOR_BYTES // itemsize
+        self.vector = ir.VectorType(scalar, self.lanes)
         self.a, self.b, self.start, self.c = (builder.bitcast(x.data, ir.IntType(8).as_pointer()) for x in arrays)
         strides = [cgutils.unpack_tuple(builder, x.strides) for x in arrays]
         (self.a_m, self.a_o, self.a_k), (self.b_o, self.b_k, _), (self.start_m, _), (self.c_m, _) = strides
-        self.rows, self.outer, self.inner = cgutils.unpack_tuple(builder, arrays[0].shape)
+        self.M, self.O, self.K = cgutils.unpack_tuple(builder, arrays[0].shape)
 
-    def write(self, M, V):
-        """Write one tile: M x V vectors of sums that are loaded, added to, and stored."""
-        builder, index = self.builder, self.index
-        cells = [(m, v) for m in range(M) for v in range(V)]
-        sums = {cell: cgutils.alloca_once(builder, self.vector) for cell in cells}       # these become registers
-        for m, v in cells:
-            builder.store(self.load(self.cell(self.start, index(m), self.start_m, v), self.vector), sums[m, v])
-        with cgutils.for_range(builder, self.outer) as o:
-            a_o, b_o = self.moved(self.a, o.index, self.a_o), self.moved(self.b, o.index, self.b_o)
-            with cgutils.for_range(builder, self.inner) as k:
-                a_k = self.moved(a_o, k.index, self.a_k)
-                row = [self.load(self.cell(b_o, k.index, self.b_k, v), self.vector) for v in range(V)]
+    def write(self, M: int, V: int) -> None:
+        """Write the loop of `tile_intrinsic` for one size."""
+        builder = self.builder
+        sums = {(m, v): cgutils.alloca_once(builder, self.vector) for m in range(M) for v in range(V)}   # registers
+        for m, v in sums:
+            builder.store(self.load(self.address(self.start, I64(m), self.start_m, v), self.vector), sums[m, v])
+        with cgutils.for_range(builder, self.O) as o:
+            a_o, b_o = self.offset(self.a, o.index, self.a_o), self.offset(self.b, o.index, self.b_o)
+            with cgutils.for_range(builder, self.K) as k:
+                a_k = self.offset(a_o, k.index, self.a_k)
+                row = [self.load(self.address(b_o, k.index, self.b_k, v), self.vector) for v in range(V)]
                 for m in range(M):
-                    x = self.everywhere(self.load(self.moved(a_k, index(m), self.a_m), self.number))
-                    for v in range(V):                     # "contract": product and sum may be one instruction
-                        both = builder.fmul(x, row[v], flags=("contract",))
-                        total = builder.fadd(builder.load(sums[m, v]), both, flags=("contract",))
-                        builder.store(total, sums[m, v])
-        for m, v in cells:
-            there = builder.bitcast(self.cell(self.c, index(m), self.c_m, v), self.vector.as_pointer())
-            builder.store(builder.load(sums[m, v]), there).align = self.size
+                    x = self.broadcast(self.load(self.offset(a_k, I64(m), self.a_m), self.scalar))
+                    for v in range(V):
+                        self.multiply_add(x, row[v], sums[m, v])
+        for m, v in sums:
+            target = builder.bitcast(self.address(self.c, I64(m), self.c_m, v), self.vector.as_pointer())
+            builder.store(builder.load(sums[m, v]), target).align = self.itemsize
 
-    def moved(self, pointer, count, stride):
+    def multiply_add(self, x: ir.Value, y: ir.Value, total: ir.Value) -> None:
+        """Add x * y to a sum; "contract" allows one instruction, rounded once, and nothing else of fast math."""
+        term = self.builder.fmul(x, y, flags=("contract",))
+        self.builder.store(self.builder.fadd(self.builder.load(total), term, flags=("contract",)), total)
+
+    def offset(self, pointer: ir.Value, count: ir.Value, stride: ir.Value) -> ir.Value:
         """Return pointer + count * stride."""
         return self.builder.gep(pointer, [self.builder.mul(count, stride)])
 
-    def cell(self, pointer, row, stride, v):
-        """Return where vector v of a row lies."""
-        return self.moved(self.moved(pointer, row, stride), self.index(v), self.index(VECTOR_BYTES))
+    def address(self, pointer: ir.Value, row: ir.Value, stride: ir.Value, v: int) -> ir.Value:
+        """Return the address of vector v of a row."""
+        return self.offset(self.offset(pointer, row, stride), I64(v), I64(VECTOR_BYTES))
 
-    def load(self, pointer, kind):
-        """Load a number or a vector, which may lie anywhere."""
+    def load(self, pointer: ir.Value, kind: ir.Type) -> ir.Value:
+        """Load a number or a vector, aligned to its numbers alone: a row of a view may begin anywhere."""
         value = self.builder.load(self.builder.bitcast(pointer, kind.as_pointer()))
-        value.align = self.size
+        value.align = self.itemsize
         return value
 
-    def everywhere(self, value):
-        """Return a vector of one number."""
-        none, half = ir.Constant(self.vector, ir.Undefined), ir.IntType(32)
-        first = self.builder.insert_element(none, value, half(0))
-        return self.builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(half, self.lanes), [0] * self.lanes))
+    def broadcast(self, number: ir.Value) -> ir.Value:
+        """Return a vector with the number in all lanes: inserted into the first, which a shuffle copies to all."""
+        undefined, zeros = ir.Constant(self.vector, ir.Undefined), [0] * self.lanes
+        first = self.builder.insert_element(undefined, number, I32(0))
+        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, self.lanes), zeros))
+
+
+compiled_tile = tile_intrinsic([*product(range(1, MAX_ROWS + 1), range(1, MAX_VECTORS + 1))])
+compiled_gemv_tile = tile_intrinsic([(1, vectors) for vectors in range(1, MAX_GEMV_VECTORS + 1)])
+overload(tile, inline="always")(lambda a, b, start, c: lambda a, b, start, c: compiled_tile(a, b, start, c))
+overload(gemv_tile, inline="always")(lambda a, b, start, c: lambda a, b, start, c: compiled_gemv_tile(a, b, start, c))
 
 
 @compiled
-def windows_of(image, kernel_size, strides, dilation):
-    """View an image (H, W, C) as its windows (P, Q, S, kh, R), and the same turned to (S, kh, R, P, Q); copy nothing.
-
-    R numbers that lie side by side in the image are one line of a window: kw * C of them, S = 1; with gaps between the
-    columns only the channels of one pixel do: R = C, S = kw.
-    """
-    (H, W, C), (kh, kw), (s, t), (d, e) = image.shape, kernel_size, strides, dilation
-    P, Q = (H - d * (kh - 1) - 1) // s + 1, (W - e * (kw - 1) - 1) // t + 1
-    S, R = (1, kw * C) if e == 1 else (kw, C)
-    row, pixel, number = image.strides
-    return (as_strided(image, (P, Q, S, kh, R), (s * row, t * pixel, e * pixel, d * row, number)),
-            as_strided(image, (S, kh, R, P, Q), (e * pixel, d * row, number, s * row, t * pixel)))
-
-
-several_rows = in_registers([*product(range(1, MOST_ROWS + 1), range(1, MOST_VECTORS + 1))])
-one_row = in_registers([(1, vectors) for vectors in range(1, MOST_IN_A_ROW + 1)])
-overload(tile, inline="always")(lambda a, b, start, c: lambda a, b, start, c: several_rows(a, b, start, c))
-overload(tile_of_one_row, inline="always")(lambda a, b, start, c: lambda a, b, start, c: one_row(a, b, start, c))
-
-
-@inlined
-def convolve(windows, weights, bias, z):
-    """Fill z (P, Q, F) with bias (M, F), its rows all the same, plus windows (P, Q, S, kh, R) times weights.
-
-    Weights are (panels, S, kh, R, width), as many filters to a panel as a tile is wide.
-    """
-    P, Q, F = z.shape
-    panels, S, _, _, width = weights.shape
-    rows = even(Q)
-    for panel in range(panels):
-        f = panel * width
-        filters, weight = slice(f, min(f + width, F)), weights[panel, :, :, :, :min(width, F - f)]
-        for p in range(P):
-            for q in range(0, Q, rows):
-                some = slice(q, min(q + rows, Q))
-                c = z[p, some, filters]
-                for s in range(S):
-                    tile(windows[p, some, s], weight[s], bias[:len(c), filters] if s == 0 else c, c)
-
-
-@inlined
-def add_kernel_gradient(turned, dz, dweights):
-    """Add to dweights (S, kh, R, F) the turned windows (S, kh, R, P, Q) times dz (P, Q, F)."""
-    S, kh, R, F = dweights.shape
-    rows, wide = even(R), tile_width(dz.itemsize)
-    for f in range(0, F, wide):
-        upstream = dz[:, :, f:f + wide]
-        for s, i in np.ndindex((S, kh)):
-            for r in range(0, R, rows):
-                c = dweights[s, i, r:r + rows, f:f + wide]
-                tile(turned[s, i, r:r + rows], upstream, c, c)
-
-
-@inlined
-def add_input_gradient(dz, weights, image, strides, dilation):
-    """Add to image (H, W, C) what dz (P, Q, F) sends back through weights (panels, kh, kw, 1, F, width)."""
-    P, Q, lanes = dz.shape
-    rows_of_one = dz.reshape(P, Q, 1, lanes)
-    C = image.shape[2]
-    panels, kh, kw, _, F, width = weights.shape
-    rows = even(Q)
-    for panel in range(panels):
-        c0 = panel * width
-        channels = slice(c0, min(c0 + width, C))
-        for p, i, j in np.ndindex((P, kh, kw)):
-            line = image[p * strides[0] + i * dilation[0], j * dilation[1]:, channels]
-            seen = line[::strides[1]]                                             # the q-th is seen by window q
-            weight = weights[panel, i, j, :, :, :min(width, C - c0)]
-            for q in range(0, Q, rows):
-                c = seen[q:min(q + rows, Q)]
-                tile(rows_of_one[p, q:q + rows, :, :F], weight, c, c)
+def balanced_rows(n: int) -> int:
+    """Return how many of n rows to take to a tile, so that tiles are few and of about equal height."""
+    return -(-n // -(-n // MAX_ROWS))
 
 
 @compiled
-def multiply(a, b, y):
-    """Fill y (M, N) with a (M, K) times b (K, N), N whole vectors and rows of b and y in one piece.
-
-    So many rows of b at a time that they stay in the second cache while all rows of a pass.
-    """
-    (M, K), N = a.shape, b.shape[1]
-    rows, wide = even(M), tile_width(y.itemsize)
-    y[...] = 0
-    for k in range(0, K, MOST_LINES):
-        for m in range(0, M, rows):
-            for n in range(0, N, wide):
-                c = y[m:m + rows, n:n + wide]
-                tile(a[m:m + rows, None, k:k + MOST_LINES], b[None, k:k + MOST_LINES, n:n + wide], c, c)
-
-
-@compiled
-def multiply_row(a, b, y):
-    """Fill y (1, N) with a (1, K) times b (K, N), as `multiply` does: b is read once, in pieces as long as can be."""
-    wide = MOST_IN_A_ROW * VECTOR_BYTES // y.itemsize
-    y[...] = 0
-    for n in range(0, b.shape[1], wide):
-        c = y[:, n:n + wide]
-        tile_of_one_row(a[:, None], b[None, :, n:n + wide], c, c)
-
-
-@compiled
-def even(n):
-    """Return how many of n rows to take to a tile, so that tiles are few and about equal."""
-    return -(-n // -(-n // MOST_ROWS))
-
-
-@compiled
-def tile_width(itemsize):
+def tile_width(itemsize: int) -> int:
     """Return how many numbers wide the widest tile is."""
-    return MOST_VECTORS * VECTOR_BYTES // itemsize
+    return MAX_VECTORS * VECTOR_BYTES // itemsize
 
 
-def can_multiply(a, b):
-    """Tell whether `multiply` can: rows of `b` must be whole vectors."""
-    return in_rows(a, b) and b.shape[1] * b.itemsize % VECTOR_BYTES == 0
+@compiled
+def round_up_to_vector(n: int, itemsize: int) -> int:
+    """Return the least number of numbers, n or more, that fills whole vectors."""
+    lanes = VECTOR_BYTES // itemsize
+    return -(-n // lanes) * lanes
 
 
-def in_rows(a, b):
-    """Tell whether a and b are of one dtype that compiled products know, and rows of `b` lie in one piece."""
+def suits_tiles(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether tiles can multiply a (M, K) by b (K, N): the rows of `b` must be whole vectors."""
+    return suits_compiled_loops(a, b) and b.shape[1] * b.itemsize % VECTOR_BYTES == 0
+
+
+def suits_compiled_loops(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether a and b have one dtype, float32 or float64, and the rows of `b` are contiguous."""
     return a.dtype == b.dtype and a.dtype in (np.float32, np.float64) and b.flags.c_contiguous

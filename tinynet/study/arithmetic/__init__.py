@@ -1,1 +1,1 @@
-"""One number at a time: what it was computed from, forward and backward."""
+"""Single numbers, and the numbers that they are computed from, forward and backward."""

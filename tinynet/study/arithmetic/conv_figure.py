@@ -1,19 +1,38 @@
-"""The picture of one output pixel of a convolution."""
+"""The figure of one output pixel of a convolution."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet.study.drawing import PIXELS, Path, draw_sum, finish, grid, scale_of, show, show_dotted, write_numbers
+from tinynet.study.drawing import (
+    HIGHLIGHT,
+    PIXELS,
+    StrPath,
+    draw_sum,
+    finish,
+    frame,
+    grid,
+    scale_of,
+    show,
+    show_dotted,
+    write_numbers,
+)
 
-CHANNELS = 3                                                          # that are drawn, the strongest
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from tinynet.study.arithmetic.conv_step import ConvStep
+
+MAX_CHANNELS = 3                                                      # that are drawn, the strongest
+MAX_NUMBERED = 7                                                      # rows of a kernel whose numbers are legible
 
 
-def draw(step: Any, path: Path | None = None) -> Any:
+def plot_conv_step(step: ConvStep, path: StrPath | None = None) -> Figure:
     """Draw a `ConvStep`: a row for each of the strongest channels, and below them the sums and the matrix product."""
-    channels = step.strongest(CHANNELS)
+    channels = step.strongest(MAX_CHANNELS)
     figure, axes = grid(len(channels) + 1, 4, (11.5, 2.7 * len(channels) + 3.6),
                         height_ratios=[2.7] * len(channels) + [3.2])
     for row, c in zip(axes, channels, strict=False):
@@ -27,23 +46,19 @@ def draw(step: Any, path: Path | None = None) -> Any:
     draw_sums(axes[-1, 0], step, channels)
     draw_product(axes[-1, 1:], step)
     f, p, q = step.at
-    shown = f": the {len(channels)} strongest of {len(step.patch)} channels" if len(step.patch) > CHANNELS else ""
+    shown = f": the {len(channels)} strongest of {len(step.patch)} channels" if len(step.patch) > MAX_CHANNELS else ""
     figure.suptitle(f"{step.name}, filter {f}, output pixel ({p}, {q}){shown}", fontsize=11)
     return finish(figure, path)
 
 
-def draw_channel(axes: np.ndarray, step: Any, c: int) -> None:
+def draw_channel(axes: np.ndarray, step: ConvStep, c: int) -> None:
     """Draw the image and the window on it, the patch, the kernel and the products of one channel."""
-    from matplotlib.patches import Rectangle
-
     signed = bool(step.image.min() < 0)
     image = show_dotted(axes[0], step.image[c], step.image, 2 / max(step.image.shape[1:]))
-    top, left = step.rows[0] - 0.5, step.columns[0] - 0.5
-    axes[0].add_patch(Rectangle((left, top), step.columns[-1] + 0.5 - left, step.rows[-1] + 0.5 - top, fill=False,
-                                edgecolor="#D55E00", linewidth=2))
+    frame(axes[0], step.rows, step.columns)
     H, W = step.image.shape[1:]
-    axes[0].set(xlim=(min(-0.5, left) - 0.5, max(W - 0.5, step.columns[-1] + 0.5) + 0.5),
-                ylim=(max(H - 0.5, step.rows[-1] + 0.5) + 0.5, min(-0.5, top) - 0.5))
+    axes[0].set(xlim=(min(0, step.columns[0]) - 1, max(W - 1, step.columns[-1]) + 1),     # room for the padding
+                ylim=(max(H - 1, step.rows[-1]) + 1, min(0, step.rows[0]) - 1))
     patch = show(axes[1], np.where(step.padding, np.nan, step.patch[c]), scale_of(step.image), signed)
     for i, j in np.argwhere(step.padding):
         axes[1].text(j, i, "0", ha="center", va="center", fontsize=7, color="0.5")
@@ -52,7 +67,7 @@ def draw_channel(axes: np.ndarray, step: Any, c: int) -> None:
     if not signed:
         patch.set_cmap(PIXELS)
     for part in drawn[1:]:
-        if max(step.kernel.shape[1:]) <= 7:
+        if max(step.kernel.shape[1:]) <= MAX_NUMBERED:
             write_numbers(part)
     titles = (f"input, channel {c}", "patch" + (" (0: padding)" if step.padding.any() else ""), "kernel",
               f"products: their sum is {step.channel_sums[c]:+.4f}")
@@ -60,8 +75,8 @@ def draw_channel(axes: np.ndarray, step: Any, c: int) -> None:
         ax.set_title(title, fontsize=9)
 
 
-def draw_sums(ax: Any, step: Any, channels: list[int]) -> None:
-    """Draw how z comes about: the channels' sums, the bias, z, and the nonlinearity's y, as bars."""
+def draw_sums(ax: Axes, step: ConvStep, channels: list[int]) -> None:
+    """Draw the channels' sums, the bias, their sum z, and the activation's output y as bars."""
     bars = {f"channel {c}": step.channel_sums[c] for c in channels}
     if len(step.patch) > len(channels):
         bars[f"others ({len(step.patch) - len(channels)})"] = np.delete(step.channel_sums, channels).sum()
@@ -75,8 +90,8 @@ def draw_sums(ax: Any, step: Any, channels: list[int]) -> None:
     ax.set_title("the sums", fontsize=9)
 
 
-def draw_product(axes: np.ndarray, step: Any) -> None:
-    """Draw kernels @ columns = output, this pixel's row, column and cell framed."""
+def draw_product(axes: np.ndarray, step: ConvStep) -> None:
+    """Draw kernels @ columns = output, with this pixel's row, column and element between lines."""
     output = step.kernel_matrix.astype(np.float64) @ step.column_matrix
     parts = ((step.kernel_matrix, f"im2col: kernels {step.kernel_matrix.shape}\nrow {step.kernel_row}, times",
               "weight (c, i, j)", "filter"),
@@ -94,11 +109,11 @@ def draw_product(axes: np.ndarray, step: Any) -> None:
         ax.set_ylabel(down, fontsize=8)
         ax.set_title(title, fontsize=9)
         ax.figure.colorbar(drawn, ax=ax, aspect=30, pad=0.02).ax.tick_params(labelsize=6)
-    mark = {"color": "#D55E00", "linewidth": 1.2}
+    line: dict[str, Any] = {"color": HIGHLIGHT, "linewidth": 1.2}
     rows, columns = step.kernel_matrix.shape[0], step.column_matrix.shape[1]
     for ax in (axes[0], axes[2]):
         for edge in (-0.5, 0.5) if rows > 1 else ():
-            ax.axhline(step.kernel_row + edge, **mark)
+            ax.axhline(step.kernel_row + edge, **line)
     for ax in axes[1:]:
         for edge in (-0.5, 0.5) if columns > 1 else ():
-            ax.axvline(step.column_index + edge, **mark)
+            ax.axvline(step.column_index + edge, **line)

@@ -1,26 +1,28 @@
-"""Where the gradient of one weight of a convolution, or of one pixel of its input, comes from."""
+"""The gradient of one weight of a convolution, or of one pixel of its input, term by term."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tinynet.layers.base import Layer
-from tinynet.study.arithmetic.conv_step import find_convolution
+from tinynet.layers import Conv2D
+from tinynet.study.arguments import LayerOrName, expect_one
 from tinynet.study.arithmetic.gradient_terms import GradientTerms, penalty_of
-from tinynet.study.arithmetic.window_geometry import inside, met_by, take, windows_on
+from tinynet.study.arithmetic.weighted_steps import find_weighted
+from tinynet.study.arithmetic.window_geometry import inside, take, tap_at, windows_over
 from tinynet.study.trace import Trace, check_place
+from tinynet.training.model import Model
 
 
-def conv_gradient(model: Any, layer: Layer | str, x: Any, y: Any = None, *, weight: Any = None, pixel: Any = None,
-                  sample: int = 0, upstream: Any = None) -> GradientTerms:
+def conv_gradient(model: Model, layer: LayerOrName, x: ArrayLike, y: ArrayLike | None = None, *,
+                  weight: ArrayLike | None = None, pixel: ArrayLike | None = None, sample: int = 0,
+                  upstream: ArrayLike | None = None) -> GradientTerms:
     """Return every term of the gradient of one weight of a convolution, or of one pixel of its input.
 
-    With dy the upstream gradient of the sum, before the nonlinearity, and strides (s, t)::
+    With dy the gradient with respect to the convolution's output, before the activation, and strides (s, t)::
 
-        d loss / d kernel[f,c,i,j] = sum_npq dy[n,f,p,q] x[n, c, s p + i, t q + j]     everywhere the weight was used
-        d loss / d x[n,c,h,w]      = sum_fpq dy[n,f,p,q] kernel[f,c,i,j]               every window that saw the pixel
+        d loss / d kernel[f,c,i,j] = sum_npq dy[n,f,p,q] x[n, c, s p + i, t q + j]     all pixels the weight multiplied
+        d loss / d x[n,c,h,w]      = sum_fpq dy[n,f,p,q] kernel[f,c,i,j]               all windows over the pixel
 
     Afterwards the layers' ``grads`` are those of this loss. Dropout is off.
 
@@ -28,13 +30,13 @@ def conv_gradient(model: Any, layer: Layer | str, x: Any, y: Any = None, *, weig
     ----------
     layer : a `Conv2D` in the model, or the name of its step.
     x : samples for the model (N, C, H, W).
-    y : targets for the compiled loss; or give `upstream`, the gradient of the model's output.
+    y : targets for the compiled loss; or give `upstream`, the gradient with respect to the model's output.
     weight : the weight, (filter, channel, row, column); or give `pixel`, (channel, row, column) of the layer's input.
-    sample : which of the samples the pixel is of; the one whose maps are drawn for a weight, which all samples share.
+    sample : index of the pixel's sample; for a weight, whose terms come from all samples, the one whose maps are drawn.
 
     Raises
     ------
-    ValueError : for a layer that is no convolution, a place that is not there, or both or neither of `weight` and
+    ValueError : for a layer that is not a convolution, an index out of range, or both or neither of `weight` and
         `pixel`, or of `y` and `upstream`.
 
     >>> from tinynet import Sequential
@@ -51,53 +53,52 @@ def conv_gradient(model: Any, layer: Layer | str, x: Any, y: Any = None, *, weig
       the engine's gradient                                          -9.000000e+00
       their difference                                               +0.000000e+00
     """
-    if (weight is None) == (pixel is None):
-        raise ValueError(f"Expected either weight=(filter, channel, row, column) or pixel=(channel, row, column). "
-                         f"Received: {'neither' if weight is None else 'both'}.")
+    expect_one("weight=(filter, channel, row, column) or pixel=(channel, row, column)", weight, pixel)
     trace = Trace(model, x)
-    place = find_convolution(trace, layer)
-    step, given = trace.steps[place], trace.inputs[place]
-    n, = check_place(sample, (len(given),), "sample")
+    index, conv = find_weighted(trace, layer, Conv2D, "a convolution")
+    name, inputs = trace.steps[index].name, trace.inputs[index]
+    n, = check_place(sample, (len(inputs),), "sample")
     gradients = trace.gradients(y, upstream)
-    dy, dx, kernel = gradients[place + 1], gradients[place], step.layer.params["kernel"]
+    dx, dy = gradients[index:index + 2]
     if weight is not None:
-        at = check_place(weight, kernel.shape, f"weight, a place in the kernel of {step.name}")
-        return of_weight(step, given, dy, at, n, penalty_of(step.layer, at))
-    c, h, w = check_place(pixel, given.shape[1:], f"pixel (channel, row, column) of the input of {step.name}")
-    return of_pixel(step, dy, kernel, dx, (n, c, h, w))
+        at = check_place(weight, conv.params["kernel"].shape, f"weight (filter, channel, row, column) of {name}")
+        return weight_terms(conv, name, inputs, dy, at, n)
+    c, h, w = check_place(pixel, inputs.shape[1:], f"pixel (channel, row, column) of the input of {name}")
+    return pixel_terms(conv, name, dy, dx, (n, c, h, w))
 
 
-def of_weight(step: Any, x: np.ndarray, dy: np.ndarray, at: tuple[int, ...], sample: int,
-              penalty: float) -> GradientTerms:
-    """List the terms of a weight's gradient: one for every output pixel of every sample for which it met a pixel."""
+def weight_terms(conv: Conv2D, name: str, x: np.ndarray, dy: np.ndarray, at: tuple[int, ...],
+                 sample: int) -> GradientTerms:
+    """Return the terms of a weight's gradient: one for every output pixel for which it multiplied a pixel."""
     f, c, i, j = at
     image = x.shape[2:]
-    rows, columns = met_by(step.layer.windows, image, (i, j))                 # (P,), (Q,)
-    met = take(x[:, c], rows, columns, 0).astype(np.float64)                  # (N, P, Q)
-    where = np.argwhere(np.broadcast_to(inside(image, rows, columns), met.shape))     # (T, 3): n, p, q
-    n, p, q = where.T
-    slopes = dy[:, f].astype(np.float64)                                      # (N, P, Q)
+    rows, columns = tap_at(conv.windows, image, (i, j))                       # (P,), (Q,)
+    pixels = take(x[:, c], rows, columns, 0).astype(np.float64)               # (N, P, Q)
+    n, p, q = np.argwhere(np.broadcast_to(inside(image, rows, columns), pixels.shape)).T     # (T,) each: no padding
+    upstream = dy[:, f].astype(np.float64)                                    # (N, P, Q)
     return GradientTerms(
-        of=f"{step.name}/kernel{list(at)}", names=("dy", "x"),
+        of=f"{name}/kernel{list(at)}", names=("dy", "x"),
         left_at=np.stack([n, np.full_like(n, f), p, q], axis=1),
         right_at=np.stack([n, np.full_like(n, c), rows[p], columns[q]], axis=1),
-        left=slopes[n, p, q], right=met[n, p, q], gradient=float(step.layer.grads["kernel"][at]), penalty=penalty,
-        maps={f"dy[{sample}, {f}]": slopes[sample], f"the x[{sample}, {c}] that the weight met": met[sample],
-              "their products": slopes[sample] * met[sample]})
+        left=upstream[n, p, q], right=pixels[n, p, q], gradient=float(conv.grads["kernel"][at]),
+        penalty=penalty_of(conv, at),
+        maps={f"dy[{sample}, {f}]": upstream[sample], f"x[{sample}, {c}]: the pixels it multiplied": pixels[sample],
+              "their products": upstream[sample] * pixels[sample]})
 
 
-def of_pixel(step: Any, dy: np.ndarray, kernel: np.ndarray, dx: np.ndarray, at: tuple[int, ...]) -> GradientTerms:
-    """List the terms of a pixel's gradient: one for every filter of every window that saw it."""
+def pixel_terms(conv: Conv2D, name: str, dy: np.ndarray, dx: np.ndarray, at: tuple[int, ...]) -> GradientTerms:
+    """Return the terms of a pixel's gradient: one for every filter and every window over the pixel."""
     n, c, h, w = at
-    seen = windows_on(step.layer.windows, dx.shape[2:], (h, w))               # (V, 4): p, q, i, j
-    F, views = len(kernel), len(seen)
-    f = np.repeat(np.arange(F), views)
-    p, q, i, j = np.tile(seen, (F, 1)).T
+    kernel = conv.params["kernel"]
+    over = windows_over(conv.windows, dx.shape[2:], (h, w))                   # (V, 4): p, q, i, j
+    F, V = len(kernel), len(over)
+    f = np.repeat(np.arange(F), V)
+    p, q, i, j = np.tile(over, (F, 1)).T
     left, right = dy[n, f, p, q].astype(np.float64), kernel[f, c, i, j].astype(np.float64)
-    maps = {"dy: filters down,\nwindows that saw the pixel across": left, "kernel: the weight it met": right,
+    maps = {"dy: filters down,\nwindows over the pixel across": left, "kernel: the weight on it": right,
             "their products": left * right}
     return GradientTerms(
-        of=f"{step.name}'s input[{n}, {c}, {h}, {w}]", names=("dy", "kernel"),
+        of=f"{name}'s input[{n}, {c}, {h}, {w}]", names=("dy", "kernel"),
         left_at=np.stack([np.full_like(f, n), f, p, q], axis=1),
         right_at=np.stack([f, np.full_like(f, c), i, j], axis=1), left=left, right=right, gradient=float(dx[at]),
-        maps={title: part.reshape(F, views) for title, part in maps.items()} if views else {})
+        maps={title: part.reshape(F, V) for title, part in maps.items()} if V else {})

@@ -1,37 +1,46 @@
-"""One output pixel of a convolution, with every number that it is made of."""
+"""One output pixel of a convolution, with every number that it is computed from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinynet.kernels.im2col import im2col
-from tinynet.layers.base import Layer
-from tinynet.study.arithmetic.window_geometry import inside, seen_by, take
-from tinynet.study.drawing import Path
+from tinynet.layers import Conv2D
+from tinynet.study.arguments import LayerOrName
+from tinynet.study.arithmetic.conv_figure import plot_conv_step
+from tinynet.study.arithmetic.summands import largest
+from tinynet.study.arithmetic.weighted_steps import activation_after, find_weighted
+from tinynet.study.arithmetic.window_geometry import inside, take, window_at
+from tinynet.study.drawing import StrPath
 from tinynet.study.trace import Trace, check_place
+from tinynet.training.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class ConvStep:
-    """Output pixel (p, q) of filter f, as the definition has it and as one cell of im2col's matrix product.
+    """Output pixel (p, q) of filter f, by the definition and as one element of im2col's matrix product.
 
     ``str()`` shows it in numbers, `plot` draws it.
 
     Attributes
     ----------
-    name : the layer's name in its model.
-    sample, at : which sample, and which output pixel, (f, p, q).
-    rows, columns : (kh,), (kw,) where the patch lies in the image; outside of it is padding.
-    padding : (kh, kw) which cells of the patch are padding: they count as 0.
-    image : (C, H, W) the input of the sample.
-    patch, kernel, products : (C, kh, kw) what the window sees, the filter's weights, and each times the other.
-    channel_sums : (C,) the products of each channel, summed.
-    sum, bias : the channels' sums, summed; the filter's bias, 0 if the layer has none.
-    z : the engine's own output, before the nonlinearity: ``sum + bias``.
-    activation, y : the nonlinearity's name, "" if there is none, and what it makes of z.
+    name : of the layer in its model.
+    sample, at : index of the sample, and of the output pixel, (f, p, q).
+    rows, columns : (kh,), (kw,) rows and columns of the image that the window covers; outside the image is padding.
+    padding : (kh, kw) which pixels of the patch are padding: they count as 0.
+    image : (C, H, W) the layer's input for the sample.
+    patch, kernel, products : (C, kh, kw) the pixels under the window, the filter's weights, and their products.
+    channel_sums : (C,) the sum of the products of each channel.
+    sum, bias : the sum of all products; the filter's bias, 0 if the layer has none.
+    z : the engine's own output, before the activation: ``sum + bias``.
+    activation, y : name of the activation, "" if there is none, and its output for z.
     kernel_matrix, column_matrix : the factors of im2col's product, (F, R) and (R, P*Q), R = C * kh * kw.
     kernel_row, column_index : the row and the column whose product is this pixel: f, and p * Q + q.
     """
@@ -68,8 +77,8 @@ class ConvStep:
         return self.column_matrix[:, self.column_index]
 
     def strongest(self, count: int) -> list[int]:
-        """Return the channels whose sums are largest in size, at most `count`, largest first."""
-        return np.argsort(-np.abs(self.channel_sums), kind="stable")[:count].tolist()
+        """Return the channels with the sums of the largest magnitude, at most `count`, in decreasing order."""
+        return largest(self.channel_sums, count).tolist()
 
     def __str__(self) -> str:
         f, p, q = self.at
@@ -96,28 +105,27 @@ class ConvStep:
                      f"{self.row @ self.column:+.6f}")
         return "\n".join(lines)
 
-    def plot(self, path: Path | None = None) -> Any:
-        """Draw it: image, patch, kernel and products of up to three channels, the sums, the matrix product."""
-        from tinynet.study.arithmetic.conv_figure import draw
-        return draw(self, path)
+    def plot(self, path: StrPath | None = None) -> Figure:
+        """Draw image, patch, kernel and products of up to three channels, the sums, and the matrix product."""
+        return plot_conv_step(self, path)
 
 
-def conv_step(model: Any, layer: Layer | str, x: Any, at: tuple[int, int, int], sample: int = 0) -> ConvStep:
-    """Take one output pixel of a convolution apart: patch, kernel, products, sum, bias, nonlinearity.
+def conv_step(model: Model, layer: LayerOrName, x: ArrayLike, at: ArrayLike, sample: int = 0) -> ConvStep:
+    """Show how one output pixel of a convolution is computed: patch, kernel, products, sum, bias, activation.
 
     ``y[n,f,p,q] = bias[f] + sum_cij kernel[f,c,i,j] x[n, c, s p + i, t q + j]``, strides (s, t); with dilation the
-    places (i, j) lie further apart, with padding the window may lie partly outside.
+    pixels under the window are further apart, with padding the window may lie partly outside the image.
 
     Parameters
     ----------
     layer : a `Conv2D` in the model, or the name of its step (``"conv2d_1"``).
     x : samples for the model (N, C, H, W).
     at : the output pixel, (filter, row, column).
-    sample : which of the samples.
+    sample : index of the sample.
 
     Raises
     ------
-    ValueError : for a layer that is no convolution of the model, or a place that is not there.
+    ValueError : for a layer that is not a convolution of the model, or an index out of range.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Conv2D
@@ -135,39 +143,21 @@ def conv_step(model: Any, layer: Layer | str, x: Any, at: tuple[int, int, int], 
     as a matrix product: row 0 of the kernels (1, 4) times column 2 of the columns (4, 4): +20.000000
     """
     trace = Trace(model, x)
-    place = find_convolution(trace, layer)
-    step, given, made = trace.steps[place], trace.inputs[place], trace.outputs[place]
-    n, = check_place(sample, (len(given),), "sample")
-    f, p, q = check_place(at, made.shape[1:], f"at, an output pixel (filter, row, column) of {step.name}")
-    image, windows = given[n], step.layer.windows
-    kernels, biases = step.layer.params["kernel"], step.layer.params.get("bias")
-    rows, columns = seen_by(windows, image.shape[1:], (p, q))
+    index, conv = find_weighted(trace, layer, Conv2D, "a convolution")
+    name, inputs, outputs = trace.steps[index].name, trace.inputs[index], trace.outputs[index]
+    n, = check_place(sample, (len(inputs),), "sample")
+    f, p, q = check_place(at, outputs.shape[1:], f"at, an output pixel (filter, row, column) of {name}")
+    image, windows = inputs[n], conv.windows
+    kernels, biases = conv.params["kernel"], conv.params.get("bias")
+    rows, columns = window_at(windows, image.shape[1:], (p, q))
     patch = take(image, rows, columns, 0)
     products = patch.astype(np.float64) * kernels[f] + 0.0                            # + 0.0: no minus zeros
-    activation, y = after(trace, place)
+    activation, y = activation_after(trace, index)
     return ConvStep(
-        name=step.name, sample=n, at=(f, p, q), rows=rows, columns=columns,
+        name=name, sample=n, at=(f, p, q), rows=rows, columns=columns,
         padding=~inside(image.shape[1:], rows, columns), image=image, patch=patch, kernel=kernels[f],
         products=products, channel_sums=products.sum(axis=(1, 2)), sum=float(products.sum()),
-        bias=0.0 if biases is None else float(biases[f]), z=float(made[n, f, p, q]),
+        bias=0.0 if biases is None else float(biases[f]), z=float(outputs[n, f, p, q]),
         activation=activation, y=float(y[n, f, p, q]), kernel_matrix=kernels.reshape(len(kernels), -1),
-        column_matrix=im2col(windows.pad(given[n:n + 1], 0), windows.size, windows.strides, windows.dilation)[0],
-        kernel_row=f, column_index=p * made.shape[3] + q)
-
-
-def find_convolution(trace: Trace, layer: Layer | str) -> int:
-    """Return the place of a convolution in the model's steps, or raise a ValueError."""
-    place = trace.place(layer)
-    step = trace.steps[place]
-    if not (hasattr(step.layer, "windows") and step.run == getattr(step.layer, "linear", None)):
-        raise ValueError(f"Expected a convolution: a Conv2D of the model, or its name. Received: {step.layer}, "
-                         f"step '{step.name}'.")
-    return place
-
-
-def after(trace: Trace, place: int) -> tuple[str, np.ndarray]:
-    """Return the name of a layer's nonlinearity and what it makes of the layer's sum; "" and the sum without one."""
-    name, following = trace.steps[place].name, trace.steps[place + 1:place + 2]
-    if following and following[0].name.startswith(f"{name}/"):
-        return following[0].name.removeprefix(f"{name}/"), trace.outputs[place + 1]
-    return "", trace.outputs[place]
+        column_matrix=im2col(windows.pad(inputs[n:n + 1], 0), windows.size, windows.strides, windows.dilation)[0],
+        kernel_row=f, column_index=p * outputs.shape[3] + q)

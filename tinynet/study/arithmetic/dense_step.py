@@ -1,33 +1,41 @@
-"""One unit of a dense layer, with every number that it is made of, and where its gradients come from."""
+"""One unit of a dense layer, with every number that it is computed from, and its gradients term by term."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tinynet.layers.base import Layer
-from tinynet.study.arithmetic.conv_step import after
+from tinynet.layers import Dense
+from tinynet.study.arguments import LayerOrName, expect_one
 from tinynet.study.arithmetic.gradient_terms import GradientTerms, penalty_of
-from tinynet.study.drawing import Path, canvas, draw_sum, finish
+from tinynet.study.arithmetic.summands import largest, sum_of_others
+from tinynet.study.arithmetic.weighted_steps import activation_after, find_weighted
+from tinynet.study.drawing import StrPath, canvas, draw_sum, finish
 from tinynet.study.trace import Trace, check_place
+from tinynet.training.model import Model
 
-SHOWN = 10                                          # products that are written out, the largest of them
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MAX_SHOWN = 10                                      # products that are written out
 
 
 @dataclass(frozen=True)
 class DenseStep:
-    """One number of a dense layer's output: ``z = sum_i x[i] kernel[i,u] + bias[u]``, ``y = activation(z)``.
+    """One element of a dense layer's output: ``z = sum_i x[i] kernel[i,u] + bias[u]``, ``y = activation(z)``.
 
     Attributes
     ----------
-    name : the layer's name in its model.
-    sample, at : which sample, and which number of its output; the last of `at` is the unit.
-    inputs, weights, products : (I,) what the unit is given, its column of the kernel, and each times the other.
-    sum, bias : the products, summed; the unit's bias, 0 if the layer has none.
-    z : the engine's own output, before the nonlinearity: ``sum + bias``.
-    activation, y : the nonlinearity's name, "" if there is none, and what it makes of z.
+    name : of the layer in its model.
+    sample, at : index of the sample, and of the element in its output; the last of `at` is the unit.
+    inputs, weights, products : (I,) the unit's inputs, its column of the kernel, and their products.
+    sum, bias : the sum of the products; the unit's bias, 0 if the layer has none.
+    z : the engine's own output, before the activation: ``sum + bias``.
+    activation, y : name of the activation, "" if there is none, and its output for z.
     """
 
     name: str
@@ -43,15 +51,12 @@ class DenseStep:
     y: float
 
     def parts(self) -> dict[str, float]:
-        """Name the largest products, the sum of the others, and the bias: what z is the sum of."""
-        largest = np.argsort(-np.abs(self.products), kind="stable")[:SHOWN]
-        largest = largest[self.products[largest] != 0]
-        parts = {f"x[{i}] * kernel[{i}, {self.at[-1]}] = {self.inputs[i]:+.4f} * {self.weights[i]:+.4f}":
-                 float(self.products[i]) for i in largest}
-        others = np.delete(self.products, largest)
-        if others.any():
-            parts[f"the other {np.count_nonzero(others)} that are not 0"] = float(others.sum())
-        return {**parts, "bias": self.bias}
+        """Return the summands of z by name: the largest products, the sum of the others, and the bias."""
+        shown = largest(self.products, MAX_SHOWN)
+        shown = shown[self.products[shown] != 0]
+        products = {f"x[{i}] * kernel[{i}, {self.at[-1]}] = {self.inputs[i]:+.4f} * {self.weights[i]:+.4f}":
+                    float(self.products[i]) for i in shown}
+        return {**products, **sum_of_others(self.products, shown), "bias": self.bias}
 
     def __str__(self) -> str:
         numbers = {**self.parts(), "z, their sum": self.sum + self.bias, "the engine's z": self.z}
@@ -62,7 +67,7 @@ class DenseStep:
                           f"{len(self.inputs)} inputs, {np.count_nonzero(self.inputs)} of them not 0",
                           *(f"  {name:<{width}} {number:+.6f}" for name, number in numbers.items())])
 
-    def plot(self, ax: Any = None, path: Path | None = None) -> Any:
+    def plot(self, ax: Axes | None = None, path: StrPath | None = None) -> Figure:
         """Draw the largest products, the sum of the others, the bias, z and y as bars."""
         bars = {**self.parts(), "z: their sum": self.z}
         if self.activation:
@@ -74,22 +79,21 @@ class DenseStep:
         return finish(figure, path)
 
 
-def dense_step(model: Any, layer: Layer | str, x: Any, at: Any, sample: int = 0) -> DenseStep:
-    """Take one unit of a dense layer apart: inputs, weights, products, sum, bias, nonlinearity.
+def dense_step(model: Model, layer: LayerOrName, x: ArrayLike, at: ArrayLike, sample: int = 0) -> DenseStep:
+    """Show how one unit of a dense layer is computed: inputs, weights, products, sum, bias, activation.
 
     Parameters
     ----------
     layer : a `Dense` in the model, or the name of its step (``"dense_1"``).
     x : samples for the model.
     at : the unit; where the layer's samples have more axes, an index into its output, the unit last.
-    sample : which of the samples.
+    sample : index of the sample.
 
     Raises
     ------
-    ValueError : for a layer that is no dense one of the model, or a place that is not there.
+    ValueError : for a layer that is not a dense layer of the model, or an index out of range.
 
     >>> from tinynet import Sequential
-    >>> from tinynet.layers import Dense
     >>> model = Sequential([Dense(2, kernel_initializer="ones", activation="relu", input_dim=3)])
     >>> print(dense_step(model, "dense_1", [[1, 0, -3]], at=1))
     dense_1: unit 1, sample 0, 3 inputs, 2 of them not 0
@@ -101,26 +105,27 @@ def dense_step(model: Any, layer: Layer | str, x: Any, at: Any, sample: int = 0)
       relu(z)                                 +0.000000
     """
     trace = Trace(model, x)
-    place = find_dense(trace, layer)
-    step, given, made = trace.steps[place], trace.inputs[place], trace.outputs[place]
-    n, = check_place(sample, (len(given),), "sample")
-    index = check_place(at, made.shape[1:], f"at, a unit of {step.name}")
-    inputs, weights = given[(n, *index[:-1])], step.layer.params["kernel"][:, index[-1]]
+    step, dense = find_weighted(trace, layer, Dense, "a dense layer")
+    name, x, z = trace.steps[step].name, trace.inputs[step], trace.outputs[step]
+    n, = check_place(sample, (len(x),), "sample")
+    index = check_place(at, z.shape[1:], f"at, a unit of {name}")
+    inputs, weights = x[(n, *index[:-1])], dense.params["kernel"][:, index[-1]]
     products = inputs.astype(np.float64) * weights
-    bias = step.layer.params.get("bias", np.zeros(made.shape[-1]))[index[-1]]
-    activation, y = after(trace, place)
-    return DenseStep(step.name, n, index, inputs, weights, products, float(products.sum()), float(bias),
-                     float(made[(n, *index)]), activation, float(y[(n, *index)]))
+    bias = dense.params.get("bias", np.zeros(z.shape[-1]))[index[-1]]
+    activation, y = activation_after(trace, step)
+    return DenseStep(name, n, index, inputs, weights, products, float(products.sum()), float(bias),
+                     float(z[(n, *index)]), activation, float(y[(n, *index)]))
 
 
-def dense_gradient(model: Any, layer: Layer | str, x: Any, y: Any = None, *, weight: Any = None, unit: Any = None,
-                   sample: int = 0, upstream: Any = None) -> GradientTerms:
+def dense_gradient(model: Model, layer: LayerOrName, x: ArrayLike, y: ArrayLike | None = None, *,
+                   weight: ArrayLike | None = None, unit: ArrayLike | None = None, sample: int = 0,
+                   upstream: ArrayLike | None = None) -> GradientTerms:
     """Return every term of the gradient of one weight of a dense layer, or of one of its inputs.
 
-    With dy the upstream gradient of the sum, before the nonlinearity::
+    With dy the gradient with respect to the weighted sum, before the activation::
 
         d loss / d kernel[i,u] = sum_n x[n,i] dy[n,u]         one term a sample: each used the weight once
-        d loss / d x[n,i]      = sum_u dy[n,u] kernel[i,u]    one term a unit: each saw the input
+        d loss / d x[n,i]      = sum_u dy[n,u] kernel[i,u]    one term a unit: each had the input in its sum
 
     Afterwards the layers' ``grads`` are those of this loss. Dropout is off.
 
@@ -128,51 +133,38 @@ def dense_gradient(model: Any, layer: Layer | str, x: Any, y: Any = None, *, wei
     ----------
     layer : a `Dense` in the model, or the name of its step.
     x : samples for the model.
-    y : targets for the compiled loss; or give `upstream`, the gradient of the model's output.
+    y : targets for the compiled loss; or give `upstream`, the gradient with respect to the model's output.
     weight : the weight, (input, unit); or give `unit`, an index into the layer's input of one `sample`.
 
     Raises
     ------
-    ValueError : for a layer that is not dense, a place that is not there, or both or neither of `weight` and `unit`, or
-        of `y` and `upstream`.
+    ValueError : for a layer that is not dense, an index out of range, or both or neither of `weight` and `unit`, or of
+        `y` and `upstream`.
 
     >>> from tinynet import Sequential
-    >>> from tinynet.layers import Dense
     >>> model = Sequential([Dense(2, kernel_initializer="ones", input_dim=3)])
     >>> terms = dense_gradient(model, "dense_1", [[1.0, 2.0, 3.0]], unit=0, upstream=[[0.5, -2.0]])
     >>> terms.terms.tolist(), terms.total
     ([0.5, -2.0], -1.5)
     """
-    if (weight is None) == (unit is None):
-        raise ValueError(f"Expected either weight=(input, unit) or unit=, a place in the layer's input. "
-                         f"Received: {'neither' if weight is None else 'both'}.")
+    expect_one("weight=(input, unit) or unit=, an index into the layer's input", weight, unit)
     trace = Trace(model, x)
-    place = find_dense(trace, layer)
-    step, given = trace.steps[place], trace.inputs[place]
-    n, = check_place(sample, (len(given),), "sample")
+    index, dense = find_weighted(trace, layer, Dense, "a dense layer")
+    name, inputs, kernel = trace.steps[index].name, trace.inputs[index], dense.params["kernel"]
+    n, = check_place(sample, (len(inputs),), "sample")
     gradients = trace.gradients(y, upstream)
-    dy, dx, kernel = gradients[place + 1], gradients[place], step.layer.params["kernel"]
+    dx, dy = gradients[index:index + 2]
     if weight is not None:
-        i, u = check_place(weight, kernel.shape, f"weight, a place in the kernel of {step.name}")
-        rows = np.array(list(np.ndindex(given.shape[:-1])))                        # (T, 1): every sample; or more axes
+        i, u = check_place(weight, kernel.shape, f"weight (input, unit) of {name}")
+        rows = np.array(list(np.ndindex(inputs.shape[:-1])))                       # (T, 1): every sample; or more axes
         return GradientTerms(
-            of=f"{step.name}/kernel[{i}, {u}]", names=("dy", "x"),
+            of=f"{name}/kernel[{i}, {u}]", names=("dy", "x"),
             left_at=np.insert(rows, rows.shape[1], u, axis=1), right_at=np.insert(rows, rows.shape[1], i, axis=1),
-            left=dy[..., u].astype(np.float64).ravel(), right=given[..., i].astype(np.float64).ravel(),
-            gradient=float(step.layer.grads["kernel"][i, u]), penalty=penalty_of(step.layer, (i, u)))
-    at = (n, *check_place(unit, given.shape[1:], f"unit, a place in the input of {step.name}"))
+            left=dy[..., u].astype(np.float64).ravel(), right=inputs[..., i].astype(np.float64).ravel(),
+            gradient=float(dense.grads["kernel"][i, u]), penalty=penalty_of(dense, (i, u)))
+    at = (n, *check_place(unit, inputs.shape[1:], f"unit, an element of the input of {name}"))
     units = np.arange(kernel.shape[1])
     return GradientTerms(
-        of=f"{step.name}'s input{list(at)}", names=("dy", "kernel"),
+        of=f"{name}'s input{list(at)}", names=("dy", "kernel"),
         left_at=np.array([(*at[:-1], u) for u in units]), right_at=np.array([(at[-1], u) for u in units]),
         left=dy[at[:-1]].astype(np.float64), right=kernel[at[-1]].astype(np.float64), gradient=float(dx[at]))
-
-
-def find_dense(trace: Trace, layer: Layer | str) -> int:
-    """Return the place of a dense layer in the model's steps, or raise a ValueError."""
-    place = trace.place(layer)
-    step = trace.steps[place]
-    if hasattr(step.layer, "windows") or step.run != getattr(step.layer, "linear", 0):
-        raise ValueError(f"Expected a dense layer: a Dense of the model, or its name. Received: {step.layer}, "
-                         f"step '{step.name}'.")
-    return place

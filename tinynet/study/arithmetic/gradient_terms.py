@@ -1,32 +1,37 @@
-"""Where one gradient comes from: every product that it is the sum of."""
+"""One gradient as a sum: every product in it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinynet.study.drawing import Path, bar_below, draw_sum, finish, grid, show_dotted
+from tinynet.layers.base import Layer
+from tinynet.study.arithmetic.summands import largest, sum_of_others
+from tinynet.study.drawing import StrPath, colorbar_below, draw_sum, finish, grid, show_dotted
 
-SHOWN = 12                                            # terms that are written out, the largest of them
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_SHOWN = 12                                        # terms that are written out
 
 
 @dataclass(frozen=True)
 class GradientTerms:
-    """One gradient as the sum of T products: an upstream gradient, times what it met on its way.
+    """One gradient as the sum of T products, each of an upstream gradient and the local derivative.
 
-    ``str()`` gives the largest products in numbers and the sum of the others; `plot` the same as bars.
+    ``str()`` shows the largest products in numbers and the sum of the others; `plot` shows the same as bars.
 
     Attributes
     ----------
-    of : what the gradient is of: ``"conv2d_1/kernel[3, 0, 1, 2]"``.
-    names : what the two factors are called: ``("dy", "x")``.
-    left_at, right_at : (T, k) where each factor stands in its array.
+    of : the variable of the derivative: ``"conv2d_1/kernel[3, 0, 1, 2]"``.
+    names : of the two factors: ``("dy", "x")``.
+    left_at, right_at : (T, k) indices of each factor in its array.
     left, right : (T,) the factors, in float64.
-    gradient : the engine's own number, from ``grads`` or from the gradient of the layer's input.
-    penalty : what a kernel's regularizer adds to the sum.
-    maps : images (rows, columns) of the two factors and of their products, where they form some: of one sample.
+    gradient : the engine's own value, from ``grads`` or from the gradient of the layer's input.
+    penalty : the contribution of the kernel's regularizer.
+    maps : images (rows, columns) of the two factors and of their products, by title, for one sample; may be empty.
     """
 
     of: str
@@ -46,23 +51,23 @@ class GradientTerms:
 
     @property
     def total(self) -> float:
-        """The sum of all terms, and of the penalty: `gradient`, to its rounding."""
+        """The sum of all terms and the penalty: equal to `gradient`, up to its rounding."""
         return float(self.terms.sum() + self.penalty)
 
-    def largest(self, count: int = SHOWN) -> np.ndarray:
-        """Return the places of the largest terms, at most `count`; those that are 0 only if all fit in."""
-        order = np.argsort(-np.abs(self.terms), kind="stable")[:count]
+    def largest(self, count: int = MAX_SHOWN) -> np.ndarray:
+        """Return the indices of the largest terms, at most `count`; terms of 0 are included only if all terms fit."""
+        order = largest(self.terms, count)
         return order if len(self.terms) <= count else order[self.terms[order] != 0]
 
     def label(self, term: int) -> str:
-        """Write where a term came from: ``dy[0, 3, 5, 5] * x[0, 0, 6, 7]``."""
+        """Write a term with the indices of its factors: ``dy[0, 3, 5, 5] * x[0, 0, 6, 7]``."""
         return " * ".join(f"{name}{at[term].tolist()}" for name, at in
                           zip(self.names, (self.left_at, self.right_at), strict=True))
 
     def rest(self, shown: np.ndarray) -> dict[str, float]:
-        """Name the terms that are not shown, and add them up; nothing if all of them are 0."""
-        others = np.delete(self.terms, shown)
-        return {f"the other {np.count_nonzero(others)} that are not 0": float(others.sum())} if others.any() else {}
+        """Return by name what the terms that are shown leave out: the sum of the others, and the penalty."""
+        penalty = {"the regularizer's part": self.penalty} if self.penalty else {}
+        return {**sum_of_others(self.terms, shown), **penalty}
 
     def __str__(self) -> str:
         shown = self.largest()
@@ -72,21 +77,15 @@ class GradientTerms:
         width = max([len(self.label(k)) for k in shown] + [32])
         lines += [f"  {self.label(k):<{width}} = {self.left[k]:+.4e} * {self.right[k]:+11.6f} = {self.terms[k]:+.6e}"
                   for k in shown]
-        numbers = self.rest(shown)
-        if self.penalty:
-            numbers["the regularizer's part"] = self.penalty
-        numbers |= {"the sum of all": self.total, "the engine's gradient": self.gradient,
-                    "their difference": self.total - self.gradient}
+        numbers = {**self.rest(shown), "the sum of all": self.total, "the engine's gradient": self.gradient,
+                   "their difference": self.total - self.gradient}
         return "\n".join(lines + [f"  {name:<{width + 30}} {number:+.6e}" for name, number in numbers.items()])
 
-    def plot(self, path: Path | None = None) -> Any:
+    def plot(self, path: StrPath | None = None) -> Figure:
         """Draw the largest terms, the sum of the others, and the total as bars; above them the maps, if any."""
         shown = self.largest()
         bars = {self.label(k): float(self.terms[k]) for k in shown}
-        bars |= self.rest(shown)
-        if self.penalty:
-            bars["the regularizer's part"] = self.penalty
-        bars["sum of all: the gradient"] = self.total
+        bars |= {**self.rest(shown), "sum of all: the gradient": self.total}
         rows = 2 if self.maps else 1
         height = 0.24 * len(bars) + 1.1
         figure, axes = grid(rows, max(1, len(self.maps)), (9, height + 3.0 * bool(self.maps)),
@@ -95,20 +94,20 @@ class GradientTerms:
             drawn = show_dotted(ax, image, image, 2.2 / max(image.shape))
             ax.set_aspect("auto" if max(image.shape) > 3 * min(image.shape) else "equal")
             ax.set_title(title, fontsize=9)
-            bar_below(drawn, pad=0.03, shrink=0.8)
+            colorbar_below(drawn, pad=0.03, shrink=0.8)
         for spare in axes[-1][1:]:
             spare.remove()
         ax = axes[-1, 0]
         if self.maps:
             ax.set_subplotspec(ax.get_gridspec()[1, :])
         draw_sum(ax, bars, 1)
-        if not any(bars.values()):                                        # an axis of nothing has no scale
+        if not any(bars.values()):                                        # the axis would have no scale
             ax.set_xticks([0])
             ax.set_title("every term is 0", fontsize=9)
         ax.set_xlabel(f"part of d loss / d {self.of}", fontsize=9)
         return finish(figure, path)
 
 
-def penalty_of(layer: Any, at: tuple[int, ...]) -> float:
-    """Return what a layer's regularizers add to the gradient of the weight at a place of its kernel."""
+def penalty_of(layer: Layer, at: tuple[int, ...]) -> float:
+    """Return what a layer's regularizers add to the gradient of its kernel's element `at`."""
     return sum(float(term.gradient(layer.params[key])[at]) for key, term in layer.penalties() if key == "kernel")

@@ -1,41 +1,48 @@
-"""One output pixel of a pooling, how much each pixel of its window counts in it, and where gradients come from."""
+"""One output pixel of a pooling layer, the share of each pixel of its window, and gradients term by term."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import singledispatch
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinynet.layers import AveragePool2D, Layer, MaxPool2D
+from tinynet.layers.pooling import Pooling
+from tinynet.study.arguments import LayerOrName
 from tinynet.study.arithmetic.gradient_terms import GradientTerms
-from tinynet.study.arithmetic.window_geometry import seen_by, take, windows_on
-from tinynet.study.drawing import PIXELS, Path, bar_below, finish, grid, scale_of, show, write_numbers
+from tinynet.study.arithmetic.window_geometry import take, window_at, windows_over
+from tinynet.study.drawing import PIXELS, StrPath, colorbar_below, finish, frame, grid, scale_of, show, write_numbers
 from tinynet.study.trace import Trace, check_place
+from tinynet.training.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @singledispatch
 def shares(layer: Layer, window: np.ndarray) -> np.ndarray:
-    """Return how much of each pixel of a window (kh, kw), NaN outside the image, goes into the output.
+    """Return the share of each pixel of a window (kh, kw) in the output: d output / d pixel.
 
-    The same shares of the output's gradient go back to the pixels. A rule for a pooling of one's own is added with
+    Pixels outside the image are NaN in `window`. A rule for a pooling layer of your own is added with
     ``@study.shares.register``.
 
     Raises
     ------
-    ValueError : for a layer that there is no rule for.
+    ValueError : for a layer without a rule.
 
     >>> shares(MaxPool2D(), np.array([[1.0, 3.0], [np.nan, 3.0]])).tolist()
     [[0.0, 1.0], [0.0, 0.0]]
     """
-    raise ValueError(f"Expected a pooling whose shares are known, such as MaxPool2D. Received: {layer}. "
-                     f"Tell them with study.shares.register({type(layer).__name__}).")
+    raise ValueError(f"Expected a pooling layer whose shares are known, such as MaxPool2D. Received: {layer}. "
+                     f"Add a rule with study.shares.register({type(layer).__name__}).")
 
 
 @shares.register
 def _(layer: MaxPool2D, window: np.ndarray) -> np.ndarray:
-    """All of the largest pixel, the first of equals."""
+    """Return 1 for the largest pixel, the first of equals, and 0 for the others."""
     share = np.zeros(window.shape)
     share.flat[np.where(np.isnan(window), -np.inf, window).argmax()] = 1
     return share
@@ -43,23 +50,23 @@ def _(layer: MaxPool2D, window: np.ndarray) -> np.ndarray:
 
 @shares.register
 def _(layer: AveragePool2D, window: np.ndarray) -> np.ndarray:
-    """The same of each pixel inside the image."""
-    known = ~np.isnan(window)
-    return known / known.sum()
+    """Return equal shares for the pixels inside the image."""
+    inside = ~np.isnan(window)
+    return inside / inside.sum()
 
 
 @dataclass(frozen=True)
 class PoolStep:
-    """Output pixel (p, q) of channel c of a pooling: ``y = sum_ij shares[i,j] window[i,j]``.
+    """Output pixel (p, q) of channel c of a pooling layer: ``y = sum_ij shares[i,j] window[i,j]``.
 
     Attributes
     ----------
-    name : the layer's name in its model.
-    sample, at : which sample, and which output pixel, (c, p, q).
-    rows, columns : (kh,), (kw,) where the window lies in the image.
+    name : of the layer in its model.
+    sample, at : index of the sample, and of the output pixel, (c, p, q).
+    rows, columns : (kh,), (kw,) rows and columns of the image that the window covers.
     image : (H, W) the input's channel.
     window : (kh, kw) the pixels under the window, NaN outside the image.
-    shares : (kh, kw) how much of each goes into the output: 1 for the winner of max pooling, 1/count for the average.
+    shares : (kh, kw) of each pixel in the output: 1 for the maximum in max pooling, 1/count in average pooling.
     y : the engine's own output.
     """
 
@@ -84,13 +91,10 @@ class PoolStep:
         total = float((np.nan_to_num(self.window) * self.shares).sum())
         return "\n".join([*lines, f"  sum of pixel * share: {total:+.6f}; the engine's y = {self.y:+.6f}"])
 
-    def plot(self, path: Path | None = None) -> Any:
+    def plot(self, path: StrPath | None = None) -> Figure:
         """Draw the image with the window on it, the window's pixels, and their shares."""
-        from matplotlib.patches import Rectangle
-
         figure, axes = grid(1, 3, (9, 3.9))
         limit, signed = scale_of(self.image), bool(self.image.min() < 0)
-        top, left = self.rows[0] - 0.5, self.columns[0] - 0.5
         parts = (self.image, self.window, self.shares)
         titles = (f"input, channel {self.at[0]}", f"window: y = {self.y:.4f}", "shares")
         for ax, part, title in zip(axes[0], parts, titles, strict=True):
@@ -100,29 +104,28 @@ class PoolStep:
             if part is not self.image and max(part.shape) <= 7:
                 write_numbers(drawn, fontsize=9)
             ax.set_title(title, fontsize=9)
-            bar_below(drawn, pad=0.05, shrink=0.8)
+            colorbar_below(drawn, pad=0.05, shrink=0.8)
         for i, j in np.argwhere(np.isnan(self.window)):
             axes[0, 1].text(j, i, "outside", ha="center", va="center", fontsize=8, color="0.5")
-        axes[0, 0].add_patch(Rectangle((left, top), len(self.columns), len(self.rows), fill=False, linewidth=2,
-                                       edgecolor="#D55E00", clip_on=False))
+        frame(axes[0, 0], self.rows, self.columns)
         c, p, q = self.at
         figure.suptitle(f"{self.name}, channel {c}, output pixel ({p}, {q})", fontsize=11)
         return finish(figure, path)
 
 
-def pool_step(model: Any, layer: Layer | str, x: Any, at: tuple[int, int, int], sample: int = 0) -> PoolStep:
-    """Take one output pixel of a pooling apart: its window, and how much each of the pixels counts.
+def pool_step(model: Model, layer: LayerOrName, x: ArrayLike, at: ArrayLike, sample: int = 0) -> PoolStep:
+    """Show how one output pixel of a pooling layer is computed: its window, and the share of each pixel.
 
     Parameters
     ----------
     layer : a `MaxPool2D` or `AveragePool2D` in the model, or the name of its step (``"max_pool2d_1"``).
     x : samples for the model (N, C, H, W).
     at : the output pixel, (channel, row, column).
-    sample : which of the samples.
+    sample : index of the sample.
 
     Raises
     ------
-    ValueError : for a layer that is no pooling of the model, or a place that is not there.
+    ValueError : for a layer that is not a pooling layer of the model, or an index out of range.
 
     >>> from tinynet import Sequential
     >>> model = Sequential([MaxPool2D(input_shape=(1, 2, 2))])
@@ -134,62 +137,64 @@ def pool_step(model: Any, layer: Layer | str, x: Any, at: tuple[int, int, int], 
       sum of pixel * share: +4.000000; the engine's y = +4.000000
     """
     trace = Trace(model, x)
-    place = find_pooling(trace, layer)
-    step, given, made = trace.steps[place], trace.inputs[place], trace.outputs[place]
-    n, = check_place(sample, (len(given),), "sample")
-    c, p, q = check_place(at, made.shape[1:], f"at, an output pixel (channel, row, column) of {step.name}")
-    image = given[n, c]
-    rows, columns = seen_by(step.layer.windows, image.shape, (p, q))
+    index, pool = find_pooling(trace, layer)
+    name, inputs, outputs = trace.steps[index].name, trace.inputs[index], trace.outputs[index]
+    n, = check_place(sample, (len(inputs),), "sample")
+    c, p, q = check_place(at, outputs.shape[1:], f"at, an output pixel (channel, row, column) of {name}")
+    image = inputs[n, c]
+    rows, columns = window_at(pool.windows, image.shape, (p, q))
     window = take(image, rows, columns, np.nan)
-    return PoolStep(step.name, n, (c, p, q), rows, columns, image, window, shares(step.layer, window),
-                    float(made[n, c, p, q]))
+    return PoolStep(name, n, (c, p, q), rows, columns, image, window, shares(pool, window),
+                    float(outputs[n, c, p, q]))
 
 
-def pool_gradient(model: Any, layer: Layer | str, x: Any, y: Any = None, *, pixel: Any, sample: int = 0,
-                  upstream: Any = None) -> GradientTerms:
-    """Return every term of the gradient of one pixel of a pooling's input: one for each window that saw it.
+def pool_gradient(model: Model, layer: LayerOrName, x: ArrayLike, y: ArrayLike | None = None, *, pixel: ArrayLike,
+                  sample: int = 0, upstream: ArrayLike | None = None) -> GradientTerms:
+    """Return every term of the gradient of one pixel of a pooling layer's input: one for each window over it.
 
-    ``d loss / d x[n,c,h,w] = sum_pq dy[n,c,p,q] share[p,q](h, w)``: of max pooling, the upstream gradients of the
-    windows that the pixel won; of average pooling, its part of those of all windows that it lies in.
+    ``d loss / d x[n,c,h,w] = sum_pq dy[n,c,p,q] share[p,q](h, w)``: in max pooling, the upstream gradients of the
+    windows whose maximum the pixel is; in average pooling, its share of those of all windows over it.
     Afterwards the layers' ``grads`` are those of this loss. Dropout is off.
 
     Parameters
     ----------
     layer : a `MaxPool2D` or `AveragePool2D` in the model, or the name of its step.
     x : samples for the model (N, C, H, W).
-    y : targets for the compiled loss; or give `upstream`, the gradient of the model's output.
+    y : targets for the compiled loss; or give `upstream`, the gradient with respect to the model's output.
     pixel : (channel, row, column) of the layer's input, of one `sample`.
 
     Raises
     ------
-    ValueError : for a layer that is no pooling, a pixel that is not there, or both or neither of `y` and `upstream`.
+    ValueError : for a layer that is not a pooling layer, an index out of range, or both or neither of `y` and
+        `upstream`.
 
     >>> from tinynet import Sequential
     >>> model = Sequential([MaxPool2D(2, strides=1, input_shape=(1, 2, 3))])
-    >>> x, dy = [[[[1, 9, 2], [3, 4, 5]]]], [[[[0.5, 3.0]]]]             # both windows have the 9
+    >>> x, dy = [[[[1, 9, 2], [3, 4, 5]]]], [[[[0.5, 3.0]]]]             # the 9 is in both windows
     >>> pool_gradient(model, "max_pool2d_1", x, pixel=(0, 0, 1), upstream=dy).terms.tolist()
     [0.5, 3.0]
     """
     trace = Trace(model, x)
-    place = find_pooling(trace, layer)
-    step, given = trace.steps[place], trace.inputs[place]
-    n, = check_place(sample, (len(given),), "sample")
-    c, h, w = check_place(pixel, given.shape[1:], f"pixel (channel, row, column) of the input of {step.name}")
+    index, pool = find_pooling(trace, layer)
+    name, inputs = trace.steps[index].name, trace.inputs[index]
+    n, = check_place(sample, (len(inputs),), "sample")
+    c, h, w = check_place(pixel, inputs.shape[1:], f"pixel (channel, row, column) of the input of {name}")
     gradients = trace.gradients(y, upstream)
-    windows, image = step.layer.windows, given[n, c]
-    seen = windows_on(windows, image.shape, (h, w))                                    # (T, 4): p, q, i, j
-    right = [shares(step.layer, take(image, *seen_by(windows, image.shape, (p, q)), np.nan))[i, j]
-             for p, q, i, j in seen]
-    places = [(n, c, p, q) for p, q, _, _ in seen]
+    dx, dy = gradients[index:index + 2]
+    image = inputs[n, c]
+    over = windows_over(pool.windows, image.shape, (h, w))                             # (T, 4): p, q, i, j
+    right = [shares(pool, take(image, *window_at(pool.windows, image.shape, (p, q)), np.nan))[i, j]
+             for p, q, i, j in over]
+    p, q, i, j = over.T
     return GradientTerms(
-        of=f"{step.name}'s input[{n}, {c}, {h}, {w}]", names=("dy", "share"),
-        left_at=np.array(places, int).reshape(-1, 4), right_at=seen[:, 2:], right=np.array(right, np.float64),
-        left=np.array([gradients[place + 1][at] for at in places], np.float64),
-        gradient=float(gradients[place][n, c, h, w]))
+        of=f"{name}'s input[{n}, {c}, {h}, {w}]", names=("dy", "share"),
+        left_at=np.stack([np.full_like(p, n), np.full_like(p, c), p, q], axis=1), right_at=np.stack([i, j], axis=1),
+        left=dy[n, c, p, q].astype(np.float64), right=np.array(right, np.float64), gradient=float(dx[n, c, h, w]))
 
 
-def find_pooling(trace: Trace, layer: Layer | str) -> int:
-    """Return the place of a pooling in the model's steps, or raise a ValueError."""
-    place = trace.place(layer)
-    shares(trace.steps[place].layer, np.zeros((1, 1)))
-    return place
+def find_pooling(trace: Trace, layer: LayerOrName) -> tuple[int, Pooling]:
+    """Return the index of a pooling layer's step, and the layer, or raise a ValueError if its shares are not known."""
+    index = trace.place(layer)
+    pool = trace.steps[index].layer
+    shares(pool, np.zeros((1, 1)))
+    return index, cast("Pooling", pool)                        # or a layer of your own with a rule, and with `windows`

@@ -1,16 +1,23 @@
-"""The end of a classifier in numbers: logits, probabilities, the loss, and the slope it all begins with."""
+"""Softmax and cross-entropy in numbers: logits, probabilities, the loss, and the gradient of the logits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from tinynet.study.arguments import expect, expect_logits_for_loss
 from tinynet.study.arithmetic.gradient_terms import GradientTerms
-from tinynet.study.drawing import Path, finish, grid, scale_of, show, write_numbers
+from tinynet.study.drawing import StrPath, finish, grid, scale_of, show, write_numbers
 from tinynet.study.trace import Trace, check_place
+from tinynet.training.model import Model
 from tinynet.utils import to_categorical
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -21,14 +28,14 @@ class SoftmaxStep:
 
     Attributes
     ----------
-    sample : which sample.
+    sample : index of the sample.
     logits, exps : (K,) z, and ``e^(z - max z)``: the shift cancels in p, and no exponential overflows.
-    sum, probabilities : the sum of `exps`; each of them divided by it (K,).
-    target : (K,) t, one-hot where the sample has one class; None if no targets were given, as all that follows.
-    loss : the sample's own loss, in nats; the model's is the mean of the samples'.
-    slope : (K,) d loss / d p, ``-t / p``.
+    sum, probabilities : the sum of `exps`; p, `exps` divided by the sum (K,).
     jacobian : (K, K) ``d p_i / d z_j = p_i (1[i=j] - p_j)``.
-    difference : (K,) d loss / d z: ``p - t``, what the terms ``slope_i jacobian_ij`` sum to.
+    target : (K,) t, one-hot if the sample has one class; None without targets, like all that follow.
+    loss : of this sample, in nats; the model's is the mean over the samples.
+    slope : (K,) d loss / d p, ``-t / p``.
+    difference : (K,) d loss / d z: ``p - t``, the sum over i of ``slope_i jacobian_ij``.
     gradient : (K,) the engine's own gradient of the mean loss with respect to z: ``(p - t) / N``.
     """
 
@@ -49,62 +56,73 @@ class SoftmaxStep:
         if self.target is not None and self.difference is not None and self.gradient is not None:
             columns |= {"target t": self.target, "p - t": self.difference, "engine's dz": self.gradient}
         lines = [f"softmax of sample {self.sample}", f"{'class':>6}" + "".join(f"{name:>13}" for name in columns)]
-        lines += [f"{k:>6}" + "".join(f"{number(column[k]):>13.6f}" for column in columns.values())
+        lines += [f"{k:>6}" + "".join(f"{without_minus_zero(column[k]):>13.6f}" for column in columns.values())
                   for k in range(len(self.logits))]
-        sums = [number(column.sum()) for column in columns.values()][1:]
+        sums = [without_minus_zero(column.sum()) for column in columns.values()][1:]
         lines.append(f"{'sum':>6}{'':>13}" + "".join(f"{total:>13.6f}" for total in sums))
         if self.loss is not None:
             lines.append(f"loss = -sum t log p = {self.loss:.6f} nats")
         return "\n".join(line.rstrip() for line in lines)
 
-    def plot(self, path: Path | None = None) -> Any:
-        """Draw logits, probabilities, the Jacobian, and p - t where targets are given."""
-        bars = {"logits z": self.logits, "probabilities p": self.probabilities}
+    def plot(self, path: StrPath | None = None) -> Figure:
+        """Draw logits, probabilities, the Jacobian, and p - t if there are targets."""
+        vectors = {"logits z": self.logits, "probabilities p": self.probabilities}
         if self.difference is not None:
-            bars["d loss / d z = p - t"] = self.difference
+            vectors["d loss / d z = p - t"] = self.difference
         K = len(self.logits)
-        figure, axes = grid(1, len(bars) + 1, (2.7 * len(bars) + 4, 0.22 * K + 1.8),
-                            width_ratios=[2.7] * len(bars) + [4])
-        for ax, (title, numbers) in zip(axes[0], bars.items(), strict=False):
-            drawn = ax.barh(np.arange(K), numbers, color="0.6")
-            ax.bar_label(drawn, [f"{value:.3g}" for value in numbers], padding=2, fontsize=7)
-            ax.axvline(0, color="black", linewidth=0.8)
-            ax.set_yticks(np.arange(K))
-            ax.invert_yaxis()
-            ax.margins(x=0.5)
-            ax.locator_params(axis="x", nbins=4)
-            ax.tick_params(labelsize=8)
-            ax.xaxis.get_offset_text().set_fontsize(7)
-            ax.set_title(title, fontsize=9)
+        figure, axes = grid(1, len(vectors) + 1, (2.7 * len(vectors) + 4, 0.22 * K + 1.8),
+                            width_ratios=[2.7] * len(vectors) + [4])
+        for ax, (title, vector) in zip(axes[0], vectors.items(), strict=False):
+            draw_vector(ax, title, vector)
         axes[0, 0].set_ylabel("class", fontsize=8)
-        ax = axes[0, -1]
-        drawn = show(ax, self.jacobian, scale_of(self.jacobian))
-        if K <= 10:
-            ax.set_xticks(np.arange(K))
-            ax.set_yticks(np.arange(K))
-            ax.tick_params(labelsize=8)
-        if K <= 10 and scale_of(self.jacobian) >= 0.01:                   # smaller ones have more digits than room
-            write_numbers(drawn, fontsize=6, decimals=3)
-        ax.set_xlabel("logit j", fontsize=8)
-        ax.set_ylabel("probability i", fontsize=8)
-        ax.set_title("Jacobian: d p_i / d z_j", fontsize=9)
-        bar = figure.colorbar(drawn, ax=ax, shrink=0.8)
-        bar.ax.tick_params(labelsize=7)
-        bar.ax.yaxis.get_offset_text().set_fontsize(7)
+        draw_jacobian(axes[0, -1], self.jacobian)
         loss = "" if self.loss is None else f", loss {self.loss:.4f} nats"
         figure.suptitle(f"softmax of sample {self.sample}{loss}", fontsize=10)
         return finish(figure, path)
 
 
-def softmax_step(model: Any, x: Any, y: Any = None, sample: int = 0) -> SoftmaxStep:
-    """Take the end of a classifier apart: logits, exponentials, probabilities, loss, and the gradient ``p - t``.
+def draw_vector(ax: Axes, title: str, vector: np.ndarray) -> None:
+    """Draw a number for each class (K,) as bars with their values."""
+    classes = np.arange(len(vector))
+    bars = ax.barh(classes, vector, color="0.6")
+    ax.bar_label(bars, [f"{value:.3g}" for value in vector], padding=2, fontsize=7)
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.set_yticks(classes)
+    ax.invert_yaxis()
+    ax.margins(x=0.5)
+    ax.locator_params(axis="x", nbins=4)
+    ax.tick_params(labelsize=8)
+    ax.xaxis.get_offset_text().set_fontsize(7)
+    ax.set_title(title, fontsize=9)
+
+
+def draw_jacobian(ax: Axes, jacobian: np.ndarray) -> None:
+    """Draw a Jacobian (K, K), with its numbers if there is room for them."""
+    K = len(jacobian)
+    drawn = show(ax, jacobian, scale_of(jacobian))
+    if K <= 10:
+        ax.set_xticks(np.arange(K))
+        ax.set_yticks(np.arange(K))
+        ax.tick_params(labelsize=8)
+    if K <= 10 and scale_of(jacobian) >= 0.01:                        # smaller ones have more digits than room
+        write_numbers(drawn, fontsize=6, decimals=3)
+    ax.set_xlabel("logit j", fontsize=8)
+    ax.set_ylabel("probability i", fontsize=8)
+    ax.set_title("Jacobian: d p_i / d z_j", fontsize=9)
+    bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.8)
+    bar.ax.tick_params(labelsize=7)
+    bar.ax.yaxis.get_offset_text().set_fontsize(7)
+
+
+def softmax_step(model: Model, x: ArrayLike, y: ArrayLike | None = None, sample: int = 0) -> SoftmaxStep:
+    """Show how a classifier's loss is computed: logits, exponentials, probabilities, loss, and the gradient ``p - t``.
 
     Parameters
     ----------
-    model : ends in a softmax, or in the logits that its cross-entropy is told of with ``from_logits=True``.
+    model : ends in a softmax, or in logits that its cross-entropy takes with ``from_logits=True``.
     x : samples for the model.
-    y : targets, as the compiled cross-entropy takes them; None ends the step at the probabilities.
-    sample : which of the samples.
+    y : targets, as the compiled cross-entropy takes them; without them there is no loss and no gradient.
+    sample : index of the sample.
 
     Raises
     ------
@@ -122,7 +140,7 @@ def softmax_step(model: Any, x: Any, y: Any = None, sample: int = 0) -> SoftmaxS
        sum                  1.333333     1.000000     1.000000     0.000000     0.000000
     loss = -sum t log p = 0.287682 nats
     """
-    trace, n = traced(model, x, sample)
+    trace, n = trace_logits(model, x, sample)
     z = trace.logits[n].astype(np.float64)
     e = np.exp(z - z.max())
     p = e / e.sum()
@@ -130,29 +148,29 @@ def softmax_step(model: Any, x: Any, y: Any = None, sample: int = 0) -> SoftmaxS
     if y is None:
         return SoftmaxStep(n, z, e, float(e.sum()), p, jacobian)
     t = targets(trace, y)[n].astype(np.float64)
-    with np.errstate(divide="ignore"):                                # where p is too small for a float64: -infinity
+    with np.errstate(divide="ignore"):                                # -infinity where p underflows to 0
         slope = -np.divide(t, p, out=np.zeros_like(t), where=t != 0)
-    loss = float((t * (np.log(e.sum()) - (z - z.max()))).sum())
+    loss = float((t * (np.log(e.sum()) - (z - z.max()))).sum())       # -t log p, without the log of an underflowed p
     return SoftmaxStep(n, z, e, float(e.sum()), p, jacobian, t, loss, slope, p * t.sum() - t,
                        trace.loss_gradients(y)[len(trace.steps) - trace.ends_in_probabilities][n])
 
 
-def softmax_gradient(model: Any, x: Any, y: Any, logit: int, sample: int = 0) -> GradientTerms:
+def softmax_gradient(model: Model, x: ArrayLike, y: ArrayLike, logit: int, sample: int = 0) -> GradientTerms:
     """Return every term of the gradient of one logit: ``d loss / d z_j = sum_i (d loss / d p_i) (d p_i / d z_j)``.
 
-    The loss is the mean over the batch, so ``d loss / d p_i = -t_i / (N p_i)``; with one right class all terms but
-    one are 0, and ``(p_j - t_j) / N`` remains. Parameters as for `softmax_step`; `logit` is j.
+    The loss is the mean over the batch, so ``d loss / d p_i = -t_i / (N p_i)``; if t is one-hot, all terms but one are
+    0, and ``(p_j - t_j) / N`` remains. Parameters as for `softmax_step`; `logit` is j.
 
     Raises
     ------
-    ValueError : if the right class's probability is too small for a float64, where this detour over p breaks down;
-        the engine, which goes straight from the logits, goes on.
+    ValueError : if the true class's probability underflows to 0 in float64, where the chain rule through p fails; the
+        engine, which computes the gradient from the logits, has no such limit.
     """
-    trace, n = traced(model, x, sample)
+    trace, n = trace_logits(model, x, sample)
     step = softmax_step(model, x, y, n)
     j, = check_place(logit, step.logits.shape, "logit")
     if step.target is None or step.slope is None or step.gradient is None or not np.isfinite(step.slope).all():
-        raise ValueError(f"softmax_gradient: expected a probability above 0 for the right class. "
+        raise ValueError(f"softmax_gradient: expected a probability above 0 for the true class. "
                          f"Received: {step.probabilities.min()}; the logits lie more than 700 apart.")
     i = np.arange(len(step.logits))
     return GradientTerms(
@@ -161,27 +179,24 @@ def softmax_gradient(model: Any, x: Any, y: Any, logit: int, sample: int = 0) ->
         right=step.jacobian[:, j], gradient=float(step.gradient[j]))
 
 
-def traced(model: Any, x: Any, sample: int) -> tuple[Trace, int]:
-    """Run a model whose logits are (N, K); return its trace and the number of the sample."""
+def trace_logits(model: Model, x: ArrayLike, sample: int) -> tuple[Trace, int]:
+    """Run a model whose logits are (N, K); return its trace and the checked index of the sample."""
     trace = Trace(model, x)
-    if trace.logits.ndim != 2:
-        raise ValueError(f"Expected a model with logits (N, classes). Received: {trace.logits.shape}.")
-    if not trace.ends_in_probabilities and not getattr(model.loss, "from_logits", False):
-        raise ValueError(f"Expected a model that ends in softmax, or a loss with from_logits=True. "
-                         f"Received: last step '{trace.steps[-1].name}', loss {model.loss}.")
+    expect(trace.logits.ndim == 2, "a model with logits (N, classes)", trace.logits.shape)
+    if not trace.ends_in_probabilities:
+        expect_logits_for_loss(model)
     n, = check_place(sample, (len(trace.logits),), "sample")
     return trace, n
 
 
-def targets(trace: Trace, y: Any) -> np.ndarray:
-    """Return the targets of the compiled cross-entropy as (N, K), from labels too."""
+def targets(trace: Trace, y: ArrayLike) -> np.ndarray:
+    """Return the targets of the compiled cross-entropy as (N, K), also if they are labels."""
     loss = trace.model.loss
-    if not hasattr(loss, "from_logits"):
-        raise ValueError(f"Expected a model compiled with a cross-entropy. Received: {loss}.")
+    expect(hasattr(loss, "from_logits"), "a model compiled with a cross-entropy", loss)
     y = np.asarray(loss.check_targets(y, trace.logits.shape))
     return y if y.shape == trace.logits.shape else to_categorical(y, trace.logits.shape[1])
 
 
-def number(value: float) -> float:
-    """Round to what the table shows, so that no minus stands before a 0."""
+def without_minus_zero(value: float) -> float:
+    """Round to the decimals of the table, so that no 0 has a minus sign."""
     return round(float(value), 6) + 0.0

@@ -1,1 +1,1 @@
-"""Which pixels count for a model's answer."""
+"""Which pixels of its input a model's output depends on."""

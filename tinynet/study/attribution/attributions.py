@@ -1,24 +1,26 @@
-"""How much each pixel counts for a logit: four answers, all made of input gradients.
+"""How much each pixel contributes to a logit: four attributions computed from input gradients.
 
-All are of a logit, not of a probability: the gradient of a probability vanishes where the model is sure. `occlusion`
-and `grad_cam` answer the same question in other ways; `plot_attributions` draws them side by side.
+All explain a logit, not a probability: the gradient of a probability vanishes where the model is confident.
+`occlusion` and `grad_cam` answer the same question in other ways; `plot_attributions` draws them side by side.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tinynet.study.attribution.targets import slope, target_logits
+from tinynet.study.arguments import Target, expect
+from tinynet.study.attribution.targets import target_gradient, target_logits
 from tinynet.training.data import as_samples
+from tinynet.training.model import Model
 
 
-def saliency(model: Any, x: Any, target: Any = None) -> np.ndarray:
-    """Return how strongly each pixel moves the target's logit, either way: ``max_c |d logit / d x[c]|``.
+def saliency(model: Model, x: ArrayLike, target: Target = None) -> np.ndarray:
+    """Return the magnitude of the input gradient at each pixel: ``max_c |d logit / d x[c]|``.
 
-    Large where a small change would count, which need not be where the ink is.
+    Large where a small change of the pixel changes the logit most, which need not be where the ink is.
     Source: Simonyan, Vedaldi and Zisserman 2013, "Deep inside convolutional networks", section 3.1.
 
     Parameters
@@ -28,7 +30,7 @@ def saliency(model: Any, x: Any, target: Any = None) -> np.ndarray:
 
     Returns
     -------
-    (N, H, W) for images: the largest of the channels'; else of the shape of `x`.
+    (N, H, W) for images: the maximum over the channels; else of the shape of `x`.
 
     Raises
     ------
@@ -41,14 +43,14 @@ def saliency(model: Any, x: Any, target: Any = None) -> np.ndarray:
     >>> saliency(model, [[5.0, 6.0]], target=1)
     array([[3., 4.]], dtype=float32)
     """
-    size = np.abs(slope(model, x, target, "saliency"))
-    return size.max(axis=1) if size.ndim == 4 else size
+    magnitude = np.abs(target_gradient(model, x, target, "saliency"))
+    return magnitude.max(axis=1) if magnitude.ndim == 4 else magnitude
 
 
-def gradient_x_input(model: Any, x: Any, target: Any = None) -> np.ndarray:
-    """Return ``x * d logit / d x``, of the shape of `x`: 0 where there is no ink.
+def gradient_x_input(model: Model, x: ArrayLike, target: Target = None) -> np.ndarray:
+    """Return ``x * d logit / d x``, of the shape of `x`: 0 where the image is 0.
 
-    Of a network of ReLUs, pooling and no biases, it sums to the logit itself.
+    For a network of ReLUs and pooling without biases, it sums to the logit itself.
     Source: Shrikumar, Greenside and Kundaje 2017, "Learning important features through propagating activation
     differences", section 3.
 
@@ -58,33 +60,33 @@ def gradient_x_input(model: Any, x: Any, target: Any = None) -> np.ndarray:
 
     Raises
     ------
-    ValueError : as `saliency`'s.
+    ValueError : as in `saliency`.
     """
     x = as_samples(x, model.dtype)
-    return x * slope(model, x, target, "gradient_x_input")
+    return x * target_gradient(model, x, target, "gradient_x_input")
 
 
-def smoothgrad(model: Any, x: Any, target: Any = None, samples: int = 50, noise: float = 0.15,
+def smoothgrad(model: Model, x: ArrayLike, target: Target = None, samples: int = 50, noise: float = 0.15,
                seed: int = 0) -> np.ndarray:
     """Return the mean of the input gradients at noisy copies of `x`, of the shape of `x`.
 
-    ``1/n sum_k d logit / d x (x + e_k)``, each number of e_k normal, of standard deviation ``noise * (max x - min x)``.
-    A gradient jumps from pixel to pixel, as ReLUs switch; the mean over a neighbourhood does so less.
+    ``1/n sum_k d logit / d x (x + e_k)``, the elements of e_k normal with standard deviation
+    ``noise * (max x - min x)``. The gradient itself is discontinuous, since ReLUs switch on and off; its mean over a
+    neighbourhood is smoother.
     Source: Smilkov, Thorat, Kim, Viegas and Wattenberg 2017, "SmoothGrad: removing noise by adding noise".
 
     Parameters
     ----------
-    x, target : see `saliency`; None takes each clean sample's largest logit.
-    samples : how many noisy copies.
-    noise : standard deviation, as a part of each sample's range.
+    x, target : see `saliency`; None takes the largest logit of the sample without noise.
+    samples : number of noisy copies.
+    noise : standard deviation, as a fraction of each sample's range.
     seed : of the noise.
 
     Raises
     ------
-    ValueError : as `saliency`'s; also for fewer than 1 noisy copy, or noise below 0.
+    ValueError : as in `saliency`; also for fewer than 1 noisy copy, or negative noise.
     """
-    if samples < 1 or noise < 0:
-        raise ValueError(f"smoothgrad: expected samples from 1 and noise from 0. Received: {samples} and {noise}.")
+    expect(samples >= 1 and noise >= 0, "samples from 1 and noise from 0", f"{samples} and {noise}", "smoothgrad")
     x = as_samples(x, model.dtype)
     target, _ = target_logits(model, x, target, "smoothgrad")
     axes = tuple(range(1, x.ndim))
@@ -93,19 +95,19 @@ def smoothgrad(model: Any, x: Any, target: Any = None, samples: int = 50, noise:
     mean = np.zeros_like(x)
     for _ in range(samples):
         noisy = x + deviation * rng.normal(size=x.shape)
-        mean += slope(model, noisy, target, "smoothgrad") / samples
+        mean += target_gradient(model, noisy, target, "smoothgrad") / samples
     return mean
 
 
 @dataclass(frozen=True)
 class IntegratedGradients:
-    """What each number of `x` adds to the target's logit, on the way from a baseline to `x`.
+    """What each element of `x` adds to the target's logit, on the path from a baseline to `x`.
 
     Attributes
     ----------
     attributions : of the shape of `x`.
-    difference : (N,) the logit at `x` less the logit at the baseline.
-    gap : (N,) the sum of a sample's attributions less its difference: 0, but for the steps being finite.
+    difference : (N,) the logit at `x` minus the logit at the baseline.
+    gap : (N,) the sum of a sample's attributions minus its difference: the error of the numerical integration.
     """
 
     attributions: np.ndarray = field(repr=False)
@@ -117,27 +119,27 @@ class IntegratedGradients:
                          for n, (change, gap) in enumerate(zip(self.difference, self.gap, strict=True)))
 
 
-def integrated_gradients(model: Any, x: Any, target: Any = None, baseline: Any = 0.0,
+def integrated_gradients(model: Model, x: ArrayLike, target: Target = None, baseline: ArrayLike = 0.0,
                          steps: int = 50) -> IntegratedGradients:
-    """Return the input gradient, averaged over the straight way from a baseline to `x`, times that way.
+    """Return the mean input gradient along the straight line from a baseline b to `x`, times ``x - b``.
 
     ::
 
         (x - b) * integral from 0 to 1 of  d logit / d x (b + a (x - b))  da
 
-    Completeness: the numbers sum to logit(x) - logit(b), which the returned `gap` measures. The integral is computed
-    by Gauss and Legendre's rule. If the gap is no small part of the difference, take more steps.
+    Completeness: the attributions sum to logit(x) - logit(b), up to the returned `gap`. The integral is computed by
+    Gauss-Legendre quadrature. If the gap is not small beside the difference, use more steps.
     Source: Sundararajan, Taly and Yan 2017, "Axiomatic attribution for deep networks", section 3.
 
     Parameters
     ----------
     x, target : see `saliency`; None takes the largest logit at `x`.
-    baseline : what counts as nothing: a number, or an array for one sample or for all. 0 is paper without ink.
-    steps : how many gradients the integral is computed from.
+    baseline : an input without information: a number, or an array for one sample or for all. 0 is paper without ink.
+    steps : number of gradients that the integral is computed from.
 
     Raises
     ------
-    ValueError : as `saliency`'s; also for fewer than 1 step, or a baseline that does not fit.
+    ValueError : as in `saliency`; also for fewer than 1 step, or a baseline that does not broadcast to `x`.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Dense
@@ -145,20 +147,19 @@ def integrated_gradients(model: Any, x: Any, target: Any = None, baseline: Any =
     >>> print(integrated_gradients(model, [[2.0, 3.0]], baseline=1.0, steps=2))
     sample 0: sum +3.000000, logit difference +3.000000, gap +0.0e+00
     """
-    if steps < 1:
-        raise ValueError(f"integrated_gradients: expected steps from 1. Received: {steps}.")
+    expect(steps >= 1, "steps from 1", steps, "integrated_gradients")
     x = as_samples(x, model.dtype)
     try:
         start = np.broadcast_to(np.asarray(baseline, x.dtype), x.shape)
     except ValueError:
         raise ValueError(f"integrated_gradients: expected a baseline that fits samples {x.shape}. "
                          f"Received: {np.shape(baseline)}.") from None
-    target, here = target_logits(model, x, target, "integrated_gradients")
-    _, there = target_logits(model, start, target, "integrated_gradients")
+    target, end_logits = target_logits(model, x, target, "integrated_gradients")
+    _, start_logits = target_logits(model, start, target, "integrated_gradients")
     mean = np.zeros_like(x)
-    for place, weight in zip(*np.polynomial.legendre.leggauss(steps), strict=True):    # of -1 to 1
-        between = start + (place + 1) / 2 * (x - start)
-        mean += weight / 2 * slope(model, between, target, "integrated_gradients")
+    for node, weight in zip(*np.polynomial.legendre.leggauss(steps), strict=True):
+        between = start + (node + 1) / 2 * (x - start)       # the rule's nodes lie in [-1, 1], its weights sum to 2
+        mean += weight / 2 * target_gradient(model, between, target, "integrated_gradients")
     attributions = (x - start) * mean
-    difference = here - there
+    difference = end_logits - start_logits
     return IntegratedGradients(attributions, difference, attributions.sum(axis=tuple(range(1, x.ndim))) - difference)

@@ -1,34 +1,36 @@
-"""What the target's logit loses when a part of the image is covered."""
+"""By how much the target's logit falls when a part of the image is covered."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
+from tinynet.study.arguments import Target, check_images, expect
 from tinynet.study.attribution.targets import target_logits
 from tinynet.training.data import as_samples
+from tinynet.training.model import Model
 
 
-def occlusion(model: Any, x: Any, target: Any = None, size: int = 4, stride: int = 1, fill: float = 0.0) -> np.ndarray:
-    """Return how much of the target's logit each pixel holds (N, H, W): what covering it takes away.
+def occlusion(model: Model, x: ArrayLike, target: Target = None, size: int = 4, stride: int = 1,
+              fill: float = 0.0) -> np.ndarray:
+    """Return how much the target's logit falls when each pixel is covered (N, H, W).
 
     A square slides over the image and hides what is under it: ``logit(x) - logit(x with the square filled)``. A
-    pixel's number is the mean over all squares that lay on it. Above 0: the square hid what spoke for the class;
-    below 0: what spoke against it. It runs the model once for every place of the square.
+    pixel's value is the mean over all positions of the square that cover it. Positive: the square hid evidence for the
+    class; negative: evidence against it. The model runs once for every position of the square.
     Source: Zeiler and Fergus 2014, "Visualizing and understanding convolutional networks", section 4.2.
 
     Parameters
     ----------
     x : images for the model (N, C, H, W).
     target : a class for all samples, or one for each (N,); None takes each sample's largest logit.
-    size : the square's side in pixels.
-    stride : how far it moves; the last of a row or column is moved back to end at the edge.
-    fill : what it hides pixels with, in all channels; 0 is paper without ink.
+    size : side of the square in pixels.
+    stride : how far it moves; the last position of a row or column is moved back so that it ends at the edge.
+    fill : value of the covered pixels, in all channels; 0 is paper without ink.
 
     Raises
     ------
-    ValueError : for other than images, a square larger than they are or that skips pixels, or a wrong target.
+    ValueError : for other inputs than images, a square larger than they are or that skips pixels, or a wrong target.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Dense, Flatten
@@ -38,27 +40,25 @@ def occlusion(model: Any, x: Any, target: Any = None, size: int = 4, stride: int
            [3., 4.]], dtype=float32)
     """
     x = as_samples(x, model.dtype)
-    if x.ndim != 4:
-        raise ValueError(f"occlusion: expected images (N, C, H, W). Received: {x.shape}.")
+    check_images(x, "occlusion")
     N, _, H, W = x.shape
-    if not 1 <= stride <= size <= min(H, W):
-        raise ValueError(f"occlusion: expected a stride from 1 to the size, and a size up to {min(H, W)}. "
-                         f"Received: stride {stride}, size {size}.")
-    target, whole = target_logits(model, x, target, "occlusion")
+    expect(1 <= stride <= size <= min(H, W), f"a stride from 1 to the size, and a size up to {min(H, W)}",
+           f"stride {stride}, size {size}", "occlusion")
+    target, unoccluded = target_logits(model, x, target, "occlusion")
     total, covered = np.zeros((N, H, W), x.dtype), np.zeros((H, W), x.dtype)
     for top in starts(H, size, stride):
         for left in starts(W, size, stride):
             square = np.s_[top:top + size, left:left + size]
             hidden = x.copy()
             hidden[:, :, *square] = fill
-            drop = whole - target_logits(model, hidden, target, "occlusion")[1]              # (N,)
+            drop = unoccluded - target_logits(model, hidden, target, "occlusion")[1]         # (N,)
             total[:, *square] += drop[:, None, None]
             covered[square] += 1
     return total / covered
 
 
 def starts(length: int, size: int, stride: int) -> list[int]:
-    """Return where windows of a size start along an axis, the last so that it ends at the edge.
+    """Return where windows of a size start along an axis; the last one ends at the edge.
 
     >>> starts(10, 4, 3), starts(10, 4, 4)
     ([0, 3, 6], [0, 4, 6])

@@ -1,30 +1,36 @@
-"""The same layer on each kernel set: the same numbers, at three speeds."""
+"""The same layer on each kernel set: equal results, at three speeds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinynet import kernels
 from tinynet.layers.base import Layer
 from tinynet.steps.untouched import untouched
-from tinynet.study.drawing import Path, canvas, finish
+from tinynet.study.arguments import expect
+from tinynet.study.drawing import StrPath, canvas, finish
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class KernelComparison:
-    """What a layer computed on each kernel set, beside the first of them; ``print`` shows a table, `plot` the times.
+    """A layer's results on each kernel set, beside those of the naive one; ``print`` shows a table, `plot` the times.
 
     Attributes
     ----------
-    layer : the layer, in words.
-    shape : of the samples it was given.
+    layer : the layer's type and name.
+    shape : of the samples.
     differences : ``{set: {array: max |difference| from the naive set's}}``; the arrays are ``y``, ``dx``, and those
-        of ``grads`` under ``d`` and their names.
-    largest : ``{array: max |number|}``, to judge the differences by.
+        of ``grads``, such as ``dkernel``.
+    largest : ``{array: max |element|}``, to judge the differences by.
     forward_ms, backward_ms : ``{set: median milliseconds}``.
     """
 
@@ -45,18 +51,18 @@ class KernelComparison:
         lines.append(f"{'largest number':<30}" + "".join(f"{size:>{width}.1e}" for size in self.largest.values()))
         return "\n".join(lines)
 
-    def plot(self, ax: Any = None, path: Path | None = None) -> Any:
+    def plot(self, ax: Axes | None = None, path: StrPath | None = None) -> Figure:
         """Draw the times as bars, on a logarithmic scale."""
         figure, ax = canvas(ax, (6, 3.2))
-        place = np.arange(len(self.forward_ms))
+        positions = np.arange(len(self.forward_ms))
         for offset, (label, times, grey) in zip((-0.2, 0.2), (("forward", self.forward_ms, "0.8"),
                                                               ("backward", self.backward_ms, "0.35")), strict=True):
-            drawn = ax.barh(place + offset, list(times.values()), 0.38, color=grey, edgecolor="black", linewidth=0.6,
-                            label=label)
-            written = [f"{time:,.0f}" if time >= 100 else f"{time:.3g}" for time in times.values()]
-            ax.bar_label(drawn, written, padding=3, fontsize=8)
+            bars = ax.barh(positions + offset, list(times.values()), 0.38, color=grey, edgecolor="black", linewidth=0.6,
+                           label=label)
+            labels = [f"{time:,.0f}" if time >= 100 else f"{time:.3g}" for time in times.values()]
+            ax.bar_label(bars, labels, padding=3, fontsize=8)
         ax.set_xscale("log")
-        ax.set_yticks(place, list(self.forward_ms))
+        ax.set_yticks(positions, list(self.forward_ms))
         ax.invert_yaxis()
         ax.margins(x=0.15)
         ax.set_xlabel("milliseconds (median, logarithmic)")
@@ -65,17 +71,17 @@ class KernelComparison:
         return finish(figure, path)
 
 
-def compare_kernels(layer: Layer, x: Any, repeats: int = 3) -> KernelComparison:
+def compare_kernels(layer: Layer, x: ArrayLike, repeats: int = 3) -> KernelComparison:
     """Run a layer forward and backward on the naive, the im2col and the fast kernel set, and compare them.
 
     The upstream gradient is random, the same for all; dropout is off. The naive set takes seconds where the others
-    take milliseconds: give it small images, or few. A model can be given too; ``grads`` stay as they were.
+    take milliseconds: use small images, or few. A model can be compared too; ``grads`` are left as they were.
 
     Parameters
     ----------
-    layer : a layer that is built.
-    x : samples for it; floats as they are, so that float64 samples and weights compare in float64.
-    repeats : how often each is timed, after a run on one sample that is not; the median counts.
+    layer : a built layer, or a model.
+    x : samples for it; floats keep their dtype, so that float64 samples and weights are compared in float64.
+    repeats : number of timed runs, of which the median is taken; one run on a single sample comes before.
 
     Raises
     ------
@@ -90,27 +96,26 @@ def compare_kernels(layer: Layer, x: Any, repeats: int = 3) -> KernelComparison:
     True
     """
     x = np.asarray(x)
-    if not len(x) or repeats < 1:
-        raise ValueError(f"compare_kernels: expected samples, and repeats from 1. Received: {len(x)} and {repeats}.")
+    expect(len(x) and repeats >= 1, "samples, and repeats from 1", f"{len(x)} and {repeats}", "compare_kernels")
     x = x if x.dtype.kind == "f" else x.astype(np.float32)
     arrays: dict[str, dict[str, np.ndarray]] = {}
     forward, backward = {}, {}
     with untouched(layer):
         for name in kernels.NAMES:
             with kernels.use(name):
-                measure(layer, x[:1])
+                measure(layer, x[:1])                       # the first call compiles
                 runs = [measure(layer, x) for _ in range(repeats)]
             arrays[name] = runs[-1][0]
             forward[name], backward[name] = 1000 * np.median([times for _, times in runs], axis=0)
     reference = next(iter(arrays.values()))
-    differences = {name: {key: peak(array - reference[key]) for key, array in found.items()}
-                   for name, found in arrays.items()}
-    return KernelComparison(str(layer), x.shape, differences, {key: peak(array) for key, array in reference.items()},
+    differences = {name: {key: max_abs(array - reference[key]) for key, array in results.items()}
+                   for name, results in arrays.items()}
+    return KernelComparison(str(layer), x.shape, differences, {key: max_abs(array) for key, array in reference.items()},
                             forward, backward)
 
 
 def measure(layer: Layer, x: np.ndarray) -> tuple[dict[str, np.ndarray], tuple[float, float]]:
-    """Run a layer once each way; return its arrays, and the seconds of the forward and of the backward."""
+    """Run a layer forward and backward once; return its arrays, and the seconds of the forward and of the backward."""
     start = perf_counter()
     y, backward = layer.forward(x)
     forward = perf_counter() - start
@@ -121,6 +126,6 @@ def measure(layer: Layer, x: np.ndarray) -> tuple[dict[str, np.ndarray], tuple[f
     return {"y": y, "dx": dx, **{f"d{key}": array for key, array in layer.grads.items()}}, (forward, seconds)
 
 
-def peak(array: np.ndarray) -> float:
-    """Return the largest magnitude, 0 of nothing."""
+def max_abs(array: np.ndarray) -> float:
+    """Return the largest magnitude, 0 for an empty array."""
     return float(np.abs(array).max(initial=0))

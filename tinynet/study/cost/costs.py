@@ -1,4 +1,4 @@
-"""What a layer costs and how far it sees: a rule for each type, and a place to add rules for one's own."""
+"""What a layer costs and how far it sees: a rule for each layer type, and a way to add rules for your own layers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Sigmoid
 from tinynet.layers.base import Shape
 from tinynet.layers.pooling import Pooling
 
-Axis = tuple[int, int] | None                        # how many cells an output sees, and how far the next one moves
+Axis = tuple[int, int] | None                        # cells that an output sees, distance to the next's; None: all
 
 
 @singledispatch
 def multiply_adds(layer: Layer, input_shape: Shape, output_shape: Shape) -> int | None:
-    """Return how often a layer multiplies and adds for one sample; None if there is no rule for a layer with weights.
+    """Return how often a layer multiplies and adds for one sample; None for a layer with weights that has no rule.
 
-    A rule for a layer of one's own is added with ``@study.multiply_adds.register``.
+    A rule for a layer of your own is added with ``@study.multiply_adds.register``.
 
     >>> multiply_adds(Dense(10), (128,), (10,))
     1280
@@ -36,7 +36,7 @@ def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
 
 @singledispatch
 def im2col_size(layer: Layer, input_shape: Shape, output_shape: Shape) -> int:
-    """Return how many numbers im2col lays out for one sample, C * kh * kw * P * Q; 0 where it is not used.
+    """Return the size of im2col's matrix for one sample, C * kh * kw * P * Q; 0 for layers that do not use im2col.
 
     >>> im2col_size(Conv2D(30, 5), (1, 28, 28), (30, 24, 24)) == 1 * 5 * 5 * 24 * 24
     True
@@ -53,8 +53,8 @@ def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
 def reach(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis] | None:
     """Return (window, stride) along the rows and along the columns of an image; None along an axis seen as a whole.
 
-    None for both together where there is no rule: then nothing is said of the receptive fields from there on. A rule
-    for a layer of one's own is added with ``study.reach.register(Mine, study.elementwise)``, or a function of its own.
+    A single None where there is no rule: the receptive fields are then unknown from this layer on. A rule for a layer
+    of your own is added with ``study.reach.register(Mine, study.elementwise)``, or with a function of your own.
 
     >>> reach(Conv2D(30, (5, 3), strides=2), (1, 28, 28)), reach(Dense(10), (128,))
     (((5, 2), (3, 2)), (None, None))
@@ -63,25 +63,25 @@ def reach(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis] | None:
 
 
 def elementwise(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
-    """See nothing but the place itself: ReLU, dropout, scaling, ..."""
+    """Return the reach of a layer whose outputs each depend on one element of the input: ReLU, dropout, scaling, ..."""
     return (1, 1), (1, 1)
 
 
 def last_axis(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
-    """See all of the last axis: all of a vector, a row of an image."""
+    """Return the reach of a layer that sees the whole last axis: all of a vector, a row of an image."""
     return (None, None) if len(input_shape) == 1 else ((1, 1), None)
 
 
-for alone in (ReLU, Sigmoid, Tanh, Dropout, Flatten):
-    reach.register(alone, elementwise)
-for joining in (Dense, Softmax):
-    reach.register(joining, last_axis)
+for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten):
+    reach.register(elementwise_layer, elementwise)
+for last_axis_layer in (Dense, Softmax):
+    reach.register(last_axis_layer, last_axis)
 
 
 @reach.register(Conv2D)
 @reach.register(Pooling)
-def windows(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[Axis, Axis]:
-    """See a window."""
+def sliding_window(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[Axis, Axis]:
+    """Return the reach of a window, dilation included."""
     (rows, columns), (down, across) = layer.windows.reach(), layer.windows.strides
     return (rows, down), (columns, across)
 
@@ -92,7 +92,7 @@ def receptive_field(field: Axis, window: Axis) -> Axis:
     ``size + (window - 1) * jump`` and ``jump * stride``. Source: Araujo, Norris and Sim 2019, "Computing receptive
     fields of convolutional neural networks", equations 2 and 3.
 
-    >>> receptive_field((6, 2), (3, 1))          # 3 wide, on pooled 2 x 2, on 5 x 5
+    >>> receptive_field((6, 2), (3, 1))          # a 3 x 3 convolution on 2 x 2 pooling of a 5 x 5 convolution
     (10, 2)
     """
     if field is None or window is None:

@@ -1,1 +1,1 @@
-"""What a model gets wrong, and how sure it is of it."""
+"""Which samples a model misclassifies, and how confidently."""

@@ -1,24 +1,29 @@
-"""Whether a model is right as often as it says: confidence against accuracy."""
+"""Calibration: whether a model's confidence is its accuracy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tinynet.study.drawing import Path, finish, grid
-from tinynet.study.errors.answers import answers, probabilities
-from tinynet.training.data import whole
+from tinynet.checks import check_int
+from tinynet.study.drawing import StrPath, finish, grid
+from tinynet.study.errors.predictions import predictions, probabilities
+from tinynet.training.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Samples sorted into bins by their confidence, the largest probability; ``print`` shows a table, `plot` draws it.
+    """Samples binned by their confidence, the largest probability; ``print`` shows a table, `plot` draws it.
 
     Attributes
     ----------
-    edges : (B + 1,) of the bins, from 0 to 1; a bin has its upper edge, and not its lower.
+    edges : (B + 1,) of the bins, from 0 to 1; a bin includes its upper edge, but not its lower.
     counts : (B,) samples in each bin.
     confidence, accuracy : (B,) means over each bin's samples; NaN where there are none.
     """
@@ -51,20 +56,20 @@ class Calibration:
                      f"{accuracy - confidence:>+9.4f}")
         return "\n".join([*lines, f"expected calibration error: {self.expected_error:.4f}"])
 
-    def plot(self, path: Path | None = None) -> Any:
+    def plot(self, path: StrPath | None = None) -> Figure:
         """Draw the reliability diagram, and below it how many samples each bin has.
 
-        A bin of few samples says little: those of fewer than 10 are drawn pale.
+        Bins of fewer than 10 samples, whose accuracy is uncertain, are drawn pale.
         """
         figure, axes = grid(2, 1, (6, 6), height_ratios=[3, 1.2], sharex=True)
         upper, lower = axes[:, 0]
         full = self.counts > 0
         middle, width = ((self.edges[:-1] + self.edges[1:]) / 2)[full], np.diff(self.edges)[full]
         confidence, accuracy, counts = self.confidence[full], self.accuracy[full], self.counts[full]
-        upper.plot([0, 1], [0, 1], color="black", linewidth=1, linestyle="--", label="as right as it says")
+        upper.plot([0, 1], [0, 1], color="black", linewidth=1, linestyle="--", label="perfect calibration")
         bars = upper.bar(middle, accuracy, width, color="0.75", edgecolor="black", linewidth=0.8, label="accuracy")
         gap = upper.bar(middle, confidence - accuracy, width, bottom=accuracy, color="none", edgecolor="#B33C00",
-                        hatch="////", linewidth=0.8, label="gap to the mean confidence")
+                        hatch="////", linewidth=0.8, label="gap to mean confidence")
         upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
         upper.legend(fontsize=8, loc="upper left")
         for k in np.flatnonzero(counts < 10):
@@ -81,24 +86,25 @@ class Calibration:
         return finish(figure, path)
 
 
-def calibration(model: Any, x: Any, y: Any, bins: int = 15) -> Calibration:
-    """Compare how sure a model is with how often it is right.
+def calibration(model: Model, x: ArrayLike, y: ArrayLike, bins: int = 15) -> Calibration:
+    """Compare a model's confidence with its accuracy.
 
-    Of the samples with a confidence around 0.8, four in five should be right. The expected calibration error is the
-    mean gap between the two, each bin counting by its samples. It depends on the bins: compare models by the same.
+    Of the samples with a confidence around 0.8, four in five should be classified correctly. The expected calibration
+    error is the mean gap between accuracy and confidence, the bins weighted by their samples. It depends on the number
+    of bins: compare models with the same number.
     Source: Guo, Pleiss, Sun and Weinberger 2017, "On calibration of modern neural networks", equations 2, 3 and 5.
 
     Parameters
     ----------
-    model : ends in a softmax, or in the logits that its loss is told of with ``from_logits=True``.
+    model : ends in a softmax, or in logits that its loss takes with ``from_logits=True``.
     x : samples (N, ...).
     y : their classes, as labels or one-hot.
-    bins : number of bins, all of one width; the paper has 15.
+    bins : number of bins of equal width; 15 in the paper.
 
     Raises
     ------
-    ValueError : for other outputs than classes' probabilities or logits, wrong labels, or bins that are no whole number
-        from 1.
+    ValueError : for outputs other than the classes' probabilities or logits, wrong labels, or bins that are not a
+        whole number from 1.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Softmax
@@ -112,12 +118,12 @@ def calibration(model: Any, x: Any, y: Any, bins: int = 15) -> Calibration:
     all                   3     0.8333    0.6667  -0.1667
     expected calibration error: 0.3667
     """
-    bins = whole(bins, "bins")
-    found = answers(model, x, y)
+    bins = check_int(bins, "bins")
+    found = predictions(model, x, y)
     confidence = probabilities(model, found.outputs).max(axis=1).astype(np.float64)
     edges = np.linspace(0, 1, bins + 1)
-    place = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, bins - 1)      # sums of softmax may be 1 + 1e-7
-    counts = np.bincount(place, minlength=bins)
-    means = [np.divide(np.bincount(place, of, bins), counts, out=np.full(bins, np.nan), where=counts > 0)
-             for of in (confidence, (found.predicted == found.true).astype(float))]
+    bin_of = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, bins - 1)     # probabilities may be 1 + 1e-7
+    counts = np.bincount(bin_of, minlength=bins)
+    means = [np.divide(np.bincount(bin_of, values, bins), counts, out=np.full(bins, np.nan), where=counts > 0)
+             for values in (confidence, (found.predicted == found.true).astype(float))]
     return Calibration(edges, counts, *means)

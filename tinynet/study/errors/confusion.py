@@ -1,19 +1,26 @@
-"""The confusion matrix: which classes a model takes for which."""
+"""The confusion matrix: how often each class is predicted as each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tinynet.study.drawing import Path, canvas, finish, scale_of
-from tinynet.study.errors.answers import answers
+from tinynet.study.drawing import StrPath, canvas, finish, integer_ticks, scale_of
+from tinynet.study.errors.predictions import predictions
+from tinynet.study.formatting import percent
+from tinynet.training.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often each class was taken for each; ``print`` shows a table, `plot` draws it.
+    """How often each class was predicted as each; ``print`` shows a table, `plot` draws it.
 
     Attributes
     ----------
@@ -34,18 +41,18 @@ class Confusion:
 
     @property
     def error_rate(self) -> float:
-        """Share of the samples that are off the diagonal: 1 - accuracy."""
+        """Fraction of the samples that are off the diagonal: 1 - accuracy."""
         return self.errors / self.samples
 
     @property
     def recall(self) -> np.ndarray:
-        """(K,) share of each true class that was found; NaN for a class without samples."""
-        return share(self.matrix, self.matrix.sum(axis=1))
+        """(K,) fraction of each true class that was predicted as it; NaN for a class without samples."""
+        return diagonal_fraction(self.matrix, self.matrix.sum(axis=1))
 
     @property
     def precision(self) -> np.ndarray:
-        """(K,) share of each predicted class that was right; NaN for a class that was never predicted."""
-        return share(self.matrix, self.matrix.sum(axis=0))
+        """(K,) fraction of each predicted class that is of it; NaN for a class that was never predicted."""
+        return diagonal_fraction(self.matrix, self.matrix.sum(axis=0))
 
     def most_confused(self, k: int = 5) -> list[tuple[int, int, int]]:
         """Return up to k pairs (true, predicted, count), the most frequent mistakes first."""
@@ -63,11 +70,11 @@ class Confusion:
         lines.append("precision %" + "".join(f"{percent(value):>{width}}" for value in self.precision))
         return "\n".join(lines)
 
-    def plot(self, ax: Any = None, path: Path | None = None) -> Any:
-        """Draw the counts; the colours are the mistakes' alone, since beside the diagonal none could be seen.
+    def plot(self, ax: Axes | None = None, path: StrPath | None = None) -> Figure:
+        """Draw the counts; only the mistakes are coloured, since on the diagonal's scale none could be seen.
 
-        Recall stands at the right of each row, precision above each column. Counts of 0 are left blank, and more
-        than 20 classes have no counts.
+        Recall is written to the right of each row, precision above each column. Counts of 0 are left blank; with more
+        than 20 classes no counts are written.
         """
         K = len(self.matrix)
         figure, ax = canvas(ax, (0.5 * min(K, 20) + 3, 0.45 * min(K, 20) + 2))
@@ -82,19 +89,19 @@ class Confusion:
                             color="white" if i != j and count > 0.7 * limit else "black")
             ax.set_xticks(np.arange(K))
             ax.set_yticks(np.arange(K))
-            for side, values, label in (("top", self.precision, "precision, %"), ("right", self.recall, "recall, %")):
-                other = ax.secondary_xaxis(side) if side == "top" else ax.secondary_yaxis(side)
-                words = [percent(value) for value in values]
-                (other.set_xticks if side == "top" else other.set_yticks)(np.arange(K), words, fontsize=7)
-                (other.set_xlabel if side == "top" else other.set_ylabel)(label, fontsize=8)
+            top, right = ax.secondary_xaxis("top"), ax.secondary_yaxis("right")
+            top.set_xticks(np.arange(K), [percent(value) for value in self.precision], fontsize=7)
+            top.set_xlabel("precision, %", fontsize=8)
+            right.set_yticks(np.arange(K), [percent(value) for value in self.recall], fontsize=7)
+            right.set_ylabel("recall, %", fontsize=8)
         ax.set(xlabel="predicted class", ylabel="true class")
         ax.set_title(f"{self.errors:,} errors in {self.samples:,} samples ({self.error_rate:.2%})", fontsize=10)
         bar = figure.colorbar(drawn, ax=ax, shrink=0.8, label="mistakes (samples)")
-        bar.ax.yaxis.get_major_locator().set_params(integer=True)
+        integer_ticks(bar.ax.yaxis)
         return finish(figure, path)
 
 
-def confusion(model: Any, x: Any, y: Any) -> Confusion:
+def confusion(model: Model, x: ArrayLike, y: ArrayLike) -> Confusion:
     """Count how often each true class was predicted as each; dropout is off.
 
     Parameters
@@ -105,7 +112,7 @@ def confusion(model: Any, x: Any, y: Any) -> Confusion:
 
     Raises
     ------
-    ValueError : for outputs other than (N, classes), or labels that are none of the classes.
+    ValueError : for outputs other than (N, classes), or labels that are not classes.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Softmax
@@ -119,16 +126,11 @@ def confusion(model: Any, x: Any, y: Any) -> Confusion:
     >>> found.most_confused()
     [(1, 0, 1)]
     """
-    found = answers(model, x, y)
+    found = predictions(model, x, y)
     K = found.outputs.shape[1]
     return Confusion(np.bincount(found.true * K + found.predicted, minlength=K * K).reshape(K, K))
 
 
-def share(matrix: np.ndarray, totals: np.ndarray) -> np.ndarray:
+def diagonal_fraction(matrix: np.ndarray, totals: np.ndarray) -> np.ndarray:
     """Divide the diagonal by the totals; NaN where they are 0."""
     return np.divide(np.diag(matrix), totals, out=np.full(len(matrix), np.nan), where=totals > 0)
-
-
-def percent(value: float) -> str:
-    """Write a share in percent, or a dash where there is none."""
-    return "-" if np.isnan(value) else f"{100 * value:.1f}"

@@ -1,31 +1,38 @@
-"""The samples that a model gets wrong, the surest mistakes first."""
+"""The samples that a model misclassifies, the most confident mistakes first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tinynet.study.drawing import PIXELS, Path, finish, grid, scale_of, show
-from tinynet.study.errors.answers import answers, probabilities
+from tinynet.study.arguments import expect
+from tinynet.study.drawing import PIXELS, StrPath, finish, grid, scale_of, show
+from tinynet.study.errors.predictions import predictions, probabilities
 from tinynet.training.data import as_samples
+from tinynet.training.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class Misclassified:
-    """M samples that were classified wrongly; ``print`` shows a table, `plot` a gallery of images.
+    """M misclassified samples; ``print`` shows a table, `plot` a gallery of images.
 
     Sorted by the probability of the wrong class, the largest first.
 
     Attributes
     ----------
-    total : number of samples, right and wrong.
-    indices : (M,) which of the samples they are.
+    total : number of samples, classified correctly or not.
+    indices : (M,) their indices among all samples.
     x : (M, ...) the samples themselves.
     true, predicted : (M,) their classes.
-    probabilities : (M, K) what the model gave each class.
+    probabilities : (M, K) predicted for each class.
     """
 
     total: int
@@ -53,19 +60,18 @@ class Misclassified:
             lines.append(f"{'...':>8}")
         return "\n".join(lines)
 
-    def plot(self, count: int = 24, path: Path | None = None) -> Any:
+    def plot(self, count: int = 24, path: StrPath | None = None) -> Figure:
         """Draw the first `count` images, each with true -> predicted (its probability) and all probabilities as bars.
 
-        The place of the true class is shaded. Of images with several channels, the first is drawn.
+        The true class is shaded. Of images with several channels, the first is drawn.
 
         Raises
         ------
         ValueError : if the samples are not images (C, H, W), or none was misclassified.
         """
         shown = min(count, len(self))
-        if self.x.ndim != 4 or shown < 1:
-            raise ValueError(f"Misclassified.plot: expected images (C, H, W), and a count of at least one of them. "
-                             f"Received: samples of shape {self.x.shape}, count {count}.")
+        expect(self.x.ndim == 4 and shown >= 1, "images (C, H, W), and a count of at least one of them",
+               f"samples of shape {self.x.shape}, count {count}", "Misclassified.plot")
         columns = min(max(shown, 3), 8)
         rows = -(-shown // columns)
         figure, axes = grid(2 * rows, columns, (1.25 * columns + 0.7, 1.9 * rows + 0.6),
@@ -85,24 +91,24 @@ class Misclassified:
             image.set_axis_on()
             bars.set_axis_on()
             bars.set_yticks([0, 1], [0, 1] if column == 0 else ["", ""], fontsize=6)
-        lines = (f"{shown} of {len(self):,} mistakes in {self.total:,} samples, the surest first: true \u2192 "
+        lines = (f"{shown} of {len(self):,} mistakes in {self.total:,} samples, the most confident first: true \u2192 "
                  "predicted (its probability)", "bars: the probability of each class; shaded: the true one")
         figure.suptitle("\n".join(fill(line, 18 * columns + 8) for line in lines), fontsize=9)
         return finish(figure, path)
 
 
-def misclassified(model: Any, x: Any, y: Any) -> Misclassified:
-    """Collect the samples whose largest probability is not at their class, the surest mistakes first.
+def misclassified(model: Model, x: ArrayLike, y: ArrayLike) -> Misclassified:
+    """Collect the samples whose largest probability is not that of their class, the most confident mistakes first.
 
     Parameters
     ----------
-    model : ends in a softmax, or in the logits that its loss is told of with ``from_logits=True``.
+    model : ends in a softmax, or in logits that its loss takes with ``from_logits=True``.
     x : samples (N, ...).
     y : their classes, as labels or one-hot.
 
     Raises
     ------
-    ValueError : for other outputs than classes' probabilities or logits, or labels that are none of the classes.
+    ValueError : for outputs other than the classes' probabilities or logits, or labels that are not classes.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Softmax
@@ -114,15 +120,15 @@ def misclassified(model: Any, x: Any, y: Any) -> Misclassified:
            1     1          0        0.6000   0.4000
     """
     x = as_samples(x, model.dtype)
-    found = answers(model, x, y)
+    found = predictions(model, x, y)
     p = probabilities(model, found.outputs)
     wrong = np.flatnonzero(found.predicted != found.true)
     wrong = wrong[np.argsort(-p[wrong, found.predicted[wrong]], kind="stable")]
     return Misclassified(len(x), wrong, x[wrong], found.true[wrong], found.predicted[wrong], p[wrong])
 
 
-def draw_bars(ax: Any, probabilities: np.ndarray, true: int) -> None:
-    """Draw the probabilities (K,) of all classes, the place of the true one shaded."""
+def draw_bars(ax: Axes, probabilities: np.ndarray, true: int) -> None:
+    """Draw the probabilities (K,) of all classes as bars, the true class shaded."""
     classes = np.arange(len(probabilities))
     ax.axvspan(true - 0.5, true + 0.5, color="0.85")
     ax.bar(classes, probabilities, 0.8, color="0.25")

@@ -1,1 +1,1 @@
-"""What the layers of a model have learned to respond to."""
+"""What the layers of a model respond to."""

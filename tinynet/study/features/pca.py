@@ -1,30 +1,37 @@
-"""Principal components: the two directions along which a layer's outputs differ most, and how classes lie there."""
+"""Principal components: the directions in which a layer's outputs vary most, and how the classes lie in them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinynet.layers.base import Layer
-from tinynet.study.drawing import Path, finish, grid, panels
+from tinynet.study.arguments import LayerOrName, expect
+from tinynet.study.drawing import StrPath, finish, grid, panels, used
 from tinynet.study.trace import Trace
+from tinynet.training.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class PrincipalComponents:
-    """The principal components of N outputs of D numbers: R = min(N, D) at most.
+    """The principal components of N outputs of D elements: R = min(N, D) at most.
 
     Attributes
     ----------
     mean : (D,) of the outputs.
-    components : (count, D) the directions, of length 1, the one along which the outputs differ most first; each is
-        turned so that its number of the largest magnitude is positive.
-    scores : (N, count) how far each output, less the mean, goes along each.
-    variance : (R,) of the outputs along each direction, also along those not kept; divided by N - 1.
-    ratio : (R,) the same as parts of the whole.
+    components : (count, D) unit vectors, by decreasing variance; the sign of each is chosen so that its element of the
+        largest magnitude is positive.
+    scores : (N, count) the projections of the outputs, minus their mean, on each component.
+    variance : (R,) of the outputs along each component, including those not kept; the divisor is N - 1.
+    ratio : (R,) the same as fractions of the total variance.
     """
 
     mean: np.ndarray = field(repr=False)
@@ -34,12 +41,13 @@ class PrincipalComponents:
     ratio: np.ndarray
 
 
-def pca(model: Any, x: Any, layer: Any = None, count: int = 2) -> dict[str, PrincipalComponents]:
-    """Return the principal components of the outputs of every step, by its name, or of some.
+def pca(model: Model, x: ArrayLike, layer: LayerOrName | Iterable[LayerOrName] | None = None,
+        count: int = 2) -> dict[str, PrincipalComponents]:
+    """Return the principal components of the outputs of every step, by its name, or of some steps.
 
-    With the outputs less their mean as rows of A (N, D), its singular value decomposition ``A = U S V^T`` has the
-    directions in V, the scores ``A V = U S``, and the variances ``S^2 / (N - 1)``, which are the eigenvalues of the
-    covariance ``A^T A / (N - 1)``. Computed in float64. Some hundreds of samples will do, and take seconds.
+    With the outputs minus their mean as rows of A (N, D), its singular value decomposition ``A = U S V^T`` gives the
+    components, the columns of V, the scores ``A V = U S``, and the variances ``S^2 / (N - 1)``, which are the
+    eigenvalues of the covariance ``A^T A / (N - 1)``. Computed in float64. A few hundred samples take seconds.
     Source: Pearson 1901; Jolliffe 2002, "Principal component analysis", section 3.5.
 
     Parameters
@@ -47,7 +55,7 @@ def pca(model: Any, x: Any, layer: Any = None, count: int = 2) -> dict[str, Prin
     x : samples for the model (N, ...), at least 2.
     layer : a layer (its first step), the name of a step, ``"input"`` for `x` itself, or a list of these; None takes
         the input and all steps.
-    count : how many components to keep.
+    count : number of components to keep.
 
     Raises
     ------
@@ -61,12 +69,11 @@ def pca(model: Any, x: Any, layer: Any = None, count: int = 2) -> dict[str, Prin
     """
     trace = Trace(model, x)
     N = len(trace.inputs[0])
-    if N < 2 or count < 1:
-        raise ValueError(f"pca: expected samples from 2 and count from 1. Received: {N} samples and count {count}.")
+    expect(N >= 2 and count >= 1, "samples from 2 and count from 1", f"{N} samples and count {count}", "pca")
     outputs = {"input": trace.inputs[0]} | {s.name: out for s, out in zip(trace.steps, trace.outputs, strict=True)}
     if layer is not None:
-        asked = [layer] if isinstance(layer, str | Layer) else layer
-        names = ["input" if one == "input" else trace.steps[trace.place(one)].name for one in asked]
+        chosen = [layer] if isinstance(layer, str | Layer) else layer
+        names = ["input" if one == "input" else trace.steps[trace.place(one)].name for one in chosen]
         outputs = {name: outputs[name] for name in names}
     return {name: decompose(out.reshape(N, -1).astype(np.float64), count) for name, out in outputs.items()}
 
@@ -74,21 +81,22 @@ def pca(model: Any, x: Any, layer: Any = None, count: int = 2) -> dict[str, Prin
 def decompose(rows: np.ndarray, count: int) -> PrincipalComponents:
     """Return the principal components of the rows (N, D)."""
     mean = rows.mean(axis=0)
-    _, sizes, directions = np.linalg.svd(rows - mean, full_matrices=False)             # (R,), (R, D)
-    components = directions[:count]
-    largest = np.abs(components).argmax(axis=1)
+    _, singular_values, vectors = np.linalg.svd(rows - mean, full_matrices=False)      # (R,), (R, D)
+    components = vectors[:count]
+    largest = np.abs(components).argmax(axis=1)          # the decomposition leaves signs open: fix them
     components = components * np.sign(components[np.arange(len(components)), largest])[:, None]
-    variance = sizes**2 / (len(rows) - 1)
-    whole = variance.sum()
+    variance = singular_values**2 / (len(rows) - 1)
+    total = variance.sum()
     return PrincipalComponents(mean, components, (rows - mean) @ components.T, variance,
-                               variance / whole if whole else variance)
+                               variance / total if total else variance)
 
 
-def plot_pca(found: Mapping[str, PrincipalComponents], labels: Any = None, path: Path | None = None) -> Any:
+def plot_pca(found: Mapping[str, PrincipalComponents], labels: ArrayLike | None = None,
+             path: StrPath | None = None) -> Figure:
     """Draw the samples along the first two components, a panel for each step: digits and colours are the labels.
 
-    Above each panel stands how much of the variance its two axes show: what lies together here may lie apart along
-    the others.
+    The title of each panel says how much of the variance its two axes show: samples that are close together here may
+    be far apart along other components.
 
     Parameters
     ----------
@@ -101,9 +109,7 @@ def plot_pca(found: Mapping[str, PrincipalComponents], labels: Any = None, path:
     """
     rows, columns = panels(len(found), 3)
     figure, axes = grid(rows, columns, (3.2 * columns, 3.2 * rows))
-    for ax in axes.ravel()[len(found):]:
-        ax.set_axis_off()
-    for ax, (name, part) in zip(axes.ravel(), found.items(), strict=False):
+    for ax, (name, part) in zip(used(axes, len(found)), found.items(), strict=True):
         scores = np.pad(part.scores[:, :2], ((0, 0), (0, max(0, 2 - part.scores.shape[1]))))
         scatter(ax, scores, labels)
         ax.set_title(f"{name}\n{100 * part.ratio[:2].sum():.0f} % of the variance", fontsize=8)
@@ -114,14 +120,15 @@ def plot_pca(found: Mapping[str, PrincipalComponents], labels: Any = None, path:
     return finish(figure, path)
 
 
-def scatter(ax: Any, points: np.ndarray, labels: Any) -> None:
-    """Draw points (N, 2), each class in its colour and with its number as the mark."""
+def scatter(ax: Axes, points: np.ndarray, labels: ArrayLike | None) -> None:
+    """Draw points (N, 2), each class in its own colour, with its number as the marker."""
     if labels is None:
-        ax.scatter(*points.T, s=6, color="0.3")
+        ax.scatter(points[:, 0], points[:, 1], s=6, color="0.3")
         return
     labels = np.asarray(labels)
-    if labels.shape != (len(points),) or labels.dtype.kind not in "iu":
-        raise ValueError(f"plot_pca: expected labels, a whole number for each of {len(points)} samples. "
-                         f"Received: {labels.dtype} of shape {labels.shape}.")
+    expect(labels.shape == (len(points),) and labels.dtype.kind in "iu",
+           f"labels, a whole number for each of {len(points)} samples", f"{labels.dtype} of shape {labels.shape}",
+           "plot_pca")
     for label in np.unique(labels):
-        ax.scatter(*points[labels == label].T, s=16, marker=f"${label}$", color=f"C{label % 10}", linewidths=0.3)
+        x, y = points[labels == label].T
+        ax.scatter(x, y, s=16, marker=f"${label}$", color=f"C{label % 10}", linewidths=0.3)

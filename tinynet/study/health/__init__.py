@@ -1,1 +1,1 @@
-"""How a training fares: gradients, dead units, updates, curves."""
+"""Diagnosis of a training: gradients, dead units, updates, curves, and the loss around the weights."""

@@ -1,39 +1,46 @@
-"""How a model fares in training: dead units, vanishing and exploding gradients, and the size of its updates."""
+"""The health of a model in training: dead units, vanishing and exploding gradients, and the size of its updates."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinynet.layers import Layer, ReLU
+from tinynet.steps.step import Step
 from tinynet.steps.untouched import untouched
-from tinynet.study.drawing import Path
+from tinynet.study.drawing import StrPath
+from tinynet.study.formatting import percent, three_digits
 from tinynet.study.health.findings import findings
 from tinynet.study.health.health_figure import plot_health
 from tinynet.study.health.histogram import Histogram, histogram, magnitudes
 from tinynet.study.trace import Trace
 from tinynet.training.data import as_samples, same_length
+from tinynet.training.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class StepHealth:
-    """What a step put out, and the gradient of the loss with respect to that.
+    """The output of a step, and the gradient of the loss with respect to it.
 
     Attributes
     ----------
-    name : the step's: ``"conv2d_1"``, ``"conv2d_1/relu"``.
+    name : of the step: ``"conv2d_1"``, ``"conv2d_1/relu"``.
     weighted : whether the step's layer has parameters.
-    units : number of filters of a step that makes images, of numbers in the last axis of others.
-    zeros : share of the output that is 0.
-    makes_images : whether its units are filters.
-    dead_units : the units that are 0 for every sample, so that no gradient comes through them; None for a step that
+    units : number of channels if the output is images, else the size of its last axis.
+    makes_images : whether the output is images, so that its units are filters.
+    zeros : fraction of the output that is 0.
+    dead_units : the units that are 0 for every sample, so that no gradient passes through them; None for a step that
         does not rectify.
     activation : `Histogram` of the output.
-    gradient, gradient_norm : `Histogram` and length of d loss / d output, over the whole batch; None for a softmax
+    gradient, gradient_norm : `Histogram` and L2 norm of d loss / d output, over the whole batch; None for a softmax
         that the loss bypasses.
     """
 
@@ -49,20 +56,20 @@ class StepHealth:
 
     @property
     def dead(self) -> float | None:
-        """Share of the units that are dead; None for a step that does not rectify."""
+        """Fraction of the units that are dead; None for a step that does not rectify."""
         return None if self.dead_units is None else len(self.dead_units) / self.units
 
 
 @dataclass(frozen=True)
 class ParameterHealth:
-    """The gradient of a parameter, and what the next update would do to it.
+    """The gradient of a parameter, and the size of its next update.
 
     Attributes
     ----------
-    name, shape : the parameter's, as in ``model.params``.
-    norm : its length, the root of the sum of squares.
-    gradient, gradient_norm : `Histogram` and length of d loss / d parameter.
-    update_ratio : |update| / |parameter|; infinite for a parameter of zeros, None for one that is frozen.
+    name, shape : of the parameter, as in ``model.params``.
+    norm : L2 norm of the parameter.
+    gradient, gradient_norm : `Histogram` and L2 norm of d loss / d parameter.
+    update_ratio : |update| / |parameter|; infinite for a parameter of zeros, None for a frozen one.
     """
 
     name: str
@@ -79,7 +86,7 @@ class Health:
 
     Attributes
     ----------
-    samples : how many.
+    samples : number of samples.
     steps : one `StepHealth` each.
     parameters : one `ParameterHealth` each.
     """
@@ -90,30 +97,31 @@ class Health:
 
     @property
     def findings(self) -> list[str]:
-        """What is conspicuous, a sentence each: see `tinynet.study.health.findings`."""
+        """A sentence for each likely problem: see `tinynet.study.health.findings`."""
         return findings(self)
 
     def __str__(self) -> str:
         names = [*(step.name for step in self.steps), *(parameter.name for parameter in self.parameters)]
         width = max(map(len, names)) + 2
         lines = [f"{'output':<{width}}{'zeros %':>9}{'dead %':>9}{'|gradient|':>12}"]
-        lines += [f"{step.name:<{width}}{100 * step.zeros:>9.1f}{percent(step.dead):>9}{short(step.gradient_norm):>12}"
-                  for step in self.steps]
+        lines += [f"{step.name:<{width}}{percent(step.zeros):>9}{percent(step.dead):>9}"
+                  f"{three_digits(step.gradient_norm):>12}" for step in self.steps]
         lines += ["", f"{'parameter':<{width}}{'|value|':>9}{'':>9}{'|gradient|':>12}{'|update|/|value|':>18}"]
-        lines += [f"{parameter.name:<{width}}{short(parameter.norm):>9}{'':>9}{short(parameter.gradient_norm):>12}"
-                  f"{short(parameter.update_ratio):>18}" for parameter in self.parameters]
+        lines += [f"{parameter.name:<{width}}{three_digits(parameter.norm):>9}{'':>9}"
+                  f"{three_digits(parameter.gradient_norm):>12}{three_digits(parameter.update_ratio):>18}"
+                  for parameter in self.parameters]
         return "\n".join([*lines, "", *(self.findings or ["nothing conspicuous"])])
 
-    def plot(self, path: Path | None = None) -> Any:
+    def plot(self, path: StrPath | None = None) -> Figure:
         """Draw the histograms of outputs, of their gradients, and of the parameters' gradients, a row for each step."""
         return plot_health(self, path)
 
 
 @singledispatch
 def rectifies(layer: Layer) -> bool:
-    """Tell whether a layer cuts to 0, and passes no gradient where it does, so that its units can be dead.
+    """Return whether a layer outputs 0 on an interval and passes no gradient there, so that its units can be dead.
 
-    A rule for a layer of one's own is added with ``study.rectifies.register(Mine, lambda layer: True)``.
+    A rule for a layer of your own is added with ``study.rectifies.register(Mine, lambda layer: True)``.
 
     >>> rectifies(ReLU())
     True
@@ -126,12 +134,12 @@ def _(layer: ReLU) -> bool:
     return True
 
 
-def health(model: Any, x: Any, y: Any) -> Health:
+def health(model: Model, x: ArrayLike, y: ArrayLike) -> Health:
     """Run a compiled model forward and backward on some samples, and measure what training depends on.
 
     The gradients are those of the compiled loss with its penalties, with dropout off; the updates are those that the
-    optimizer would make of them next. Parameters, ``grads``, optimizer and generators stay as they are. A unit is
-    called dead that is 0 for all samples given: take some hundreds, or rare units will seem so.
+    optimizer would make next. Parameters, ``grads``, optimizer and random generators are left as they are. A unit
+    counts as dead if it is 0 for all samples given: with fewer than a few hundred, rarely active units do too.
 
     Parameters
     ----------
@@ -143,7 +151,7 @@ def health(model: Any, x: Any, y: Any) -> Health:
 
     Raises
     ------
-    ValueError : for a model that is not compiled, or no samples.
+    ValueError : for a model that is not compiled, or without samples.
 
     >>> from tinynet import Sequential
     >>> from tinynet.layers import Dense
@@ -163,12 +171,12 @@ def health(model: Any, x: Any, y: Any) -> Health:
     """
     x, y = as_samples(x, model.dtype), as_samples(y, None, "y")
     same_length(x=x, y=y)
-    with untouched(model), np.errstate(all="ignore"):                        # what has exploded can be looked at too
+    with untouched(model), np.errstate(all="ignore"):                       # so that exploded models can be examined
         trace = Trace(model, x)
         gradients = trace.loss_gradients(y)[1:]                             # of each step's output
         grads = dict(model.grads)
         updated = {key: array.copy() for key, array in model.trainable_params().items()}
-        copy.deepcopy(model.optimizer).update(updated, grads)
+        copy.deepcopy(model.optimizer).update(updated, grads)               # the optimizer's own slots stay as they are
         steps = [step_health(step, output, gradients[k] if k < len(gradients) else None)
                  for k, (step, output) in enumerate(zip(trace.steps, trace.outputs, strict=True))]
         parameters = [parameter_health(key, array, grads[key], updated.get(key))
@@ -176,37 +184,27 @@ def health(model: Any, x: Any, y: Any) -> Health:
     return Health(len(x), steps, parameters)
 
 
-def step_health(step: Any, output: np.ndarray, gradient: np.ndarray | None) -> StepHealth:
-    """Measure one step's output (N, ...), and its gradient."""
+def step_health(step: Step, output: np.ndarray, gradient: np.ndarray | None) -> StepHealth:
+    """Measure one step's output (N, ...), and the gradient with respect to it."""
     axis = 1 if output.ndim == 4 else output.ndim - 1                       # (N, C, H, W) or (N, ..., units)
-    silent = (output == 0).all(axis=tuple(a for a in range(output.ndim) if a != axis))
+    always_0 = (output == 0).all(axis=tuple(a for a in range(output.ndim) if a != axis))
     return StepHealth(
         step.name, bool(step.layer.params), output.shape[axis], output.ndim == 4, float((output == 0).mean()),
-        np.flatnonzero(silent).tolist() if rectifies(step.layer) else None,
+        np.flatnonzero(always_0).tolist() if rectifies(step.layer) else None,
         histogram(output), None if gradient is None else magnitudes(gradient),
-        None if gradient is None else length(gradient))
+        None if gradient is None else l2_norm(gradient))
 
 
 def parameter_health(name: str, value: np.ndarray, gradient: np.ndarray,
                      updated: np.ndarray | None) -> ParameterHealth:
-    """Measure one parameter's gradient, and its update."""
-    norm, ratio = length(value), None
+    """Measure a parameter's gradient and its update; `updated` is its value after the update, None if it is frozen."""
+    norm, ratio = l2_norm(value), None
     if updated is not None:
-        change = length(updated - value)
+        change = l2_norm(updated - value)
         ratio = change / norm if norm else np.inf if change else 0.0
-    return ParameterHealth(name, value.shape, norm, magnitudes(gradient), length(gradient), ratio)
+    return ParameterHealth(name, value.shape, norm, magnitudes(gradient), l2_norm(gradient), ratio)
 
 
-def length(array: np.ndarray) -> float:
-    """Return the root of the sum of squares."""
+def l2_norm(array: np.ndarray) -> float:
+    """Return the root of the sum of squares, summed in float64, in which float32 numbers cannot overflow."""
     return float(np.sqrt(np.square(array, dtype=np.float64).sum()))
-
-
-def percent(value: float | None) -> str:
-    """Write a share in percent, or a dash where there is none."""
-    return "-" if value is None else f"{100 * value:.1f}"
-
-
-def short(value: float | None) -> str:
-    """Write a number in three digits, or a dash where there is none."""
-    return "-" if value is None else f"{value:.3g}"

@@ -1,53 +1,37 @@
-"""The picture of a model's health at one moment: histograms of outputs and of gradients, a row for each step."""
+"""The figure of a model's health at one moment: histograms of outputs and of gradients, a row for each step."""
 
 from __future__ import annotations
 
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinynet.study.drawing import Path, finish, grid
+from tinynet.study.drawing import StrPath, finish, grid
 from tinynet.study.health.histogram import EXPONENTS, Histogram
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from tinynet.study.health.health import Health, ParameterHealth, StepHealth
 
 
-def plot_health(health: Health, path: Path | None = None) -> Any:
+def plot_health(health: Health, path: StrPath | None = None) -> Figure:
     """Draw `Health`: outputs (left), their gradients (middle), and the gradients of the step's parameters (right).
 
-    All gradients have one logarithmic axis, so that a shift to the left from row to row, upwards, is a gradient that
-    vanishes. Steps that only hand their numbers on are left out.
+    All gradients share one logarithmic axis: where they vanish, the histograms shift to the left from row to row,
+    upwards. Steps that pass their input through unchanged are left out.
     """
-    steps = [step for k, step in enumerate(health.steps) if not k or not hands_on(step, health.steps[k - 1])]
+    steps = [step for k, step in enumerate(health.steps) if not k or not passes_through(step, health.steps[k - 1])]
     figure, axes = grid(len(steps), 3, (10, 1.0 * len(steps) + 1.1))
-    low, high = gradient_range(health)
+    limits = gradient_range(health)
     for row, step in zip(axes, steps, strict=True):
-        scale(row[0], step.activation)
-        draw(row[0], step.activation, None)
-        row[0].set_ylabel(step.name, rotation=0, ha="right", va="center", fontsize=9)
-        row[0].set_title(f"zeros {step.zeros:.0%}" + ("" if step.dead is None else f", dead units {step.dead:.0%}"),
-                         fontsize=8, pad=2)
-        if step.gradient is None or step.gradient_norm is None:
-            row[1].set_axis_off()
-        else:
-            scale(row[1], step.gradient)
-            draw(row[1], step.gradient, step.gradient_norm)
-            row[1].set_title(f"length {step.gradient_norm:.2g}", fontsize=8, pad=2)
-        parameters = parameters_of(step, health)
-        if parameters:
-            scale(row[2], *(parameter.gradient for parameter in parameters))
-        else:
-            row[2].set_axis_off()
-        for parameter, style in zip(parameters, ("-", "--", ":", "-.") * len(parameters), strict=False):
-            draw(row[2], parameter.gradient, parameter.gradient_norm, style, parameter.name.rpartition("/")[2])
-        if parameters:
-            row[2].legend(fontsize=7, loc="upper left", borderpad=0.2, handlelength=1.6)
-            row[2].set_title("update/weight " + ", ".join(
-                "frozen" if p.update_ratio is None else f"{p.update_ratio:.1g}" for p in parameters), fontsize=8, pad=2)
+        draw_output(row[0], step)
+        draw_gradient(row[1], step)
+        draw_parameters(row[2], parameters_of(step, health))
         for ax in row[1:]:
-            ax.set_xlim(low, high)
+            ax.set_xlim(*limits)
     for ax, label in zip(axes[0], ("output", "d loss / d output", "d loss / d parameters"), strict=True):
         ax.annotate(label, (0.5, 1), (0, 16), xycoords="axes fraction", textcoords="offset points", ha="center",
                     fontsize=10, fontweight="bold")
@@ -57,13 +41,45 @@ def plot_health(health: Health, path: Path | None = None) -> Any:
     return finish(figure, path)
 
 
+def draw_output(ax: Axes, step: StepHealth) -> None:
+    """Draw the histogram of a step's output, with the fractions of zeros and of dead units."""
+    set_count_axis(ax, step.activation)
+    draw_histogram(ax, step.activation, None)
+    ax.set_ylabel(step.name, rotation=0, ha="right", va="center", fontsize=9)
+    ax.set_title(f"zeros {step.zeros:.0%}" + ("" if step.dead is None else f", dead units {step.dead:.0%}"),
+                 fontsize=8, pad=2)
+
+
+def draw_gradient(ax: Axes, step: StepHealth) -> None:
+    """Draw the histogram of the gradient with respect to a step's output, if it has one."""
+    if step.gradient is None or step.gradient_norm is None:
+        ax.set_axis_off()
+        return
+    set_count_axis(ax, step.gradient)
+    draw_histogram(ax, step.gradient, step.gradient_norm)
+    ax.set_title(f"norm {step.gradient_norm:.2g}", fontsize=8, pad=2)
+
+
+def draw_parameters(ax: Axes, parameters: list[ParameterHealth]) -> None:
+    """Draw the histograms of the gradients of parameters as lines, and write their update ratios above."""
+    if not parameters:
+        ax.set_axis_off()
+        return
+    set_count_axis(ax, *(parameter.gradient for parameter in parameters))
+    for parameter, style in zip(parameters, ("-", "--", ":", "-.") * len(parameters), strict=False):
+        draw_histogram(ax, parameter.gradient, parameter.gradient_norm, style, parameter.name.rpartition("/")[2])
+    ax.legend(fontsize=7, loc="upper left", borderpad=0.2, handlelength=1.6)
+    ax.set_title("update/weight " + ", ".join(
+        "frozen" if p.update_ratio is None else f"{p.update_ratio:.1g}" for p in parameters), fontsize=8, pad=2)
+
+
 def headline(health: Health) -> str:
-    """Write the findings as lines that fit above a picture."""
+    """Write the findings as lines that fit above a figure."""
     return "\n".join(fill(finding, 110) for finding in health.findings) or "nothing conspicuous"
 
 
-def draw(ax: Any, histogram: Histogram, norm: float | None, style: str = "", label: str = "") -> None:
-    """Draw a histogram: filled, or as a line of a style; in words if it is empty."""
+def draw_histogram(ax: Axes, histogram: Histogram, norm: float | None, style: str = "", label: str = "") -> None:
+    """Draw a histogram: filled, or as a line if a style is given; if it is empty, write why."""
     if histogram.counts.any():
         ax.stairs(histogram.counts, histogram.edges, fill=not style, color="black" if style else "0.45",
                   linestyle=style or "-", label=label)
@@ -74,16 +90,16 @@ def draw(ax: Any, histogram: Histogram, norm: float | None, style: str = "", lab
         ax.text(0.5, 0.5, empty, transform=ax.transAxes, ha="center", va="center", fontsize=9)
 
 
-def scale(ax: Any, *histograms: Histogram) -> None:
-    """Make the axis upwards logarithmic, from below 1 to above the largest count."""
+def set_count_axis(ax: Axes, *histograms: Histogram) -> None:
+    """Make the y axis logarithmic, from below 1 to above the largest count."""
     ax.set_ylim(0.5, max(10, *(3 * histogram.counts.max() for histogram in histograms)))
     ax.set_yscale("log")
     ax.minorticks_off()
     ax.tick_params(labelsize=7)
 
 
-def hands_on(step: StepHealth, before: StepHealth) -> bool:
-    """Tell whether a step puts out the very numbers that it was given, as dropout at rest and flattening do."""
+def passes_through(step: StepHealth, before: StepHealth) -> bool:
+    """Return whether a step's output has the values of its input, as those of dropout in inference and Flatten do."""
     return (not step.weighted and step.dead is None and bool(before.activation.counts.any())
             and all(map(np.array_equal, step.activation, before.activation)))
 

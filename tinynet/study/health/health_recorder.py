@@ -1,36 +1,46 @@
-"""HealthRecorder: the health of a model through its training, on the same samples each time."""
+"""HealthRecorder: the health of a model throughout its training, on the same samples each time."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinynet.callbacks import Callback
-from tinynet.study.drawing import Path, finish, grid
+from tinynet.callbacks.base import Logs
+from tinynet.checks import check_int
+from tinynet.models import Sequential
+from tinynet.study.arguments import expect
+from tinynet.study.drawing import StrPath, finish, grid
 from tinynet.study.health.health import Health, ParameterHealth, StepHealth, health
 from tinynet.study.health.health_figure import headline
 from tinynet.study.health.histogram import Histogram
-from tinynet.training.data import whole
 
-GUIDE = 1e-3                                        # about what an update should change of a weight, of its length
-DECADES = 1e3                                       # a logarithmic axis spans at least: what is level is to look so
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+GUIDE = 1e-3                                        # a usual |update| / |weight|
+MIN_SPAN = 1e3                                      # of a logarithmic axis, so that nearly constant curves look level
+
+Curves = dict[str, list[Any]]                       # by name, a value for each record
 
 
 class HealthRecorder(Callback):
-    """Take `health` on samples of one's own before the first update, and then as training goes.
+    """Record `health` on given samples before the first update, and then at intervals during training.
 
-    It changes nothing in the training. An exact resume keeps what was recorded.
+    Training itself is not affected. An exact resume keeps the records.
 
     Parameters
     ----------
-    x, y : samples and targets to take it on, the same each time; some hundreds.
+    x, y : samples and targets, the same for each record; some hundreds.
     every : ``"epoch"``, or a number of updates.
 
     Attributes
     ----------
-    updates : how many updates had been made at each record.
+    updates : number of updates made before each record.
     records : the `Health` at each.
 
     >>> from tinynet import Sequential
@@ -44,25 +54,27 @@ class HealthRecorder(Callback):
     [0, 2, 4, 6, 8]
     """
 
-    def __init__(self, x: Any, y: Any, every: str | int = "epoch"):
+    model: Sequential
+
+    def __init__(self, x: ArrayLike, y: ArrayLike, every: str | int = "epoch") -> None:
         super().__init__()
         self.x, self.y = x, y
-        self.every = every if every == "epoch" else whole(every, "every: 'epoch', or a number of updates")
+        self.every = every if every == "epoch" else check_int(every, "every: 'epoch', or a number of updates")
         self.updates: list[int] = []
         self.records: list[Health] = []
 
-    def on_train_begin(self, logs=None):
-        """Forget what earlier calls of `fit` left, and take the first record."""
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Forget the records of earlier calls of `fit`, and take the first record."""
         self.updates, self.records = [], []
         self.record()
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Take a record, if it is time."""
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Take a record, if one is due after this update."""
         if isinstance(self.every, int) and self.model.optimizer.iterations % self.every == 0:
             self.record()
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Take a record, if it is time."""
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Take a record, if they are taken by epoch."""
         if self.every == "epoch":
             self.record()
 
@@ -71,24 +83,23 @@ class HealthRecorder(Callback):
         self.updates.append(self.model.optimizer.iterations)
         self.records.append(health(self.model, self.x, self.y))
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """Return the records as plain dicts."""
         return {"updates": list(self.updates), "records": [asdict(record) for record in self.records]}
 
-    def set_state(self, state):
-        """Take the records back."""
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore the records that `get_state` returned."""
         self.updates = list(state["updates"])
-        self.records = [rebuilt(record) for record in state["records"]]
+        self.records = [from_dict(record) for record in state["records"]]
 
-    def plot(self, path: Path | None = None) -> Any:
+    def plot(self, path: StrPath | None = None) -> Figure:
         """Draw over the updates: gradients by layer, dead units, and the size of the updates.
 
-        Top: the length of d loss / d output of each layer with parameters, the first dark, the last light. Lines
+        Top: the norm of d loss / d output of each layer with parameters, the first dark, the last light. Lines
         that spread downwards are a gradient that vanishes on its way back; a cross at the bottom is a gradient of 0.
-        Middle: the share of dead units. Bottom: |update| / |weight| of parameters of two axes or more.
+        Middle: the fraction of dead units. Bottom: |update| / |weight| of parameters of two axes or more.
         """
-        if not self.records:
-            raise ValueError("HealthRecorder.plot: expected at least one record. Received: none; train with it first.")
+        expect(self.records, "at least one record", "none; train with it first", "HealthRecorder.plot")
         first = self.records[0]
         gradients = {s.name: [record.steps[k].gradient_norm for record in self.records]
                      for k, s in enumerate(first.steps) if s.weighted}
@@ -98,15 +109,15 @@ class HealthRecorder(Callback):
                   for k, p in enumerate(first.parameters) if len(p.shape) > 1 and p.update_ratio is not None}
         figure, axes = grid(3, 1, (8, 9), sharex=True)
         upper, middle, lower = axes[:, 0]
-        logarithmic(upper, self.updates, gradients)
+        draw_logarithmic(upper, self.updates, gradients)
         upper.set_ylabel("|d loss / d output|")
-        lines(middle, self.updates, dead)
-        middle.set_ylabel("share of dead units")
+        draw_curves(middle, self.updates, dead)
+        middle.set_ylabel("fraction of dead units")
         middle.set_ylim(-0.03, 1.03)
         lower.axhline(GUIDE, color="black", linestyle="--", linewidth=1, label="guide: 1/1000")
-        logarithmic(lower, self.updates, ratios, GUIDE)
+        draw_logarithmic(lower, self.updates, ratios, GUIDE)
         lower.set_ylabel("|update| / |weight|")
-        lower.set_xlabel("updates made")
+        lower.set_xlabel("updates")
         for ax in axes[:, 0]:
             ax.grid(color="0.9")
             if ax.get_legend_handles_labels()[1]:
@@ -117,8 +128,8 @@ class HealthRecorder(Callback):
         return finish(figure, path)
 
 
-def lines(ax: Any, updates: list[int], curves: dict[str, Any]) -> None:
-    """Draw curves by name, from dark to light, each with a marker of its own."""
+def draw_curves(ax: Axes, updates: list[int], curves: Curves) -> None:
+    """Draw curves by name, from dark to light, each with its own marker."""
     from matplotlib import colormaps
 
     shades = colormaps["viridis"](np.linspace(0, 0.9, max(2, len(curves))))
@@ -127,34 +138,31 @@ def lines(ax: Any, updates: list[int], curves: dict[str, Any]) -> None:
                 color=shade, label=name)
 
 
-def logarithmic(ax: Any, updates: list[int], curves: dict[str, Any], *also: float) -> None:
-    """Draw curves on a logarithmic axis, which is to show the numbers `also` too.
+def draw_logarithmic(ax: Axes, updates: list[int], curves: Curves, *also: float) -> None:
+    """Draw curves on a logarithmic axis whose range includes the values `also`.
 
-    Zeros, which have no place on it, are crosses at its lower end.
+    Zeros, which have no logarithm, are crosses at its lower end.
     """
     values = np.array(list(curves.values()), float).reshape(len(curves), len(updates))
     positive = np.isfinite(values) & (values > 0)
-    lines(ax, updates, dict(zip(curves, np.where(positive, values, np.nan), strict=True)))
+    draw_curves(ax, updates, dict(zip(curves, np.where(positive, values, np.nan).tolist(), strict=True)))
     shown = np.append(values[positive], also if also or positive.any() else GUIDE)
     low, high = shown.min(), shown.max()
-    margin = max(2, np.sqrt(DECADES / (high / low)))
+    margin = max(2, np.sqrt(MIN_SPAN / (high / low)))
     ax.set_ylim(low / margin, high * margin)
     ax.set_yscale("log")
     zero = values == 0
     if zero.any():
         names = [name for name, row in zip(curves, zero, strict=True) if row.any()]
-        moments = np.array(updates)[zero.any(axis=0)]
-        ax.plot(moments, np.full(len(moments), 0.02), "x", color="black", transform=ax.get_xaxis_transform(),
+        at = np.array(updates)[zero.any(axis=0)]
+        ax.plot(at, np.full(len(at), 0.02), "x", color="black", transform=ax.get_xaxis_transform(),
                 clip_on=False, label="exactly 0:\n" + "\n".join(names))
 
 
-def rebuilt(record: dict[str, Any]) -> Health:
-    """Make a `Health` of what ``asdict`` made of it, lists for tuples."""
+def from_dict(record: dict[str, Any]) -> Health:
+    """Return the `Health` that ``asdict`` turned into a dict, in which a stored state has lists for tuples."""
     def arguments(part: dict[str, Any]) -> dict[str, Any]:
-        made = dict(part)
-        for key in ("activation", "gradient"):
-            if made.get(key) is not None:
-                made[key] = Histogram(*made[key])
-        return made
+        histograms = {key: Histogram(*part[key]) for key in ("activation", "gradient") if part.get(key) is not None}
+        return {**part, **histograms}
     return Health(record["samples"], [StepHealth(**arguments(step)) for step in record["steps"]],
                   [ParameterHealth(**{**arguments(p), "shape": tuple(p["shape"])}) for p in record["parameters"]])

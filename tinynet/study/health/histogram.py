@@ -1,4 +1,4 @@
-"""Histograms: of values, and of the sizes of gradients, which need a logarithm to be seen together."""
+"""Histograms: of values, and of the magnitudes of gradients, which span decades and need a logarithmic scale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EXPONENTS = np.linspace(-16, 4, 81)                  # of 10: the bins for gradi
 
 
 class Histogram(NamedTuple):
-    """How many numbers lie between each two edges.
+    """How many values lie between each two neighbouring edges.
 
     Attributes
     ----------
@@ -23,14 +23,14 @@ class Histogram(NamedTuple):
 
 
 def histogram(values: np.ndarray, bins: int = 40) -> Histogram:
-    """Return the histogram of the values that are finite, from the smallest to the largest."""
+    """Return the histogram of the finite values, from the smallest to the largest."""
     return Histogram(*np.histogram(values[np.isfinite(values)].astype(np.float64), bins))
 
 
 def magnitudes(gradient: np.ndarray) -> Histogram:
-    """Return the histogram of log10 of the magnitudes, zeros left out; the edges are the same for all gradients.
+    """Return the histogram of log10 of the magnitudes, without zeros; the edges are the same for all gradients.
 
-    What is smaller than 1e-16 is in the first bin, and what is larger than 1e4 in the last.
+    Magnitudes below 1e-16 are in the first bin, those above 1e4 in the last.
 
     >>> counts, edges = magnitudes(np.array([0.0, 2e-3, -3e-3, 50.0]))
     >>> for k in np.flatnonzero(counts):
@@ -38,5 +38,5 @@ def magnitudes(gradient: np.ndarray) -> Histogram:
     -2.75 to -2.5: 2
     1.5 to 1.75: 1
     """
-    sizes = np.abs(gradient[np.isfinite(gradient) & (gradient != 0)].astype(np.float64))
-    return Histogram(*np.histogram(np.log10(sizes).clip(EXPONENTS[0], EXPONENTS[-1]), EXPONENTS))
+    nonzero = np.abs(gradient[np.isfinite(gradient) & (gradient != 0)].astype(np.float64))
+    return Histogram(*np.histogram(np.log10(nonzero).clip(EXPONENTS[0], EXPONENTS[-1]), EXPONENTS))

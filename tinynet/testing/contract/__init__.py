@@ -1,1 +1,1 @@
-"""The contract of a layer, and the rules it is made of."""
+"""The contract of a layer, and the rules that make it up."""

@@ -1,31 +1,31 @@
-"""The contract of a layer: every rule that the engine relies on, tried on yours.
+"""The contract of a layer: every rule that the engine relies on, tried on a layer of yours.
 
 >>> for name, rule in RULES.items():
 ...     print(f"{name:23} {rule.__doc__}")
-runs                    Build, forward and backward work, and hand out arrays; else no other rule is tried.
-output_shape            Build returns the shape of what forward hands out, without the batch axis.
+runs                    Build, forward and backward work, and return arrays; else no other rule is tried.
+output_shape            Build returns the shape of what forward returns, without the batch axis.
 gradient_keys           After backward, `grads` has the keys of `params`.
 gradient_shapes         The input gradient has the shape of x, and every gradient the shape of its parameter.
-float32_parameters      Parameters come out of build as float32 arrays.
+float32_parameters      Build makes every parameter a float32 array.
 dtype_kept              Where x, dy and params are float32, so are y, dx and grads; the same with float64.
-float32_agrees          In inference float32 gives the numbers that float64 gives, to its precision.
+float32_agrees          In inference float32 gives the same numbers as float64, to its precision.
 inputs_not_written      Forward and backward leave x, dy and params as they are; only in training is `state` changed.
 state_declared          What a training forward changes is in `state`: no other array of the layer, but for grads.
 outputs_not_overwritten What forward and backward hand out, grads included, later runs leave as it is.
 no_aliasing             Outputs are no views of parameters, and gradients are views of nothing.
 memory_layout           Strided, Fortran-ordered or read-only x and dy give what plain ones give.
-batch_independence      In inference y and dx of a sample do not depend on its batch, nor on its place in it.
+batch_independence      In inference y and dx of a sample do not depend on its batch, nor on its index in it.
 batch_of_one            A single sample gives what each of two equal samples gives.
-batch_of_none           An empty batch gives empty outputs, and parameter gradients of zero.
-gradient_sums           In inference the parameter gradients of a batch are the sum of its parts' own.
+empty_batch             An empty batch gives empty outputs, and parameter gradients of zero.
+gradient_sums           In inference the parameter gradients of a batch are the sum of those of its parts.
 gradients               The gradients are the slopes of forward, as `check_gradients` measures them.
 backward_linear         Backward is linear in dy, however large dy is.
 backward_repeatable     Backward can run again, and returns the same dx for the same dy.
 backward_overwrites     Backward replaces what `grads` held; it does not add to it.
 live_forwards           Two forwards can be alive at once: neither disturbs the backward of the other.
 training_declared       Training differs from inference only where ``differs_in_training = True`` says so.
-inference_repeatable    In inference the same x gives the same y, to the bit.
-random_from_build       All randomness is from build's generator; NumPy's global state is left alone.
+inference_repeatable    In inference the same x gives the same y, bit for bit.
+random_from_build       All randomness comes from build's generator; NumPy's global state is not used.
 threads                 In inference several threads can use the layer at once.
 kernel_sets_agree       Every kernel set gives the same numbers: naive, im2col, fast.
 config_round_trip       ``from_config(get_config())``, by way of JSON, is the same layer but for its weights.
@@ -43,19 +43,20 @@ from textwrap import indent
 from typing import Any
 from unittest import SkipTest
 
-import numpy as np
-
 from tinynet.layers.base import Layer, Shape, as_shape
 from tinynet.registry import pick
 from tinynet.testing.contract.rules import RULES
-from tinynet.testing.contract.specimen import Broken, NotApplicable, Specimen, describe
+from tinynet.testing.contract.specimen import Broken, MakeX, NotApplicable, Specimen
+from tinynet.testing.tracebacks import exception_text
 
 Outcome = Broken | NotApplicable | None
+MakeLayer = Callable[[], Layer]
+InputShapes = Iterable[int] | Iterable[Iterable[int]] | int           # of one sample, or several of them
 
 
 @dataclass(frozen=True)
-class Failure:
-    """One broken rule: its name, and what was seen."""
+class RuleFailure:
+    """The name of a rule that failed, and what was observed."""
 
     rule: str
     message: str
@@ -66,12 +67,12 @@ class Failure:
 
 @dataclass
 class ContractReport:
-    """What `check_layer` found.
+    """The result of `check_layer`.
 
     Attributes
     ----------
     layer : what the layer calls itself.
-    input_shapes : the shapes of samples it was tried on.
+    input_shapes : the shapes of the samples it was run on.
     kept : names of the rules that hold.
     failures : the broken rules, and the rules that hold though they were expected to fail.
     tolerated : the broken rules that were expected to fail.
@@ -81,22 +82,22 @@ class ContractReport:
     layer: str
     input_shapes: list[Shape]
     kept: list[str] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    tolerated: list[Failure] = field(default_factory=list)
+    failures: list[RuleFailure] = field(default_factory=list)
+    tolerated: list[RuleFailure] = field(default_factory=list)
     not_tried: dict[str, str] = field(default_factory=dict)
 
-    def enter(self, rule: str, outcomes: list[Outcome], expected: str | None) -> None:
-        """Enter what trying a rule on each of the input shapes gave; `expected` says why it should fail."""
+    def record(self, rule: str, outcomes: list[Outcome], expected: str | None) -> None:
+        """Record the outcomes of a rule, one for each input shape; `expected` is why it should fail, None if not."""
         on_shapes = [f"on samples {shape}: " if len(outcomes) > 1 else "" for shape in self.input_shapes]
-        seen = [f"{on_shape}{outcome}" for on_shape, outcome in zip(on_shapes, outcomes, strict=True)
-                if isinstance(outcome, Broken)]
-        idle = [outcome for outcome in outcomes if isinstance(outcome, NotApplicable)]
-        if seen:
-            (self.failures if expected is None else self.tolerated).append(Failure(rule, "\n".join(seen)))
-        elif idle:
-            self.not_tried[rule] = str(idle[0])
+        broken = [f"{on_shape}{outcome}" for on_shape, outcome in zip(on_shapes, outcomes, strict=True)
+                  if isinstance(outcome, Broken)]
+        not_applicable = [outcome for outcome in outcomes if isinstance(outcome, NotApplicable)]
+        if broken:
+            (self.failures if expected is None else self.tolerated).append(RuleFailure(rule, "\n".join(broken)))
+        elif not_applicable:
+            self.not_tried[rule] = str(not_applicable[0])
         elif expected is not None:
-            self.failures.append(Failure(rule, f"it holds, though it was expected to fail: {expected}"))
+            self.failures.append(RuleFailure(rule, f"it holds, though it was expected to fail: {expected}"))
         else:
             self.kept.append(rule)
 
@@ -118,36 +119,35 @@ class ContractReport:
         return "\n".join([lines[0], *(indent(line, "  ") for line in lines[1:])])
 
 
-class ContractViolation(AssertionError):  # noqa: N818  (reads in a traceback as what happened)
-    """A layer breaks rules of the contract; ``.report`` says which."""
+class ContractViolation(AssertionError):  # noqa: N818  (a statement, as pytest shows it)
+    """Raised for a layer that breaks rules of the contract; ``.report`` says which."""
 
     def __init__(self, report: ContractReport):
         super().__init__(str(report))
         self.report = report
 
 
-def check_layer(make_layer: Callable[[], Layer] | Layer, input_shapes: Any = None, *,
+def check_layer(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None = None, *,
                 expected_failures: Mapping[str, str] | None = None, rules: Iterable[str] | None = None,
-                make_x: Callable[[Shape, np.random.Generator], np.ndarray] | None = None,
-                raises: bool = True) -> ContractReport:
+                make_x: MakeX | None = None, raises: bool = True) -> ContractReport:
     """Check that a layer keeps every rule in `RULES`, its gradients included.
 
     Parameters
     ----------
     make_layer : a class, or a function without arguments, that returns a fresh layer; or an unbuilt layer.
     input_shapes : the shape of one sample, or a list of shapes, without the batch axis; None takes the
-        layer's own. Small ones are quick; ones that do not fit evenly find more, such as (2, 7, 5).
+        layer's own. Small ones are fast; uneven ones that windows do not divide find more, such as (2, 7, 5).
     expected_failures : ``{rule: reason}`` for rules that the layer is known to break. A rule that is expected
-        to fail and holds is a failure, so that the list stays true.
+        to fail and holds is a failure, so that the list stays up to date.
     rules : names of the rules to try; None tries all.
-    make_x : ``make_x(shape, rng)`` returns a batch of that shape, for a layer that cannot take just any
-        numbers (a logarithm, say); None draws from N(0, 1).
+    make_x : ``make_x(shape, rng)`` returns a batch of that shape, for a layer with a limited
+        domain (a logarithm, say); None draws from N(0, 1).
     raises : False returns the report of a layer that breaks rules.
 
     Raises
     ------
-    ContractViolation : an AssertionError that lists every broken rule with what was seen; it carries the
-        ``.report``.
+    ContractViolation : an AssertionError that lists every broken rule and what was observed; the report is
+        its ``.report``.
     ValueError : for a rule that does not exist.
 
     Examples
@@ -169,23 +169,23 @@ def check_layer(make_layer: Callable[[], Layer] | Layer, input_shapes: Any = Non
     (False, ['inputs_not_written', 'memory_layout'])
     """
     make = partial(copy.deepcopy, make_layer) if isinstance(make_layer, Layer) else make_layer
-    names, expected = known(RULES if rules is None else rules), dict(expected_failures or {})
-    known(expected)
-    specimens = [Specimen(make, shape, make_x) for shape in all_shapes(input_shapes, make)]
+    names, expected = rule_names(RULES if rules is None else rules), dict(expected_failures or {})
+    rule_names(expected)
+    specimens = [Specimen(make, shape, make_x) for shape in shapes_of(input_shapes, make)]
     report = ContractReport(specimens[0].name, [specimen.input_shape for specimen in specimens])
-    found = [try_rules(names, specimen) for specimen in specimens]
+    tried = [try_rules(names, specimen) for specimen in specimens]
     for name in names:
-        report.enter(name, [outcomes[name] for outcomes in found], expected.get(name))
+        report.record(name, [outcomes[name] for outcomes in tried], expected.get(name))
     if raises and not report.passed:
         raise ContractViolation(report)
     return report
 
 
-def layer_checks(make_layer: Callable[[], Layer] | Layer, input_shapes: Any = None,
+def layer_checks(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None = None,
                  **options: Any) -> dict[str, Callable[[], None]]:
     """Return every rule as a test of its own: ``{name: function}``; the options are those of `check_layer`.
 
-    For pytest, so that each rule is a line of its output::
+    For pytest, which then shows each rule on a line of its own::
 
         checks = layer_checks(Scale, (2, 7, 5), expected_failures={"threads": "keeps a buffer"})
 
@@ -193,10 +193,10 @@ def layer_checks(make_layer: Callable[[], Layer] | Layer, input_shapes: Any = No
         def test_scale(check):
             check()
 
-    A function raises `ContractViolation` where its rule is broken, and `unittest.SkipTest`, which pytest
-    counts as skipped, where its rule cannot be tried.
+    A function raises `ContractViolation` if its rule is broken, and `unittest.SkipTest`, which pytest counts as
+    skipped, if its rule cannot be tried.
     """
-    known(options.get("expected_failures") or ())
+    rule_names(options.get("expected_failures") or ())
 
     def check(name: str) -> None:
         report = check_layer(make_layer, input_shapes, **options, rules=[name])
@@ -206,34 +206,35 @@ def layer_checks(make_layer: Callable[[], Layer] | Layer, input_shapes: Any = No
 
 
 def try_rules(names: Iterable[str], specimen: Specimen) -> dict[str, Outcome]:
-    """Try the named rules on a specimen, or only whether it runs if it does not."""
-    stuck = try_rule("runs", specimen)
-    return {name: stuck if name == "runs" else NotApplicable("the layer does not run") if stuck else
+    """Try the named rules on a specimen; of one that does not run, only that rule."""
+    broken = try_rule("runs", specimen)
+    return {name: broken if name == "runs" else NotApplicable("the layer does not run") if broken else
             try_rule(name, specimen) for name in names}
 
 
 def try_rule(name: str, specimen: Specimen) -> Outcome:
-    """Try one rule; return what it said, None if it holds. A layer that raises breaks the rule."""
+    """Try one rule; return its outcome, None if it holds. A layer that raises breaks the rule."""
     try:
         RULES[name](specimen)
-    except (Broken, NotApplicable) as said:
-        return said
+    except (Broken, NotApplicable) as outcome:
+        return outcome
     except Exception as error:
-        return Broken(describe(error))
+        return Broken(exception_text(error))
     return None
 
 
-def known(names: Iterable[str]) -> list[str]:
-    """Return names of rules as a list, or raise a ValueError for one that is none."""
+def rule_names(names: Iterable[str]) -> list[str]:
+    """Return the names as a list, or raise a ValueError for the first that is not a rule's."""
     return [name for name in names if pick("rule", name, RULES) is not None]
 
 
-def all_shapes(input_shapes: Any, make_layer: Callable[[], Layer]) -> list[Shape]:
+def shapes_of(input_shapes: InputShapes | None, make_layer: MakeLayer) -> list[Shape]:
     """Return one shape or several as a list; the layer's own for None."""
     if input_shapes is None:
         input_shapes = make_layer().input_shape
         if input_shapes is None:
-            raise ValueError("check_layer: expected input_shapes, as the layer has none of its own.")
+            raise ValueError("check_layer: expected input_shapes, or a layer with an input_shape of its own. "
+                             "Received: neither.")
     several = isinstance(input_shapes, Iterable) and any(isinstance(each, Iterable) for each in input_shapes)
-    shapes = input_shapes if several else [input_shapes]
+    shapes: Iterable[Any] = input_shapes if several else [input_shapes]          # type: ignore[assignment]
     return [as_shape(shape, "check_layer", "input_shapes") for shape in shapes]

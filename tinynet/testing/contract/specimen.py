@@ -1,20 +1,23 @@
-"""A layer on the bench: built once, copied for every experiment, with batches to try it on."""
+"""A layer under test: built once, copied for every experiment, with batches to run it on."""
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from tinynet.layers.base import Layer, Shape, cast_floats
+from tinynet.layers.base import Backward, Layer, Shape, cast_floats
 from tinynet.testing.cloning import clone, generators
+from tinynet.testing.tracebacks import exception_text
 
-# The same numbers, laid out otherwise in memory; a layer must not care.
+MakeX = Callable[[Shape, np.random.Generator], np.ndarray]
+Upstream = np.ndarray | Callable[[np.ndarray], np.ndarray]         # dy, or a function that makes it from y
+
+# The same numbers in other memory layouts, which must make no difference to a layer.
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "C-ordered": np.ascontiguousarray,
     "Fortran-ordered": np.asfortranarray,
@@ -28,28 +31,28 @@ PRECISION: dict[type, float] = {np.float64: 1e-9, np.float32: 1e-4}
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """Forbid writing to an array, and return it."""
+    """Make an array read-only, and return it."""
     array.flags.writeable = False
     return array
 
 
-class Broken(Exception):  # noqa: N818  (no error of the program: what a rule says when it is broken)
-    """A rule is broken; the message says what was seen."""
+class Broken(Exception):  # noqa: N818  (not a program error: the finding of a rule)
+    """A rule is broken; the message says what was observed."""
 
 
 class NotApplicable(Exception):  # noqa: N818
-    """A rule has nothing to say here; the message says why."""
+    """A rule cannot be tried on this layer; the message says why."""
 
 
 class Run(NamedTuple):
-    """What one forward and backward handed out."""
+    """What one forward and backward returned, and the gradients they set."""
 
     y: np.ndarray
     dx: np.ndarray
     grads: dict[str, np.ndarray]
 
     def named(self) -> dict[str, np.ndarray]:
-        """Return all arrays under the names that messages use."""
+        """Return all arrays by the names that messages use."""
         return {"y": self.y, "dx": self.dx, **named("grads", self.grads)}
 
     def copy(self) -> Run:
@@ -58,15 +61,15 @@ class Run(NamedTuple):
 
 
 def named(what: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the same arrays under the names that messages use: ``grads['kernel']``."""
+    """Return the same arrays by the names that messages use: ``grads['kernel']``."""
     return {f"{what}[{key!r}]": array for key, array in arrays.items()}
 
 
 class Specimen:
-    """A layer to be checked, and what the rules do with it.
+    """A layer to be checked, and the experiments that rules make with it.
 
     Every experiment gets a fresh copy of the one built layer. All begin with the same parameters and the same
-    random state: a stochastic layer repeats itself, and no experiment sees the traces of another.
+    random state: a stochastic layer repeats itself, and no experiment affects another.
 
     Parameters
     ----------
@@ -76,10 +79,10 @@ class Specimen:
     """
 
     seed = 0
-    batch_size = 5              # odd, so that it does not divide evenly
+    batch_size = 5              # odd: code that splits a batch into equal parts fails on it
 
     def __init__(self, make_layer: Callable[[], Layer], input_shape: Shape,
-                 make_x: Callable[..., np.ndarray] | None = None):
+                 make_x: MakeX | None = None):
         self.make_layer, self.input_shape = make_layer, input_shape
         self.make_x = make_x or (lambda shape, rng: rng.standard_normal(shape))
 
@@ -95,22 +98,22 @@ class Specimen:
 
     @property
     def name(self) -> str:
-        """What the layer calls itself, as far as it can be made."""
+        """What the layer calls itself; the name of `make_layer` if that raises."""
         try:
             return str(self.make_layer())
         except Exception:
             return getattr(self.make_layer, "__name__", "layer")
 
-    def build(self) -> tuple[Layer, Any]:
-        """Make and build a layer; return it, and the output shape that build promises."""
+    def build(self) -> tuple[Layer, Shape]:
+        """Make and build a layer; return it, and the output shape that build returned."""
         layer = self.make_layer()
         if not isinstance(layer, Layer):
-            raise Broken(f"expected make_layer to return a Layer; it returned {layer!r}")
-        promised = layer.build(self.input_shape, np.random.default_rng(self.seed))
-        layer.input_shape, layer.output_shape = self.input_shape, promised
-        return layer, promised
+            raise Broken(f"expected make_layer to return a Layer. Received: {layer!r}")
+        declared = layer.build(self.input_shape, np.random.default_rng(self.seed))
+        layer.input_shape, layer.output_shape = self.input_shape, declared
+        return layer, declared
 
-    def fresh(self, dtype: Any = np.float64) -> Layer:
+    def fresh(self, dtype: DTypeLike = np.float64) -> Layer:
         """Return a copy of the built layer, its parameters and floating state cast to `dtype`."""
         layer = clone(self.built)
         for key, array in layer.params.items():
@@ -118,7 +121,7 @@ class Specimen:
         cast_floats(layer.state, dtype)
         return layer
 
-    def x(self, n: int | None = None, dtype: Any = np.float64, seed: int = 1) -> np.ndarray:
+    def x(self, n: int | None = None, dtype: DTypeLike = np.float64, seed: int = 1) -> np.ndarray:
         """Return a new array of `n` samples; the same numbers for the same seed, whatever the dtype."""
         shape = (self.batch_size if n is None else n, *self.input_shape)
         return np.array(self.make_x(shape, np.random.default_rng(seed)), np.float32).astype(dtype)
@@ -127,56 +130,48 @@ class Specimen:
         """Return a new random upstream gradient for outputs like `y`."""
         return np.random.default_rng(seed).standard_normal(y.shape).astype(np.float32).astype(y.dtype)
 
-    def run(self, x: np.ndarray | None = None, dy: Any = None, *, training: bool = False) -> Run:
-        """Run a fresh copy forward and backward, on the usual batch unless given another."""
+    def run(self, x: np.ndarray | None = None, dy: Upstream | None = None, *, training: bool = False) -> Run:
+        """Run a fresh copy forward and backward; by default on the batch ``self.x()``, with the dy that `dy` draws."""
         x = self.x() if x is None else x
         return run(self.fresh(x.dtype), x, self.dy if dy is None else dy, training)
 
 
-def run(layer: Layer, x: np.ndarray, dy: Any, training: bool = False) -> Run:
+def run(layer: Layer, x: np.ndarray, dy: Upstream, training: bool = False) -> Run:
     """Run `layer` forward and backward; `dy` is the upstream gradient, or a function that makes it from y."""
     y, backward = layer.forward(x, training)
     return finish(layer, y, backward, dy(y) if callable(dy) else dy)
 
 
-def finish(layer: Layer, y: np.ndarray, backward: Callable, dy: np.ndarray) -> Run:
-    """Run what forward returned backward."""
+def finish(layer: Layer, y: np.ndarray, backward: Backward, dy: np.ndarray) -> Run:
+    """Run the backward that forward returned with y."""
     return Run(y, backward(dy), dict(layer.grads))
 
 
 def mode(training: bool) -> str:
-    """Say in words which mode a forward ran in."""
+    """Return in words which mode a forward ran in."""
     return "in training" if training else "in inference"
 
 
 @contextmanager
 def attempt(what: str) -> Iterator[None]:
-    """Add to whatever goes wrong in the block what was being tried."""
+    """Turn an exception in the block into a `Broken` whose message begins with what was attempted."""
     try:
         yield
     except Broken as broken:
         raise Broken(f"{what}: {broken}") from None
     except Exception as error:
-        raise Broken(f"{what}: {describe(error)}") from error
-
-
-def describe(error: Exception) -> str:
-    """Say what an exception says, and where it came from; NumPy's own lines are not where."""
-    frames = traceback.extract_tb(error.__traceback__)
-    frame = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])
-    where = f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}"
-    return f"raised {type(error).__name__}: {error} ({where})"
+        raise Broken(f"{what}: {exception_text(error)}") from error
 
 
 def expect(condition: object, message: str) -> None:
-    """Say that a rule is broken unless `condition` holds."""
+    """Raise `Broken` unless `condition` holds."""
     if not condition:
         raise Broken(message)
 
 
 def expect_same(got: Run, wanted: Run, when: str = "",
                 tolerance: float = PRECISION[np.float64]) -> None:
-    """Say which array of a run is not what it should be, and by how much more than the tolerance."""
+    """Raise `Broken` for the first array of a run that differs from the expected one by more than the tolerance."""
     arrays = got.named()
     for name, array in wanted.named().items():
         expect(name in arrays, f"{name} is missing {when}".rstrip())
@@ -184,9 +179,9 @@ def expect_same(got: Run, wanted: Run, when: str = "",
 
 
 def expect_equal(got: np.ndarray, wanted: np.ndarray, message: str, tolerance: float = 0.0) -> None:
-    """Say where two arrays differ most, if by more than `tolerance` times the largest number, or times 1.
+    """Raise `Broken` where two arrays differ most, if by more than `tolerance` times the largest number, or times 1.
 
-    The 1 is the size of what x and dy are drawn from: sums of such numbers may cancel to a rounding error.
+    The 1 is the size of the numbers in x and dy: sums of such numbers may cancel to a rounding error.
     """
     expect(got.shape == wanted.shape, f"{message}: shape {got.shape}, expected {wanted.shape}")
     with np.errstate(invalid="ignore", over="ignore"):
@@ -199,8 +194,8 @@ def expect_equal(got: np.ndarray, wanted: np.ndarray, message: str, tolerance: f
 
 
 def reseed(layer: Layer) -> Layer:
-    """Put every generator in `layer` into one and the same state, and return the layer."""
+    """Set every generator in `layer` to one and the same state, and return the layer."""
     for generator in generators(layer):
-        bits: Any = generator.bit_generator
-        bits.state = type(bits)(0).state
+        bit_generator: Any = generator.bit_generator
+        bit_generator.state = type(bit_generator)(0).state
     return layer

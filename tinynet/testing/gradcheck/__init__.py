@@ -1,1 +1,1 @@
-"""Gradient checking: analytic gradients against measured slopes."""
+"""Gradient checking: analytic gradients against numerically measured slopes."""

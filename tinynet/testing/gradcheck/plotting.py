@@ -1,44 +1,49 @@
-"""The picture of a gradient check: analytic slopes against measured ones."""
+"""The plot of a gradient check: analytic slopes against measured ones."""
 
 from __future__ import annotations
 
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynet.testing.gradcheck.report import TensorReport
 
-# verdict: colour, marker, and how it is called
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# verdict: colour, marker, label; the colours are Okabe and Ito's, which colour-blind readers can tell apart
 STYLES = {"right": ("#0072B2", "o", "right"), "on kink": ("#E69F00", "D", "right, on a kink"),
           "skipped": ("#999999", "x", "skipped"), "wrong": ("#D55E00", "s", "wrong")}
 
 
-def plot(tensors: list[TensorReport], path: Any = None, ax: Any = None) -> Any:
-    """Draw each tensor into axes of its own, or all into `ax`; return the figure."""
+def plot(tensors: list[TensorReport], path: str | PathLike[str] | None = None, ax: Axes | None = None) -> Figure:
+    """Plot each tensor into axes of its own, or all into `ax`; return the figure."""
     from matplotlib.figure import Figure
-    drawn = [tensor for tensor in tensors if tensor.measurements]
+    measured = [tensor for tensor in tensors if tensor.measurements]
     if ax is None:
-        columns = min(3, max(1, len(drawn)))
-        rows = max(1, -(-len(drawn) // columns))
+        columns = min(3, max(1, len(measured)))
+        rows = max(1, -(-len(measured) // columns))
         figure: Any = Figure(figsize=(4.2 * columns, 4.0 * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for spare in axes[len(drawn):]:
+        for spare in axes[len(measured):]:
             spare.set_axis_off()
-        modes = len({tensor.training for tensor in drawn}) > 1
-        for tensor, each in zip(drawn, axes, strict=False):
+        modes = len({tensor.training for tensor in measured}) > 1
+        for tensor, each in zip(measured, axes, strict=False):
             title = f"{tensor.name} {tensor.shape}"
             mode = "\nin training" if tensor.training else "\nin inference"
-            draw([tensor], each, title + mode * modes)
+            scatter([tensor], each, title + mode * modes)
     else:
         figure = ax.figure
-        draw(drawn, ax, "")
+        scatter(measured, ax, "")
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure
 
 
-def draw(tensors: list[TensorReport], ax: Any, title: str) -> None:
-    """Scatter the slopes, each divided by the length of its direction, and name the worst of the wrong ones."""
+def scatter(tensors: list[TensorReport], ax: Axes, title: str) -> None:
+    """Scatter the slopes, each divided by the norm of its direction, and annotate the worst of the wrong ones."""
     points = [(m, m.measured.value / norm, m.analytic / norm) for tensor in tensors for m in tensor.measurements
               if np.isfinite([m.measured.value, m.analytic]).all()
               for norm in [float(np.linalg.norm(m.direction))]]
@@ -46,25 +51,19 @@ def draw(tensors: list[TensorReport], ax: Any, title: str) -> None:
     ax.plot([low, high], [low, high], color="#BBBBBB", linewidth=1, zorder=0)
     for verdict, (colour, marker, label) in STYLES.items():
         for single in (True, False):
-            some = [(m, x, y) for m, x, y in points if m.verdict == verdict and m.single == single]
-            if not some:
+            chosen = [(m, x, y) for m, x, y in points if m.verdict == verdict and m.single == single]
+            if not chosen:
                 continue
-            measured, x, y = zip(*some, strict=True)
+            measured, x, y = zip(*chosen, strict=True)
             if verdict == "on kink":
-                spread = [m.measured.spread / np.linalg.norm(m.direction) for m in measured]
-                ax.errorbar(x, y, xerr=spread, fmt="none", ecolor=colour, elinewidth=0.8, alpha=0.6, zorder=1)
+                half_width = [m.measured.half_width / np.linalg.norm(m.direction) for m in measured]
+                ax.errorbar(x, y, xerr=half_width, fmt="none", ecolor=colour, elinewidth=0.8, alpha=0.6, zorder=1)
             face = "none" if not single and marker != "x" else colour
             ax.scatter(x, y, s=26 if single else 44, marker=marker, facecolors=face, linewidths=1, zorder=2,
                        edgecolors=None if marker == "x" else colour, color=colour if marker == "x" else None,
                        alpha=0.8, label=f"{label} ({len(x)}{'' if single else ' in groups'})")
     for tensor in tensors:
-        if tensor.worst and tensor.worst.verdict == "wrong" and tensor.at is not None:
-            place = f"{tensor.name}{list(tensor.at)}"
-            here = (tensor.worst.measured.value, tensor.worst.analytic)
-            if np.isfinite(here).all():
-                side = -1 if here[0] > (low + high) / 2 else 1
-                ax.annotate(f"worst: {place}", here, xytext=(10 * side, 0), textcoords="offset points", fontsize=8,
-                            ha="left" if side > 0 else "right", va="center", color=STYLES["wrong"][0])
+        annotate_worst(tensor, ax, middle=(low + high) / 2)
     ax.set(xlim=(low, high), ylim=(low, high), xlabel="measured slope", ylabel="analytic slope", title=title)
     ax.set_aspect("equal")
     ax.locator_params(nbins=5)
@@ -72,12 +71,24 @@ def draw(tensors: list[TensorReport], ax: Any, title: str) -> None:
         ax.legend(fontsize=8, loc="best", framealpha=0.9)
 
 
+def annotate_worst(tensor: TensorReport, ax: Axes, middle: float) -> None:
+    """Name the worst entry of a wrong tensor beside its point, on the side where the axes have room."""
+    if tensor.worst is None or tensor.worst.verdict != "wrong" or tensor.at is None:
+        return
+    point = (tensor.worst.measured.value, tensor.worst.analytic)
+    if np.isfinite(point).all():
+        side = -1 if point[0] > middle else 1
+        ax.annotate(f"worst: {tensor.name}{list(tensor.at)}", point, xytext=(10 * side, 0),
+                    textcoords="offset points", fontsize=8, ha="left" if side > 0 else "right", va="center",
+                    color=STYLES["wrong"][0])
+
+
 def limits(numbers: list[float]) -> tuple[float, float]:
-    """Return what an axis must span to show the numbers with some room around them.
+    """Return the limits of an axis that shows the numbers with a margin.
 
     >>> limits([0.0, 10.0])
     (-0.8, 10.8)
     """
     low, high = min(numbers, default=-1.0), max(numbers, default=1.0)
-    room = 0.08 * (high - low) or 0.08 * abs(high) or 1.0
-    return low - room, high + room
+    margin = 0.08 * (high - low) or 0.08 * abs(high) or 1.0
+    return low - margin, high + margin

@@ -1,64 +1,68 @@
-"""What a backward must do besides returning the right numbers, tried before any slope is measured."""
+"""What a backward must do besides returning the right numbers, tested before any slope is measured."""
 
 from __future__ import annotations
-
-import traceback
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tinynet.testing.gradcheck.report import Failure
-from tinynet.testing.gradcheck.targets import Subject
+from tinynet.testing.gradcheck.targets import Gradients, Target
+from tinynet.testing.tracebacks import exception_text
 
-Gradients = dict[str, Any]
-IN_PLACE = "an operation in its place (+=, *=, out=, x[mask] = ...) on an array that belongs to the caller."
+IN_PLACE = "an in-place operation (+=, *=, out=, x[mask] = ...) on an array that belongs to the caller."
+NUMERIC = "fiu"       # dtype kinds of real numbers: float, int, unsigned int
+SAME_RTOL = 1e-9      # far above the rounding of float64 sums in another order, far below any real mistake
 
 
-def first_gradients(subject: Subject) -> tuple[Gradients | None, list[Failure]]:
-    """Run backward, and return what it claims, or None if that is not worth comparing; and what is wrong."""
-    subject.outputs()
-    subject.replay.moved_globally()
-    outputs = subject.outputs()
+def first_gradients(target: Target) -> tuple[Gradients | None, list[Failure]]:
+    """Run backward; return its gradients, or None if they are not worth comparing, and what is wrong.
+
+    Forward runs three times before that: the first shows whether it draws from NumPy's global random state, which is
+    restored from then on; the other two must agree.
+    """
+    target.outputs()
+    target.replay.moved_globally()
+    outputs = target.outputs()
     if not np.isfinite(outputs).all():
         bad = int((~np.isfinite(outputs)).sum())
         return None, [Failure("", f"forward: {bad} of {outputs.size} outputs are NaN or infinite, so that there is no "
                                   "slope to compare with.", "forward not finite")]
-    if written := subject.restore_tensors():
+    if written := target.restore_tensors():
         return None, [Failure(name, "forward writes to it.", "writes to its input", IN_PLACE) for name in written]
-    if not np.array_equal(subject.outputs(), outputs):
-        return None, [Failure("", "forward does not repeat itself, though its random state was put back.",
+    if not np.array_equal(target.outputs(), outputs):
+        return None, [Failure("", "forward is not deterministic, although its random state was restored.",
                               "not repeatable", "it draws from a generator that is made in forward, or keeps something "
-                              "from call to call. A generator belongs into self.rng, made in build.")]
+                              "from call to call. A generator belongs in self.rng, set in build.")]
     failures = []
     try:
-        gradients = subject.gradients(between=subject.replay.restore)
+        gradients = target.gradients(between=target.replay.restore)
     except Exception as error:
-        return None, [Failure("", f"backward {describe(error)}", "exception")]
-    if subject.replay.moved():
+        return None, [Failure("", f"backward {exception_text(error)}.", "exception")]
+    if target.replay.moved():
         failures.append(Failure("", "backward draws random numbers.", "new mask",
                                 "it draws a mask of its own, where it must use the one that forward drew."))
     failures += [Failure(name, "backward writes to it.", "writes to its input", IN_PLACE)
-                 for name in subject.restore_tensors()]
+                 for name in target.restore_tensors()]
     return gradients, failures
 
 
-def other_runs(subject: Subject, gradients: Gradients) -> tuple[Gradients, list[Failure]]:
-    """Run backward again, after another forward, and without the input gradient: it must claim the same each time.
+def compare_reruns(target: Target, gradients: Gradients) -> tuple[Gradients, list[Failure]]:
+    """Run backward again, after another forward, and without the input gradient: the result must be the same.
 
-    Where it adds to ``grads``, what it adds is returned as its claim, so that this can be checked as well.
+    Where it adds to ``grads``, what it adds is returned as the gradient, so that this can be checked as well.
     """
     failures = []
     try:
-        again, more = subject.gradients(), subject.gradients()
-        later = subject.gradients(between=subject.another_forward)
-        alone = {**subject.gradients(need_dx=False), subject.input_name: gradients.get(subject.input_name)}
+        # Two reruns in a row: if backward accumulates, the difference between them is what one run adds.
+        again, more = target.gradients(), target.gradients()
+        later = target.gradients(between=target.another_forward)
+        alone = {**target.gradients(need_dx=False), target.input_name: gradients.get(target.input_name)}
     except Exception as error:
-        return gradients, [Failure("", f"backward works once; later it {describe(error)}", "exception")]
+        return gradients, [Failure("", f"backward works once; later it {exception_text(error)}.", "exception")]
     for name, first in gradients.items():
         if not same(first, again.get(name)):
-            if adds(first, again.get(name), more.get(name)):
-                gradients = {**gradients, name: more[name] - again[name]}
+            added = accumulated(first, again.get(name), more.get(name))
+            if added is not None:
+                gradients = {**gradients, name: added}
                 failures.append(Failure(name, "a second backward adds to the first.", "accumulates",
                                         "grads is added to with +=; backward must overwrite what it held."))
             else:
@@ -66,50 +70,46 @@ def other_runs(subject: Subject, gradients: Gradients) -> tuple[Gradients, list[
                                         "not repeatable", "backward changes something that it uses: an array, or an "
                                                           "attribute of the layer."))
         elif not same(first, later.get(name)):
-            failures.append(Failure(name, "backward is wrong once another forward ran in between.", "stale",
-                                    "it uses what the latest forward left in an attribute of the layer; what it needs "
-                                    "belongs into local variables, which it closes over."))
+            failures.append(Failure(name, "backward is wrong if another forward runs before it.", "stale",
+                                    "it uses what the latest forward stored in an attribute of the layer; what it "
+                                    "needs belongs in local variables, which it closes over."))
         elif not same(first, alone.get(name)):
-            failures.append(Failure(name, "it is another one with need_dx=False, as training runs the first layer.",
-                                    "need_dx", "what does not belong to the input gradient is left out as well."))
+            failures.append(Failure(name, "it is different with need_dx=False, which training uses for the first "
+                                    "layer.", "need_dx", "more than the input gradient is left out."))
     return gradients, failures
 
 
-def adds(first: Any, again: Any, more: Any) -> bool:
-    """Say whether three runs of backward piled up."""
-    alike = first is not None and np.shape(first) == np.shape(again) == np.shape(more)
-    return alike and same(more - again, again - first)
+def accumulated(first: np.ndarray | None, again: np.ndarray | None, more: np.ndarray | None) -> np.ndarray | None:
+    """Return what each of three runs of backward added to the last; None if they did not accumulate."""
+    if first is None or again is None or more is None or not first.shape == again.shape == more.shape:
+        return None
+    return more - again if same(more - again, again - first) else None
 
 
-def same(one: Any, other: Any) -> bool:
-    """Say whether two claims agree, up to the order of sums."""
-    if one is None or other is None or one.shape != other.shape or one.dtype.kind not in "fiu":
+def same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    """Return whether two gradients agree, up to the order of sums."""
+    if one is None or other is None or one.shape != other.shape or one.dtype.kind not in NUMERIC:
         return one is other
     if not np.isfinite(one).all():
         return np.array_equal(one, other, equal_nan=True)
-    return bool(np.abs(one - other).max(initial=0) <= 1e-9 * np.abs(one).max(initial=0))
+    return bool(np.abs(one - other).max(initial=0) <= SAME_RTOL * np.abs(one).max(initial=0))
 
 
-def misshapen(subject: Subject, gradients: Gradients) -> list[Failure]:
-    """Name the gradients that are missing, and those that nobody asked for."""
+def missing_or_unknown(target: Target, gradients: Gradients) -> list[Failure]:
+    """List the gradients that are missing or hold no numbers, and those without a parameter."""
     failures = []
-    unknown = gradients.keys() - subject.tensors.keys() - subject.notes.keys()
-    for name in subject.tensors:
-        if name == subject.input_name and gradients.get(name) is None:
+    unknown = gradients.keys() - target.tensors.keys() - target.notes.keys()
+    for name in target.tensors:
+        gradient = gradients.get(name)
+        if gradient is None and name == target.input_name:
             failures.append(Failure(name, "backward returned None; it must return d loss / d input.",
                                     "nothing returned", "a return statement is missing."))
-        elif gradients.get(name) is None:
+        elif gradient is None:
             hint = f"it is called {', '.join(map(repr, sorted(unknown)))} there." if unknown else ""
             failures.append(Failure(name, "backward sets no grads for it.", "missing", hint))
-        elif gradients[name].dtype.kind not in "fiu":
-            failures.append(Failure(name, f"its gradient is of type {gradients[name].dtype}.", "not numbers"))
+        elif gradient.dtype.kind not in NUMERIC:
+            failures.append(Failure(name, f"its gradient has dtype {gradient.dtype}.", "not numbers"))
     if unknown and not failures:
         failures.append(Failure("", f"backward sets grads for {', '.join(map(repr, sorted(unknown)))}, which params "
                                     "does not have.", "unknown"))
     return failures
-
-
-def describe(error: Exception) -> str:
-    """Say what an exception says, and where it was raised."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"raised {type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno}, in {frame.name})."

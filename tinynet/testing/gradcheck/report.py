@@ -1,18 +1,23 @@
-"""What a gradient check found: a table to read, the likely cause of what is wrong, and a picture of it."""
+"""The result of a gradient check: a table, the likely cause of what is wrong, and a plot."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
 from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinynet.testing.gradcheck.sampling import Measurement
 
-WIDTH = 100
+if TYPE_CHECKING:                # matplotlib is loaded when something is plotted
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 100                      # columns: a report fits a terminal, and pytest's output
 
 
 @dataclass
@@ -21,11 +26,11 @@ class Failure:
 
     Attributes
     ----------
-    tensor : name of the tensor that it is about; "" if it is about the whole.
-    message : what was seen.
+    tensor : name of the tensor that is wrong; "" if the failure is not about one.
+    message : what was observed.
     cause : name of the likely cause, a key of `causes.CAUSES`; None if no usual mistake fits.
     explanation : the likely cause in words.
-    mode : ``"in training"`` or ``"in inference"``, where both were tried.
+    mode : ``"in training"`` or ``"in inference"``, where both were checked.
     """
 
     tensor: str
@@ -35,8 +40,8 @@ class Failure:
     mode: str = ""
 
     def __str__(self) -> str:
-        seen = ": ".join(filter(None, [" ".join(filter(None, [self.tensor, self.mode])), self.message]))
-        lines = fill(seen, WIDTH, initial_indent="  ", subsequent_indent="    ")
+        observed = ": ".join(filter(None, [" ".join(filter(None, [self.tensor, self.mode])), self.message]))
+        lines = fill(observed, WIDTH, initial_indent="  ", subsequent_indent="    ")
         if self.explanation:
             lines += "\n" + fill(f"Likely cause: {self.explanation}", WIDTH,
                                  initial_indent="    ", subsequent_indent="    ")
@@ -51,9 +56,9 @@ class TensorReport:
     ----------
     name, shape : which tensor.
     training : the mode that it was measured in.
-    analytic : the gradient that backward claims, of the tensor's shape.
+    analytic : the gradient that backward returned or set.
     measurements : every slope that was measured.
-    note : what there is to say instead of measurements.
+    note : a remark in place of measurements.
     """
 
     name: str
@@ -65,7 +70,7 @@ class TensorReport:
 
     @cached_property
     def numeric(self) -> np.ndarray:
-        """The measured gradient, NaN where no coordinate was measured by itself."""
+        """The measured gradient (the tensor's shape), NaN where no coordinate was measured by itself."""
         slopes = np.full(self.shape, np.nan)
         for m in self.measurements:
             if m.single and m.verdict != "skipped":
@@ -75,8 +80,8 @@ class TensorReport:
     def entries(self, verdict: str) -> np.ndarray:
         """Return a mask of the coordinates with this verdict.
 
-        What was measured by itself counts for itself; where a group is wrong because of an entry that was found, its
-        other entries count as right.
+        A coordinate that was measured by itself has its own verdict, any other that of its group; where a group is
+        wrong because of an entry that was found, its other entries count as right.
         """
         found = any(m.single and m.verdict == "wrong" for m in self.measurements)
         mask = np.zeros(self.shape, bool)
@@ -91,31 +96,31 @@ class TensorReport:
 
     @cached_property
     def worst(self) -> Measurement | None:
-        """The measurement furthest out: wrong ones first, then those with one slope, then single coordinates."""
-        return max(self.settled, default=None, key=lambda m: (
+        """The measurement with the largest error: wrong ones first, then smooth ones, then single coordinates."""
+        return max(self.conclusive, default=None, key=lambda m: (
             m.verdict == "wrong", m.measured.kind == "smooth", m.single,
             m.deviation if m.verdict == "wrong" else m.excess, abs(m.analytic)))
 
     @property
-    def settled(self) -> list[Measurement]:
-        """The measurements that say something."""
+    def conclusive(self) -> list[Measurement]:
+        """The measurements that were not skipped."""
         return [m for m in self.measurements if m.verdict != "skipped"]
 
     @property
     def max_absolute_error(self) -> float:
         """The largest distance of an analytic from a measured slope."""
-        return max((m.deviation for m in self.settled), default=0.0)
+        return max((m.deviation for m in self.conclusive), default=0.0)
 
     @property
     def max_relative_error(self) -> float:
-        """The largest such distance as a fraction of the slope, or of the tensor's largest if it is mere noise."""
-        largest = max((m.magnitude for m in self.settled), default=0.0)
+        """The largest such distance as a fraction of the slope, or of the tensor's largest if it is mere rounding."""
+        largest = max((m.magnitude for m in self.conclusive), default=0.0)
         return max((m.deviation / (m.magnitude if m.verdict == "wrong" else largest)
-                    for m in self.settled if m.deviation), default=0.0)
+                    for m in self.conclusive if m.deviation), default=0.0)
 
     @property
     def at(self) -> tuple[int, ...] | None:
-        """Index of the coordinate that is furthest out; None if it is a whole direction."""
+        """Index of the coordinate with the largest error; None if that was measured along a direction."""
         if self.worst is None or not self.worst.single:
             return None
         return tuple(int(i) for i in np.unravel_index(self.worst.where[0], self.shape))
@@ -135,13 +140,13 @@ class TensorReport:
 
 @dataclass(repr=False)
 class GradientReport:
-    """What `check_gradients` found; printed, it is a table.
+    """The result of `check_gradients`; printed, it is a table.
 
     Attributes
     ----------
     target : what was checked.
     tensors : one `TensorReport` for each tensor and mode.
-    failures : what is wrong; empty if the gradients are right.
+    failures : everything that is wrong; empty if the gradients are right.
     """
 
     target: str
@@ -155,7 +160,7 @@ class GradientReport:
 
     @property
     def modes(self) -> list[bool]:
-        """The values of `training` that were tried."""
+        """The values of `training` that were checked."""
         return sorted({tensor.training for tensor in self.tensors})
 
     def __getitem__(self, name: str) -> TensorReport:
@@ -177,29 +182,31 @@ class GradientReport:
 
     __repr__ = __str__
 
-    def plot(self, path: Any = None, ax: Any = None) -> Any:
-        """Draw the analytic slopes against the measured ones; right ones lie on the diagonal.
+    def plot(self, path: str | PathLike[str] | None = None, ax: Axes | None = None) -> Figure:
+        """Plot the analytic slopes against the measured ones; right ones lie on the diagonal.
 
         Parameters
         ----------
-        path : where to save the picture; None does not save it.
-        ax : matplotlib axes to draw all tensors into; None makes a figure with axes for each.
+        path : where to save the figure; None does not save it.
+        ax : axes to plot all tensors into; None makes a figure with axes for each.
 
-        Returns the matplotlib figure.
+        Returns
+        -------
+        The matplotlib figure.
         """
         from tinynet.testing.gradcheck.plotting import plot
         return plot(self.tensors, path, ax)
 
 
-class GradientMismatch(AssertionError):  # noqa: N818  (says what was found, as pytest shows it)
-    """A backward pass that is wrong; `report` is the `GradientReport`."""
+class GradientMismatch(AssertionError):  # noqa: N818  (a statement, as pytest shows it)
+    """Raised for a wrong backward pass; ``.report`` is the `GradientReport`."""
 
     def __init__(self, report: GradientReport):
         super().__init__(str(report))
         self.report = report
 
 
-# Columns, and what makes one worth its place.
+# Columns, and whether their cells are worth showing.
 COLUMNS: dict[str, Callable[[list[str]], bool]] = {
     "tensor": any, "checked": any,
     "on kink": lambda cells: bool(set(cells) - {"", "0"}), "skipped": lambda cells: bool(set(cells) - {"", "0"}),
@@ -207,7 +214,7 @@ COLUMNS: dict[str, Callable[[list[str]], bool]] = {
 
 
 def table(rows: list[dict[str, str]]) -> list[str]:
-    """Lay rows of cells out in columns; a column that says nothing is left out.
+    """Format rows of cells as aligned columns; a column without information is left out.
 
     >>> print("\\n".join(table([{"tensor": "x", "checked": "6", "skipped": "0"}])))
     tensor  checked

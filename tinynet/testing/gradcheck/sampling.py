@@ -1,37 +1,38 @@
-"""Which slopes of a tensor are measured: all of a small one; of a large one directions that leave nothing out.
+"""Which slopes of a tensor are measured: all of a small one; of a large one random directions that cover it.
 
-A large tensor is dealt at random into groups, and each group is moved as one, along a direction of random signs
-and sizes. No coordinate is in no group, and no two errors can cancel but by a coincidence of real numbers, so one
-wrong entry anywhere shows as soon as it stands out of the noise of its group. The group is then halved until the
-entry is found. A sample of single coordinates is measured besides.
+A large tensor is split at random into groups, and each group is perturbed as one, along a direction of random signs
+and sizes. Every coordinate is in a group, and two errors cancel only by a coincidence of real numbers, so one wrong
+entry anywhere shows as soon as it exceeds the noise of its group. The group is then halved until the entry is found.
+A sample of single coordinates is measured as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tinynet.testing.gradcheck.differences import Slope, slope
-from tinynet.testing.gradcheck.targets import Subject, random_upstream
+from tinynet.testing.gradcheck.targets import Target, random_upstream
 
-SCREEN = 1e-9         # a group whose gradient is off by this fraction of its norm is looked into
+GROUP_RTOL = 1e-9     # a group whose slope deviates by this fraction of its gradient's norm is searched
 
 
 @dataclass
 class Measurement:
-    """One slope of a tensor, claimed and measured.
+    """One slope of a tensor, analytic and measured.
 
     Attributes
     ----------
-    where : flat indices (k,) of the coordinates moved together.
-    direction : by how much each is moved (k,); (1.0,) for a single one.
-    analytic : what the gradient says the slope is.
-    measured : what it is.
+    where : flat indices (k,) of the coordinates perturbed together.
+    direction : by how much each is perturbed (k,); (1.0,) for a single one.
+    analytic : the slope according to the gradient that backward returned.
+    measured : the slope as measured.
     tolerance : how far the two may lie apart.
-    verdict : ``"right"``, ``"wrong"``, ``"on kink"`` (right, as far as a kink allows to say) or ``"skipped"``.
-    kinked : whether a kink lies there, or coordinates are moved together that lie on one each.
-    settled_by_parts : whether it could only be settled by taking a model apart.
+    verdict : ``"right"``, ``"wrong"``, ``"on kink"`` (a subgradient, so right) or ``"skipped"``.
+    kinked : whether a kink lies there, or coordinates are perturbed together that lie on one each.
+    decided_by_layers : whether only a check of a model layer by layer could decide it.
     """
 
     where: np.ndarray
@@ -41,11 +42,11 @@ class Measurement:
     tolerance: float
     verdict: str = ""
     kinked: bool = False
-    settled_by_parts: bool = False
+    decided_by_layers: bool = False
 
     def __post_init__(self) -> None:
         self.kinked |= self.measured.kind == "kink"
-        if self.measured.kind == "unsettled":
+        if self.measured.kind == "not converged":
             self.verdict = "skipped"
         elif self.excess > 1:
             self.verdict = "wrong"
@@ -59,16 +60,16 @@ class Measurement:
 
     @property
     def deviation(self) -> float:
-        """How far the analytic slope lies from the measured one, or on a kink from the interval of rightful ones."""
-        if self.settled_by_parts:
+        """How far the analytic slope lies from the measured one, or on a kink from the interval of subgradients."""
+        if self.decided_by_layers:
             return 0.0
-        apart = abs(self.analytic - self.measured.value) - self.measured.spread
+        apart = abs(self.analytic - self.measured.value) - self.measured.half_width
         return np.inf if np.isnan(apart) else max(0.0, apart)
 
     @property
     def magnitude(self) -> float:
         """The larger of the analytic and the measured slope."""
-        return max(abs(self.analytic), abs(self.measured.value) + self.measured.spread)
+        return max(abs(self.analytic), abs(self.measured.value) + self.measured.half_width)
 
     @property
     def excess(self) -> float:
@@ -79,20 +80,20 @@ class Measurement:
 
 
 class Sampler:
-    """Measures slopes of one tensor of a subject.
+    """Measures slopes of one tensor of a target.
 
     Parameters
     ----------
-    subject, name : whose tensor.
-    gradient : what its backward claims, of the tensor's shape.
-    rng : deals the groups, draws the directions.
+    target, name : what is checked, and which tensor of it.
+    gradient : the analytic gradient, of the tensor's shape.
+    rng : draws the groups and the directions.
     rtol : how far a single entry may be off, as a fraction of itself.
     """
 
-    def __init__(self, subject: Subject, name: str, gradient: np.ndarray, rng: np.random.Generator, rtol: float):
-        self.subject, self.tensor, self.rng, self.rtol = subject, subject.tensors[name], rng, rtol
+    def __init__(self, target: Target, name: str, gradient: np.ndarray, rng: np.random.Generator, rtol: float):
+        self.target, self.tensor, self.rng, self.rtol = target, target.tensors[name], rng, rtol
         self.gradient = np.asarray(gradient, np.float64).ravel()
-        self.here = subject.outputs()
+        self.y0 = target.outputs()
         self.scale = max(1.0, float(np.sqrt(np.mean(np.square(self.tensor))))) if self.tensor.size else 1.0
 
     def sample(self, every: int, directions: int) -> list[Measurement]:
@@ -108,7 +109,7 @@ class Sampler:
         order = self.rng.permutation(n)
         done = [self.measure(order[i:i + 1]) for i in range(directions)]
         queue = [self.measure(group) for group in np.array_split(order, directions)]
-        budget = 4 * directions                            # for looking into groups that hold a kink
+        budget = 4 * directions                            # for splitting groups with kinks, which may be everywhere
         while queue:
             group = queue.pop()
             if group.verdict in ("on kink", "skipped") and not group.single and budget > 0:
@@ -122,15 +123,15 @@ class Sampler:
             if entry.verdict == "right":                   # many small errors, each within its own tolerance
                 for m in suspects:
                     m.verdict = "right"
-        if any(m.verdict == "wrong" for m in suspects):    # more single entries, to tell the likely cause from
+        if any(m.verdict == "wrong" for m in suspects):    # more single entries, from which to infer the likely cause
             done += [self.measure(order[i:i + 1]) for i in range(directions, min(n, every))]
         return done
 
     def ties(self, done: list[Measurement]) -> list[Measurement]:
-        """Move the coordinates that lie on kinks all together.
+        """Perturb the coordinates that lie on kinks all together.
 
-        Each of two equal maxima may claim the whole gradient for itself, but not both: only the slope along the tie
-        tells, where they stay equal.
+        Each of two equal maxima may get the whole gradient, but not both: only the slope along the tie, where they
+        stay equal, shows it.
         """
         kinks = sorted({int(m.where[0]) for m in done if m.single and m.measured.kind == "kink"})
         if len(kinks) < 2:
@@ -138,7 +139,7 @@ class Sampler:
         return [replace(self.measure(np.array(kinks), np.ones(len(kinks))), kinked=True)]
 
     def track_down(self, group: Measurement) -> Measurement:
-        """Halve a wrong group until the entry that is most wrong stands alone; return it."""
+        """Halve a wrong group until the entry with the largest excess is isolated; return it."""
         while not group.single:
             group = max((self.measure(half) for half in np.array_split(group.where, 2)), key=lambda m: m.excess)
         return group
@@ -148,24 +149,24 @@ class Sampler:
         single = len(where) == 1
         if direction is None:
             direction = np.ones(1) if single else random_upstream(where.shape, self.rng)
-        measured = slope(self.line(where, direction), self.subject.upstream, unit=self.subject.unit,
-                         digits=self.subject.digits, scale=self.scale / np.sqrt(len(where)))
+        measured = slope(self.line(where, direction), self.target.upstream, rounding_scale=self.target.rounding_scale,
+                         eps=self.target.eps, scale=self.scale / np.sqrt(len(where)))
         parts = self.gradient[where] * direction
-        allowed = (self.rtol * (abs(measured.value) + measured.spread) if single
-                   else SCREEN * float(np.linalg.norm(parts)))
+        allowed = (self.rtol * (abs(measured.value) + measured.half_width) if single
+                   else GROUP_RTOL * float(np.linalg.norm(parts)))
         return Measurement(where, direction, float(parts.sum()), measured, measured.uncertainty + allowed)
 
-    def line(self, where: np.ndarray, direction: np.ndarray):
+    def line(self, where: np.ndarray, direction: np.ndarray) -> Callable[[float], np.ndarray]:
         """Return all outputs as a function of the distance along a direction."""
-        flat = self.tensor.reshape(-1)                     # a view: the tensors of a subject are contiguous
+        flat = self.tensor.reshape(-1)                     # a view: the tensors of a target are contiguous
         before = flat[where].copy()
 
         def outputs(t: float) -> np.ndarray:
             if t == 0:
-                return self.here
+                return self.y0
             try:
                 flat[where] = before + t * direction
-                return self.subject.outputs()
+                return self.target.outputs()
             finally:
                 flat[where] = before
         return outputs

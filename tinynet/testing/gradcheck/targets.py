@@ -1,42 +1,47 @@
-"""What is checked, seen as one thing: named tensors that can be moved, outputs that follow, gradients that claim how.
+"""What is checked, in one form: named tensors that are perturbed, outputs that depend on them, and their gradients.
 
-A layer, a loss and a model with its loss each become a `Subject`: a float64 copy, its random state replayed
-before every forward, so that it is a plain function of its tensors.
+A layer, a loss and a model with its loss each become a `Target`: a float64 copy whose random state is restored
+before every forward, so that it is a deterministic function of its tensors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tinynet.layers.base import Layer
+from tinynet.layers.base import Backward, Layer
+from tinynet.losses import LossLike
+from tinynet.models.sequential import Sequential
 from tinynet.steps.run import without_dx
 from tinynet.testing.cloning import Replay, clone, float64_clone
+from tinynet.testing.gradcheck.protocols import LayerLike
+
+Gradients = dict[str, np.ndarray | None]          # by the tensor's name; None where backward returned or set None
 
 
-class Subject:
+class Target:
     """Base of the three.
 
     Attributes
     ----------
     layer : the copy that is run: a layer, a model or a loss.
-    tensors : what is moved: float64 arrays, each changed in its place.
-    notes : what the report is to mention, by name: why a tensor is not moved, for one.
+    tensors : what is perturbed: float64 arrays, each changed in place.
+    notes : remarks for the report, by name: why a tensor is not perturbed, for one.
     dy : the upstream gradient, for a layer.
     upstream : the weight of each output (M,); the gradients are those of ``upstream . outputs``.
     x, input_name : the input, a batch, and its name among the tensors.
-    unit : see `differences.slope`.
-    digits : the relative precision of the outputs.
+    rounding_scale : see `differences.slope`.
+    eps : the relative precision of the outputs.
     """
 
-    layer: Any
+    layer: LayerLike | LossLike
     x: np.ndarray
     input_name = "x"
     training = False
     dy: np.ndarray | None = None
-    unit = 0.0
+    rounding_scale = 0.0
 
     def __init__(self) -> None:
         self.tensors: dict[str, np.ndarray] = {}
@@ -44,25 +49,25 @@ class Subject:
         self.notes: dict[str, str] = {}
         self.dy_changed = False
         self.upstream = np.ones(1)
-        self.digits = float(np.finfo(np.float64).eps)
+        self.eps = float(np.finfo(np.float64).eps)
         self.replay = Replay(self.layer)
 
     def add(self, name: str, array: np.ndarray) -> None:
-        """Enter a tensor that can be moved, or the reason why it cannot."""
+        """Add a tensor that can be perturbed, or the reason why it cannot."""
         if array.dtype == np.float64:
             self.tensors[name], self.originals[name] = array, array.copy()
         else:
             self.notes[name] = f"not checked: {array.dtype} numbers have no slope"
 
     def restore_tensors(self) -> list[str]:
-        """Put back what was written to; return the names."""
+        """Undo what was written to the tensors; return the names of those that were written to."""
         written = [name for name, array in self.tensors.items() if not np.array_equal(array, self.originals[name])]
         for name in written:
             self.tensors[name][...] = self.originals[name]
         return written + ["dy"] * self.dy_changed
 
-    def forward(self) -> tuple[Any, Callable]:
-        """Run forward with the random state replayed; return the outputs and the backward."""
+    def forward(self) -> tuple[np.ndarray | float, Backward]:
+        """Run forward with the random state restored; return the outputs and the backward."""
         raise NotImplementedError
 
     def outputs(self) -> np.ndarray:
@@ -70,31 +75,33 @@ class Subject:
         return np.array(self.forward()[0], np.float64).ravel()
 
     def gradients(self, dy: np.ndarray | None = None, *, between: Callable[[], object] | None = None,
-                  need_dx: bool = True) -> dict[str, Any]:
-        """Run forward and backward; return what backward claims, whatever it is, by name.
+                  need_dx: bool = True) -> Gradients:
+        """Run forward and backward; return the gradients by name, whatever their shapes.
 
         Parameters
         ----------
-        dy : the upstream gradient, `upstream` unless given.
+        dy : the upstream gradient, `upstream` if None.
         between : called after forward, before backward.
         need_dx : False runs backward as training does, which has no use for the input's gradient.
         """
         raise NotImplementedError
 
     def another_forward(self) -> object:
-        """Run forward on another batch, the present one turned round, while this one waits for its backward."""
+        """Run forward on another batch, the same one reversed, before the backward of the first has run."""
         raise NotImplementedError
 
     def penalty(self, name: str) -> np.ndarray | None:
-        """Return the gradient of what a regularizer adds for this tensor, if one does."""
+        """Return the gradient of the regularization term of this tensor, if it has one."""
         return None
 
 
-class LayerSubject(Subject):
+class LayerTarget(Target):
     """A layer, under a random upstream gradient."""
 
-    def __init__(self, layer: Any, x: np.ndarray, training: bool, rng: np.random.Generator):
-        self.layer, self.training, self.x = float64_clone(layer), training, movable(x)
+    layer: LayerLike
+
+    def __init__(self, layer: LayerLike, x: np.ndarray, training: bool, rng: np.random.Generator):
+        self.layer, self.training, self.x = float64_clone(layer), training, as_float64(x)
         super().__init__()
         self.input_name = "x" if "x" not in self.layer.params else "input"
         self.add(self.input_name, self.x)
@@ -102,50 +109,53 @@ class LayerSubject(Subject):
             self.add(key, array)
         y = np.asarray(self.forward()[0])
         if y.dtype in (np.float32, np.float16):
-            self.digits = float(np.finfo(y.dtype).eps)
-            self.notes["y"] = f"forward computes in {y.dtype}, though given float64: small errors cannot be seen"
+            self.eps = float(np.finfo(y.dtype).eps)
+            self.notes["y"] = f"forward computes in {y.dtype} though x is float64: small errors cannot be seen"
         self.dy = random_upstream(y.shape, rng)
         self.upstream = self.dy.ravel()
 
-    def forward(self, x: np.ndarray | None = None) -> tuple[Any, Callable]:
-        """Run the layer with its random state replayed."""
+    def forward(self, x: np.ndarray | None = None) -> tuple[np.ndarray, Backward]:
+        """Run the layer with its random state restored."""
         self.replay.restore()
         return self.layer.forward(self.x if x is None else x, self.training)
 
-    def gradients(self, dy=None, *, between=None, need_dx=True):
+    def gradients(self, dy: np.ndarray | None = None, *, between: Callable[[], object] | None = None,
+                  need_dx: bool = True) -> Gradients:
         """Return what backward returns and sets, by name."""
         _, backward = self.forward()
         if between:
             between()
         dy = np.asarray(self.dy if dy is None else dy)
-        handed = dy.copy()
-        dx = (backward if need_dx else without_dx(backward))(handed)
-        self.dy_changed = not np.array_equal(handed, dy)
+        passed = dy.copy()
+        dx = (backward if need_dx else without_dx(backward))(passed)
+        self.dy_changed = not np.array_equal(passed, dy)
         grads = {key: array if array is None else np.array(array) for key, array in self.layer.grads.items()}
         return {self.input_name: dx if dx is None else np.array(dx)} | grads
 
-    def another_forward(self):
-        """Run forward on the batch turned round."""
+    def another_forward(self) -> object:
+        """Run forward on the batch reversed along every axis."""
         return self.forward(np.flip(self.x).copy())
 
 
-class LossSubject(Subject):
+class LossTarget(Target):
     """A loss, as a function of the predictions."""
 
-    unit = 1.0
+    layer: LossLike
+    rounding_scale = 1.0
 
-    def __init__(self, loss: Any, y_pred: np.ndarray, y: Any, sample_weight: Any):
-        self.layer, self.x, self.y, self.sample_weight = clone(loss), movable(y_pred), y, sample_weight
+    def __init__(self, loss: LossLike, y_pred: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None):
+        self.layer, self.x, self.y, self.sample_weight = clone(loss), as_float64(y_pred), y, sample_weight
         self.input_name = "y_pred"
         super().__init__()
         self.add("y_pred", self.x)
 
-    def forward(self, x: np.ndarray | None = None) -> tuple[Any, Callable]:
-        """Run the loss with its random state replayed."""
+    def forward(self, x: np.ndarray | None = None) -> tuple[float, Callable[[], np.ndarray]]:
+        """Run the loss with its random state restored."""
         self.replay.restore()
         return self.layer.forward(self.y, self.x if x is None else x, self.sample_weight)
 
-    def gradients(self, dy=None, *, between=None, need_dx=True):
+    def gradients(self, dy: np.ndarray | None = None, *, between: Callable[[], object] | None = None,
+                  need_dx: bool = True) -> Gradients:
         """Return d value / d y_pred."""
         _, backward = self.forward()
         if between:
@@ -153,23 +163,25 @@ class LossSubject(Subject):
         dx = backward()
         return {"y_pred": dx if dx is None else np.array(dx)}
 
-    def another_forward(self):
-        """Run forward on the predictions turned round."""
+    def another_forward(self) -> object:
+        """Run forward on the predictions in reverse order."""
         return self.forward(np.flip(self.x, axis=0).copy())
 
 
-SOURCE = "(source)"           # name in a model of a layer that no reader can have put there
+SOURCE = "(source)"           # in parentheses, so that it is no layer's own name in the model
 
 
-class ModelSubject(Subject):
+class ModelTarget(Target):
     """A model with its loss and penalties, run as `fit` runs it."""
 
-    unit = 1.0
+    layer: Sequential
+    rounding_scale = 1.0
 
-    def __init__(self, model: Any, x: np.ndarray, y: Any, sample_weight: Any, training: bool):
-        self.layer, self.training, self.x = float64_clone(model), training, movable(x)
-        self.y, self.sample_weight = y, sample_weight
-        self.source = None
+    def __init__(self, model: Sequential, x: np.ndarray, y: ArrayLike, sample_weight: ArrayLike | None,
+                 training: bool):
+        self.layer, self.training, self.x = float64_clone(model), training, as_float64(x)
+        self.y, self.sample_weight = np.asarray(y), sample_weight
+        self.source: Source | None = None
         if self.x.dtype == np.float64:                     # then x can be a parameter, of a layer before all others
             self.source = Source(self.x)
             self.layer.layers.insert(0, self.source)
@@ -180,13 +192,14 @@ class ModelSubject(Subject):
         for key, array in self.layer.params.items():
             self.add(key.removeprefix(SOURCE + "/"), array)
 
-    def forward(self) -> tuple[Any, Callable]:
-        """Run the model up to the value of its loss, with its random state replayed."""
+    def forward(self) -> tuple[float, Callable[[], None]]:
+        """Run the model up to the value of its loss, with its random state restored."""
         self.replay.restore()
         value, _, backward = self.layer.objective(self.x, self.y, self.sample_weight, self.training)
         return value, backward
 
-    def gradients(self, dy=None, *, between=None, need_dx=True):
+    def gradients(self, dy: np.ndarray | None = None, *, between: Callable[[], object] | None = None,
+                  need_dx: bool = True) -> Gradients:
         """Return the gradients of all parameters, and of x."""
         if self.source is not None and not need_dx:
             return self._without_source()
@@ -196,7 +209,7 @@ class ModelSubject(Subject):
         backward()
         return {key.removeprefix(SOURCE + "/"): np.array(array) for key, array in self.layer.grads.items()}
 
-    def _without_source(self) -> dict[str, Any]:
+    def _without_source(self) -> Gradients:
         names, layers = self.layer.layer_names, self.layer.layers
         self.layer.layer_names, self.layer.layers = names[1:], layers[1:]
         try:
@@ -205,44 +218,57 @@ class ModelSubject(Subject):
         finally:
             self.layer.layer_names, self.layer.layers = names, layers
 
-    def another_forward(self):
-        """Run forward on the batch turned round."""
+    def another_forward(self) -> object:
+        """Run forward on the batch reversed along every axis."""
         x = np.flip(self.x).copy()
         if self.source is not None:
-            self.source.params["x"] = x                    # another array: the waiting backward keeps its own
+            self.source.params["x"] = x                    # another array: the first forward's backward keeps its own
         self.layer.objective(x, self.y, self.sample_weight, self.training)
         if self.source is not None:
             self.source.params["x"] = self.x
+        return None
 
-    def penalty(self, name):
+    def penalty(self, name: str) -> np.ndarray | None:
         """Return the gradient of the regularizers of this tensor."""
         terms = [term.gradient(self.tensors[key]) for key, term in self.layer.penalties() if key == name]
-        return sum(terms) if terms else None
+        return np.asarray(sum(terms)) if terms else None
 
 
 class Source(Layer):
-    """A layer that returns its parameter, whatever its input: so that x of a model is a parameter like others."""
+    """A layer that returns its parameter, whatever its input: it makes x of a model a parameter like the others."""
 
     def __init__(self, x: np.ndarray):
         super().__init__()
         self.params["x"] = x
 
-    def forward(self, x, training=False):
-        """Return (x, backward)."""
-        def backward(dy):
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return the parameter and its backward; `x` is ignored."""
+        def backward(dy: np.ndarray) -> np.ndarray:
             self.grads["x"] = dy
             return dy
         return self.params["x"], backward
 
 
-def movable(x: Any) -> np.ndarray:
-    """Return a copy of an array, in float64 if it has a fractional part to move."""
+def leaves_of(layer: object) -> list[object]:
+    """Return the layers of a model, nested ones too; a layer that is no model, as its only leaf."""
+    return list(layer.leaves()) if hasattr(layer, "leaves") else [layer]
+
+
+def as_float64(x: ArrayLike) -> np.ndarray:
+    """Return a copy of an array, floating numbers as float64; integers stay as they are."""
     return np.array(x, np.float64 if np.asarray(x).dtype.kind == "f" else None, order="C")
 
 
 def random_upstream(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Draw an upstream gradient: of both signs, no two alike, and none so small that its output goes unseen.
+    """Draw an upstream gradient: of both signs, no two entries equal, and none near 0, which would hide its output.
 
-    All ones would be blind: under it a softmax has no gradient at all, and transposed sums are not told apart.
+    An upstream gradient of ones hides mistakes: with it a softmax has no gradient at all, and transposed sums agree.
     """
     return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape)
+
+
+# The earlier names, until layer_by_layer.py uses the new ones.
+Subject = Target
+LayerSubject = LayerTarget
+LossSubject = LossTarget
+ModelSubject = ModelTarget

@@ -1,7 +1,7 @@
 """The rules that every layer keeps, in the order they are tried.
 
-A rule is a function of a `Specimen`: its name is the rule's name, its docstring is the rule, its body the
-experiment that shows it kept, or raises `Broken`.
+A rule is a function of a `Specimen`: its name is the rule's name, its docstring states the rule, and its body is an
+experiment that raises `Broken` if the rule is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ RULES: dict[str, Callable[[Specimen], None]] = {rule.__name__: rule for rule in 
     arrays.dtype_kept, arrays.float32_agrees,
     memory.inputs_not_written, memory.state_declared, memory.outputs_not_overwritten, memory.no_aliasing,
     memory.memory_layout,
-    batch.batch_independence, batch.batch_of_one, batch.batch_of_none, batch.gradient_sums,
+    batch.batch_independence, batch.batch_of_one, batch.empty_batch, batch.gradient_sums,
     backward.gradients, backward.backward_linear, backward.backward_repeatable, backward.backward_overwrites,
     backward.live_forwards,
     running.training_declared, running.inference_repeatable, running.random_from_build, running.threads,

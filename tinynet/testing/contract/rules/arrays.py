@@ -10,7 +10,7 @@ from tinynet.testing.contract.specimen import PRECISION, Specimen, attempt, expe
 
 
 def runs(s: Specimen) -> None:
-    """Build, forward and backward work, and hand out arrays; else no other rule is tried."""
+    """Build, forward and backward work, and return arrays; else no other rule is tried."""
     for dtype, training in product(PRECISION, s.modes):
         with attempt(f"{mode(training)}, with {dtype.__name__} arrays"):
             y, backward = s.fresh(dtype).forward(s.x(dtype=dtype), training)
@@ -20,10 +20,10 @@ def runs(s: Specimen) -> None:
 
 
 def output_shape(s: Specimen) -> None:
-    """Build returns the shape of what forward hands out, without the batch axis."""
-    promised, y = s.build()[1], s.run().y
-    expect(isinstance(promised, tuple) and y.shape == (s.batch_size, *promised),
-           f"build returned {promised}, and a batch of {s.batch_size} gave y of shape {y.shape}")
+    """Build returns the shape of what forward returns, without the batch axis."""
+    declared, y = s.build()[1], s.run().y
+    expect(isinstance(declared, tuple) and y.shape == (s.batch_size, *declared),
+           f"build returned {declared}, and a batch of {s.batch_size} gave y of shape {y.shape}")
 
 
 def gradient_keys(s: Specimen) -> None:
@@ -45,7 +45,7 @@ def gradient_shapes(s: Specimen) -> None:
 
 
 def float32_parameters(s: Specimen) -> None:
-    """Parameters come out of build as float32 arrays."""
+    """Build makes every parameter a float32 array."""
     for key, array in s.built.params.items():
         kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         expect(kind == np.float32, f"params[{key!r}] is {kind}, not float32")
@@ -59,6 +59,6 @@ def dtype_kept(s: Specimen) -> None:
 
 
 def float32_agrees(s: Specimen) -> None:
-    """In inference float32 gives the numbers that float64 gives, to its precision."""
+    """In inference float32 gives the same numbers as float64, to its precision."""
     single, double = s.run(s.x(dtype=np.float32)), s.run()         # in training they may draw other noise
     expect_same(single, double, "in float32 as in float64", PRECISION[np.float32])

@@ -1,4 +1,4 @@
-"""Rules about the function that forward hands out."""
+"""Rules about the backward that forward returns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from tinynet.testing.contract.specimen import NotApplicable, Specimen, expect, expect_equal, expect_same, finish, run
 from tinynet.testing.gradcheck.gradients import check_gradients
 
-# Likely causes in the report of `check_gradients` that are no wrong slopes, and break a rule of their own here.
+# Causes in the report of `check_gradients` that are no wrong numbers, and break a rule of their own here.
 NAMED_BY_OTHER_RULES = {"writes to its input", "accumulates", "stale", "not repeatable", "missing", "unknown"}
 
 

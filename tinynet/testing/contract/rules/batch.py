@@ -1,4 +1,4 @@
-"""Rules about the batch: its samples do not know of each other."""
+"""Rules about the batch: its samples are independent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tinynet.testing.contract.specimen import Run, Specimen, attempt, expect_equ
 
 
 def batch_independence(s: Specimen) -> None:
-    """In inference y and dx of a sample do not depend on its batch, nor on its place in it."""
+    """In inference y and dx of a sample do not depend on its batch, nor on its index in it."""
     x, whole = s.x(), s.run()
     dy = s.dy(whole.y)
     order = np.arange(s.batch_size)
@@ -25,17 +25,17 @@ def batch_of_one(s: Specimen) -> None:
         expect_same(one, Run(pair.y[:1], pair.dx[:1], {}))
 
 
-def batch_of_none(s: Specimen) -> None:
+def empty_batch(s: Specimen) -> None:
     """An empty batch gives empty outputs, and parameter gradients of zero."""
     for training in s.modes:
         whole = s.run(training=training)
-        with attempt("in a batch of none"):
+        with attempt("in an empty batch"):
             zeros = {key: np.zeros_like(grad) for key, grad in whole.grads.items()}
             expect_same(s.run(s.x(0), training=training), Run(whole.y[:0], whole.dx[:0], zeros))
 
 
 def gradient_sums(s: Specimen) -> None:
-    """In inference the parameter gradients of a batch are the sum of its parts' own."""
+    """In inference the parameter gradients of a batch are the sum of those of its parts."""
     x, whole = s.x(), s.run()
     dy = s.dy(whole.y)
     first, second = s.run(x[:2], dy[:2]).grads, s.run(x[2:], dy[2:]).grads

@@ -1,4 +1,4 @@
-"""Rules about the ways to run: in training and inference, at random, in threads, on every kernel set."""
+"""Rules about how a layer runs: in training and inference, at random, in threads, on every kernel set."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def training_declared(s: Specimen) -> None:
 
 
 def inference_repeatable(s: Specimen) -> None:
-    """In inference the same x gives the same y, to the bit."""
+    """In inference the same x gives the same y, bit for bit."""
     layer = s.fresh()
     first = layer(s.x()).copy()
     expect_equal(layer(s.x()), first, "y is not the same when the same x comes again")
 
 
 def random_from_build(s: Specimen) -> None:
-    """All randomness is from build's generator; NumPy's global state is left alone."""
+    """All randomness comes from build's generator; NumPy's global state is not used."""
     before = pickle.dumps(np.random.get_state())
-    if not s.make_layer().params:                     # else the weights are older than build's generator
+    if not s.make_layer().params:                     # else its weights were made before build
         for key, array in s.build()[0].params.items():
             expect_equal(array, s.built.params[key], f"params[{key!r}] is not the same from the same seed")
     for training in s.modes:
@@ -43,7 +43,7 @@ def threads(s: Specimen) -> None:
     """In inference several threads can use the layer at once."""
     layer, batches = s.fresh(), [s.x(seed=seed) for seed in range(16)]
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)                       # threads take turns often: a race shows
+    sys.setswitchinterval(1e-6)                       # switch threads often: a race shows
     try:
         with ThreadPoolExecutor(4) as pool:
             together = list(pool.map(layer, batches))

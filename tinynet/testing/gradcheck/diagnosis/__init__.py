@@ -1,1 +1,1 @@
-"""The likely cause of a wrong gradient, told from where and how it is wrong."""
+"""The likely cause of a wrong gradient, inferred from where and how it is wrong."""

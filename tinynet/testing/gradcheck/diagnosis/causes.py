@@ -17,7 +17,7 @@ import numpy as np
 from tinynet.testing.gradcheck.diagnosis import local_errors, uniform_errors
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
 
-# The most telling come first: the first that fits is named.
+# The most specific come first: the first that fits is named.
 CAUSES: dict[str, Callable[[Evidence], str | None]] = {
     "kink": local_errors.kink,
     "not finite": local_errors.not_finite,
@@ -29,9 +29,9 @@ CAUSES: dict[str, Callable[[Evidence], str | None]] = {
     "batch size": uniform_errors.batch_size,
     "rate": uniform_errors.rate,
     "factor 2": uniform_errors.factor_two,
-    "number of places": uniform_errors.number_of_places,
+    "number of positions": uniform_errors.number_of_positions,
     "dy ignored": uniform_errors.dy_ignored,
-    "dy handed on": uniform_errors.dy_handed_on,
+    "dy passed through": uniform_errors.dy_passed_through,
     "penalty": uniform_errors.penalty,
     "constant factor": uniform_errors.constant_factor,
     "flipped": local_errors.flipped,
@@ -47,10 +47,10 @@ CAUSES: dict[str, Callable[[Evidence], str | None]] = {
 
 
 def likely_cause(evidence: Evidence) -> tuple[str, str] | None:
-    """Return name and sentence of the first cause that fits, or None."""
-    with np.errstate(all="ignore"):
+    """Return the name and the explanation of the first cause that fits, or None."""
+    with np.errstate(all="ignore"):            # candidates are made from gradients that may be 0, huge or infinite
         for name, fits in CAUSES.items():
-            sentence = fits(evidence)
-            if sentence:
-                return name, sentence
+            explanation = fits(evidence)
+            if explanation:
+                return name, explanation
     return None

@@ -1,4 +1,4 @@
-"""Causes told by where a gradient is wrong: at kinks, borders, in some channels, for all samples but the last."""
+"""Causes inferred from where a gradient is wrong: at kinks, borders, in some channels, for all samples but the last."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tinynet.testing.gradcheck.diagnosis.uniform_errors import axes_text, some_a
 
 
 def kink(e: Evidence) -> str | None:
-    """Right wherever there is one slope; wrong where there are two."""
+    """Right wherever forward is differentiable; wrong at kinks, where left and right slope differ."""
     if e.wrong.any() or not e.on_kink.any():
         return None
-    return ("it is wrong on kinks alone (a ReLU at 0, a tie of a maximum): there it must be the slope of one side, or "
-            "lie between the two; of several winners only one may take the gradient.")
+    return ("it is wrong on kinks only (a ReLU at 0, a tie of a maximum): there it must be the slope of one side, or "
+            "lie between the two; of several equal maxima only one may take the gradient.")
 
 
 def not_finite(e: Evidence) -> str | None:
@@ -24,30 +24,30 @@ def not_finite(e: Evidence) -> str | None:
 
 
 def flipped(e: Evidence) -> str | None:
-    """The right numbers, back to front."""
+    """The right numbers in reverse order."""
     ndim = e.analytic.ndim
     for axes in some_axes(ndim):
         if e.fits(np.flip(e.analytic, axes)):
-            how = "turned by 180 degrees" if axes == (ndim - 2, ndim - 1) else f"back to front along {axes_text(axes)}"
+            how = "rotated by 180 degrees" if axes == (ndim - 2, ndim - 1) else f"reversed along {axes_text(axes)}"
             return f"it is {how}: convolution and cross-correlation are mixed up, or an index runs backwards."
     return None
 
 
 def shifted(e: Evidence) -> str | None:
-    """The right numbers, one place further."""
+    """The right numbers, one index further."""
     for axis, size in enumerate(e.numeric.shape if e.same_shape else ()):
-        for step in (1, -1):
+        for offset in (1, -1):
             inside = np.ones(size, bool)
-            inside[0 if step > 0 else -1] = False
+            inside[0 if offset > 0 else -1] = False
             part = np.broadcast_to(inside.reshape([-1 if k == axis else 1 for k in range(e.numeric.ndim)]),
                                    e.numeric.shape)
-            if size > 2 and (e.wrong & part).any() and e.fits(np.roll(e.analytic, step, axis), part):
+            if size > 2 and (e.wrong & part).any() and e.fits(np.roll(e.analytic, offset, axis), part):
                 return f"it is shifted by one along axis {axis}: an index or the padding is off by one."
     return None
 
 
 def part_of_it(e: Evidence) -> str | None:
-    """A claim that is right where some samples, or rows, wrote, and 0 elsewhere."""
+    """A gradient that is right for some samples, or rows, and 0 for the others."""
     if not e.same_shape:
         return None
     nonzero = e.analytic != 0
@@ -59,13 +59,13 @@ def part_of_it(e: Evidence) -> str | None:
         if 0 < filled.sum() < size:
             name = axis_name(e.is_input, e.numeric.ndim, axis)
             which = f"{name}s {', '.join(map(str, np.flatnonzero(filled)[:6]))}"
-            return (f"it is right for the {which}, and 0 for the others: a loop ends too early, or each turn begins "
-                    "with a new array of zeros.")
+            return (f"it is right for the {which}, and 0 for the others: a loop ends too early, or each iteration "
+                    "begins with a new array of zeros.")
     return None
 
 
 def part_of_dy(e: Evidence) -> str | None:
-    """A gradient that only one sample, row or column of dy goes into: the others are overwritten, or not visited."""
+    """A gradient made from only one sample, row or column of dy: the others are overwritten, or not visited."""
     if e.rerun is None or e.dy is None or not e.same_shape:
         return None
     for axis, size in enumerate(e.dy.shape):
@@ -73,14 +73,14 @@ def part_of_dy(e: Evidence) -> str | None:
             if size < 2:
                 continue
             only = np.zeros_like(e.dy)
-            place = tuple(slice(None) if k != axis else index for k in range(e.dy.ndim))
-            only[place] = e.dy[place]
-            claimed = e.rerun(only)
-            if claimed is not None and claimed.any() and np.allclose(claimed, e.analytic, rtol=1e-9, atol=0):
+            part = tuple(slice(None) if k != axis else index for k in range(e.dy.ndim))
+            only[part] = e.dy[part]
+            gradient = e.rerun(only)
+            if gradient is not None and gradient.any() and np.allclose(gradient, e.analytic, rtol=1e-9, atol=0):
                 name = axis_name(True, e.dy.ndim, axis)
                 how = ("an assignment = stands where the loop should add with +="
                        if which == "last" else "the sum over the others is missing")
-                return f"only the {which} {name} of dy goes into it: {how}."
+                return f"only the {which} {name} of dy contributes to it: {how}."
     return None
 
 
@@ -88,12 +88,12 @@ def one_entry(e: Evidence) -> str | None:
     """A single coordinate."""
     if not e.same_shape or e.wrong.sum() != 1 or e.known.sum() < 4:
         return None
-    place = [int(i) for i in np.argwhere(e.wrong)[0]]
-    return f"one entry alone is wrong, {place}; the others are right: a special case, or an index that is off."
+    index = [int(i) for i in np.argwhere(e.wrong)[0]]
+    return f"only one entry is wrong, {index}; the others are right: a special case, or an index that is off."
 
 
 def some_slices(e: Evidence) -> str | None:
-    """Certain channels, samples or units are wrong, and all others right."""
+    """Some channels, samples or units are wrong, and all others right."""
     if not e.same_shape or e.known.sum() < 4:
         return None
     for axis, size in enumerate(e.numeric.shape):
@@ -103,40 +103,40 @@ def some_slices(e: Evidence) -> str | None:
         mostly = e.wrong.sum() >= 0.5 * e.known.compress(wrong, axis).sum()
         if enough and mostly and 0 < wrong.sum() <= known.sum() / 2:
             return (f"it is wrong for {axis_name(e.is_input, e.numeric.ndim, axis)} "
-                    f"{', '.join(map(str, np.flatnonzero(wrong)[:6]))} alone, and right for the others.")
+                    f"{', '.join(map(str, np.flatnonzero(wrong)[:6]))} only, and right for the others.")
     return None
 
 
 def borders(e: Evidence) -> str | None:
-    """Rows and columns at the edge of an image are wrong, the inside is right."""
+    """Rows and columns at the edge of an image are wrong, the interior is right."""
     if not e.same_shape or e.numeric.ndim < 3 or min(e.numeric.shape[-2:]) < 3:
         return None
     for width in (1, 2, 3):
         inside = (..., slice(width, -width), slice(width, -width))
         if e.known[inside].sum() >= 4 and not e.wrong[inside].any():
-            return (f"it is wrong at the borders alone, at most {width} {'pixel' if width == 1 else 'pixels'} from the "
-                    "edge: padding is cropped wrongly, or the windows at the end are left out.")
+            return (f"it is wrong at the borders only, at most {width} {'pixel' if width == 1 else 'pixels'} from the "
+                    "edge: the padding is cropped wrongly, or the last windows are left out.")
     return None
 
 
 def part_is_zero(e: Evidence) -> str | None:
-    """Every wrong entry is 0: contributions that never arrive."""
+    """Every wrong entry is 0: its contributions are lost."""
     if e.same_shape and e.wrong.any() and not e.analytic[e.wrong].any():
         return (f"{int(e.wrong.sum())} of {int(e.known.sum())} entries are 0 where they should not be: their "
-                "contributions are lost (an assignment instead of a sum, or a mask that is too strict).")
+                "contributions are lost (an assignment instead of a sum, or a mask that excludes too much).")
     return None
 
 
 def should_be_zero(e: Evidence) -> str | None:
     """Every wrong entry should be 0."""
     if e.same_shape and e.wrong.any() and (np.abs(e.numeric[e.wrong]) <= 1e-7 * e.size).all():
-        return (f"{int(e.wrong.sum())} of {int(e.known.sum())} entries should be 0 and are not: gradient passes where "
+        return (f"{int(e.wrong.sum())} of {int(e.known.sum())} entries should be 0 and are not: gradient flows where "
                 "forward let nothing through (a mask is missing).")
     return None
 
 
 def axis_name(is_input: bool, ndim: int, axis: int) -> str:
-    """Say what runs along an axis: of a batch, or of a parameter."""
+    """Return what the index along an axis counts: of a batch, or of a parameter."""
     if is_input:
         names = {2: ("sample", "feature"), 4: ("sample", "channel", "row", "column")}
     else:

@@ -1,4 +1,4 @@
-"""Causes that make every entry wrong alike: a factor too many, a sum or a transpose left out."""
+"""Causes that make every entry wrong in the same way: a wrong factor, a missing sum or transpose."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
 # The shape is wrong.
 
 def not_summed(e: Evidence) -> str | None:
-    """A broadcast parameter must collect the gradients of all places it was broadcast to."""
+    """The gradient of a broadcast parameter must be summed over the axes it was broadcast along."""
     for axes in some_axes(0 if e.same_shape else e.analytic.ndim):
         for keepdims in (False, True):
             if e.fits(e.analytic.sum(axis=axes, keepdims=keepdims)):
@@ -26,7 +26,7 @@ def transposed(e: Evidence) -> str | None:
     for order in permutations(range(e.analytic.ndim)):
         if order != tuple(range(e.analytic.ndim)) and e.fits(e.analytic.transpose(order)):
             how = "transposed" if e.analytic.ndim == 2 else f"the right one with its axes in the order {order}"
-            return f"it is {how}: the factors of the product are the wrong way round, or one lacks its transpose."
+            return f"it is {how}: the factors of the product are in the wrong order, or one is not transposed."
     return None
 
 
@@ -40,8 +40,8 @@ def reshaped(e: Evidence) -> str | None:
 # A factor is wrong everywhere.
 
 def all_zero(e: Evidence) -> str | None:
-    """Nothing arrives."""
-    return None if e.analytic.any() else "all of it is 0: the gradient is never computed, or its path is cut."
+    """A gradient of zeros."""
+    return None if e.analytic.any() else "all of it is 0: the gradient is never computed, or lost on its way back."
 
 
 def sign(e: Evidence) -> str | None:
@@ -63,7 +63,7 @@ def batch_size(e: Evidence) -> str | None:
 
 
 def rate(e: Evidence) -> str | None:
-    """The factor 1 - rate or 1/(1 - rate), of dropout and its like."""
+    """The factor 1 - rate or 1/(1 - rate), of dropout and similar layers."""
     for name, p in e.settings.items():
         for factor, text in ((1 - p, f"1 - {name}"), (1 / (1 - p), f"1/(1 - {name})"), (p, name), (1 / p, f"1/{name}")):
             if e.ratio_is(factor):
@@ -73,23 +73,23 @@ def rate(e: Evidence) -> str | None:
 
 
 def factor_two(e: Evidence) -> str | None:
-    """The 2 of a derived square."""
+    """The 2 in the derivative of a square."""
     if e.ratio_is(2):
-        return "every entry is twice what it should be: a 2 too many, or a contribution is added twice."
+        return "every entry is twice what it should be: one factor of 2 too many, or a contribution is added twice."
     if e.ratio_is(0.5):
-        return "every entry is half of what it should be: the 2 from deriving a square is missing."
+        return "every entry is half of what it should be: the 2 from the derivative of a square is missing."
     return None
 
 
-def number_of_places(e: Evidence) -> str | None:
-    """The factor H, W, H W, or one over it: a mean over axes of dy instead of a sum, or the other way round."""
+def number_of_positions(e: Evidence) -> str | None:
+    """The factor H, W, H W, or its reciprocal: a mean over axes of dy instead of a sum, or a sum instead of a mean."""
     shape = () if e.dy is None else e.dy.shape
     for axes in some_axes(len(shape)):
-        places, along = int(np.prod([shape[axis] for axis in axes])), axes_text(axes)
-        if places > 1 and e.ratio_is(1 / places):
-            return f"every entry is 1/{places} of what it should be: a mean over {along} of dy, not a sum."
-        if places > 1 and e.ratio_is(places):
-            return f"every entry is {places} times what it should be: a sum over {along} of dy, not a mean."
+        count, along = int(np.prod([shape[axis] for axis in axes])), axes_text(axes)
+        if count > 1 and e.ratio_is(1 / count):
+            return f"every entry is 1/{count} of what it should be: a mean over {along} of dy, not a sum."
+        if count > 1 and e.ratio_is(count):
+            return f"every entry is {count} times what it should be: a sum over {along} of dy, not a mean."
     return None
 
 
@@ -103,10 +103,10 @@ def dy_ignored(e: Evidence) -> str | None:
     return None
 
 
-def dy_handed_on(e: Evidence) -> str | None:
-    """An input gradient that is dy as it came."""
+def dy_passed_through(e: Evidence) -> str | None:
+    """An input gradient that is dy unchanged."""
     if e.is_input and e.dy is not None and e.same_shape and np.array_equal(e.analytic.ravel(), e.dy.ravel()):
-        return "it is dy itself: the layer's own slope is not multiplied in."
+        return "it is dy itself: it is not multiplied by the layer's own derivative."
     return None
 
 
@@ -129,10 +129,14 @@ def constant_factor(e: Evidence) -> str | None:
 
 
 def axes_text(axes: tuple[int, ...]) -> str:
-    """Name some axes."""
+    """Return axes in words.
+
+    >>> axes_text((0, 2))
+    'axes 0 and 2'
+    """
     return f"axis {axes[0]}" if len(axes) == 1 else "axes " + " and ".join(map(str, axes))
 
 
 def some_axes(ndim: int) -> Iterator[tuple[int, ...]]:
-    """Choose one axis, two, ... all of them."""
+    """Yield every choice of one axis, of two, ..., of all."""
     return chain.from_iterable(combinations(range(ndim), count) for count in range(1, ndim + 1))

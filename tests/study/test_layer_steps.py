@@ -1,9 +1,10 @@
-"""The steppers' numbers are the engine's arrays, for windows with padding, strides and dilation."""
+"""The numbers of ConvStep, PoolStep, DenseStep and SoftmaxStep are the engine's, with padding, strides and dilation."""
 
 import numpy as np
 import pytest
+from layers_for_tests import Scale
 from scipy.special import softmax
-from study_models import Scale, samples, twisted
+from study_models import samples, twisted
 
 from tinynet import Sequential, study
 from tinynet.kernels.im2col import im2col
@@ -18,21 +19,21 @@ def approx(number):
     return pytest.approx(number, rel=1e-12, abs=1e-14)
 
 
-def every_place(name, seed=0, count=40):
-    """Draw some places of a step's output, its corners among them."""
+def some_indices(name, seed=0, count=40):
+    """Return some indices into a step's output, its corners among them."""
     shape = FOUND[name].shape
     rng = np.random.default_rng(seed)
     ends = [tuple(np.where(rng.random(4) < 0.5, 0, np.array(shape) - 1)) for _ in range(8)]
     return ends + [tuple(rng.integers(shape)) for _ in range(count)]
 
 
-@pytest.mark.parametrize(("name", "given"), [("first", X), ("inner/conv2d_1", FOUND["scale_1"])])
-def test_every_number_of_a_convolution_is_the_engines(name, given):
+@pytest.mark.parametrize(("name", "inputs"), [("first", X), ("inner/conv2d_1", FOUND["scale_1"])])
+def test_every_number_of_a_convolution_is_the_engines(name, inputs):
     layer = {"first": MODEL.layers[0], "inner/conv2d_1": MODEL.layers[3].layers[0]}[name]
     windows, nonlinearity = layer.windows, {"first": np.tanh, "inner/conv2d_1": lambda z: max(z, 0)}[name]
-    padded = windows.pad(given, 0)
+    padded = windows.pad(inputs, 0)
     columns = im2col(padded, windows.size, windows.strides, windows.dilation)
-    for n, f, p, q in every_place(name):
+    for n, f, p, q in some_indices(name):
         step = study.conv_step(MODEL, name, X, (f, p, q), n)
         kernel = layer.params["kernel"]
         np.testing.assert_array_equal(step.kernel, kernel[f])
@@ -40,9 +41,9 @@ def test_every_number_of_a_convolution_is_the_engines(name, given):
         for (c, i, j), pixel in np.ndenumerate(step.patch):                            # the definition, by hand
             h, w = (p * windows.strides[0] + i * windows.dilation[0], q * windows.strides[1] + j * windows.dilation[1])
             assert pixel == approx(padded[n, c, h, w])
-            top, left = (pad[0] for pad in windows.around(given.shape[2:]))
+            top, left = (pad[0] for pad in windows.around(inputs.shape[2:]))
             assert (step.rows[i], step.columns[j]) == (h - top, w - left)
-            inside = 0 <= h - top < given.shape[2] and 0 <= w - left < given.shape[3]
+            inside = 0 <= h - top < inputs.shape[2] and 0 <= w - left < inputs.shape[3]
             assert step.padding[i, j] == (not inside)
         np.testing.assert_allclose(step.channel_sums, [part.sum() for part in step.products], rtol=1e-14)
         assert step.sum == pytest.approx(step.channel_sums.sum(), abs=1e-13)
@@ -113,13 +114,13 @@ def test_a_convolution_is_drawn_with_its_numbers(tmp_path):
 
 @pytest.mark.parametrize("name", ["largest", "inner/average_pool2d_1"])
 def test_every_number_of_a_pooling_is_the_engines(name):
-    given = {"largest": FOUND["first/tanh"], "inner/average_pool2d_1": FOUND["inner/conv2d_1/relu"]}[name]
-    for n, c, p, q in every_place(name):
+    inputs = {"largest": FOUND["first/tanh"], "inner/average_pool2d_1": FOUND["inner/conv2d_1/relu"]}[name]
+    for n, c, p, q in some_indices(name):
         step = study.pool_step(MODEL, name, X, (c, p, q), n)
         for (i, j), pixel in np.ndenumerate(step.window):
             h, w = step.rows[i], step.columns[j]
-            inside = 0 <= h < given.shape[2] and 0 <= w < given.shape[3]
-            assert pixel == approx(given[n, c, h, w]) if inside else np.isnan(pixel)
+            inside = 0 <= h < inputs.shape[2] and 0 <= w < inputs.shape[3]
+            assert pixel == approx(inputs[n, c, h, w]) if inside else np.isnan(pixel)
         assert step.y == approx(FOUND[name][n, c, p, q])
         assert step.y == pytest.approx(np.nansum(step.window * step.shares))
         assert step.shares.sum() == pytest.approx(1)
@@ -132,7 +133,7 @@ def test_of_equals_the_first_wins_as_in_the_engine():
     assert study.pool_step(model, "max_pool2d_1", np.ones((1, 1, 2, 2)), (0, 0, 0)).shares.tolist() == [[1, 0], [0, 0]]
 
 
-def test_a_pooling_of_ones_own_needs_a_rule_for_its_shares():
+def test_a_readers_own_pooling_needs_a_rule_for_its_shares():
     class Corner(MaxPool2D):
         def forward(self, x, training=False):
             return x[:, :, ::2, ::2], None
@@ -159,7 +160,7 @@ def test_every_number_of_a_dense_layer_is_the_engines():
         assert "tanh(z)" in str(step)
 
 
-def test_a_dense_layer_on_more_axes_takes_a_whole_place():
+def test_a_unit_of_a_dense_layer_on_more_axes_has_a_whole_index():
     model = Sequential([Dense(2, input_shape=(3, 4))], seed=2)
     x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
     step = study.dense_step(model, "dense_1", x, (2, 1), 1)
@@ -233,7 +234,7 @@ def test_figures_are_saved(tmp_path):
     np.testing.assert_array_equal(figure.axes[3].images[0].get_array(), step.jacobian)
 
 
-def test_what_is_not_there_is_an_error_that_says_what_is():
+def test_a_wrong_name_or_index_is_an_error_that_says_what_was_expected():
     with pytest.raises(ValueError, match=r"Unknown step 'frist'. Did you mean 'first'"):
         study.conv_step(MODEL, "frist", X, (0, 0, 0))
     with pytest.raises(ValueError, match=r"Expected a layer of Sequential, or the name of one of its steps: first"):

@@ -2,25 +2,10 @@
 
 import numpy as np
 import pytest
+from wrong_layers import Scale
 
 from tinynet.layers import Layer
 from tinynet.testing import check_gradients
-
-
-class Scale(Layer):
-    """y = scale x; right. Each test breaks one habit of it."""
-
-    def build(self, input_shape, rng):
-        self.params["scale"] = rng.normal(size=input_shape).astype(np.float32)
-        return input_shape
-
-    def forward(self, x, training=False):
-        scale = self.params["scale"]
-
-        def backward(dy):
-            self.grads["scale"] = (dy * x).sum(axis=0)
-            return dy * scale
-        return x * scale, backward
 
 
 class ReturnsNothing(Scale):
@@ -172,13 +157,13 @@ BROKEN = [
     (WrongShape, "x", "wrong shape", "its gradient has shape (3, 1), expected (3, 4)"),
     (Raises, "", "exception", "backward raised ValueError: matmul"),
     (Accumulates, "scale", "accumulates", "a second backward adds to the first"),
-    (Stale, "scale", "stale", "wrong once another forward ran in between"),
+    (Stale, "scale", "stale", "backward is wrong if another forward runs before it"),
     (WearsOut, "x", "not repeatable", "a second backward gives another result"),
     (WritesToX, "x", "writes to its input", "forward writes to it"),
     (WritesToXInBackward, "x", "writes to its input", "backward writes to it"),
     (WritesToDy, "dy", "writes to its input", "backward writes to it"),
     (NewMask, "", "new mask", "backward draws random numbers"),
-    (NotReplayed, "", "not repeatable", "forward does not repeat itself"),
+    (NotReplayed, "", "not repeatable", "forward is not deterministic"),
     (NotFinite, "", "forward not finite", "outputs are NaN or infinite"),
     (WithoutDxIsAnother, "scale", "need_dx", "need_dx=False"),
 ]
@@ -189,7 +174,7 @@ def test_the_layer_that_is_broken_below_is_right():
 
 
 @pytest.mark.parametrize(("layer", "tensor", "cause", "message"), BROKEN)
-def test_a_broken_habit_is_named(layer, tensor, cause, message):
+def test_a_broken_precondition_is_named(layer, tensor, cause, message):
     report = check_gradients(layer(), input_shape=(4,), raises=False)
     failure = report.failures[0]
     assert (failure.tensor, failure.cause) == (tensor, cause)
@@ -209,7 +194,7 @@ def test_what_accumulates_is_checked_by_what_it_adds():
 
 def test_an_exception_says_where_it_was_raised():
     report = check_gradients(Raises(), input_shape=(4,), raises=False)
-    assert "(test_check_gradients_habits.py:" in str(report)
+    assert "(test_check_gradients_preconditions.py:" in str(report)
     assert not report.tensors
 
 

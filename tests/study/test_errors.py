@@ -1,4 +1,4 @@
-"""Confusion, mistakes and calibration of answers made by hand: a softmax of log p answers p."""
+"""Confusion, mistakes and calibration of predictions made by hand: a softmax of log p predicts p."""
 
 import numpy as np
 import pytest
@@ -17,14 +17,14 @@ P = np.array([[0.7, 0.2, 0.1],         # 0: right
 TRUE = np.array([0, 0, 0, 1, 1, 2])
 
 
-def answering(classes=3):
+def predicting(classes=3):
     return Sequential([Softmax(input_shape=(classes,))], dtype="float64")
 
 
 @pytest.mark.parametrize("y", [TRUE, TRUE[:, None], to_categorical(TRUE), TRUE.tolist()],
                          ids=["labels", "column", "one-hot", "list"])
 def test_rows_are_true_classes_and_columns_predicted_ones(y):
-    found = study.confusion(answering(), np.log(P), y)
+    found = study.confusion(predicting(), np.log(P), y)
     np.testing.assert_array_equal(found.matrix, [[1, 2, 0], [1, 1, 0], [1, 0, 0]])
     assert (found.samples, found.errors, found.error_rate) == (6, 4, 4 / 6)
     np.testing.assert_allclose(found.recall, [1 / 3, 1 / 2, 0])
@@ -32,13 +32,13 @@ def test_rows_are_true_classes_and_columns_predicted_ones(y):
 
 
 def test_a_class_without_samples_has_no_recall():
-    found = study.confusion(answering(), np.log(P[:5]), TRUE[:5])
+    found = study.confusion(predicting(), np.log(P[:5]), TRUE[:5])
     np.testing.assert_allclose(found.recall, [1 / 3, 1 / 2, np.nan])
     assert str(found).splitlines()[4].split() == ["2", "0", "0", "0", "-"]
 
 
 def test_the_most_confused_pairs_come_first_and_right_ones_never():
-    found = study.confusion(answering(), np.log(P), TRUE)
+    found = study.confusion(predicting(), np.log(P), TRUE)
     assert found.most_confused() == [(0, 1, 2), (1, 0, 1), (2, 0, 1)]
     assert found.most_confused(1) == [(0, 1, 2)]
 
@@ -80,7 +80,7 @@ def test_no_mistakes_and_many_classes_can_be_drawn(tmp_path):
 
 def test_mistakes_are_sorted_by_the_probability_of_the_wrong_class():
     x = np.log(P)
-    found = study.misclassified(answering(), x, to_categorical(TRUE))
+    found = study.misclassified(predicting(), x, to_categorical(TRUE))
     assert (len(found), found.total) == (4, 6)
     np.testing.assert_array_equal(found.indices, [2, 1, 5, 4])
     np.testing.assert_array_equal(found.true, [0, 0, 2, 1])
@@ -125,7 +125,7 @@ def test_the_gallery_shows_the_first_mistakes_with_their_probabilities(count, tm
 
 def test_a_gallery_of_nothing_or_of_vectors_is_an_error():
     with pytest.raises(ValueError, match=r"expected images \(C, H, W\)"):
-        study.misclassified(answering(), np.log(P), TRUE).plot()
+        study.misclassified(predicting(), np.log(P), TRUE).plot()
     model, x, y = images(2)
     with pytest.raises(ValueError, match="a count of at least one"):
         study.misclassified(model, x, y + 1).plot()
@@ -134,7 +134,7 @@ def test_a_gallery_of_nothing_or_of_vectors_is_an_error():
 def test_calibration_error_of_probabilities_made_by_hand():
     p = np.array([0.95] * 4 + [0.75] * 4 + [0.55] * 2)
     right = np.array([1, 1, 1, 0, 1, 1, 1, 0, 0, 0], bool)
-    found = study.calibration(answering(2), np.log(np.stack([p, 1 - p], axis=1)), np.where(right, 0, 1), bins=10)
+    found = study.calibration(predicting(2), np.log(np.stack([p, 1 - p], axis=1)), np.where(right, 0, 1), bins=10)
     np.testing.assert_array_equal(found.counts, [0, 0, 0, 0, 0, 2, 0, 4, 0, 4])
     np.testing.assert_allclose(found.confidence[[5, 7, 9]], [0.55, 0.75, 0.95])
     np.testing.assert_allclose(found.accuracy[[5, 7, 9]], [0, 0.75, 0.75])
@@ -143,22 +143,22 @@ def test_calibration_error_of_probabilities_made_by_hand():
     assert found.overall == pytest.approx((0.79, 0.6))
 
 
-def test_a_model_that_is_right_as_often_as_it_says_has_no_error():
+def test_a_model_whose_confidence_is_its_accuracy_has_no_calibration_error():
     p = np.repeat([[0.75, 0.25]], 8, axis=0)
-    found = study.calibration(answering(2), np.log(p), [0, 0, 0, 1] * 2)
+    found = study.calibration(predicting(2), np.log(p), [0, 0, 0, 1] * 2)
     assert found.expected_error == pytest.approx(0, abs=1e-12)
 
 
 def test_bins_have_their_upper_edge_and_sure_samples_are_in_the_last():
     x = [[0, -1000], [np.log(3), 0], [0, 0]]                                     # confidences 1, 0.75 and 0.5
-    found = study.calibration(answering(2), x, [0, 0, 0], bins=4)
+    found = study.calibration(predicting(2), x, [0, 0, 0], bins=4)
     np.testing.assert_array_equal(found.counts, [0, 1, 1, 1])
 
 
 def test_calibration_is_the_sum_over_the_samples_of_each_bin():
     rng = np.random.default_rng(0)
     logits, y = 2 * rng.normal(size=(700, 5)), rng.integers(5, size=700)
-    found = study.calibration(answering(5), logits, y, bins=7)
+    found = study.calibration(predicting(5), logits, y, bins=7)
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     gaps = 0
     for b in range(7):
@@ -169,7 +169,7 @@ def test_calibration_is_the_sum_over_the_samples_of_each_bin():
 
 
 def test_the_reliability_diagram_shows_accuracy_gap_and_counts(tmp_path):
-    found = study.calibration(answering(), np.log(P), TRUE, bins=5)
+    found = study.calibration(predicting(), np.log(P), TRUE, bins=5)
     upper, lower = found.plot(path=tmp_path / "calibration.png").axes
     full = found.counts > 0
     accuracy, gap = upper.containers
@@ -183,13 +183,13 @@ def test_the_reliability_diagram_shows_accuracy_gap_and_counts(tmp_path):
     ([0, 1, 2, 3, 0, 0], "labels from 0 to 2. Received: 0 to 3"), ([0, 1], "6 in x, 2 in y"),
     (np.zeros((6, 4)), r"labels \(N,\), or one-hot \(N, 3\). Received: \(6, 4\)"), ([0.5] * 6, "whole numbers")])
 @pytest.mark.parametrize("look", [study.confusion, study.misclassified, study.calibration])
-def test_targets_that_are_no_classes_are_an_error(look, y, message):
+def test_targets_that_are_not_classes_are_an_error(look, y, message):
     with pytest.raises(ValueError, match=message):
-        look(answering(), np.log(P), y)
+        look(predicting(), np.log(P), y)
 
 
 def test_a_model_without_classes_and_odd_bins_are_errors():
     with pytest.raises(ValueError, match=r"outputs \(N, classes\). Received: \(2, 1\)"):
         study.confusion(Sequential([Dense(1, input_dim=2)]), [[1, 2], [3, 4]], [0, 1])
     with pytest.raises(ValueError, match="bins, a whole number from 1"):
-        study.calibration(answering(), np.log(P), TRUE, bins=0)
+        study.calibration(predicting(), np.log(P), TRUE, bins=0)

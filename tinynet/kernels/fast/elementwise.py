@@ -1,0 +1,113 @@
+"""Elementwise work in one pass over memory each, where NumPy would make a pass for every operation."""
+
+import numpy as np
+
+from tinynet.kernels import im2col
+from tinynet.kernels.buffers import empty
+from tinynet.kernels.fast.compiling import compiled
+from tinynet.kernels.fast.products import matmul
+from tinynet.kernels.fast.threads import parallel_for
+from tinynet.kernels.splitmix import FACTORS, GAMMA, SHIFTS
+
+MIN_CHUNK = 100_000            # numbers: waking a second thread takes longer than a pass over them
+NUMBERS_PER_WORD = 4           # a word of SplitMix64 is 16 random bits for each of four numbers
+
+
+def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
+         rate: float, beta_1: float, beta_2: float, epsilon: float) -> None:
+    """Update p, m and v in one pass over memory instead of NumPy's eleven."""
+    if not all(array.flags.c_contiguous for array in (p, m, v)):        # reshape(-1) would update copies
+        im2col.adam(p, g, m, v, rate, beta_1, beta_2, epsilon)
+        return
+    p, g, m, v = (np.ascontiguousarray(array, p.dtype).reshape(-1) for array in (p, g, m, v))
+
+    def work(start: int, stop: int) -> None:
+        adam_loop(p[start:stop], g[start:stop], m[start:stop], v[start:stop], rate, beta_1, beta_2, epsilon)
+    parallel_for(work, p.size, numbers_per_chunk(p.size))
+
+
+def dropout(x: np.ndarray, key: np.uint64, threshold: int, scale: float) -> np.ndarray:
+    """Return x * scale where the number's `splitmix.random_bits` reach the threshold, x * 0 elsewhere.
+
+    The bits are generated while multiplying, so no mask is stored: the gradient is ``dropout(dy, ...)``, same key.
+    """
+    x, factor = np.ascontiguousarray(x), x.dtype.type(scale)
+    y = empty(x.shape, x.dtype)
+    flat_x, flat_y = x.reshape(-1), y.reshape(-1)
+    words = -(-numbers_per_chunk(x.size) // NUMBERS_PER_WORD)                     # chunks begin with a word
+
+    def work(start: int, stop: int) -> None:
+        dropout_loop(flat_x[start:stop], key, start, threshold, factor, flat_y[start:stop])
+    parallel_for(work, x.size, words * NUMBERS_PER_WORD)
+    return y
+
+
+def dense_relu(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Multiply (N, I) by (I, U); add the bias and apply ReLU in one pass, in place."""
+    y = matmul(x, kernel)
+    bias_relu_loop(y, bias)
+    return y
+
+
+def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dy where y, the output of a ReLU, is above 0, and 0 elsewhere."""
+    dy, y = np.ascontiguousarray(dy), np.ascontiguousarray(y)
+    dz = empty(y.shape, y.dtype)
+    relu_gradient_loop(dy.reshape(-1), y.reshape(-1), dz.reshape(-1))
+    return dz
+
+
+def numbers_per_chunk(n: int) -> int:
+    """Return how many of n numbers one thread takes at a time: half, or all if waking a second thread costs more."""
+    return max(MIN_CHUNK, -(-n // 2))
+
+
+@compiled
+def adam_loop(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
+              rate: float, beta_1: float, beta_2: float, epsilon: float) -> None:
+    """Update p, m and v, all (n,), in their own precision."""
+    one_minus_beta_1, one_minus_beta_2 = p.dtype.type(1 - beta_1), p.dtype.type(1 - beta_2)
+    step, eps = p.dtype.type(rate), p.dtype.type(epsilon)
+    for k in range(p.size):
+        m[k] += one_minus_beta_1 * (g[k] - m[k])
+        v[k] += one_minus_beta_2 * (g[k] * g[k] - v[k])
+        p[k] -= step * m[k] / (np.sqrt(v[k]) + eps)
+
+
+@compiled
+def dropout_loop(x: np.ndarray, key: np.uint64, start: int, threshold: int, scale: float, y: np.ndarray) -> None:
+    """Fill y (n,) from x (n,), number `start` and those after it of a longer array."""
+    words = np.empty(256, np.uint64)                                      # 2 KiB, which stay in L1
+    bits = words.view(np.uint16)
+    for begin in range(0, x.size, bits.size):
+        random_words(key, (start + begin) // NUMBERS_PER_WORD, words)
+        x_block, y_block = x[begin:begin + bits.size], y[begin:begin + bits.size]
+        for k in range(x_block.size):
+            y_block[k] = x_block[k] * (scale if bits[k] >= threshold else x.dtype.type(0))
+
+
+@compiled
+def random_words(key: np.uint64, start: int, words: np.ndarray) -> None:
+    """Fill words with those of SplitMix64 from number `start` on, the bits of `splitmix.random_bits`."""
+    for i in range(words.size):
+        z = key + GAMMA * np.uint64(start + i + 1)
+        z = (z ^ (z >> SHIFTS[0])) * FACTORS[0]
+        z = (z ^ (z >> SHIFTS[1])) * FACTORS[1]
+        words[i] = z ^ (z >> SHIFTS[2])
+
+
+@compiled
+def bias_relu_loop(y: np.ndarray, bias: np.ndarray) -> None:
+    """Add the bias (U,) to y (N, U) and apply ReLU, in place."""
+    for n in range(y.shape[0]):
+        row = y[n]
+        for u in range(row.size):
+            value = row[u] + bias[u]
+            row[u] = y.dtype.type(0) if value <= 0 else value                 # a NaN stays
+
+
+@compiled
+def relu_gradient_loop(dy: np.ndarray, y: np.ndarray, dz: np.ndarray) -> None:
+    """Fill dz with dy where y, the output of a ReLU, is above 0, and with 0 elsewhere, all (n,)."""
+    for k in range(y.size):
+        dz[k] = dy[k] if y[k] > 0 else y.dtype.type(0)
