@@ -1,17 +1,25 @@
 # Every target makes what it needs: a virtual environment in .venv, with the package in it.
 PYTHON ?= python3
 BIN = .venv/bin
+PYTEST = $(BIN)/python -m pytest -n auto --dist loadgroup
 
-.PHONY: mnist test test-long mutants bench docs lint clean
+.DEFAULT_GOAL = help
+.PHONY: help mnist quick test test-long mutants bench docs listings lint wheel clean
+
+help:                           ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 mnist: .venv/installed          ## train the larger CNN on MNIST and print its test error
 	$(BIN)/python examples/mnist_larger.py
 
+quick: .venv/installed-test     ## the faster tests, with few examples each: under a minute
+	TINYNET_HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not long"
+
 test: .venv/installed-test      ## the test suite: a few minutes
-	$(BIN)/python -m pytest -m "not long"
+	$(PYTEST) -m "not long"
 
 test-long: .venv/installed-test ## all of it with many more examples, and the seeded defects: hours
-	TINYNET_HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest
+	TINYNET_HYPOTHESIS_PROFILE=thorough $(PYTEST)
 	$(MAKE) mutants
 
 mutants: .venv/installed-test   ## seed defects into copies of the code: does the suite find them?
@@ -24,12 +32,19 @@ docs: .venv/installed-docs      ## the book as a site, in site/
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env docs site
 	@echo "Open site/index.html in a browser."
 
+listings: .venv/installed-docs  ## write tinynet's source anew into the pages of the book that show it
+	$(BIN)/python docs/listing.py
+
 lint: .venv/installed-lint .venv/installed-test  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-clean:                          ## remove the environment and what the tools left behind
-	rm -rf .venv build site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+wheel: .venv/installed-wheel    ## what is uploaded, in dist/; installed and tried in fresh environments
+	$(BIN)/python tests/smoke_wheel.py
+
+clean:                          ## remove the environment, what the tools left behind, and compiled kernels
+	rm -rf .venv build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find tinynet tests docs examples -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -119,7 +119,7 @@ def the_way_through():
 
     The maps of the first convolution still look like the digit, with one kind of stroke stressed in each. After
     `relu` only what was found is left. Every pooling halves the maps; the last ones no longer look like anything: they
-    do not show the digit, they tell of it.
+    no longer show the digit, they encode it.
     """
     return study.plot_activations(model, x)
 

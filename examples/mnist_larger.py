@@ -58,8 +58,8 @@ seconds = time.perf_counter() - start
 
 # %% [markdown]
 # ## The result
-# The curves stay close to each other to the end: with few parameters and with dropout there is little to learn by
-# heart, and more epochs would still help a little.
+# The curves stay close to each other to the end: with few parameters and with dropout it can memorise
+# little, and more epochs would still help a little.
 
 # %%
 save(curves(history.history, "Larger CNN"), args.figures, "mnist_larger_curves.png")

@@ -59,7 +59,7 @@ seconds = time.perf_counter() - start
 # %% [markdown]
 # ## The result
 # Watch the two curves part: training error goes on falling while the test error stands still. The model has begun
-# to learn its training images by heart.
+# to memorise its training images.
 
 # %%
 save(curves(history.history, "Multilayer perceptron"), args.figures, "mnist_mlp_curves.png")

@@ -32,7 +32,7 @@ y_train, y_test = to_categorical(y_train, 10), to_categorical(y_test, 10)
 
 # %% [markdown]
 # ## The model
-# The convolution makes 32 maps of 24 x 24, each telling where one kind of stroke is. Pooling keeps the strongest
+# The convolution makes 32 maps of 24 x 24, each showing where one kind of stroke is. Pooling keeps the strongest
 # of every 2 x 2, so that a shift of a pixel hardly matters. Dropout silences a fifth of the units, others at every
 # step, so that none can be relied on alone. Two dense layers decide from what is left.
 

@@ -65,7 +65,7 @@ save(figure, args.figures, "predict_digit_probabilities.png")
 # ## What each layer saw
 # The first convolution finds strokes, one kind to a map. Pooling keeps where they are strongest. The second
 # convolution finds what strokes make together, and little of the drawing can be recognised in its maps: they no
-# longer show the digit, they tell of it.
+# longer show the digit, they encode it.
 
 # %%
 save(study.plot_activations(model, x), args.figures, "predict_digit_layers.png")

@@ -1,6 +1,8 @@
-"""What every test shares: how hard Hypothesis tries, and the kernel set put back after each test."""
+"""What every test shares: how hard Hypothesis tries, the kernel set put back after each test, kernels compiled once."""
 
+import hashlib
 import os
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -8,8 +10,13 @@ from hypothesis import HealthCheck, settings
 
 from tinynet import kernels
 
+try:
+    import fcntl
+except ImportError:                              # Windows: there each process compiles for itself
+    fcntl = None
+
 # TINYNET_HYPOTHESIS_PROFILE=thorough python -m pytest ... looks forty times as hard
-for profile, examples in {"fast": 25, "ci": 100, "thorough": 1000}.items():
+for profile, examples in {"quick": 5, "fast": 25, "ci": 100, "thorough": 1000}.items():
     settings.register_profile(profile, max_examples=examples, deadline=None, print_blob=True,
                               suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("TINYNET_HYPOTHESIS_PROFILE", "fast"))
@@ -31,3 +38,39 @@ def rng():
 def every_kernel_set(request):
     with kernels.use(request.param):
         yield request.param
+
+
+# Several processes share the tests of `make test`. Whichever first needs a kernel compiles it and keeps it on disk; the
+# others wait, and read it from there.
+
+@pytest.fixture(scope="session", autouse=fcntl is not None and "PYTEST_XDIST_WORKER" in os.environ)
+def each_kernel_is_compiled_once(tmp_path_factory):
+    from numba.core.caching import IndexDataCacheFile
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.dispatcher import Dispatcher
+
+    folder = tmp_path_factory.getbasetemp().parent / "compiling"           # the same for all processes
+    folder.mkdir(exist_ok=True)
+    compile_one, save = Dispatcher.compile, IndexDataCacheFile.save
+
+    def compile_once(dispatcher, signature):
+        function = dispatcher.py_func
+        with global_compiler_lock, alone(folder, function.__module__, function.__qualname__, signature):
+            return compile_one(dispatcher, signature)                      # it looks on disk first
+
+    def save_alone(file, key, data):
+        with alone(folder, file._index_path):                              # the index is read, changed and written
+            save(file, key, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Dispatcher, "compile", compile_once)
+        patch.setattr(IndexDataCacheFile, "save", save_alone)
+        yield
+
+
+@contextmanager
+def alone(folder, *what):
+    """Wait until no other process does `what`; kernels call each other in no circle, so none is waited for in one."""
+    with open(folder / hashlib.sha256(repr(what).encode()).hexdigest(), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)                                   # until it is closed
+        yield

@@ -1,4 +1,8 @@
-"""What every layer keeps to, models and one's own layers included: each goes through each test."""
+"""What every layer keeps to, models and one's own layers included: each goes through each test.
+
+This suite measures by its own means, from `oracles`, so that a mistake in `tinynet.testing` cannot hide one in a layer;
+testing/test_our_layers.py puts the same layers through `check_layer`, the tool that users have.
+"""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

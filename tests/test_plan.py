@@ -150,6 +150,21 @@ def test_training_without_fusing_ends_at_the_same_weights(layers):
         np.testing.assert_allclose(single.params[name], p, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
+def test_training_computes_no_input_gradient_that_nobody_asks_for(monkeypatch):
+    from tinynet.kernels import im2col
+    calls, original = [], im2col.conv2d_input_gradient
+
+    def counting(dy, *args):
+        calls.append(dy.shape)
+        return original(dy, *args)
+    monkeypatch.setattr(im2col, "conv2d_input_gradient", counting)
+    for fuse, expected in (True, 1), (False, 2):                       # of the second convolution; of both
+        with kernels.use("im2col", fuse=fuse):
+            calls.clear()
+            made(larger_cnn).train_on_batch(*samples(4))
+            assert len(calls) == expected
+
+
 def test_use_puts_fusing_back():
     with kernels.use("fast", fuse=False):
         assert not kernels.fuses()

@@ -5,18 +5,22 @@ and the larger CNN's second, (200, 30, 12, 12) -> 15 kernels of 3x3 -> (200, 15,
 image and are counted 200 times. The second step's loops are the first's, compiled.
 
     python tests/benchmarks/steps.py
+    python tests/benchmarks/steps.py --one-thread    # im2col in cache, beside tiles
 """
 
 from __future__ import annotations
 
 import os
 import statistics
+import sys
 import time
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
+import columns
 import numpy as np
 from numba import njit
+from threadpoolctl import threadpool_limits
 
 from tinynet import kernels
 from tinynet.kernels import buffers, geometry, naive
@@ -98,20 +102,38 @@ STEPS = [
     Step("2 threads", "fast", 2, True, fresh_memory),
     Step("memory used again"),
 ]
+ON_ONE_THREAD = [
+    Step("im2col of all images, in NumPy", "im2col", 1, False, lambda: threadpool_limits(1)),
+    Step("im2col of two images at a time, in cache", "fast", 1, True, columns.instead_of_tiles),
+    Step("tiles", "fast", 1, True, fresh_memory),
+]
 CASES = [((1, 28, 28), 32, 5, False), ((30, 12, 12), 15, 3, True)]
 
 
-def milliseconds(step: Step, shape: tuple, filters: int, kernel: int, need_dx: bool) -> float:
+def milliseconds(step: Step, shape: tuple, filters: int, kernel: int, need_dx: bool,
+                 clock=time.perf_counter, pick=statistics.median) -> float:
     """Return the median time of forward and backward on 200 images, in ms, measured on `step.images` of them."""
-    model = Sequential([Conv2D(filters, kernel, activation="relu"), MaxPool2D()], input_shape=shape, seed=0)
-    rng = np.random.default_rng(0)
-    x, dy = (rng.random((step.images, *size), np.float32) for size in (shape, model.output_shape))
-    steps, times = fuse(model.steps()) if step.fused else model.steps(), []
-    for _ in range(1 if step.images == 1 else 6):
-        start = time.perf_counter()
-        run_steps(steps, x)[1](dy, need_dx=need_dx)
-        times.append(1e3 * (time.perf_counter() - start) * 200 / step.images)
-    return statistics.median(times[1:] or times)                 # the first one compiles
+    os.environ["TINYNET_NUM_THREADS"] = str(step.threads)
+    with kernels.use(step.kernel_set), step.under():
+        model = Sequential([Conv2D(filters, kernel, activation="relu"), MaxPool2D()], input_shape=shape, seed=0)
+        rng = np.random.default_rng(0)
+        x, dy = (rng.random((step.images, *size), np.float32) for size in (shape, model.output_shape))
+        steps, times = fuse(model.steps()) if step.fused else model.steps(), []
+        for _ in range(1 if step.images == 1 else 6):
+            start = clock()
+            run_steps(steps, x)[1](dy, need_dx=need_dx)
+            times.append(1e3 * (clock() - start) * 200 / step.images)
+    return pick(times[1:] or times)                              # the first one compiles
+
+
+def on_one_thread(turns: int = 30) -> None:
+    """Print the shortest of many turns in processor time, which other work on the machine hardly changes."""
+    found = [[[milliseconds(step, *case, time.thread_time, min) for case in CASES] for step in ON_ONE_THREAD]
+             for _ in range(turns)]
+    shortest = np.min(found, axis=0)                                                   # (steps, cases)
+    print(f"{'':<50}{'gray, 5x5: ms':>14}{'ratio':>8}{'30 maps, 3x3: ms':>18}{'ratio':>8}")
+    for step, (gray, maps), ratios in zip(ON_ONE_THREAD, shortest, shortest / shortest[-1], strict=True):
+        print(f"{step.title:<50}{gray:>14.1f}{ratios[0]:>8.2f}{maps:>18.1f}{ratios[1]:>8.2f}")
 
 
 def main() -> None:
@@ -120,10 +142,8 @@ def main() -> None:
     for turn in range(max(step.rounds for step in STEPS)):
         for number, step in enumerate(STEPS):
             if turn < step.rounds:
-                os.environ["TINYNET_NUM_THREADS"] = str(step.threads)
-                with kernels.use(step.kernel_set), step.under():
-                    for column, case in enumerate(CASES):
-                        found.setdefault((number, column), []).append(milliseconds(step, *case))
+                for column, case in enumerate(CASES):
+                    found.setdefault((number, column), []).append(milliseconds(step, *case))
     print(f"{'':<48}{'gray, 5x5: ms':>14}{'gain':>8}{'30 maps, 3x3: ms':>18}{'gain':>8}")
     before = [0.0] * len(CASES)
     for number, step in enumerate(STEPS):
@@ -134,4 +154,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    on_one_thread() if "--one-thread" in sys.argv[1:] else main()

@@ -1,4 +1,8 @@
-"""Every layer and loss of ours keeps the contract, by name and at random; its gradients are right at any input."""
+"""Every layer and loss of ours keeps the contract, by name and at random; its gradients are right at any input.
+
+By `check_layer`, the tool that users have, which must pass what is right; test_layer_contract.py holds the same layers
+to the contract by its own means, so that a mistake in the tool cannot hide one in a layer.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,8 @@
-"""The layers: each file one concept, each layer its forward and its backward side by side."""
+"""The layers: each file one concept, each layer its forward and its backward side by side.
+
+A model runs some of them in one pass, by default: ``print(model.plan())`` shows which, by which function, and why.
+``with kernels.use("fast", fuse=False):`` every layer runs the code that its file shows.
+"""
 
 from tinynet.layers.activations import Activation, ReLU, Sigmoid, Softmax, Tanh
 from tinynet.layers.base import Layer

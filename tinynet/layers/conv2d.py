@@ -70,7 +70,7 @@ class Conv2D(Weighted):
         geometry = windows.strides, windows.dilation
         kernel = self.params["kernel"]                              # (F, C, kh, kw)
         x = windows.pad(x, 0)
-        y = k.conv2d(x, kernel, *geometry)                             # (N, F, P, Q)
+        y = k.conv2d(x, kernel, *geometry)                          # (N, F, P, Q)
         if self.use_bias:
             y += self.params["bias"][:, None, None]
 

@@ -194,6 +194,15 @@ class Model(Layer):
         return _scores(self._test_step(self._prepare(x, y, sample_weight)), return_dict)
 
     def _train_step(self, batch: Data) -> Logs:
+        value, y_pred, backward = self._training_forward(batch)
+        if math.isfinite(value):                                         # any other would make all weights NaN
+            backward()
+            with model_lock:
+                self.optimizer.update(self.trainable_params(), self.grads)
+        return self._logs(value, batch.y, y_pred)
+
+    def _training_forward(self, batch: Data) -> tuple[float, np.ndarray, Callable[[], None]]:
+        """Run `objective` in training; where its value is not finite, the layers' state is restored."""
         before = StateSnapshot(self.leaves())
         with model_lock if before.layers else nullcontext():             # a prediction sees no half-updated state
             value, y_pred, backward = self.objective(*batch, training=True)
@@ -201,11 +210,7 @@ class Model(Layer):
                 cast_floats(layer.state, self.dtype)
             if not math.isfinite(value):
                 before.restore()
-        if math.isfinite(value):                                         # any other would make all weights NaN
-            backward()
-            with model_lock:
-                self.optimizer.update(self.trainable_params(), self.grads)
-        return self._logs(value, batch.y, y_pred)
+        return value, y_pred, backward
 
     def _test_step(self, batch: Data) -> Logs:
         with model_lock:

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from tinynet.kernels.im2col import im2col
 from tinynet.layers import Conv2D
 from tinynet.study.arguments import LayerOrName
-from tinynet.study.arithmetic.conv_figure import plot_conv_step
 from tinynet.study.arithmetic.summands import largest
 from tinynet.study.arithmetic.weighted_steps import activation_after, find_weighted
 from tinynet.study.arithmetic.window_geometry import inside, take, window_at
@@ -107,6 +106,7 @@ class ConvStep:
 
     def plot(self, path: StrPath | None = None) -> Figure:
         """Draw image, patch, kernel and products of up to three channels, the sums, and the matrix product."""
+        from tinynet.study.arithmetic.conv_figure import plot_conv_step
         return plot_conv_step(self, path)
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tinynet.study.health.health import Health, ParameterHealth, StepHealth
+from tinynet.study.health.measures import Measures, ParameterHealth, StepHealth
 
 MIN_DEAD = 0.05        # fraction of a layer's units from which on dead ones are reported
 MAX_LISTED = 5         # indices of dead units that are written out
@@ -19,7 +17,7 @@ MAX_FACTOR = 1e3       # by which the gradient may shrink or grow on its way bac
 MAX_UPDATE = 0.1       # of |update| / |weight|; about 0.001 is usual
 
 
-def findings(health: Health) -> list[str]:
+def findings(health: Measures) -> list[str]:
     """Return a sentence for each likely problem; an empty list if all is within the thresholds."""
     parts: Sequence[ParameterHealth | StepHealth] = [*health.parameters, *health.steps]
     bad = ([p.name for p in health.parameters if not math.isfinite(p.norm)]
@@ -29,7 +27,7 @@ def findings(health: Health) -> list[str]:
     return [*dead(health), *gradient(health), *updates(health)]
 
 
-def dead(health: Health) -> list[str]:
+def dead(health: Measures) -> list[str]:
     """Report the units that are 0 for all samples, of rectifying steps with a twentieth or more of them."""
     found = []
     for step in health.steps:
@@ -51,7 +49,7 @@ def listed(indices: list[int]) -> str:
     return ", ".join(map(str, indices[:MAX_LISTED])) + (f" and {more} more" if more > 0 else "")
 
 
-def gradient(health: Health) -> list[str]:
+def gradient(health: Measures) -> list[str]:
     """Report gradients much smaller or larger than that at the last step's output."""
     # In front of a layer that is all dead the gradient is 0, which `dead` reports.
     start = max((k for k, step in enumerate(health.steps) if step.dead == 1), default=0)
@@ -70,7 +68,7 @@ def gradient(health: Health) -> list[str]:
     return found
 
 
-def updates(health: Health) -> list[str]:
+def updates(health: Measures) -> list[str]:
     """Report the weight with the largest relative update, if that is above the threshold.
 
     Biases are left out: they start at 0, so that their first updates are large beside them.

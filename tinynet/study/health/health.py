@@ -17,7 +17,8 @@ from tinynet.study.drawing import StrPath
 from tinynet.study.formatting import percent, three_digits
 from tinynet.study.health.findings import findings
 from tinynet.study.health.health_figure import plot_health
-from tinynet.study.health.histogram import Histogram, histogram, magnitudes
+from tinynet.study.health.histogram import histogram, magnitudes
+from tinynet.study.health.measures import Measures, ParameterHealth, StepHealth
 from tinynet.study.trace import Trace
 from tinynet.training.data import as_samples, same_length
 from tinynet.training.model import Model
@@ -27,61 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class StepHealth:
-    """The output of a step, and the gradient of the loss with respect to it.
-
-    Attributes
-    ----------
-    name : of the step: ``"conv2d_1"``, ``"conv2d_1/relu"``.
-    weighted : whether the step's layer has parameters.
-    units : number of channels if the output is images, else the size of its last axis.
-    makes_images : whether the output is images, so that its units are filters.
-    zeros : fraction of the output that is 0.
-    dead_units : the units that are 0 for every sample, so that no gradient passes through them; None for a step that
-        does not rectify.
-    activation : `Histogram` of the output.
-    gradient, gradient_norm : `Histogram` and L2 norm of d loss / d output, over the whole batch; None for a softmax
-        that the loss bypasses.
-    """
-
-    name: str
-    weighted: bool
-    units: int
-    makes_images: bool
-    zeros: float
-    dead_units: list[int] | None
-    activation: Histogram
-    gradient: Histogram | None
-    gradient_norm: float | None
-
-    @property
-    def dead(self) -> float | None:
-        """Fraction of the units that are dead; None for a step that does not rectify."""
-        return None if self.dead_units is None else len(self.dead_units) / self.units
-
-
-@dataclass(frozen=True)
-class ParameterHealth:
-    """The gradient of a parameter, and the size of its next update.
-
-    Attributes
-    ----------
-    name, shape : of the parameter, as in ``model.params``.
-    norm : L2 norm of the parameter.
-    gradient, gradient_norm : `Histogram` and L2 norm of d loss / d parameter.
-    update_ratio : |update| / |parameter|; infinite for a parameter of zeros, None for a frozen one.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    norm: float
-    gradient: Histogram
-    gradient_norm: float
-    update_ratio: float | None
-
-
-@dataclass(frozen=True)
-class Health:
+class Health(Measures):
     """The health of a model on some samples; ``print`` shows tables and findings, `plot` draws the histograms.
 
     Attributes
@@ -90,10 +37,6 @@ class Health:
     steps : one `StepHealth` each.
     parameters : one `ParameterHealth` each.
     """
-
-    samples: int
-    steps: list[StepHealth]
-    parameters: list[ParameterHealth]
 
     @property
     def findings(self) -> list[str]:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinynet.study.drawing import StrPath, finish, grid
+from tinynet.study.health.findings import findings
 from tinynet.study.health.histogram import EXPONENTS, Histogram
+from tinynet.study.health.measures import Measures, ParameterHealth, StepHealth
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from tinynet.study.health.health import Health, ParameterHealth, StepHealth
 
-
-def plot_health(health: Health, path: StrPath | None = None) -> Figure:
-    """Draw `Health`: outputs (left), their gradients (middle), and the gradients of the step's parameters (right).
+def plot_health(health: Measures, path: StrPath | None = None) -> Figure:
+    """Draw `Measures`: outputs (left), their gradients (middle), and the gradients of the step's parameters (right).
 
     All gradients share one logarithmic axis: where they vanish, the histograms shift to the left from row to row,
     upwards. Steps that pass their input through unchanged are left out.
@@ -73,9 +73,9 @@ def draw_parameters(ax: Axes, parameters: list[ParameterHealth]) -> None:
         "frozen" if p.update_ratio is None else f"{p.update_ratio:.1g}" for p in parameters), fontsize=8, pad=2)
 
 
-def headline(health: Health) -> str:
+def headline(health: Measures) -> str:
     """Write the findings as lines that fit above a figure."""
-    return "\n".join(fill(finding, 110) for finding in health.findings) or "nothing conspicuous"
+    return "\n".join(fill(finding, 110) for finding in findings(health)) or "nothing conspicuous"
 
 
 def draw_histogram(ax: Axes, histogram: Histogram, norm: float | None, style: str = "", label: str = "") -> None:
@@ -104,7 +104,7 @@ def passes_through(step: StepHealth, before: StepHealth) -> bool:
             and all(map(np.array_equal, step.activation, before.activation)))
 
 
-def gradient_range(health: Health) -> tuple[float, float]:
+def gradient_range(health: Measures) -> tuple[float, float]:
     """Return the exponents between which all gradients lie."""
     histograms = [step.gradient for step in health.steps if step.gradient] + [p.gradient for p in health.parameters]
     full = np.flatnonzero(np.sum([histogram.counts for histogram in histograms], axis=0))
@@ -112,7 +112,7 @@ def gradient_range(health: Health) -> tuple[float, float]:
     return float(EXPONENTS[first]), float(EXPONENTS[last + 1])
 
 
-def parameters_of(step: StepHealth, health: Health) -> list[ParameterHealth]:
+def parameters_of(step: StepHealth, health: Measures) -> list[ParameterHealth]:
     """List the parameters of a step: they are drawn beside the first step of their layer."""
     def first(parameter: ParameterHealth) -> str | None:
         owner = parameter.name.rpartition("/")[0]

@@ -1,0 +1,50 @@
+"""What to do with tinynet at a command line: ``python -m tinynet`` says it.
+
+A command is a line of `COMMANDS` here, and a module with a function ``main(arguments)`` that parses its own options.
+The module is imported only when its command is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import tinynet
+
+COMMANDS = {
+    "demo": ("tinynet.demo", "train a small CNN on part of MNIST, and read a digit with it: about a minute"),
+}
+BESIDE = {                                       # the package, in the source
+    "the book": "docs/index.md",
+    "lessons and tools to run": "examples",
+    "the tests, and where a new one goes": "tests/README.md",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name, with the arguments that follow it; without one, say what there is."""
+    parser = argparse.ArgumentParser(prog="python -m tinynet", description=tinynet.__doc__.partition("\n")[0],
+                                     epilog=places(), formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="version", version=f"tinynet {tinynet.__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    for name, (_, summary) in COMMANDS.items():
+        commands.add_parser(name, help=summary, add_help=False)       # --help is its own module's to answer
+    chosen, rest = parser.parse_known_args(arguments)
+    if chosen.command is None:
+        parser.print_help() if not rest else parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        return 0
+    return importlib.import_module(COMMANDS[chosen.command][0]).main(rest)
+
+
+def places() -> str:
+    """Say where book, examples and tests are: beside the package in the source, and not in what pip installs."""
+    source = Path(tinynet.__file__).resolve().parents[1]
+    installed = not all((source / place).exists() for place in BESIDE.values())
+    where = f"not installed, but in the source, tinynet-{tinynet.__version__}.tar.gz:" if installed else f"in {source}:"
+    return "\n".join([where, *(f"  {place:<16}  {what}" for what, place in BESIDE.items())])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
