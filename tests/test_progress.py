@@ -73,7 +73,7 @@ def test_other_values_are_refused(model, verbose):
 @pytest.mark.parametrize(("value", "text"), [(0.0, "0.0000"), (0.98125, "0.9812"), (12.5, "12.5000"),
                                              (0.0000123, "1.2300e-05"), (-0.5, "-0.5000")])
 def test_figures_have_four_digits_and_tiny_ones_an_exponent(value, text):
-    assert progress.figures({"loss": value}) == f"loss: {text}"
+    assert progress.format_logs({"loss": value}) == f"loss: {text}"
 
 
 def test_evaluate_prints_its_figures_unless_told_not_to(model, capsys):

@@ -74,7 +74,7 @@ def test_a_seed_of_ones_own_stands_outside_the_row():
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "7", None, True])
 def test_a_seed_is_a_whole_number(seed):
-    with pytest.raises(ValueError, match="Expected a seed: a whole number from 0"):
+    with pytest.raises(ValueError, match="Expected a seed, a whole number from 0"):
         set_random_seed(seed)
 
 

@@ -1,4 +1,4 @@
-"""Where parameters begin. An initializer is called with a shape and a generator, and returns float32 numbers.
+"""The values that parameters start from. An initializer is called with a shape and a generator, and returns float32.
 
 >>> import numpy as np
 >>> glorot = get("glorot_uniform")
@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tinynet.registry import Configured, resolve
+from tinynet.checks import invalid
+from tinynet.registry import Configured, Identifier, resolve
+
+InitializerLike = Callable[[tuple[int, ...], np.random.Generator], ArrayLike]
 
 
 class Initializer(Configured):
@@ -31,14 +34,14 @@ class Initializer(Configured):
 class Zeros(Initializer):
     """All 0; what biases start from."""
 
-    def __call__(self, shape, rng):
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return np.zeros(shape, np.float32)
 
 
 class Ones(Initializer):
     """All 1."""
 
-    def __call__(self, shape, rng):
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return np.ones(shape, np.float32)
 
 
@@ -48,17 +51,17 @@ class RandomNormal(Initializer):
     def __init__(self, mean: float = 0.0, stddev: float = 0.05):
         self.mean, self.stddev = mean, stddev
 
-    def __call__(self, shape, rng):
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return rng.normal(self.mean, self.stddev, shape).astype(np.float32)
 
 
 class RandomUniform(Initializer):
-    """Draws evenly from [minval, maxval); ``'uniform'`` is [-0.05, 0.05)."""
+    """Draws uniformly from [minval, maxval); ``'uniform'`` is [-0.05, 0.05)."""
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05):
         self.minval, self.maxval = minval, maxval
 
-    def __call__(self, shape, rng):
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return rng.uniform(self.minval, self.maxval, shape).astype(np.float32)
 
 
@@ -69,7 +72,7 @@ class Scaled(Initializer):
     mode: str                   # which fan: numbers into one output, numbers out of one input, or their mean
     distribution: str
 
-    def __call__(self, shape, rng):
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         fan_in, fan_out = fans(shape)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         stddev = np.sqrt(self.scale / fan)
@@ -127,8 +130,8 @@ class VarianceScaling(Scaled):
 
     def __init__(self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal"):
         if mode not in ("fan_in", "fan_out", "fan_avg") or distribution not in ("uniform", "truncated_normal"):
-            raise ValueError(f"VarianceScaling: expected mode 'fan_in', 'fan_out' or 'fan_avg' and distribution "
-                             f"'uniform' or 'truncated_normal'. Received: {mode!r}, {distribution!r}.")
+            raise invalid("VarianceScaling", "mode 'fan_in', 'fan_out' or 'fan_avg' and distribution 'uniform' or "
+                          "'truncated_normal'", f"{mode!r}, {distribution!r}")
         self.scale, self.mode, self.distribution = scale, mode, distribution
 
 
@@ -166,31 +169,31 @@ KNOWN: dict[str, type] = {
 }
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: Identifier | InitializerLike) -> InitializerLike:
     """Return an initializer for a name, a config, or a callable ``(shape, rng) -> array``."""
-    initializer = resolve("initializer", identifier, KNOWN)
+    initializer: InitializerLike = resolve("initializer", identifier, KNOWN)
     if not callable(initializer):
-        raise ValueError(f"Expected an initializer: a name, or a callable (shape, rng). Received: {identifier!r}.")
+        raise invalid(None, "an initializer: a name, or a callable (shape, rng)", repr(identifier))
     return initializer
 
 
-_left: ContextVar[float] = ContextVar("how many numbers may still be drawn", default=math.inf)
+_budget: ContextVar[float] = ContextVar("how many parameters may still be made", default=math.inf)
 
 
 @contextlib.contextmanager
-def at_most(numbers: float) -> Iterator[None]:
-    """Let no more parameters be made inside the block: a file may declare more than memory can hold."""
-    token = _left.set(numbers)
+def parameter_budget(count: float) -> Iterator[None]:
+    """Let no more than `count` parameters be made inside the block: a file may declare more than memory can hold."""
+    token = _budget.set(count)
     try:
         yield
     finally:
-        _left.reset(token)
+        _budget.reset(token)
 
 
-def draw(initializer: Any, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
-    """Call an initializer, unless that would make more numbers than `at_most` lets."""
-    left = _left.get() - math.prod(shape)
+def initialize(initializer: InitializerLike, shape: tuple[int, ...], rng: np.random.Generator) -> ArrayLike:
+    """Call an initializer, unless that would exceed the `parameter_budget`."""
+    left = _budget.get() - math.prod(shape)
     if left < 0:
-        raise ValueError(f"expected at most {_left.get():,} parameters more. Received: the shape {shape}.")
-    _left.set(left)
+        raise ValueError(f"expected at most {_budget.get():,} parameters more. Received: the shape {shape}.")
+    _budget.set(left)
     return initializer(shape, rng)

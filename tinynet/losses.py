@@ -8,14 +8,24 @@ for the cross-entropies; with sample weights w it is ``sum(w * losses) / batch s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tinynet.registry import Configured, resolve
-from tinynet.utils import to_categorical, whole_numbers
+from tinynet.checks import check_labels, invalid
+from tinynet.registry import Configured, Identifier, resolve
+from tinynet.utils import to_categorical
 
 EPSILON = 1e-7          # probabilities are clipped to [EPSILON, 1 - EPSILON] before their logarithm, as in Keras
+
+
+class LossLike(Protocol):
+    """What `compile` takes for a loss, whatever it derives from."""
+
+    def forward(self, y_true: Any, y_pred: np.ndarray, sample_weight: Any = None, /
+                ) -> tuple[float, Callable[[], np.ndarray]]:
+        """Return ``(value, backward)``, and ``backward()`` returns d value / d y_pred."""
 
 
 class Loss(Configured):
@@ -25,7 +35,8 @@ class Loss(Configured):
         """Return every sample's loss (N, ...), and its slope with respect to y_pred (N, ..., K)."""
         raise NotImplementedError
 
-    def forward(self, y_true: Any, y_pred: np.ndarray, sample_weight: Any = None) -> tuple[float, Callable]:
+    def forward(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+                ) -> tuple[float, Callable[[], np.ndarray]]:
         """Return ``(value, backward)``, the mean of the losses and a function that returns d value / d y_pred."""
         y_pred = np.asarray(y_pred)
         losses, slopes = self.losses(self.check_targets(y_true, y_pred.shape), y_pred)
@@ -33,24 +44,23 @@ class Loss(Configured):
         if sample_weight is not None:
             weights = np.asarray(sample_weight, losses.dtype)
             if weights.shape != (len(losses),):
-                raise ValueError(f"{type(self).__name__}: expected one sample weight for each of {len(losses)} "
-                                 f"samples. Received: shape {weights.shape}.")
+                raise invalid(type(self).__name__, f"one sample weight for each of {len(losses)} samples",
+                              f"shape {weights.shape}")
         weights = weights.reshape(-1, *[1] * (losses.ndim - 1))              # (N, 1, ...)
-        count = max(1, losses.size)                                          # a batch of none costs nothing
+        count = max(1, losses.size)                                          # an empty batch costs nothing
 
         def backward() -> np.ndarray:
             return weights[..., None] * slopes / count                       # (N, 1, ..., 1) * (N, ..., K)
         return float((weights * losses).sum(dtype=np.float64) / count), backward
 
-    def __call__(self, y_true: Any, y_pred: np.ndarray, sample_weight: Any = None) -> float:
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         return self.forward(y_true, y_pred, sample_weight)[0]
 
-    def check_targets(self, y_true: Any, shape: tuple[int, ...]) -> np.ndarray:
+    def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return the targets for predictions of `shape` as an array, or raise a ValueError."""
         y_true = np.asarray(y_true)
         if y_true.shape != tuple(shape):
-            raise ValueError(f"{type(self).__name__}: expected targets of the predictions' shape, "
-                             f"{batch(shape)}. Received: {y_true.shape}.")
+            raise invalid(type(self).__name__, f"targets of the predictions' shape, {batch(shape)}", y_true.shape)
         return y_true
 
 
@@ -61,7 +71,7 @@ class MeanSquaredError(Loss):
     5.0
     """
 
-    def losses(self, y_true, y_pred):
+    def losses(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the losses (N, ...) and their slopes (N, ..., K)."""
         difference = y_pred - y_true.astype(y_pred.dtype, copy=False)
         return np.square(difference).mean(axis=-1), 2 / y_pred.shape[-1] * difference
@@ -89,7 +99,7 @@ class CategoricalCrossentropy(Loss):
         """Return the same loss for logits."""
         return type(self)(from_logits=True)
 
-    def losses(self, y_true, y_pred):
+    def losses(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the losses (N, ...) and their slopes (N, ..., K)."""
         y_true = y_true.astype(y_pred.dtype, copy=False)
         if self.from_logits:
@@ -100,13 +110,12 @@ class CategoricalCrossentropy(Loss):
         p = np.clip(y_pred, EPSILON, 1 - EPSILON)
         return -(y_true * np.log(p)).sum(axis=-1), np.where(p == y_pred, -y_true / p, 0)
 
-    def check_targets(self, y_true, shape):
+    def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return one-hot targets, or raise a ValueError that names the loss for labels."""
         y_true = np.asarray(y_true)
         if y_true.shape != tuple(shape) and y_true.shape in (shape[:-1], (*shape[:-1], 1)):
-            raise ValueError(f"CategoricalCrossentropy: expected one-hot targets {batch(shape)}. Received: labels "
-                             f"{y_true.shape}. Use loss='sparse_categorical_crossentropy', or "
-                             f"to_categorical(y, {shape[-1]}).")
+            raise invalid("CategoricalCrossentropy", f"one-hot targets {batch(shape)}", f"labels {y_true.shape}. Use "
+                          f"loss='sparse_categorical_crossentropy', or to_categorical(y, {shape[-1]})")
         return super().check_targets(y_true, shape)
 
 
@@ -117,25 +126,23 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
     0.6931471805599453
     """
 
-    def losses(self, y_true, y_pred):
+    def losses(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the losses (N, ...) and their slopes (N, ..., K)."""
         return super().losses(to_categorical(y_true[..., None], y_pred.shape[-1]), y_pred)
 
-    def check_targets(self, y_true, shape):
+    def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return labels (N, ...), or raise a ValueError that names the loss for one-hot targets."""
-        y_true, classes = np.asarray(y_true), shape[-1]
+        y_true, classes, owner = np.asarray(y_true), shape[-1], "SparseCategoricalCrossentropy"
         if y_true.shape == (*shape[:-1], 1) and len(shape) == y_true.ndim:
             y_true = y_true[..., 0]
         if y_true.shape == tuple(shape):
-            raise ValueError(f"SparseCategoricalCrossentropy: expected labels {batch(shape[:-1])}. Received: one-hot "
-                             f"targets {y_true.shape}. Use loss='categorical_crossentropy', or y.argmax(axis=-1).")
+            raise invalid(owner, f"labels {batch(shape[:-1])}", f"one-hot targets {y_true.shape}. Use "
+                          f"loss='categorical_crossentropy', or y.argmax(axis=-1)")
         if y_true.shape != tuple(shape[:-1]):
-            raise ValueError(f"SparseCategoricalCrossentropy: expected labels {batch(shape[:-1])}. "
-                             f"Received: {y_true.shape}.")
-        labels = whole_numbers(y_true, "SparseCategoricalCrossentropy")
+            raise invalid(owner, f"labels {batch(shape[:-1])}", y_true.shape)
+        labels = check_labels(y_true, owner)
         if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-            raise ValueError(f"SparseCategoricalCrossentropy: expected labels from 0 to {classes - 1}. "
-                             f"Received: {labels.min()} to {labels.max()}.")
+            raise invalid(owner, f"labels from 0 to {classes - 1}", f"{labels.min()} to {labels.max()}")
         return labels
 
 
@@ -151,10 +158,10 @@ KNOWN: dict[str, type] = {
 }
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: Identifier | LossLike) -> LossLike:
     """Return a loss for a name, a config, a class or an object with ``forward(y_true, y_pred, sample_weight)``."""
-    loss = resolve("loss", identifier, KNOWN)
+    loss: LossLike = resolve("loss", identifier, KNOWN)
     if not hasattr(loss, "forward"):
-        raise ValueError(f"Expected a loss: a name, or an object with forward(y_true, y_pred, sample_weight=None). "
-                         f"Received: {identifier!r}.")
+        raise invalid(None, "a loss: a name, or an object with forward(y_true, y_pred, sample_weight=None)",
+                      repr(identifier))
     return loss

@@ -1,4 +1,4 @@
-"""What people read beside the loss: functions of (y_true, y_pred) that return one number for each sample.
+"""What is reported beside the loss: functions of (y_true, y_pred) that return one number for each sample.
 
 >>> import numpy as np
 >>> categorical_accuracy(np.array([[0, 1], [1, 0]]), np.array([[0.2, 0.8], [0.4, 0.6]]))
@@ -8,14 +8,14 @@ array([1., 0.])
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from tinynet.checks import invalid
 from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from tinynet.registry import pick
 
-Metric = Callable[[np.ndarray, np.ndarray], Any]
+Metric = Callable[[np.ndarray, np.ndarray], np.ndarray | float]
 
 
 def categorical_accuracy(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
@@ -72,11 +72,11 @@ KNOWN: dict[str, Metric] = {
 }
 
 
-def get(identifier: Any) -> tuple[str, Metric]:
+def get(identifier: str | Metric) -> tuple[str, Metric]:
     """Return the name and the function for a known name or a callable; ``"acc"`` is called accuracy."""
     if isinstance(identifier, str):
         metric = pick("metric", identifier, KNOWN)
         return ("accuracy" if identifier == "acc" else identifier), metric
     if not callable(identifier):
-        raise ValueError(f"Expected a metric: a name, or a callable (y_true, y_pred). Received: {identifier!r}.")
+        raise invalid(None, "a metric: a name, or a callable (y_true, y_pred)", repr(identifier))
     return getattr(identifier, "__name__", type(identifier).__name__), identifier

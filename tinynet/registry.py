@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+Config = dict[str, Any]                                 # constructor arguments, such as JSON can hold
+Identifier = str | type | Mapping[str, Any]             # a name, a class or a config: what `resolve` makes an object of
 
 
-def pick(kind: str, name: str, known: Mapping[str, Any]) -> Any:
+def pick(kind: str, name: str, known: Mapping[str, T]) -> T:
     """Return ``known[name]``, or raise a ValueError that names the nearest known one.
 
     >>> pick("optimizer", "adm", {"adam": 1, "sgd": 2})
@@ -22,7 +26,7 @@ def pick(kind: str, name: str, known: Mapping[str, Any]) -> Any:
     raise ValueError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(map(repr, known))}.")
 
 
-def resolve(kind: str, identifier: Any, known: Mapping[str, type]) -> Any:
+def resolve(kind: str, identifier: object, known: Mapping[str, type]) -> Any:
     """Return an object for a known name, a class, or a ``{"class", "config"}``; anything else as it is."""
     if isinstance(identifier, str):
         return pick(kind, identifier, known)()
@@ -36,7 +40,7 @@ def resolve(kind: str, identifier: Any, known: Mapping[str, type]) -> Any:
     return identifier
 
 
-def to_config(thing: Any) -> dict[str, Any] | None:
+def to_config(thing: object) -> Config | None:
     """Return the ``{"class", "config"}`` that `resolve` makes `thing` from again; None for None."""
     if thing is None:
         return None
@@ -46,9 +50,9 @@ def to_config(thing: Any) -> dict[str, Any] | None:
 
 
 class Configured:
-    """What is made from keyword arguments alone, and can say which: initializers, schedules, losses, ..."""
+    """Base of what is defined by its constructor's arguments alone: initializers, schedules, losses, ..."""
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make this object again; they are its public attributes."""
         return {key: value for key, value in vars(self).items() if not key.startswith("_")}
 

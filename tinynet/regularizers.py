@@ -1,4 +1,4 @@
-"""What is added to the loss to keep weights small: a value, and its gradient with respect to the weights.
+"""Penalties that are added to the loss to keep weights small: a value, and its gradient.
 
 >>> import numpy as np
 >>> get("l2").value(np.array([3.0, -4.0]))
@@ -7,11 +7,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
-from tinynet.registry import Configured, resolve
+from tinynet.checks import invalid
+from tinynet.registry import Configured, Identifier, resolve
+
+
+class RegularizerLike(Protocol):
+    """What layers take for a regularizer, whatever it derives from."""
+
+    def value(self, w: np.ndarray, /) -> float:
+        """Return the penalty, a number."""
+
+    def gradient(self, w: np.ndarray, /) -> np.ndarray:
+        """Return d value / d w, of the shape of w."""
 
 
 class Regularizer(Configured):
@@ -53,10 +64,9 @@ class L1L2(Regularizer):
 KNOWN: dict[str, type] = {"l1": L1, "l2": L2, "l1_l2": L1L2}
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: Identifier | RegularizerLike | None) -> RegularizerLike | None:
     """Return a regularizer for a name, a config or an object; None for None."""
-    regularizer = resolve("regularizer", identifier, KNOWN)
+    regularizer: RegularizerLike | None = resolve("regularizer", identifier, KNOWN)
     if regularizer is not None and not (hasattr(regularizer, "value") and hasattr(regularizer, "gradient")):
-        raise ValueError(f"Expected a regularizer: 'l1', 'l2', or an object with value(w) and gradient(w). "
-                         f"Received: {identifier!r}.")
+        raise invalid(None, "a regularizer: 'l1', 'l2', or an object with value(w) and gradient(w)", repr(identifier))
     return regularizer

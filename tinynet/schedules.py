@@ -1,4 +1,4 @@
-"""Learning rates that change with the step: functions of how many updates have been made.
+"""Learning rates that change as training goes on: functions of the number of updates made so far.
 
 >>> ExponentialDecay(0.1, decay_steps=100, decay_rate=0.5)(200)
 0.025
@@ -10,6 +10,7 @@ import bisect
 import math
 from collections.abc import Sequence
 
+from tinynet.checks import invalid
 from tinynet.registry import Configured
 
 
@@ -28,18 +29,18 @@ class ExponentialDecay(Schedule):
         self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
         self.decay_rate, self.staircase = decay_rate, staircase
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         exponent = step / self.decay_steps
         return self.initial_learning_rate * self.decay_rate ** (math.floor(exponent) if self.staircase else exponent)
 
 
 class CosineDecay(Schedule):
-    """Half a cosine from the initial rate down to ``alpha`` times it at `decay_steps`, and level from there."""
+    """Half a cosine from the initial rate down to ``alpha`` times it at `decay_steps`, and constant from there."""
 
     def __init__(self, initial_learning_rate: float, decay_steps: int, alpha: float = 0.0):
         self.initial_learning_rate, self.decay_steps, self.alpha = initial_learning_rate, decay_steps, alpha
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         cosine = (1 + math.cos(math.pi * min(step, self.decay_steps) / self.decay_steps)) / 2
         return self.initial_learning_rate * ((1 - self.alpha) * cosine + self.alpha)
 
@@ -49,11 +50,11 @@ class PiecewiseConstantDecay(Schedule):
 
     def __init__(self, boundaries: Sequence[int], values: Sequence[float]):
         if len(values) != len(boundaries) + 1 or sorted(boundaries) != list(boundaries):
-            raise ValueError(f"PiecewiseConstantDecay: expected rising boundaries and one value more than them. "
-                             f"Received: boundaries {boundaries!r}, values {values!r}.")
+            raise invalid("PiecewiseConstantDecay", "rising boundaries and one value more than them",
+                          f"boundaries {boundaries!r}, values {values!r}")
         self.boundaries, self.values = list(boundaries), list(values)
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         return self.values[bisect.bisect_left(self.boundaries, step)]
 
 

@@ -1,35 +1,37 @@
-"""BackupAndRestore: a training that was killed goes on as if it had not been."""
+"""BackupAndRestore: a training that was killed continues as if it had not been."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import os
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinynet.callbacks.base import Callback
-from tinynet.callbacks.checkpoint import checked_save_freq
+from tinynet.callbacks.base import Callback, Logs
+from tinynet.callbacks.checkpoint import check_save_freq
 from tinynet.files import atomic, safefile, saving
+from tinynet.files.atomic import StrPath
+
+Backup = tuple[dict[str, np.ndarray], dict[str, Any]]             # weights by name; the state of model and run
 
 
 class BackupAndRestore(Callback):
-    """Back the training up as it goes, and begin where the newest backup in the folder was made.
+    """Back the training up as it goes, and start from the newest backup in the folder.
 
     The same script run again after a kill, an error or Ctrl-C ends with the weights, the history and the files of
-    the run that was never interrupted, to the bit: a backup holds the weights, the optimizer's arrays and count,
-    the learning rate, every random generator, the epoch, the batch, the order of the samples, the running figures
-    and the states of the other callbacks. The folder keeps the last two, each written whole or not at all; where
-    the newest is damaged, a warning says so and the one before is used. At the end of the training they are removed.
+    an uninterrupted run, to the bit: a backup holds the weights, the optimizer's arrays and count, the learning rate,
+    every random generator, the epoch, the batch, the order of the samples, the running means of loss and metrics, and
+    the states of the other callbacks. The folder keeps the last two, each written atomically; where the newest is
+    damaged, a warning says so and the one before is used. At the end of the training they are removed.
 
     Parameters
     ----------
-    backup_dir : the folder, of this training alone; made if it is missing.
+    backup_dir : a folder for this training alone; made if it is missing.
     save_freq : ``"epoch"``, or a number of batches after which to back up.
-    delete_checkpoint : whether the backups are removed at the end; kept, they let a longer training go on from it.
+    delete_checkpoint : whether the backups are removed at the end; if not, a longer training can continue from them.
 
     Raises
     ------
@@ -38,17 +40,18 @@ class BackupAndRestore(Callback):
 
     called_last = True                  # what the other callbacks do at the same moment is part of the backup
 
-    def __init__(self, backup_dir: str | os.PathLike[str], save_freq: str | int = "epoch",
+    def __init__(self, backup_dir: StrPath, save_freq: str | int = "epoch",
                  delete_checkpoint: bool = True):
         super().__init__()
         if not backup_dir:
             raise ValueError("Empty `backup_dir` argument passed")
         self.backup_dir, self.delete_checkpoint = Path(backup_dir), delete_checkpoint
-        self.save_freq = checked_save_freq(save_freq)
+        self.save_freq = check_save_freq(save_freq)
         self.unsaved = 0                # batches since the last backup
+        self.found: Backup | None = None
 
-    def on_train_begin(self, logs=None):
-        """Go to where the newest backup was made."""
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Restore the newest backup."""
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         for left_by_a_kill in self.backup_dir.glob(atomic.TEMPORARY.format("*")):
             left_by_a_kill.unlink(missing_ok=True)
@@ -57,29 +60,30 @@ class BackupAndRestore(Callback):
         if self.found:
             self.restore(*self.found)
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Go there again: where it is inside an epoch, the others have just been told of its beginning once more."""
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Restore it again if it is from inside an epoch: the others have just reset themselves for a new one."""
         if self.found and self.run.batch:
             self.restore(*self.found)
         self.found = None
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Back up, if it is time."""
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Back up, if it is due."""
         self.unsaved += 1
-        if self.save_freq != "epoch" and self.unsaved >= self.save_freq and math.isfinite((logs or {}).get("loss", 0)):
+        due = isinstance(self.save_freq, int) and self.unsaved >= self.save_freq
+        if due and math.isfinite((logs or {}).get("loss", 0)):
             self.save()
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Back up, if it is time."""
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Back up, if it is due."""
         if self.save_freq == "epoch":
             self.save()
 
-    def on_train_end(self, logs=None):
-        """Remove the backups, unless the training was cut short."""
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Remove the backups, unless the training was interrupted."""
         if self.delete_checkpoint and self.run.finished:
             for path in self.backups():
                 path.unlink()
-            with contextlib.suppress(OSError):                 # someone else's files are in it
+            with contextlib.suppress(OSError):                 # the user's own files are in it
                 self.backup_dir.rmdir()
 
     def backups(self) -> list[Path]:
@@ -87,7 +91,7 @@ class BackupAndRestore(Callback):
         return sorted(path for path in self.backup_dir.glob("backup-*.safetensors"))
 
     def save(self) -> None:
-        """Write a backup, and remove those before the one before it; weights that are no numbers are not kept."""
+        """Write a backup, and remove all but the one before it; weights that are not finite are not backed up."""
         if not all(np.isfinite(p).all() for p in self.model.params.values()):
             return
         self.unsaved = 0
@@ -98,8 +102,8 @@ class BackupAndRestore(Callback):
         for path in before[:-1]:
             path.unlink()
 
-    def newest(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """Return parameters and state out of the newest backup that is whole; those that are not are set aside."""
+    def newest(self) -> Backup | None:
+        """Return the newest backup that is intact; those that are not are renamed, out of the way."""
         for path in reversed(self.backups()):
             try:
                 file = safefile.read(path)
@@ -112,8 +116,8 @@ class BackupAndRestore(Callback):
             return self.checked(file)
         return None
 
-    def checked(self, file: safefile.SafeFile) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return parameters and state, or raise a ValueError if they are those of another training."""
+    def checked(self, file: safefile.SafeFile) -> Backup:
+        """Return what is in a backup, or raise a ValueError if it is of another training."""
         try:
             params, state = saving.read_weights(file, self.model), saving.read_state(file)
             saving.check_model_state(self.model, state["model"])
@@ -128,7 +132,7 @@ class BackupAndRestore(Callback):
         return params, state
 
     def restore(self, params: dict[str, np.ndarray], state: dict[str, Any]) -> None:
-        """Put everything back."""
+        """Restore model, optimizer, generators, run and callbacks."""
         saving.set_weights(self.model, params)
-        saving.set_model_state(self.model, state["model"])
+        saving.restore_model_state(self.model, state["model"])
         self.run.set_state(state["run"])

@@ -1,11 +1,13 @@
-"""ModelCheckpoint: the model on disk, after every epoch or when it is the best so far."""
+"""ModelCheckpoint: save the model after every epoch, or when it is the best so far."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
+from tinynet.callbacks.base import Logs
 from tinynet.callbacks.monitor import Monitor
+from tinynet.checks import is_int
+from tinynet.files.atomic import StrPath
 
 
 class ModelCheckpoint(Monitor):
@@ -13,47 +15,47 @@ class ModelCheckpoint(Monitor):
 
     Parameters
     ----------
-    filepath : where to; ``{epoch:02d}``, ``{val_loss:.2f}``, ... stand for the epoch (from 1), its figures, and,
+    filepath : where to; ``{epoch:02d}``, ``{val_loss:.2f}``, ... stand for the epoch (from 1), its logs, and,
         where it saves after batches, ``{batch}`` (from 1). Missing folders are made.
-    monitor, mode : the figure that says which is the best, see `Monitor`.
+    monitor, mode : the metric that decides which is the best, see `Monitor`.
     verbose : 1 prints what it does.
-    save_best_only : whether to save only what improves on all before.
+    save_best_only : whether to save only what is better than all before.
     save_weights_only : whether to write the parameters alone, for `load_weights`.
     save_freq : ``"epoch"``, or a number of batches after which to save.
-    initial_value_threshold : a value to improve on from the beginning.
+    initial_value_threshold : a value that the first to be saved must improve on.
     """
 
     state_names = ("best", "batches_since_saving")
 
-    def __init__(self, filepath: str | os.PathLike[str], monitor: str = "val_loss", verbose: int = 0,
+    def __init__(self, filepath: StrPath, monitor: str = "val_loss", verbose: int = 0,
                  save_best_only: bool = False, save_weights_only: bool = False, mode: str = "auto",
                  save_freq: str | int = "epoch", initial_value_threshold: float | None = None):
         super().__init__(monitor, mode)
         self.filepath = os.fspath(filepath)
         self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
-        self.save_freq = checked_save_freq(save_freq)
+        self.save_freq = check_save_freq(save_freq)
         self.batches_since_saving = 0
-        self.best: Any = initial_value_threshold
+        self.best = initial_value_threshold
         if self.best is None and save_best_only:
             self.best = self.worst()
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Note the epoch."""
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Remember the epoch, for file names."""
         self.epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Save, if it is time."""
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Save, if it is due."""
         self.batches_since_saving += 1
-        if self.save_freq != "epoch" and self.batches_since_saving >= self.save_freq:
+        if isinstance(self.save_freq, int) and self.batches_since_saving >= self.save_freq:
             self.batches_since_saving = 0
             self.save(self.epoch, {"batch": batch + 1, **(logs or {})})
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Save, if it is time."""
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Save, if it is due."""
         if self.save_freq == "epoch":
             self.save(epoch, logs or {})
 
-    def save(self, epoch: int, logs: dict[str, Any]) -> None:
+    def save(self, epoch: int, logs: Logs) -> None:
         """Save, unless only the best is to be saved and this is not it."""
         try:
             path = self.filepath.format(epoch=epoch + 1, **logs)
@@ -71,10 +73,10 @@ class ModelCheckpoint(Monitor):
         if self.verbose > 0:
             print(f"\nEpoch {epoch + 1}: finished saving model to {path}")
 
-    def is_best(self, epoch: int, logs: dict[str, Any], path: str) -> bool:
-        """Compare with the best so far; where the logs have no such figure, everything is saved."""
+    def is_best(self, epoch: int, logs: Logs, path: str) -> bool:
+        """Compare with the best so far; where the logs lack the metric, everything is saved."""
         current = self.value(logs, "Can save best model only with {monitor} available.")
-        if current is None:
+        if current is None or self.best is None:
             return True
         improved = self.better(current, self.best)
         if self.verbose > 0:
@@ -86,9 +88,10 @@ class ModelCheckpoint(Monitor):
         return improved
 
 
-def checked_save_freq(save_freq: Any) -> Any:
+def check_save_freq(save_freq: str | int) -> str | int:
     """Return ``"epoch"`` or a positive number of batches, or raise a ValueError."""
-    whole = isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq > 0
-    if save_freq != "epoch" and not whole:
+    if save_freq == "epoch":
+        return "epoch"
+    if not is_int(save_freq, 1):
         raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
-    return save_freq
+    return int(save_freq)

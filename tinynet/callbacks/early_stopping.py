@@ -1,20 +1,23 @@
-"""EarlyStopping: no epoch more once they stopped helping."""
+"""EarlyStopping: no more epochs once they have stopped helping."""
 
 from __future__ import annotations
 
+import numpy as np
+
+from tinynet.callbacks.base import Logs
 from tinynet.callbacks.monitor import Monitor
 
 
 class EarlyStopping(Monitor):
-    """Stop when a figure has not improved for some epochs.
+    """Stop when a metric has not improved for some epochs.
 
     Parameters
     ----------
-    monitor, min_delta, mode : the figure, and what counts as an improvement, see `Monitor`.
+    monitor, min_delta, mode : the metric, and what counts as an improvement, see `Monitor`.
     patience : epochs without improvement after which to stop.
     verbose : 1 prints why it stopped.
-    baseline : a value to improve on; only what does starts the patience anew.
-    restore_best_weights : whether the weights of the best epoch are put back at the end.
+    baseline : a value to improve on; only an improvement on it, too, resets the patience.
+    restore_best_weights : whether the weights of the best epoch are restored at the end.
     start_from_epoch : epochs to let pass before watching.
 
     Attributes
@@ -27,7 +30,7 @@ class EarlyStopping(Monitor):
     >>> model = Sequential([Dense(1, kernel_initializer="zeros", input_dim=1)])
     >>> model.compile("sgd", "mse")
     >>> history = model.fit([[1.0]], [[0.0]], epochs=9, verbose=0, callbacks=[EarlyStopping("loss", patience=2)])
-    >>> history.history["loss"]                                    # the first, and two that were no better
+    >>> history.history["loss"]                                    # the first, and two that did not improve on it
     [0.0, 0.0, 0.0]
     """
 
@@ -41,12 +44,13 @@ class EarlyStopping(Monitor):
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
         self.on_train_begin()
 
-    def on_train_begin(self, logs=None):
-        """Forget what earlier calls of `fit` left."""
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Reset what earlier calls of `fit` left."""
         self.wait = self.stopped_epoch = self.best_epoch = 0
-        self.best, self.best_weights = self.worst(), None
+        self.best = self.worst()
+        self.best_weights: list[np.ndarray] | None = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Compare, and stop if there was no improvement for too long."""
         current = self.value(logs, "Early stopping conditioned on metric `{monitor}` which is not available. "
                                    "Available metrics are: {keys}")
@@ -64,8 +68,8 @@ class EarlyStopping(Monitor):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
-    def on_train_end(self, logs=None):
-        """Say so, and put the best weights back."""
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Report the stop, and restore the best weights."""
         if self.stopped_epoch > 0 and self.verbose > 0:
             print(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:

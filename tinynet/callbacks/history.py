@@ -1,12 +1,15 @@
-"""History: every epoch's figures."""
+"""History: the loss and the metrics of every epoch."""
 
 from __future__ import annotations
 
-from tinynet.callbacks.base import Callback
+from typing import Any
+
+from tinynet.callbacks.base import Callback, Logs
+from tinynet.files.atomic import StrPath
 
 
 class History(Callback):
-    """Every epoch's figures; what `fit` returns.
+    """The loss and the metrics of every epoch; what `fit` returns.
 
     Attributes
     ----------
@@ -19,22 +22,22 @@ class History(Callback):
         self.epoch: list[int] = []
         self.history: dict[str, list[float]] = {}
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Append the epoch's figures."""
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Append the epoch's logs."""
         self.epoch.append(epoch)
         for key, value in (logs or {}).items():
             self.history.setdefault(key, []).append(value)
 
-    def plot(self, path=None):
-        """Draw every figure over the epochs, training beside validation; return the matplotlib figure."""
+    def plot(self, path: StrPath | None = None) -> Any:
+        """Plot every metric over the epochs, training beside validation; return the matplotlib figure."""
         from tinynet.study import plot_history
         return plot_history(self, path)
 
-    def get_state(self):
-        """Return the epochs and their figures."""
+    def get_state(self) -> dict[str, Any]:
+        """Return the epochs and their logs."""
         return {"epoch": list(self.epoch), "history": {key: list(values) for key, values in self.history.items()}}
 
-    def set_state(self, state):
-        """Take the epochs and their figures back."""
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore the epochs and their logs."""
         self.epoch = list(state["epoch"])
         self.history = {key: list(values) for key, values in state["history"].items()}

@@ -1,28 +1,28 @@
-"""Learning rates that callbacks set: by the epoch, or when nothing improves any more."""
+"""Callbacks that set the learning rate: by the epoch, or when a metric stops improving."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from tinynet.callbacks.base import Callback
+from tinynet.callbacks.base import Callback, Logs
 from tinynet.callbacks.monitor import Monitor
+from tinynet.checks import invalid
 
 
 def learning_rate(callback: Callback) -> float:
     """Return the learning rate of a callback's model, or raise a ValueError if a schedule gives it."""
     optimizer = callback.model.optimizer
     if callable(optimizer.learning_rate):
-        raise ValueError(f"{type(callback).__name__}: expected an optimizer whose learning rate is a number. "
-                         f"Received: {optimizer.learning_rate!r}.")
+        raise invalid(type(callback).__name__, "an optimizer whose learning rate is a number",
+                      repr(optimizer.learning_rate))
     return float(optimizer.learning_rate)
 
 
 class LearningRateScheduler(Callback):
-    """Set the learning rate at the beginning of every epoch; it joins the figures as ``learning_rate``.
+    """Set the learning rate at the beginning of every epoch; it is added to the logs as ``learning_rate``.
 
     Parameters
     ----------
@@ -35,39 +35,39 @@ class LearningRateScheduler(Callback):
         super().__init__()
         self.schedule, self.verbose = schedule, verbose
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Set it."""
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Set the learning rate."""
         old = learning_rate(self)
         try:
             inspect.signature(self.schedule).bind(epoch, old)
-            arguments: tuple[Any, ...] = epoch, old
+            arguments: tuple[float, ...] = epoch, old
         except TypeError:
             arguments = epoch,
         new = self.schedule(*arguments)
         if not isinstance(new, (float, np.floating)):
             raise ValueError(f"The output of the `schedule` function should be a float. Got: {new}")
         optimizer = self.model.optimizer
-        optimizer.learning_rate = optimizer.number("learning_rate", new)
+        optimizer.learning_rate = optimizer.check_nonnegative("learning_rate", new)
         if self.verbose > 0:
             print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {new}.")
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Add it to the figures."""
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Add it to the logs."""
         if logs is not None:
             logs["learning_rate"] = learning_rate(self)
 
 
 class ReduceLROnPlateau(Monitor):
-    """Multiply the learning rate by `factor` when a figure has not improved for some epochs.
+    """Multiply the learning rate by `factor` when a metric has not improved for some epochs.
 
     Parameters
     ----------
-    monitor, mode, min_delta : the figure, and what counts as an improvement, see `Monitor`.
+    monitor, mode, min_delta : the metric, and what counts as an improvement, see `Monitor`.
     factor : below 1.
     patience : epochs without improvement after which to reduce.
     verbose : 1 prints it.
-    cooldown : epochs after a reduction in which none is counted.
-    min_lr : the least learning rate.
+    cooldown : epochs after a reduction that do not count towards the patience.
+    min_lr : a lower bound of the learning rate.
     """
 
     state_names = ("wait", "best", "cooldown_counter")
@@ -81,12 +81,12 @@ class ReduceLROnPlateau(Monitor):
         self.cooldown, self.min_lr = cooldown, min_lr
         self.on_train_begin()
 
-    def on_train_begin(self, logs=None):
-        """Forget what earlier calls of `fit` left."""
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Reset what earlier calls of `fit` left."""
         self.wait = self.cooldown_counter = 0
         self.best = self.worst()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Compare, and reduce if there was no improvement for too long."""
         old = learning_rate(self)
         if logs is not None:
@@ -110,5 +110,5 @@ class ReduceLROnPlateau(Monitor):
                 self.cooldown_counter, self.wait = self.cooldown, 0
 
     def in_cooldown(self) -> bool:
-        """Tell whether a reduction was made so lately that none is counted."""
+        """Return whether the last reduction is so recent that epochs do not count."""
         return self.cooldown_counter > 0

@@ -1,4 +1,4 @@
-"""Watching one figure of the logs: has it improved?"""
+"""Monitoring one metric of the logs: has it improved?"""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tinynet.callbacks.base import Callback, Logs
 
 
 class Monitor(Callback):
-    """Base of callbacks that watch a figure.
+    """Base of callbacks that monitor a metric.
 
     Parameters
     ----------
-    monitor : the figure's key in the logs, such as ``"val_loss"``.
-    mode : ``"min"`` or ``"max"`` is better; ``"auto"`` knows it of losses, errors and accuracies, by their names.
+    monitor : the metric's key in the logs, such as ``"val_loss"``.
+    mode : whether ``"min"`` or ``"max"`` is better; ``"auto"`` knows it for losses, errors and accuracies.
     min_delta : the least change that counts as an improvement.
     """
 
@@ -27,15 +27,15 @@ class Monitor(Callback):
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
 
     def better(self, value: float, than: float) -> bool:
-        """Tell whether a value is an improvement on another."""
+        """Return whether a value is an improvement on another."""
         return value - self.min_delta > than if self.largest() else value + self.min_delta < than
 
     def worst(self) -> float:
-        """Return what every value is an improvement on."""
+        """Return a value that every other one is an improvement on."""
         return -math.inf if self.largest() else math.inf
 
     def largest(self) -> bool:
-        """Tell whether larger is better, or raise a ValueError if that is not known."""
+        """Return whether larger is better, or raise a ValueError if that is not known."""
         if self.mode != "auto":
             return self.mode == "max"
         name = self.monitor.removeprefix("val_")
@@ -48,7 +48,7 @@ class Monitor(Callback):
                          f"`mode='max'` or `mode='min'`.")
 
     def value(self, logs: Logs | None, unavailable: str) -> float | None:
-        """Return the figure, or warn and return None where the logs have it not."""
+        """Return the metric, or warn and return None where the logs lack it."""
         logs = logs or {}
         if self.monitor not in logs:
             warnings.warn(unavailable.format(monitor=self.monitor, keys=",".join(logs)), stacklevel=5)

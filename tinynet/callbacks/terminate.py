@@ -1,4 +1,4 @@
-"""TerminateOnNaN: the quiet end of a training that diverged."""
+"""TerminateOnNaN, and the error that `fit` raises without it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import math
 
 import numpy as np
 
-from tinynet.callbacks.base import Callback
+from tinynet.callbacks.base import Callback, Logs
 
 
 class TrainingDiverged(RuntimeError):       # noqa: N818 (the name says what happened)
-    """The loss became NaN or infinite; ``model.history`` has the epochs before, and no update was made from it.
+    """The loss became NaN or infinite; ``model.history`` has the epochs before, and no update was made with it.
 
     Attributes
     ----------
     epoch, batch : where, both from 0 (the message counts from 1, as progress does).
-    layer : name of the first layer whose output or gradient went bad, as in ``model.steps()``; None if it was the
+    layer : name of the first layer whose output or gradient is not finite, as in ``model.steps()``; None if it was the
         data, or the loss alone.
     """
 
@@ -27,14 +27,14 @@ class TrainingDiverged(RuntimeError):       # noqa: N818 (the name says what hap
 class TerminateOnNaN(Callback):
     """Stop when the loss is NaN or infinite, where `fit` would raise `TrainingDiverged`."""
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Stop at a loss that is no number."""
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Stop at a loss that is not finite."""
         if not math.isfinite((logs or {}).get("loss", 0.0)):
             print(f"Batch {batch}: Invalid loss, terminating training")
             self.model.stop_training = True
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Stop at weights that are none: the epoch's last update may have spoiled them after its loss was taken."""
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Stop at weights that are not finite: the epoch's last update comes after the last loss that was checked."""
         if not self.model.stop_training and not all(np.isfinite(p).all() for p in self.model.params.values()):
             print(f"Epoch {epoch + 1}: Invalid weights, terminating training")
             self.model.stop_training = True

@@ -1,1 +1,1 @@
-"""Files: models and trainings, written whole or not at all, and believed only once they are checked."""
+"""Files: models and trainings, written atomically, and trusted only once they are checked."""

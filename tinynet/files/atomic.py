@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever happens while they are written."""
+"""Atomic writes: at every moment a file is complete, the old one or the new one, whatever happens."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+StrPath = str | os.PathLike[str]
 TEMPORARY = ".tinynet-{}.tmp"       # what a kill in the middle of a write leaves behind; safe to delete
 
 
-def write(path: str | os.PathLike[str], pieces: Iterable[bytes | memoryview]) -> None:
+def write(path: StrPath, pieces: Iterable[bytes | memoryview]) -> None:
     """Write `pieces`, one after the other, as the file at `path`.
 
     They go to a temporary file in the same folder, which is flushed to disk and then renamed: at every moment
     `path` is the old file or the new one. Last the folder is flushed, so that the new one survives a power cut. Of
-    several writers at once, the last to rename wins.
+    several concurrent writers, the last to rename wins.
 
-    Raises OSError (of the kind the system gave: PermissionError, FileNotFoundError, ...) if the file cannot be
-    written; then the old one is as it was, and the temporary one is gone.
+    Raises OSError (the system's own subclass: PermissionError, FileNotFoundError, ...) if the file cannot be written;
+    then the old one is unchanged, and the temporary one is deleted.
     """
-    path = Path(os.path.realpath(path))                       # through a link to the file it points to
+    path = Path(os.path.realpath(path))                       # a link is followed, not replaced by the file
     temporary = path.with_name(TEMPORARY.format(secrets.token_hex(8)))
     try:
         try:

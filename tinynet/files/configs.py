@@ -1,21 +1,22 @@
-"""Configs: how a layer, an initializer, an optimizer, ... is written down, and made again.
+"""Configs: how a layer, an initializer, an optimizer, ... is written as JSON, and rebuilt from it.
 
-A config is a scalar, a list of configs, or ``{"class": name, "config": {argument: config}}`` with a name out of a
-closed registry: the classes of this package, and those of your own that you hand over. Nothing is imported by name.
+A config is a scalar, a list of configs, or ``{"class": name, "config": {argument: config}}`` with a name from a closed
+registry: the classes of this package, and those of your own that you pass in. Nothing is imported by name.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from tinynet import initializers, layers, losses, optimizers, regularizers, schedules
-from tinynet.registry import pick
+from tinynet.registry import Config, pick
 
-MAX_LIST, MAX_ENTRIES, MAX_DEPTH = 1_000, 3_000, 40       # what keeps building a model from a stranger's file short
+# no limit is reached by a model that somebody trains; all of them bound what an untrusted file can cost to build
+MAX_LIST, MAX_ENTRIES, MAX_DEPTH = 1_000, 3_000, 40
 
 KNOWN: dict[str, Any] = {
     **{name: getattr(layers, name) for name in layers.__all__},
@@ -24,14 +25,14 @@ KNOWN: dict[str, Any] = {
 }
 
 
-def plain(config: Any, what: str) -> Any:
+def plain(config: object, what: str) -> Any:
     """Return a config as JSON can hold it: tuples as lists, NumPy's scalars as Python's.
 
-    Raises TypeError or ValueError, beginning with `what`, for what no config may hold, or not so much of.
+    Raises a TypeError that begins with `what` for values that no config may hold, and for too many of them.
     """
     entries = 0
 
-    def walk(value: Any, depth: int = 0) -> Any:
+    def walk(value: object, depth: int = 0) -> object:
         nonlocal entries
         if isinstance(value, (np.bool_, np.integer, np.floating)):
             value = value.item()
@@ -51,16 +52,16 @@ def plain(config: Any, what: str) -> Any:
     return walk(config)
 
 
-def is_entry(value: Any) -> bool:
-    """Tell whether this is a ``{"class": name, "config": {argument: ...}}``."""
+def is_entry(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether this is a ``{"class": name, "config": {argument: ...}}``."""
     return (isinstance(value, Mapping) and value.keys() == {"class", "config"} and isinstance(value["class"], str)
             and isinstance(value["config"], Mapping) and all(isinstance(key, str) for key in value["config"]))
 
 
 def rebuild(entry: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
-    """Make what a ``{"class", "config"}`` describes, and first whatever such entries its config holds.
+    """Make what a ``{"class", "config"}`` describes, and first what such entries inside its config describe.
 
-    A class of your own with a ``from_config`` of its own is given the config as it is.
+    A class of your own that defines ``from_config`` receives the config as it is, and rebuilds what is inside itself.
     """
     name, config = entry["class"], entry["config"]
     try:
@@ -75,10 +76,10 @@ def rebuild(entry: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
     return cls(**arguments(config, known))
 
 
-def arguments(config: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config's arguments, with everything made that they describe."""
-    def made(value: Any) -> Any:
+def arguments(config: Mapping[str, Any], known: Mapping[str, Any]) -> Config:
+    """Return a config's arguments, everything that they describe rebuilt."""
+    def rebuilt(value: object) -> object:
         if isinstance(value, list):
-            return [made(item) for item in value]
+            return [rebuilt(item) for item in value]
         return rebuild(value, known) if is_entry(value) else value
-    return {key: made(value) for key, value in config.items()}
+    return {key: rebuilt(value) for key, value in config.items()}

@@ -6,8 +6,8 @@
 
 Any safetensors reader opens them. The one piece of metadata is JSON as well: format version, contents, and the
 SHA-256 of every array and of this list itself. All JSON is canonical (sorted, no spaces), so that the same contents
-are the same bytes. A file is untrusted: nothing in it is run or imported, its header is believed only as far as
-bytes follow it, and what reading costs is in proportion to the file, which has at most 2 GiB.
+are the same bytes. A file is untrusted: nothing in it is run or imported, sizes in its header count only if as many
+bytes follow, and what reading costs is in proportion to the file, which has at most 2 GiB.
 
 Source: https://huggingface.co/docs/safetensors, section "Format".
 """
@@ -20,42 +20,42 @@ import math
 import os
 import stat
 from collections.abc import Mapping
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeGuard
 
 import numpy as np
 
+from tinynet.checks import invalid
 from tinynet.files import atomic, strict_json
+from tinynet.files.atomic import StrPath
 
 FORMAT = 1
 KEY = "tinynet"                 # of our metadata, beside which there is none
 MAX_BYTES = 2**31
-MAX_HEADER = 2**22              # the largest of ours, long histories included, are far below
+MAX_HEADER = 2**22              # far above the largest of ours, long histories included
 MAX_RANK = 32
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
           "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?"}
 CODES = {np.dtype(dtype).str[1:]: code for code, dtype in DTYPES.items()}      # "f4": "F32", in any byte order
 
-Path = str | os.PathLike[str]
-
 
 class SavedFileError(ValueError):
-    """A file is not what it has to be: names it, what was expected and what was found."""
+    """A file is not what it has to be; the message says which, what was expected and what was found."""
 
 
-def failure(path: Path, expected: str, found: object) -> SavedFileError:
+def failure(path: StrPath, expected: str, found: object) -> SavedFileError:
     """Return the error to raise about a file."""
     return SavedFileError(f"{os.fspath(path)}: expected {expected}. Found: {found}.")
 
 
-def digest(what: Any, numbers: Any = b"") -> str:
-    """Return the SHA-256, in hexadecimal, of something that JSON can hold and of an array's numbers."""
+def digest(what: object, data: bytes | memoryview = b"") -> str:
+    """Return the SHA-256, in hexadecimal, of something that JSON can hold, followed by an array's bytes."""
     checksum = hashlib.sha256(strict_json.dump(what))
-    checksum.update(numbers)
+    checksum.update(data)
     return checksum.hexdigest()
 
 
 class Entry(NamedTuple):
-    """What the header says of an array, which is the data's bytes from `start` to `end`."""
+    """What the header says of an array, which is the data section's bytes from `start` to `end`."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -64,16 +64,16 @@ class Entry(NamedTuple):
 
 
 class SafeFile:
-    """What was read from a file: its form is checked, its checksums not before `verify`.
+    """What was read from a file: its structure is checked, its checksums not before `verify`.
 
     Attributes
     ----------
     path : where it was read from.
-    contents : what the document holds; to be distrusted.
+    contents : what the document holds; untrusted.
     arrays : read-only arrays by name, little-endian.
     """
 
-    def __init__(self, path: Path, document: Any, entries: Mapping[str, Entry], data: bytes):
+    def __init__(self, path: StrPath, document: object, entries: Mapping[str, Entry], data: bytes):
         self.path = path
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             found = document.get("format") if isinstance(document, dict) else document
@@ -101,18 +101,18 @@ class SafeFile:
                 raise self.failure(f"tensor {brief(name)} with the checksum {brief(checksums[name])}", found)
 
 
-def write(path: Path, contents: Any, arrays: Mapping[str, np.ndarray]) -> None:
+def write(path: StrPath, contents: object, arrays: Mapping[str, np.ndarray]) -> None:
     """Write a file atomically: the old one or the new one is at `path`, never half of one.
 
     Raises
     ------
     OSError : if it cannot be written.
-    ValueError : if an array's dtype has no place in the format, or the file would be too large to be read.
+    ValueError : if the format has no code for an array's dtype, or the file would be too large to be read.
     """
     for name, array in arrays.items():
         if array.dtype.str[1:] not in CODES:
-            raise ValueError(f"{os.fspath(path)}: expected {name!r} of a dtype that a file can hold, "
-                             f"{', '.join(DTYPES)}. Received: {array.dtype}.")
+            raise invalid(os.fspath(path), f"{name!r} of a dtype that a file can hold, {', '.join(DTYPES)}",
+                          array.dtype)
     # the widest numbers first keeps every array aligned, as safetensors' own writer does
     order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
     entries, pieces, end = {}, [], 0
@@ -128,25 +128,25 @@ def write(path: Path, contents: Any, arrays: Mapping[str, np.ndarray]) -> None:
     header = strict_json.dump({"__metadata__": {KEY: strict_json.dump(document).decode()},
                         **{name: {"dtype": entry.dtype, "shape": entry.shape, "data_offsets": [entry.start, entry.end]}
                            for name, entry in entries.items()}})
-    header += b" " * (-len(header) % 8)
+    header += b" " * (-len(header) % 8)                        # so that the arrays begin at a multiple of 8 bytes
     total = 8 + len(header) + end
     if len(header) > MAX_HEADER or total > MAX_BYTES:
-        raise ValueError(f"{os.fspath(path)}: expected at most {MAX_HEADER:,} bytes of header and {MAX_BYTES:,} in "
-                         f"all. Received: {len(header):,} and {total:,}.")
+        raise invalid(os.fspath(path), f"at most {MAX_HEADER:,} bytes of header and {MAX_BYTES:,} in all",
+                      f"{len(header):,} and {total:,}")
     atomic.write(path, [len(header).to_bytes(8, "little"), header, *pieces])
 
 
-def read(path: Path) -> SafeFile:
-    """Read a file that `write` wrote, and check its form.
+def read(path: StrPath) -> SafeFile:
+    """Read a file that `write` wrote, and check its structure.
 
     Raises
     ------
     FileNotFoundError : if there is none.
-    SavedFileError : if it is anything else than such a file.
+    SavedFileError : if it is anything but such a file.
     """
     if not os.path.exists(path):
         raise FileNotFoundError(errno.ENOENT, "there is no such file", os.fspath(path))
-    if not stat.S_ISREG(os.stat(path).st_mode):                # a pipe could make us wait for ever
+    if not stat.S_ISREG(os.stat(path).st_mode):                # reading a pipe could block for ever
         raise failure(path, "a file", "a folder, a pipe or a device")
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -167,15 +167,15 @@ def read(path: Path) -> SafeFile:
         return SafeFile(path, document, entries, exactly(file, data_size, path))
 
 
-def exactly(file: IO[bytes], size: int, path: Path) -> bytes:
-    """Read so many bytes."""
+def exactly(file: IO[bytes], size: int, path: StrPath) -> bytes:
+    """Read `size` bytes, or raise a SavedFileError."""
     data = file.read(size)
     if len(data) != size:
         raise failure(path, f"{size:,} bytes more", f"{len(data):,}")
     return data
 
 
-def parse(path: Path, what: str, text: bytes) -> Any:
+def parse(path: StrPath, what: str, text: bytes) -> Any:
     """Parse one of the file's two pieces of JSON."""
     try:
         return strict_json.load(text)
@@ -183,10 +183,15 @@ def parse(path: Path, what: str, text: bytes) -> Any:
         raise failure(path, f"a {what} of strict JSON", error) from error
 
 
-def table(path: Path, header: Mapping[str, Any], data_size: int) -> dict[str, Entry]:
-    """Return the header's entries, checked: known dtypes, sizes that fit, no gap, no overlap, nothing left over."""
+def table(path: StrPath, header: Mapping[str, Any], data_size: int) -> dict[str, Entry]:
+    """Return the header's entries, checked: known dtypes, sizes that fit, no gap, no overlap, nothing left over.
+
+    Each byte of the data must belong to exactly one array. With an overlap, a small file could declare arrays that take
+    many times its size in memory; in a gap or behind the last array, a file could carry what no checksum covers.
+    """
     entries = {name: entry_of(path, name, value) for name, value in header.items()}
     end = 0
+    # in the order of their bytes: of two that start at the same one, the empty array is first, as its end is smaller
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].start, item[1].end)):
         if entry.start != end:
             raise failure(path, f"tensor {brief(name)} to start at byte {end:,} of the data, where the one before ends",
@@ -197,21 +202,17 @@ def table(path: Path, header: Mapping[str, Any], data_size: int) -> dict[str, En
     return entries
 
 
-def entry_of(path: Path, name: str, value: Any) -> Entry:
+def entry_of(path: StrPath, name: str, value: object) -> Entry:
     """Return one entry of the header, checked by itself."""
     name = brief(name)
-
-    def whole(numbers: Any, most: int) -> bool:
-        return (isinstance(numbers, list) and len(numbers) <= most
-                and all(type(n) is int and 0 <= n <= 2**63 for n in numbers))
     if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
         raise failure(path, f"tensor {name} with dtype, shape and data_offsets", brief(value))
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise failure(path, f"tensor {name} of a dtype among {', '.join(DTYPES)}", brief(dtype))
-    if not whole(shape, MAX_RANK):
+    if not are_sizes(shape, MAX_RANK):
         raise failure(path, f"tensor {name} of at most {MAX_RANK} sizes, whole numbers from 0", brief(shape))
-    if not whole(offsets, 2) or len(offsets) != 2:
+    if not are_sizes(offsets, 2) or len(offsets) != 2:
         raise failure(path, f"tensor {name} from one byte of the data to another", brief(offsets))
     size = math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
     if math.prod(max(n, 1) for n in shape) > MAX_BYTES:            # a size of 0 must not hide the others
@@ -221,7 +222,13 @@ def entry_of(path: Path, name: str, value: Any) -> Entry:
     return Entry(dtype, tuple(shape), *offsets)
 
 
-def brief(value: Any) -> str:
-    """Write what was found, cut where it is long."""
+def are_sizes(numbers: object, most: int) -> TypeGuard[list[int]]:
+    """Return whether these are at most so many integers from 0."""
+    return (isinstance(numbers, list) and len(numbers) <= most
+            and all(type(n) is int and 0 <= n <= 2**63 for n in numbers))            # True is an instance of int
+
+
+def brief(value: object) -> str:
+    """Write what was found, truncated where it is long."""
     text = repr(value)
     return text if len(text) <= 100 else text[:100] + "..."

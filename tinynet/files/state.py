@@ -1,4 +1,4 @@
-"""What a model has become in training, besides its parameters, as a tree of plain values and arrays; and back.
+"""What training has changed besides the parameters, as a tree of plain values and arrays; and back.
 
 `pack` and `unpack` put any such tree (dicts, lists, scalars, arrays) into the document and the arrays of a file.
 """
@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.files.saveable import HasGenerator, Saveable
 from tinynet.optimizers import Optimizer
 
-# what JSON has not: {"$array": its name in the file}, {"$number": "nan", "inf" or "-inf"}, and, for a dict whose
+# what JSON lacks: {"$array": its name in the file}, {"$number": "nan", "inf" or "-inf"}, and, for a dict whose
 # order is not that of its keys, {"$items": [[key, value], ...]}
 ARRAY, NUMBER, ITEMS = "$array", "$number", "$items"
 
 
-def pack(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+def pack(value: object, name: str, arrays: dict[str, np.ndarray]) -> object:
     """Return `value` as JSON can hold it; the arrays in it are added to `arrays`, under names that begin with `name`.
 
     Raises TypeError for what is neither None, a bool, a number, a string or an array, nor a list, a tuple or a
@@ -30,7 +31,7 @@ def pack(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
         return float(value) if math.isfinite(value) else {NUMBER: repr(float(value))}
     if isinstance(value, (np.ndarray, np.generic)):
         if name in arrays:
-            raise ValueError(f"{name!r} is the name of two arrays.")
+            raise ValueError(f"Two arrays have the name {name!r}.")
         arrays[name] = np.asarray(value)
         return {ARRAY: name}
     if isinstance(value, (list, tuple)):
@@ -43,8 +44,8 @@ def pack(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
                     f"Received: {value!r}.")
 
 
-def unpack(packed: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """Return what `pack` was given, its arrays taken out of `arrays` and copied; NumPy's numbers are so again."""
+def unpack(packed: object, arrays: dict[str, np.ndarray]) -> Any:
+    """Return what `pack` was given, its arrays popped from `arrays` and copied; scalars of NumPy are so again."""
     if isinstance(packed, list):
         return [unpack(item, arrays) for item in packed]
     if not isinstance(packed, dict):
@@ -55,7 +56,7 @@ def unpack(packed: Any, arrays: dict[str, np.ndarray]) -> Any:
         return {key: unpack(item, arrays) for key, item in packed[ITEMS]}
     if packed.keys() == {ARRAY}:
         array = arrays.pop(packed[ARRAY])
-        return array.astype(array.dtype.newbyteorder("="))[()]
+        return array.astype(array.dtype.newbyteorder("="))[()]       # [()] makes a scalar of an array without axes
     return {key: unpack(item, arrays) for key, item in packed.items()}
 
 
@@ -71,27 +72,27 @@ def optimizer_state(optimizer: Optimizer, params: Mapping[str, np.ndarray]) -> d
 
 
 def check_optimizer(optimizer: Optimizer, state: Any, params: Mapping[str, np.ndarray]) -> None:
-    """Raise a ValueError unless `set_optimizer` can take this state."""
-    expect(isinstance(state, dict) and state.keys() == {"class", "iterations", "learning_rate", "slots"},
-           "an optimizer's state", state)
+    """Raise a ValueError unless `restore_optimizer` can take this state."""
+    require(isinstance(state, dict) and state.keys() == {"class", "iterations", "learning_rate", "slots"},
+            "an optimizer's state", state)
     kind, iterations, rate = type(optimizer).__name__, state["iterations"], state["learning_rate"]
-    expect(state["class"] == kind, f"the state of the optimizer {kind}", state["class"])
-    expect(type(iterations) is int and 0 <= iterations < 2**63, "a count of updates", iterations)
-    expect((rate is None) == callable(optimizer.learning_rate), "a learning rate, unless a schedule gives it", rate)
+    require(state["class"] == kind, f"the state of the optimizer {kind}", state["class"])
+    require(type(iterations) is int and 0 <= iterations < 2**63, "a count of updates", iterations)
+    require((rate is None) == callable(optimizer.learning_rate), "a learning rate, unless a schedule gives it", rate)
     if rate is not None:
-        optimizer.number("learning_rate", rate)
-    expect(isinstance(state["slots"], dict), "slots by parameter", state["slots"])
+        optimizer.check_nonnegative("learning_rate", rate)
+    require(isinstance(state["slots"], dict), "slots by parameter", state["slots"])
     for name, slots in state["slots"].items():
-        expect(name in params, f"slots of parameters {sorted(params)}", name)
-        expect(isinstance(slots, dict) and slots.keys() == set(optimizer.slot_names),
-               f"slots {optimizer.slot_names} of {name!r}", slots)
+        require(name in params, f"slots of parameters {sorted(params)}", name)
+        require(isinstance(slots, dict) and slots.keys() == set(optimizer.slot_names),
+                f"slots {optimizer.slot_names} of {name!r}", slots)
         for slot, array in slots.items():
-            expect(kind_of(array) == kind_of(params[name]),
-                   f"slot {slot!r} of {name!r}, {kind_of(params[name])}", kind_of(array))
+            require(kind_of(array) == kind_of(params[name]),
+                    f"slot {slot!r} of {name!r}, {kind_of(params[name])}", kind_of(array))
 
 
-def set_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """Take back what `optimizer_state` returned."""
+def restore_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+    """Restore what `optimizer_state` returned."""
     optimizer.iterations, optimizer.slots = state["iterations"], state["slots"]
     if state["learning_rate"] is not None:
         optimizer.learning_rate = state["learning_rate"]
@@ -99,70 +100,70 @@ def set_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
 
 # The random generators: the model's own, and those of layers that were built in another model or have their own.
 
-def owners(model: Any) -> list[Any]:
-    """List the model, and those of its layers that have a generator, ``rng``; models inside it draw from nothing."""
-    layers = [leaf for leaf in model.leaves() if leaf is model or leaf.leaves() == [leaf]]
+def owners(model: Saveable) -> list[HasGenerator]:
+    """List the model, and those of its layers that have a generator, ``rng``; models inside it never use theirs."""
+    layers: list[Any] = [leaf for leaf in model.leaves() if leaf is model or leaf.leaves() == [leaf]]
     return [layer for layer in layers if isinstance(getattr(layer, "rng", None), np.random.Generator)]
 
 
-def random_state(model: Any) -> dict[str, Any]:
-    """Return the state of every generator in a model, and the number of each layer's."""
+def random_state(model: Saveable) -> dict[str, Any]:
+    """Return the state of every generator in a model, and which of them each layer uses."""
     generators = [owner.rng for owner in owners(model)]
     distinct = list(dict.fromkeys(generators))                        # by identity
     return {"of": [distinct.index(generator) for generator in generators],
-            "states": [bits(generator) for generator in distinct]}
+            "states": [generator_state(generator) for generator in distinct]}
 
 
-def bits(generator: np.random.Generator) -> dict[str, int]:
+def generator_state(generator: np.random.Generator) -> dict[str, int]:
     """Return the state of a generator of `np.random.default_rng`."""
     state: Any = generator.bit_generator.state
-    expect(state["bit_generator"] == "PCG64", "a generator of np.random.default_rng, PCG64", state["bit_generator"])
+    require(state["bit_generator"] == "PCG64", "a generator of np.random.default_rng, PCG64", state["bit_generator"])
     return {"has_uint32": state["has_uint32"], "inc": state["state"]["inc"], "state": state["state"]["state"],
             "uinteger": state["uinteger"]}
 
 
-def check_bits(saved: Any) -> None:
-    """Raise a ValueError unless `set_bits` can take this state."""
+def check_generator_state(saved: Any) -> None:
+    """Raise a ValueError unless `restore_generator` can take this state."""
     limits = {"has_uint32": 2, "inc": 2**128, "state": 2**128, "uinteger": 2**32}
-    expect(isinstance(saved, dict) and saved.keys() == limits.keys()
-           and all(type(saved[key]) is int and 0 <= saved[key] < limit for key, limit in limits.items()),
-           "the state of a PCG64 generator", saved)
+    require(isinstance(saved, dict) and saved.keys() == limits.keys()
+            and all(type(saved[key]) is int and 0 <= saved[key] < limit for key, limit in limits.items()),
+            "the state of a PCG64 generator", saved)
 
 
-def set_bits(generator: np.random.Generator, saved: dict[str, int]) -> np.random.Generator:
-    """Take back what `bits` returned; return the generator."""
+def restore_generator(generator: np.random.Generator, saved: Mapping[str, int]) -> np.random.Generator:
+    """Restore what `generator_state` returned; return the generator."""
     generator.bit_generator.state = {
         "bit_generator": "PCG64", "state": {"state": saved["state"], "inc": saved["inc"]},
         "has_uint32": saved["has_uint32"], "uinteger": saved["uinteger"]}
     return generator
 
 
-def check_random(model: Any, saved: Any) -> None:
-    """Raise a ValueError unless `set_random` can take this state."""
-    expect(isinstance(saved, dict) and saved.keys() == {"of", "states"} and isinstance(saved["states"], list)
-           and isinstance(saved["of"], list), "the states of generators", saved)
+def check_random(model: Saveable, saved: Any) -> None:
+    """Raise a ValueError unless `restore_random` can take this state."""
+    require(isinstance(saved, dict) and saved.keys() == {"of", "states"} and isinstance(saved["states"], list)
+            and isinstance(saved["of"], list), "the states of generators", saved)
     for state in saved["states"]:
-        check_bits(state)
+        check_generator_state(state)
     wanted, of = len(owners(model)), saved["of"]
-    expect(len(of) == wanted and all(type(n) is int and 0 <= n < len(saved["states"]) for n in of),
-           f"the generators of {wanted} layers", of)
+    require(len(of) == wanted and all(type(n) is int and 0 <= n < len(saved["states"]) for n in of),
+            f"the generators of {wanted} layers", of)
 
 
-def set_random(model: Any, saved: dict[str, Any]) -> None:
-    """Take back what `random_state` returned; layers that shared a generator share one again."""
-    made = {saved["of"][0]: model.rng}                                # the first owner is the model itself
+def restore_random(model: Saveable, saved: Mapping[str, Any]) -> None:
+    """Restore what `random_state` returned; layers that shared a generator share one again."""
+    generators = {saved["of"][0]: model.rng}                          # the first owner is the model itself
     for owner, number in zip(owners(model), saved["of"], strict=True):
-        owner.rng = made.setdefault(number, np.random.default_rng())
-    for number, generator in made.items():
-        set_bits(generator, saved["states"][number])
+        owner.rng = generators.setdefault(number, np.random.default_rng())
+    for number, generator in generators.items():
+        restore_generator(generator, saved["states"][number])
 
 
-def kind_of(array: Any) -> str:
-    """Write what an array is: ``float32 (784, 10)``."""
+def kind_of(array: object) -> str:
+    """Write an array's dtype and shape: ``float32 (784, 10)``."""
     return f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else repr(array)[:100]
 
 
-def expect(condition: bool, expected: str, found: object) -> None:
+def require(condition: bool, expected: str, found: object) -> None:
     """Raise a ValueError unless `condition` holds."""
     if not condition:
         raise ValueError(f"expected {expected}. Found: {str(found)[:200]}")

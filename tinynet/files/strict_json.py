@@ -1,16 +1,17 @@
-"""JSON without its loose ends: one way to write a value, and nothing read that two readers could take differently."""
+"""JSON without its ambiguities: one way to write a value, and nothing read that two parsers could take differently."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections import Counter
-from typing import Any
+from typing import Any, TypeVar
 
 MAX_DEPTH = 100
+T = TypeVar("T")
 
 
-def dump(value: Any) -> bytes:
+def dump(value: object) -> bytes:
     """Write a value in canonical form: sorted keys, no spaces, ASCII; a ValueError for what `load` would not read.
 
     >>> dump({"b": [1.5, None], "a": "x"})
@@ -21,7 +22,7 @@ def dump(value: Any) -> bytes:
 
 def load(text: bytes) -> Any:
     """Parse UTF-8; a ValueError for a key that is there twice, numbers that are not finite, and deep nesting."""
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         (key, count), = Counter(key for key, _ in pairs).most_common(1) or [("", 1)]
         if count > 1:
             raise ValueError(f"the key {key[:100]!r} {count} times")
@@ -32,15 +33,16 @@ def load(text: bytes) -> Any:
             raise ValueError(number)
         return float(number)
     try:
-        return not_too_deep(json.loads(text.decode("utf-8"), object_pairs_hook=once, parse_float=finite,
+        return not_too_deep(json.loads(text.decode("utf-8"), object_pairs_hook=without_duplicates, parse_float=finite,
                                        parse_constant=finite))
     except RecursionError:
         raise ValueError(f"nesting deeper than {MAX_DEPTH}") from None
 
 
-def not_too_deep(value: Any) -> Any:
+def not_too_deep(value: T) -> T:
     """Return a tree of dicts and lists, or raise a ValueError if it could exhaust the stack of what walks it."""
-    depth, level = 0, [value]
+    depth: int = 0
+    level: list[Any] = [value]                                    # level by level, as recursion would exhaust it too
     while level:
         if depth > MAX_DEPTH:
             raise ValueError(f"nesting deeper than {MAX_DEPTH}")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Unpack
 
 import numpy as np
 
-from tinynet.layers.base import Layer, Shape
-from tinynet.registry import resolve, to_config
+from tinynet.checks import invalid
+from tinynet.layers.base import Backward, Forward, Layer, LayerOptions, Shape
+from tinynet.registry import Config, Identifier, resolve, to_config
+
+ActivationLike = Identifier | Layer | Callable[[np.ndarray], np.ndarray] | None
 
 
 class ReLU(Layer):
@@ -17,11 +21,11 @@ class ReLU(Layer):
     array([[0., 0., 2.]])
     """
 
-    def forward(self, x, training=False):
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         y = np.maximum(x, 0)
 
-        def backward(dy):
+        def backward(dy: np.ndarray) -> np.ndarray:
             return np.where(y > 0, dy, 0)
         return y, backward
 
@@ -29,12 +33,12 @@ class ReLU(Layer):
 class Sigmoid(Layer):
     """``y = 1 / (1 + e^-x)``, and ``dy/dx = y (1 - y)``; computed so that no exponent overflows."""
 
-    def forward(self, x, training=False):
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         e = np.exp(-np.abs(x))                                   # in (0, 1] for an x of any size
         y = np.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
-        def backward(dy):
+        def backward(dy: np.ndarray) -> np.ndarray:
             return dy * y * (1 - y)
         return y, backward
 
@@ -42,11 +46,11 @@ class Sigmoid(Layer):
 class Tanh(Layer):
     """``y = tanh(x)``, and ``dy/dx = 1 - y^2``."""
 
-    def forward(self, x, training=False):
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         y = np.tanh(x)
 
-        def backward(dy):
+        def backward(dy: np.ndarray) -> np.ndarray:
             return dy * (1 - y * y)
         return y, backward
 
@@ -61,15 +65,15 @@ class Softmax(Layer):
     array([[0.5, 0.5]])
     """
 
-    gives_probabilities = True      # a cross-entropy right after this may work from the logits instead
+    gives_probabilities = True      # so that a cross-entropy right after it may work from the logits instead
 
-    def forward(self, x, training=False):
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         self.expect(x.ndim >= 2, "input (N, ..., classes)", x.shape)
         e = np.exp(x - x.max(axis=-1, keepdims=True))            # each row's own maximum: e is in [0, 1]
         y = e / e.sum(axis=-1, keepdims=True)
 
-        def backward(dy):
+        def backward(dy: np.ndarray) -> np.ndarray:
             return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
         return y, backward
 
@@ -81,39 +85,43 @@ class Activation(Layer):
     array([[0., 2.]])
     """
 
-    def __init__(self, activation: Any, **kwargs: Any):
+    def __init__(self, activation: ActivationLike, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.activation = get(activation)
         self.differs_in_training = self.activation is not None and self.activation.differs_in_training
 
-    def build(self, input_shape, rng):
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
         """Build the activation."""
         build_activation(self, self.activation, input_shape, rng)
         self.input_shape = self.output_shape = input_shape
         return input_shape
 
-    def forward(self, x, training=False):
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward)."""
         return (x, lambda dy: dy) if self.activation is None else self.activation.forward(x, training)
 
-    def parts(self):
+    def parts(self) -> Sequence[tuple[str, Forward | Layer]]:
         """List the activation alone."""
         return [("", self.forward if self.activation is None else self.activation)]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "activation": to_config(self.activation)}
 
 
 KNOWN: dict[str, type] = {"relu": ReLU, "sigmoid": Sigmoid, "tanh": Tanh, "softmax": Softmax}
 
 
-def get(identifier: Any) -> Layer | None:
-    """Return a layer for a name, a config, a class or a layer; None for None and ``"linear"``."""
+def get(identifier: ActivationLike) -> Layer | None:
+    """Return a layer for a name, a config, a class, a function of `tinynet.activations` or a layer.
+
+    None for None and ``"linear"``: there is nothing to compute.
+    """
+    identifier = getattr(identifier, "activation_name", identifier)          # which those functions carry
     if identifier is None or identifier == "linear":
         return None
     activation = resolve("activation", identifier, KNOWN | {"linear": Layer})
     if not isinstance(activation, Layer):
-        raise ValueError(f"Expected an activation: a name or a layer. Received: {identifier!r}.")
+        raise invalid(None, "an activation: a name or a layer", repr(identifier))
     return activation
 
 

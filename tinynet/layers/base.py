@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-Shape = tuple[int, ...]
-Backward = Callable[..., Any]
-Forward = Callable[..., tuple[np.ndarray, Backward]]
+from tinynet.checks import invalid, is_count
+from tinynet.registry import Config
+from tinynet.regularizers import RegularizerLike
+
+Shape = tuple[int, ...]                                       # of one sample, without the batch axis
+Backward = Callable[..., Any]                                 # backward(dy) -> dx; some can leave dx out: need_dx=False
+Forward = Callable[..., tuple[np.ndarray, Backward]]          # forward(x, training) -> (y, backward)
 Weight = tuple[MutableMapping[str, np.ndarray], str]          # an array by the dict that holds it, and its key there
+
+
+class LayerOptions(TypedDict, total=False):
+    """The keyword arguments that every layer takes, see `Layer`."""
+
+    name: str | None
+    input_shape: Iterable[int] | None
+    trainable: bool
 
 
 class Layer:
@@ -32,7 +44,7 @@ class Layer:
                     return dy * scale
                 return x * scale, backward
 
-    What a layer learns without gradients, running statistics for one, belongs in ``state``: made by ``build``, changed
+    What a layer learns without gradients, such as running statistics, belongs in ``state``: made by ``build``, changed
     by ``forward(x, training=True)`` alone, and saved, restored and counted with the parameters.
 
     In a model, a layer's forward may run in one pass with those of its neighbours: ``print(model.plan())`` shows which,
@@ -40,8 +52,8 @@ class Layer:
 
     Parameters
     ----------
-    name : what the layer is called in its model; the model counts one out (``dense_1``) if none is given.
-    input_shape : shape of one sample, without the batch axis; the first layer of a model wants it.
+    name : what the layer is called in its model; by default the model names it, ``dense_1``.
+    input_shape : shape of one sample, without the batch axis; with it in its first layer, a model is built at once.
     trainable : False keeps an optimizer from changing the parameters; gradients are computed all the same.
 
     Attributes
@@ -49,7 +61,7 @@ class Layer:
     params, grads : dicts of arrays under the same keys; ``backward`` overwrites ``grads``.
     state : dict of arrays that are learned without gradients; Keras's non-trainable weights, PyTorch's buffers.
     input_shape, output_shape : shapes of one sample, known once the layer is built.
-    differs_in_training : class attribute, True where ``forward(x, training=True)`` is another function.
+    differs_in_training : class attribute, True where ``forward(x, training=True)`` computes something else.
     """
 
     differs_in_training = False
@@ -69,7 +81,7 @@ class Layer:
         self.params: dict[str, np.ndarray] = {}
         self.grads: dict[str, np.ndarray] = {}
         self.state: dict[str, np.ndarray] = {}
-        self._given = name, self.input_shape
+        self._constructed_with = name, self.input_shape       # its model may give it another name, build another shape
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
         """Make the parameters (float32) and the state for samples of `input_shape`; return the shape of one output."""
@@ -81,7 +93,7 @@ class Layer:
 
     def unbuild(self) -> None:
         """Forget the shapes that `build` was given, so that it can be called with others."""
-        self.input_shape, self.output_shape = self._given[1], None
+        self.input_shape, self.output_shape = self._constructed_with[1], None
 
     def __call__(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         return self.forward(x, training)[0]
@@ -89,11 +101,11 @@ class Layer:
     def check(self, x: np.ndarray) -> None:
         """Raise a ValueError unless `x` is what forward can take."""
 
-    def parts(self) -> list[tuple[str, Forward | Layer]]:
-        """List what ``forward`` does in turn, so that a model can run it piece by piece: (name, function or layer)."""
+    def parts(self) -> Sequence[tuple[str, Forward | Layer]]:
+        """List what ``forward`` does in turn, so that a model can run it step by step: (name, function or layer)."""
         return [("", self.forward)]
 
-    def penalties(self) -> list[tuple[str, Any]]:
+    def penalties(self) -> list[tuple[str, RegularizerLike]]:
         """Pair parameter keys with the regularizers that are to be added to the loss."""
         return []
 
@@ -126,13 +138,14 @@ class Layer:
         """Count the numbers in ``params`` and ``state``."""
         return sum(np.size(arrays[key]) for arrays, key in self.weights())
 
-    def get_config(self) -> dict[str, Any]:
-        name, shape = self._given
+    def get_config(self) -> Config:
+        """Return the arguments that make this layer again, without what it has learned."""
+        name, shape = self._constructed_with
         config = {"name": name, "input_shape": shape and list(shape), "trainable": None if self.trainable else False}
         return {key: value for key, value in config.items() if value is not None}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]):
+    def from_config(cls, config: Config) -> Self:
         """Make a layer from what ``get_config`` returned."""
         return cls(**config)
 
@@ -147,7 +160,7 @@ class Layer:
     def expect(self, condition: bool, expected: str, received: object) -> None:
         """Raise this layer's ValueError unless `condition` holds."""
         if not condition:
-            raise ValueError(f"{self}: expected {expected}. Received: {received}.")
+            raise invalid(self, expected, received)
 
     def expect_built(self, key: str) -> None:
         """Raise a ValueError that says how to build, unless the parameter `key` exists."""
@@ -167,7 +180,7 @@ def cast_floats(arrays: MutableMapping[str, np.ndarray], dtype: DTypeLike) -> No
 
 
 def overwrite(arrays: MutableMapping[str, np.ndarray], key: str, new: np.ndarray) -> None:
-    """Write `new` into an array of a dict in place; a NumPy number, as ``state`` may come to hold, is replaced."""
+    """Write `new` into an array of a dict in place; a NumPy scalar, as ``state`` may come to hold, is replaced."""
     if isinstance(arrays[key], np.ndarray):
         arrays[key][...] = new
     else:
@@ -178,14 +191,5 @@ def as_shape(value: Iterable[int] | int, owner: object, what: str = "input_shape
     """Return `value` as a tuple of positive ints, or raise a ValueError naming `owner`."""
     shape = tuple(value) if isinstance(value, Iterable) else (value,)
     if not all(map(is_count, shape)):
-        raise ValueError(f"{owner}: expected {what} as positive whole numbers, without the batch axis. "
-                         f"Received: {value!r}.")
+        raise invalid(owner, f"{what} as positive whole numbers, without the batch axis", repr(value))
     return tuple(int(size) for size in shape)
-
-
-def is_count(value: Any) -> bool:
-    """Tell whether a value is a positive whole number."""
-    try:
-        return int(value) == value and value > 0 and not isinstance(value, bool)
-    except (TypeError, ValueError, OverflowError):
-        return False

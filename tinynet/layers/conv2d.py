@@ -1,13 +1,18 @@
-"""The convolutional layer: the same small kernel slides over every place of the image."""
+"""The convolutional layer: the same small kernel slides over every position of the image."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
+
+import numpy as np
 
 from tinynet import kernels
-from tinynet.layers.base import is_count
-from tinynet.layers.weighted import Weighted
-from tinynet.layers.windows import Windows, as_padding, as_pair, image_shape
+from tinynet.checks import is_count
+from tinynet.layers.activations import ActivationLike
+from tinynet.layers.base import Backward, Shape
+from tinynet.layers.weighted import Weighted, WeightedOptions
+from tinynet.layers.windows import PairLike, Windows, as_padding, as_pair, image_shape
+from tinynet.registry import Config
 
 
 class Conv2D(Weighted):
@@ -17,7 +22,7 @@ class Conv2D(Weighted):
 
         y[n,f,p,q] = bias[f] + sum_cij kernel[f,c,i,j] x[n, c, s p + i, t q + j]
 
-        d loss / d kernel[f,c,i,j] = sum_npq dy[n,f,p,q] x[n, c, s p + i, t q + j]    every place it was used
+        d loss / d kernel[f,c,i,j] = sum_npq dy[n,f,p,q] x[n, c, s p + i, t q + j]    every position it was used at
         d loss / d bias[f]         = sum_npq dy[n,f,p,q]                              it was added everywhere
         d loss / d x[n,c,h,w]      = sum over the windows (f, p, q) that saw pixel (h, w), of
                                      dy[n,f,p,q] kernel[f,c,i,j],  where h = s p + i and w = t q + j
@@ -28,7 +33,7 @@ class Conv2D(Weighted):
     kernel_size : (rows, columns) of the window, or one number for both.
     strides : how far the window moves, (rows, columns) or one number.
     padding : ``"valid"``, none; or ``"same"``, zeros around the image so that outputs are ceil(size / stride).
-    dilation_rate : distance of neighbouring places of the window, (rows, columns) or one number.
+    dilation_rate : distance between neighbouring pixels of the window, (rows, columns) or one number.
     activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer : see `Weighted`.
 
     Attributes
@@ -43,45 +48,47 @@ class Conv2D(Weighted):
     (2, 32, 24, 24)
     """
 
-    def __init__(self, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid", *,
-                 dilation_rate: Any = (1, 1), activation: Any = None, **kwargs: Any):
+    def __init__(self, filters: int, kernel_size: PairLike, strides: PairLike = (1, 1), padding: str = "valid", *,
+                 dilation_rate: PairLike = (1, 1), activation: ActivationLike = None,
+                 **kwargs: Unpack[WeightedOptions]):
         super().__init__(activation=activation, **kwargs)
         self.expect(is_count(filters), "filters, a positive whole number", repr(filters))
         self.filters = int(filters)
         self.windows = Windows(self, as_pair(kernel_size, self, "kernel_size"), as_pair(strides, self, "strides"),
                                as_padding(padding, self), as_pair(dilation_rate, self, "dilation_rate"))
 
-    def build(self, input_shape, rng):
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
         """Make the kernel (filters, C, kh, kw) and the bias (filters,)."""
         C, H, W = image_shape(self, input_shape)
         output_shape = (self.filters, *self.windows.output_size((H, W)))
         return self.set_up(input_shape, output_shape, (self.filters, C, *self.windows.size), self.filters, rng)
 
-    def linear(self, x, training=False):
+    def linear(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward) of the convolution."""
         self.check(x)
         k, windows, image = kernels.current(), self.windows, x.shape[2:]
-        moves = windows.strides, windows.dilation
+        geometry = windows.strides, windows.dilation
         kernel = self.params["kernel"]                              # (F, C, kh, kw)
         x = windows.pad(x, 0)
-        y = k.conv2d(x, kernel, *moves)                             # (N, F, P, Q)
+        y = k.conv2d(x, kernel, *geometry)                          # (N, F, P, Q)
         if self.use_bias:
             y += self.params["bias"][:, None, None]
 
-        def backward(dy, *, need_dx=True):
-            self.grads["kernel"] = k.conv2d_kernel_gradient(x, dy, windows.size, *moves)
+        def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
+            self.grads["kernel"] = k.conv2d_kernel_gradient(x, dy, windows.size, *geometry)
             if self.use_bias:
                 self.grads["bias"] = dy.sum(axis=(0, 2, 3))         # (N, F, P, Q) -> (F,)
-            if need_dx:
-                return windows.crop(k.conv2d_input_gradient(dy, kernel, x.shape[2:], *moves), image)
+            if not need_dx:
+                return None
+            return windows.crop(k.conv2d_input_gradient(dy, kernel, x.shape[2:], *geometry), image)
         return y, backward
 
-    def check(self, x):
+    def check(self, x: np.ndarray) -> None:
         """Raise a ValueError unless `x` is (N, C, H, W) and no smaller than the window."""
         self.expect_built("kernel")
         self.windows.check(x, self.params["kernel"].shape[1])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "filters": self.filters, "kernel_size": list(self.windows.size),
                 "strides": list(self.windows.strides), "padding": self.windows.padding,
                 "dilation_rate": list(self.windows.dilation)}

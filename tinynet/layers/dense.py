@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
+
+import numpy as np
 
 from tinynet import kernels
-from tinynet.layers.base import is_count
-from tinynet.layers.weighted import Weighted
+from tinynet.checks import is_count
+from tinynet.layers.activations import ActivationLike
+from tinynet.layers.base import Backward, Shape
+from tinynet.layers.weighted import Weighted, WeightedOptions
+from tinynet.registry import Config
 
 
 class Dense(Weighted):
@@ -36,19 +41,20 @@ class Dense(Weighted):
     array([[6., 6.]])
     """
 
-    def __init__(self, units: int, activation: Any = None, *, input_dim: int | None = None, **kwargs: Any):
+    def __init__(self, units: int, activation: ActivationLike = None, *, input_dim: int | None = None,
+                 **kwargs: Unpack[WeightedOptions]):
         if input_dim is not None:
             kwargs["input_shape"] = (input_dim,)
         super().__init__(activation=activation, **kwargs)
         self.expect(is_count(units), "units, a positive whole number", repr(units))
         self.units = int(units)
 
-    def build(self, input_shape, rng):
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
         """Make the kernel (inputs, units) and the bias (units,)."""
         self.expect(len(input_shape) >= 1, "samples with at least one axis", input_shape)
         return self.set_up(input_shape, (*input_shape[:-1], self.units), (input_shape[-1], self.units), self.units, rng)
 
-    def linear(self, x, training=False):
+    def linear(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward) of the weighted sum."""
         self.check(x)
         matmul = kernels.current().matmul
@@ -58,7 +64,7 @@ class Dense(Weighted):
         if self.use_bias:
             y += self.params["bias"]
 
-        def backward(dy, *, need_dx=True):
+        def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
             drows = dy.reshape(-1, kernel.shape[1])                 # (N, ..., units) -> (N*..., units)
             self.grads["kernel"] = matmul(rows.T, drows)            # (inputs, N) @ (N, units)
             if self.use_bias:
@@ -66,11 +72,11 @@ class Dense(Weighted):
             return matmul(drows, kernel.T).reshape(x.shape) if need_dx else None   # (N, units) @ (units, inputs)
         return y.reshape(*x.shape[:-1], kernel.shape[1]), backward
 
-    def check(self, x):
+    def check(self, x: np.ndarray) -> None:
         """Raise a ValueError unless `x` is (N, ..., inputs)."""
         self.expect_built("kernel")
         inputs = len(self.params["kernel"])
         self.expect(x.ndim >= 2 and x.shape[-1] == inputs, f"input (N, {inputs})", x.shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from tinynet.layers.base import Layer
+import numpy as np
+
+from tinynet.layers.base import Backward, Layer, Shape
 
 
 class Flatten(Layer):
@@ -15,15 +17,15 @@ class Flatten(Layer):
     (2, 4608)
     """
 
-    def build(self, input_shape, rng):
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
         """Return (C*H*W,)."""
         self.input_shape, self.output_shape = input_shape, (math.prod(input_shape),)
         return self.output_shape
 
-    def forward(self, x, training=False):
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward)."""
         self.expect(x.ndim >= 1, "input with a batch axis", x.shape)
 
-        def backward(dy):
+        def backward(dy: np.ndarray) -> np.ndarray:
             return dy.reshape(x.shape)
         return x.reshape(len(x), math.prod(x.shape[1:])), backward

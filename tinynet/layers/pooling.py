@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
 from tinynet import kernels
-from tinynet.layers.base import Layer
-from tinynet.layers.windows import Windows, as_padding, as_pair, image_shape
+from tinynet.layers.base import Backward, Layer, LayerOptions, Shape
+from tinynet.layers.windows import PairLike, Windows, as_padding, as_pair, image_shape
+from tinynet.registry import Config
 
 
 class Pooling(Layer):
@@ -21,29 +22,30 @@ class Pooling(Layer):
     padding : ``"valid"``, windows inside the image; ``"same"``, outputs of ceil(size / stride).
     """
 
-    def __init__(self, pool_size: Any = (2, 2), strides: Any = None, padding: str = "valid", **kwargs: Any):
+    def __init__(self, pool_size: PairLike = (2, 2), strides: PairLike | None = None, padding: str = "valid",
+                 **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         size = as_pair(pool_size, self, "pool_size")
         self.windows = Windows(self, size, size if strides is None else as_pair(strides, self, "strides"),
                                as_padding(padding, self))
 
-    def build(self, input_shape, rng):
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
         """Return (C, P, Q)."""
         C, H, W = image_shape(self, input_shape)
         self.input_shape, self.output_shape = input_shape, (C, *self.windows.output_size((H, W)))
         return self.output_shape
 
-    def check(self, x):
+    def check(self, x: np.ndarray) -> None:
         """Raise a ValueError unless `x` is (N, C, H, W) and no smaller than the window."""
         self.windows.check(x, None)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "pool_size": list(self.windows.size),
                 "strides": list(self.windows.strides), "padding": self.windows.padding}
 
 
 class MaxPool2D(Pooling):
-    """The largest number of each window; its pixel alone takes the gradient (of equals, the first).
+    """The largest number of each window; its pixel alone takes the gradient (at a tie, the first).
 
     ``y[n,c,p,q] = max_ij x[n, c, s p + i, t q + j]``, so ``dx`` at the winner is ``dy``, and 0 elsewhere; where
     windows overlap, a pixel that won several gets the sum. Padding counts as minus infinity: it never wins.
@@ -52,14 +54,14 @@ class MaxPool2D(Pooling):
     array([[[[4.]]]])
     """
 
-    def forward(self, x, training=False):
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward)."""
         self.check(x)
         k, windows, image = kernels.current(), self.windows, x.shape[2:]
         padded = windows.pad(x, -np.inf)
         y, argmax = k.max_pool2d(padded, windows.size, windows.strides)         # both (N, C, P, Q)
 
-        def backward(dy):
+        def backward(dy: np.ndarray) -> np.ndarray:
             dx = k.max_pool2d_gradient(dy, argmax, padded.shape[2:], windows.size, windows.strides)
             return windows.crop(dx, image)
         return y, backward
@@ -72,7 +74,7 @@ class AveragePool2D(Pooling):
     array([[[[2.5]]]])
     """
 
-    def forward(self, x, training=False):
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward)."""
         self.check(x)
         k, windows, image = kernels.current(), self.windows, x.shape[2:]
@@ -81,7 +83,7 @@ class AveragePool2D(Pooling):
         counts = k.sum_pool2d(inside, windows.size, windows.strides)            # (1, 1, P, Q)
         y = k.sum_pool2d(padded, windows.size, windows.strides) / counts        # (N, C, P, Q)
 
-        def backward(dy):
+        def backward(dy: np.ndarray) -> np.ndarray:
             dx = k.sum_pool2d_gradient(dy / counts, padded.shape[2:], windows.size, windows.strides)
             return windows.crop(dx, image)
         return y, backward

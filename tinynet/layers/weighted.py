@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 
 from tinynet import initializers, regularizers
+from tinynet.initializers import InitializerLike
 from tinynet.kernels import buffers
 from tinynet.layers import activations
-from tinynet.layers.base import Layer, Shape
-from tinynet.registry import to_config
+from tinynet.layers.activations import ActivationLike
+from tinynet.layers.base import Backward, Forward, Layer, LayerOptions, Shape
+from tinynet.registry import Config, Identifier, to_config
+from tinynet.regularizers import RegularizerLike
+
+
+class WeightedOptions(LayerOptions, total=False):
+    """The keyword arguments that layers with weights take, see `Weighted`."""
+
+    use_bias: bool
+    kernel_initializer: Identifier | InitializerLike
+    bias_initializer: Identifier | InitializerLike
+    kernel_regularizer: Identifier | RegularizerLike | None
 
 
 class Weighted(Layer):
@@ -24,9 +37,10 @@ class Weighted(Layer):
     kernel_regularizer : ``"l1"``, ``"l2"`` or an object of `tinynet.regularizers`, added to the loss.
     """
 
-    def __init__(self, *, activation: Any = None, use_bias: bool = True,
-                 kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
-                 kernel_regularizer: Any = None, **kwargs: Any):
+    def __init__(self, *, activation: ActivationLike = None, use_bias: bool = True,
+                 kernel_initializer: Identifier | InitializerLike = "glorot_uniform",
+                 bias_initializer: Identifier | InitializerLike = "zeros",
+                 kernel_regularizer: Identifier | RegularizerLike | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
         self.differs_in_training = self.activation is not None and self.activation.differs_in_training
@@ -35,22 +49,22 @@ class Weighted(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
 
-    def linear(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
+    def linear(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return the weighted sum, before the activation, and its backward."""
         raise NotImplementedError
 
-    def forward(self, x, training=False):
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return ``(y, backward)``: the weighted sum, then the activation."""
         z, linear_backward = self.linear(x, training)
         if self.activation is None:
             return z, linear_backward
         y, activation_backward = self.activation.forward(z, training)
 
-        def backward(dy):
+        def backward(dy: np.ndarray) -> np.ndarray:
             return linear_backward(activation_backward(dy))
         return y, backward
 
-    def parts(self):
+    def parts(self) -> Sequence[tuple[str, Forward | Layer]]:
         """List the weighted sum, and the activation, named after its class."""
         if self.activation is None:
             return [("", self.linear)]
@@ -66,17 +80,17 @@ class Weighted(Layer):
             self.params["bias"] = self.initial("bias", self.bias_initializer, (units,), rng)
         return output_shape
 
-    def initial(self, key: str, initializer: Any, shape: Shape, rng: np.random.Generator) -> np.ndarray:
-        """Call an initializer, which may be anybody's, and check what it returns."""
-        array = np.asarray(initializers.draw(initializer, shape, rng), dtype=np.float32)
+    def initial(self, key: str, initializer: InitializerLike, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+        """Call an initializer, which may be the user's own, and check what it returns."""
+        array = np.asarray(initializers.initialize(initializer, shape, rng), dtype=np.float32)
         self.expect(array.shape == shape, f"a {key} {shape} from its initializer", array.shape)
         return buffers.copy(array)
 
-    def penalties(self):
+    def penalties(self) -> list[tuple[str, RegularizerLike]]:
         """Pair the kernel with its regularizer, if it has one."""
         return [("kernel", self.kernel_regularizer)] if self.kernel_regularizer else []
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "activation": to_config(self.activation), "use_bias": self.use_bias,
                 "kernel_initializer": to_config(self.kernel_initializer),
                 "bias_initializer": to_config(self.bias_initializer),

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from tinynet.layers.base import Layer, Shape, is_count
+from tinynet.checks import is_count
+from tinynet.layers.base import Layer, Shape
 from tinynet.registry import pick
 
-Pair = tuple[int, int]
+Pair = tuple[int, int]                    # (rows, columns), or (before, after)
+PairLike = int | Sequence[int]            # one number for both, or a pair
 
 
-def as_pair(value: Any, layer: Layer, what: str) -> Pair:
+def as_pair(value: PairLike, layer: Layer, what: str) -> Pair:
     """Return an int or a pair of ints as a pair (rows, columns)."""
     try:
-        pair = (value, value) if np.ndim(value) == 0 else tuple(value)
+        pair: tuple = (value, value) if np.ndim(value) == 0 else tuple(value)        # type: ignore[arg-type]
         good = len(pair) == 2 and all(map(is_count, pair))
     except (TypeError, ValueError):
         good = False
@@ -24,7 +26,7 @@ def as_pair(value: Any, layer: Layer, what: str) -> Pair:
     return int(pair[0]), int(pair[1])
 
 
-def as_padding(value: Any, layer: Layer) -> str:
+def as_padding(value: str, layer: Layer) -> str:
     """Return ``"valid"`` or ``"same"``."""
     try:
         return pick("padding", str(value).lower(), {"valid": "valid", "same": "same"})

@@ -1,4 +1,4 @@
-"""The models, and reading them from files, under the name Keras has for their module."""
+"""The models, and loading them from files, under the name that Keras has for their module."""
 
 from tinynet.models.loading import load_model
 from tinynet.models.sequential import Sequential

@@ -1,4 +1,4 @@
-"""`load_model`: from a file, which may be a stranger's, to a model; or to an error that says what is wrong with it."""
+"""`load_model`: from a file, which is not trusted, to a model; or to an error that says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 from tinynet import initializers, losses, metrics, optimizers
 from tinynet.files import configs, safefile, saving
-from tinynet.files.safefile import Path, SavedFileError
+from tinynet.files.atomic import StrPath
+from tinynet.files.safefile import SavedFileError
 from tinynet.models.sequential import Sequential
 from tinynet.registry import pick
 
 
-def load_model(path: Path, custom_layers: Mapping[str, Any] | None = None) -> Sequential:
+def load_model(path: StrPath, custom_layers: Mapping[str, Any] | None = None) -> Sequential:
     """Return the model that `Sequential.save` wrote: its layers, weights, compile settings and optimizer's state.
 
     Training goes on as it would have, to the bit. A file can do no more than choose among the classes of this
@@ -21,13 +22,13 @@ def load_model(path: Path, custom_layers: Mapping[str, Any] | None = None) -> Se
     Parameters
     ----------
     path : the file.
-    custom_layers : classes of your own by name, as ``{"Scale": Scale}``: layers, and also what else a model may
-        hold of yours: initializers, losses, metrics (functions), optimizers.
+    custom_layers : classes of your own by name, as ``{"Scale": Scale}``: layers, and what else of yours a model may
+        hold: initializers, losses, metrics (functions), optimizers.
 
     Raises
     ------
     FileNotFoundError : if there is no such file.
-    SavedFileError : a ValueError that says what was expected, and what found.
+    SavedFileError : a ValueError that says what was expected and what was found.
 
     >>> import tempfile
     >>> from tinynet.layers import Dense
@@ -37,29 +38,29 @@ def load_model(path: Path, custom_layers: Mapping[str, Any] | None = None) -> Se
     [<Dense 'dense_1', 8 parameters>]
     """
     file = safefile.read(path)
-    told = saving.contents(file)
-    if told["kind"] != "model" or not {"model", "compiled"} <= told.keys():
-        raise file.failure("a model, written by model.save", f"kind {safefile.brief(told['kind'])}")
+    manifest = saving.read_manifest(file)
+    if manifest["kind"] != "model" or not {"model", "compiled"} <= manifest.keys():
+        raise file.failure("a model, written by model.save", f"kind {safefile.brief(manifest['kind'])}")
     state = saving.read_state(file)
     known = {**configs.KNOWN, "Sequential": Sequential, **(custom_layers or {})}
     try:
-        with initializers.at_most(sum(array.size for array in file.arrays.values())):
-            model = architecture(told["model"], known)
-        if told["compiled"] is not None:
-            compile_as_told(model, told["compiled"], known)
+        with initializers.parameter_budget(sum(array.size for array in file.arrays.values())):
+            model = architecture(manifest["model"], known)
+        if manifest["compiled"] is not None:
+            compile_from(manifest["compiled"], model, known)
         params = saving.read_weights(file, model) if model.output_shape is not None else {}
         saving.check_model_state(model, state)
     except SavedFileError:
         raise
-    except Exception as error:          # whatever nonsense makes a constructor raise, the file is at fault
+    except Exception as error:          # whatever a constructor raises for a setting in the file, the file is at fault
         raise SavedFileError(f"{file.path}: {error}") from error
-    file.verify()
+    file.verify()                       # last, as what is wrong with the contents says more than a wrong checksum
     saving.set_weights(model, params)
-    saving.set_model_state(model, state)
+    saving.restore_model_state(model, state)
     return model
 
 
-def architecture(entry: Any, known: Mapping[str, Any]) -> Sequential:
+def architecture(entry: object, known: Mapping[str, Any]) -> Sequential:
     """Build the layers."""
     entry = configs.plain(entry, "model")
     if not configs.is_entry(entry):
@@ -70,8 +71,8 @@ def architecture(entry: Any, known: Mapping[str, Any]) -> Sequential:
     return model
 
 
-def compile_as_told(model: Sequential, compiled: Any, known: Mapping[str, Any]) -> None:
-    """Compile a model as it was."""
+def compile_from(compiled: Mapping[str, Any], model: Sequential, known: Mapping[str, Any]) -> None:
+    """Compile a model as the manifest says."""
     parts = {key: configs.rebuild(configs.plain(compiled[key], key), known) for key in ("optimizer", "loss")}
     own = {name: thing for name, thing in known.items() if not isinstance(thing, type)}
     named = {name: pick("metric", name, {**metrics.KNOWN, **own}) for name in compiled["metrics"]}

@@ -1,18 +1,20 @@
-"""Sequential: layers one after the other, which is a layer again; what it can be trained by is in `training`."""
+"""Sequential: layers one after the other, which is a layer again; how it is trained is in `training`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinynet.files import configs, saving
-from tinynet.files.safefile import Path
-from tinynet.layers.base import Layer, Shape, as_shape, cast_floats
+from tinynet.files.atomic import StrPath
+from tinynet.layers.base import Backward, Layer, Shape, Weight, as_shape, cast_floats
 from tinynet.models.summary import summary
-from tinynet.registry import pick, to_config
+from tinynet.registry import Config, pick, to_config
+from tinynet.regularizers import RegularizerLike
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import steps_of_parts
 from tinynet.training.model import Model
@@ -20,10 +22,10 @@ from tinynet.utils import new_generator
 
 
 class Sequential(Model):
-    """A stack of layers, each fed with what the one before returns.
+    """A stack of layers, each applied to the output of the one before.
 
-    It is a layer itself: it nests, and its ``params`` and ``grads`` are those of its layers, under
-    ``dense_1/kernel``. Weights exist as soon as the input shape is known: from the first layer's
+    It is a layer itself: it nests, and its ``params``, ``grads`` and ``state`` are those of its layers, under names
+    such as ``dense_1/kernel``. Weights exist as soon as the input shape is known: from the first layer's
     ``input_shape=``, from an `Input`, or from the first data seen.
 
     Parameters
@@ -31,7 +33,7 @@ class Sequential(Model):
     layers : the layers, in order.
     name : what the model is called.
     dtype : ``"float32"`` or ``"float64"``, of the weights and of all arithmetic.
-    seed : makes this model's weights, shuffling and dropout repeat; see also `utils.set_random_seed`.
+    seed : makes this model's weights, shuffling and dropout reproducible; see also `utils.set_random_seed`.
 
     >>> from tinynet.layers import Dense
     >>> model = Sequential([Dense(784, activation="relu", input_dim=784), Dense(10, activation="softmax")])
@@ -41,7 +43,7 @@ class Sequential(Model):
     ['dense_1', 'dense_2']
     """
 
-    def __init__(self, layers: Iterable[Layer] = (), name: str | None = None, *, dtype: Any = "float32",
+    def __init__(self, layers: Iterable[Layer] = (), name: str | None = None, *, dtype: DTypeLike = "float32",
                  seed: int | None = None, input_shape: Iterable[int] | None = None, trainable: bool = True):
         self.layers: list[Layer] = []
         self.layer_names: list[str] = []
@@ -72,11 +74,11 @@ class Sequential(Model):
             shape = self.input_shape or layer.input_shape
             self.input_shape = shape
         if shape is not None:
-            layer.name, unbuilt = name, layer.name
+            layer.name, before = name, layer.name                  # already, so that errors of build carry it
             try:
                 self._build_layer(layer, shape, self.rng)
             except ValueError:
-                layer.name = unbuilt
+                layer.name = before
                 raise
             self.output_shape = layer.output_shape
         layer.name = name
@@ -103,13 +105,13 @@ class Sequential(Model):
                 self._build_layer(layer, shape, rng or self.rng)
                 shape = layer.output_shape or ()
         except ValueError:
-            for layer in unbuilt:                                  # so that data of the right shape finds nothing built
+            for layer in unbuilt:                                  # so that data of the right shape can still build it
                 layer.unbuild()
             raise
         self.input_shape, self.output_shape = first, shape
         return shape
 
-    def unbuild(self):
+    def unbuild(self) -> None:
         """Forget the shapes, the layers' too."""
         super().unbuild()
         for layer in self.layers:
@@ -120,18 +122,18 @@ class Sequential(Model):
         if layer.output_shape is None:
             layer.output_shape = as_shape(layer.build(shape, rng), layer, "the output shape that build returns")
             layer.input_shape = shape
-            twice = layer.params.keys() & layer.state.keys()
-            layer.expect(not twice, "other keys in state than in params", sorted(twice))
+            shared = layer.params.keys() & layer.state.keys()
+            layer.expect(not shared, "other keys in state than in params", sorted(shared))
             for key, array in layer.params.items():
                 layer.params[key] = array.astype(self.dtype, copy=False)
             cast_floats(layer.state, self.dtype)
 
     def _name_for(self, layer: Layer) -> str:
-        given = layer._given[0]
-        if given is not None:
-            self.expect("/" not in str(given), "a layer name without '/'", repr(given))
-            self.expect(given not in self.layer_names, "a layer name that is not taken", repr(given))
-            return str(given)
+        own = layer._constructed_with[0]
+        if own is not None:
+            self.expect("/" not in str(own), "a layer name without '/'", repr(own))
+            self.expect(own not in self.layer_names, "a layer name that is not taken", repr(own))
+            return str(own)
         kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
         number = 1 + sum(type(other) is type(layer) for other in self.layers)
         while f"{kind}_{number}" in self.layer_names:
@@ -139,7 +141,7 @@ class Sequential(Model):
         return f"{kind}_{number}"
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """Return a layer by its name in this model, or by its place."""
+        """Return a layer by its name in this model, or by its index."""
         if index is not None:
             self.expect(-len(self.layers) <= index < len(self.layers), f"an index below {len(self.layers)}", index)
             return self.layers[index]
@@ -174,28 +176,28 @@ class Sequential(Model):
     def state(self, value: dict[str, np.ndarray]) -> None:
         self.state.update(value)
 
-    def weights(self):
+    def weights(self) -> list[Weight]:
         """List the params and the state of every layer in turn, each array as (dict, key)."""
         return [weight for layer in self.layers for weight in layer.weights()]
 
     def _named(self) -> list[tuple[str, Layer]]:
         return list(zip(self.layer_names, self.layers, strict=True))
 
-    def parts(self):
+    def parts(self) -> list[tuple[str, Layer]]:
         """List the layers by name."""
         return self._named()
 
-    def check(self, x):
+    def check(self, x: np.ndarray) -> None:
         """Raise a ValueError unless the first layer can take `x`."""
         if self.layers:
             self.layers[0].check(x)
 
-    def forward(self, x: np.ndarray, training: bool = False):
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return ``(y, backward)``; ``backward(dy)`` sets every layer's ``grads`` and returns d loss / d x."""
         return run_steps(self._plans.plan(self.steps(), training).steps, x, training)
 
-    def leaves(self):
-        """List the layers, those of nested models one by one, and the model itself."""
+    def leaves(self) -> list[Layer]:
+        """List the model itself and its layers, those of nested models one by one."""
         return [self, *(leaf for layer in self.layers for leaf in layer.leaves())]
 
     @property
@@ -203,16 +205,16 @@ class Sequential(Model):
         """Whether one of the layers does."""
         return any(layer.differs_in_training for layer in self.layers)
 
-    def trainable_params(self):
+    def trainable_params(self) -> dict[str, np.ndarray]:
         """Return the parameters that an optimizer may change, by name."""
         return {f"{name}/{key}": array for name, layer in self._named() if self.trainable
                 for key, array in layer.trainable_params().items()}
 
-    def penalties(self):
+    def penalties(self) -> list[tuple[str, RegularizerLike]]:
         """Pair parameter names with the regularizers that are added to the loss."""
         return [(f"{name}/{key}", term) for name, layer in self._named() for key, term in layer.penalties()]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return the architecture: what `from_config` makes a model from, with new weights."""
         config = {**super().get_config(), "dtype": str(self.dtype)}
         if self.input_shape is not None:
@@ -220,33 +222,37 @@ class Sequential(Model):
         return {**config, "layers": [to_config(layer) for layer in self.layers]}
 
     @classmethod
-    def from_config(cls, config, custom_layers: dict[str, type] | None = None):
+    def from_config(cls, config: Config, custom_layers: Mapping[str, type] | None = None) -> Self:
         """Make a model from what `get_config` returned; layers of your own are named in `custom_layers`."""
         return cls(**configs.arguments(config, {**configs.KNOWN, "Sequential": Sequential, **(custom_layers or {})}))
 
-    def save(self, path: Path) -> None:
+    def save(self, path: StrPath) -> None:
         """Write the whole model into one safetensors file, atomically: see `load_model`, which makes it again."""
         saving.save_model(self, path)
 
-    def save_weights(self, path: Path) -> None:
-        """Write the parameters into a safetensors file, atomically."""
+    def save_weights(self, path: StrPath) -> None:
+        """Write the parameters and the layers' state into a safetensors file, atomically."""
         saving.save_weights(self, path)
 
-    def load_weights(self, path: Path) -> None:
-        """Overwrite the parameters with those in a file, if all names, shapes and dtypes fit; else change nothing."""
+    def load_weights(self, path: StrPath) -> None:
+        """Overwrite parameters and state with those in a file; if a name, shape or dtype differs, change nothing."""
         saving.load_weights(self, path)
 
     def summary(self, line_length: int = 65, print_fn: Callable[[str], object] = print,
                 profile: bool = False) -> None:
         """Print the layers, their output shapes and parameter counts, and the totals; and `study.profile`, if asked."""
-        print_fn(summary(self, line_length))
+        print_fn(summary(self, self._named(), line_length))
         if profile:
             from tinynet import study
             print_fn(str(study.profile(self)))
 
 
 class Joined(dict):
-    """The dicts of several layers as one, keys ``layer/key``; setting an entry sets it in its layer's dict."""
+    """The dicts of several layers as one, keys ``layer/key``; setting an entry sets it in its layer's dict.
+
+    A copy made on access would lose what is written to it: ``model.params["dense_1/kernel"] = array`` has to reach the
+    layer. Reading is that of a plain dict, made anew at each access; it need not follow changes in the layers.
+    """
 
     def __init__(self, named: Iterable[tuple[str, dict[str, np.ndarray]]]):
         self.parts = dict(named)
@@ -257,7 +263,7 @@ class Joined(dict):
         self.parts[name][rest] = array
         super().__setitem__(key, array)
 
-    def update(self, other: Any) -> None:                          # type: ignore[override]
-        """Set every entry of another dict."""
+    def update(self, other: Mapping[str, np.ndarray]) -> None:     # type: ignore[override]
+        """Set every entry of another dict; dict's own would not call ``__setitem__``."""
         for key, array in other.items():
             self[key] = array

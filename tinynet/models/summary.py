@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+
+from tinynet.layers.base import Layer
 
 
-def summary(model: Any, line_length: int = 65) -> str:
-    """Return a table of the layers: name (type), output shape, parameters; and the totals."""
+def summary(model: Layer, layers: Iterable[tuple[str, Layer]], line_length: int = 65) -> str:
+    """Return a table of a model's layers, given by name: name (type), output shape, parameters; and the totals."""
     first, second = int(line_length * 0.45), int(line_length * 0.85)
 
     def row(*cells: str) -> str:
@@ -15,7 +17,7 @@ def summary(model: Any, line_length: int = 65) -> str:
 
     lines = [f"Model: \"{model.name or 'sequential'}\"", "_" * line_length,
              row("Layer (type)", "Output Shape", "Param #"), "=" * line_length]
-    for name, layer in zip(model.layer_names, model.layers, strict=True):
+    for name, layer in layers:
         shape = "?" if layer.output_shape is None else str((None, *layer.output_shape))
         lines += [row(f"{name} ({type(layer).__name__})", shape, str(layer.count_params())), "_" * line_length]
     total, trainable = model.count_params(), sum(p.size for p in model.trainable_params().values())

@@ -5,13 +5,12 @@ Throughout: p a parameter, g its gradient, t the number of updates including thi
 
 from __future__ import annotations
 
-from typing import Any
-
+from tinynet.checks import invalid
 from tinynet.optimizers.adam import Adam
 from tinynet.optimizers.base import Optimizer
 from tinynet.optimizers.rmsprop import RMSprop
 from tinynet.optimizers.sgd import SGD
-from tinynet.registry import resolve
+from tinynet.registry import Identifier, resolve
 from tinynet.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
 
 __all__ = ["SGD", "Adam", "CosineDecay", "ExponentialDecay", "Optimizer", "PiecewiseConstantDecay", "RMSprop", "get"]
@@ -20,10 +19,10 @@ __all__ = ["SGD", "Adam", "CosineDecay", "ExponentialDecay", "Optimizer", "Piece
 KNOWN: dict[str, type] = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam}
 
 
-def get(identifier: Any) -> Optimizer:
-    """Return an optimizer for a name, a config, a class or an object; upper case is as good as lower."""
+def get(identifier: Identifier | Optimizer) -> Optimizer:
+    """Return an optimizer for a name (case-insensitive), a config, a class or an object."""
     name = identifier.lower() if isinstance(identifier, str) else identifier
     optimizer = resolve("optimizer", name, KNOWN)
     if not isinstance(optimizer, Optimizer):
-        raise ValueError(f"Expected an optimizer: a name or an Optimizer. Received: {identifier!r}.")
+        raise invalid(None, "an optimizer: a name or an Optimizer", repr(identifier))
     return optimizer

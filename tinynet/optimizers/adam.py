@@ -1,22 +1,25 @@
-"""Adam: momentum, and a step size for each number."""
+"""Adam: momentum, and a step size for each parameter entry."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Unpack
+
+import numpy as np
 
 from tinynet import kernels
-from tinynet.optimizers.base import Optimizer
+from tinynet.optimizers.base import LearningRate, Optimizer, Options
+from tinynet.registry import Config
 
 
 class Adam(Optimizer):
-    """Momentum and a step size for each number: ``p -= rate_t * m / (sqrt(v) + epsilon)``.
+    """Momentum and a step size for each entry: ``p -= rate_t * m / (sqrt(v) + epsilon)``.
 
     ::
 
         m = beta_1 m + (1 - beta_1) g                      running mean of the gradients
         v = beta_2 v + (1 - beta_2) g^2                    running mean of their squares
-        rate_t = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t)     as m and v start from 0, too small at first
+        rate_t = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t)     corrects m and v, which start from 0
 
     Source: Kingma & Ba 2015, algorithm 1 in the order of the remark at the end of section 2, where epsilon is
     called epsilon hat; Keras computes it so, PyTorch adds its epsilon after the correction.
@@ -24,17 +27,17 @@ class Adam(Optimizer):
 
     slot_names = ("m", "v")
 
-    def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
-                 epsilon: float = 1e-7, **kwargs: Any):
+    def __init__(self, learning_rate: LearningRate = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
+                 epsilon: float = 1e-7, **kwargs: Unpack[Options]):
         super().__init__(learning_rate, **kwargs)
-        self.beta_1 = self.number("beta_1", beta_1, 1)
-        self.beta_2 = self.number("beta_2", beta_2, 1)
-        self.epsilon = self.number("epsilon", epsilon)
+        self.beta_1 = self.check_nonnegative("beta_1", beta_1, 1)
+        self.beta_2 = self.check_nonnegative("beta_2", beta_2, 1)
+        self.epsilon = self.check_nonnegative("epsilon", epsilon)
 
-    def step(self, p, g, slots, learning_rate):
+    def step(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], learning_rate: float) -> None:
         """Change p, m and v in place."""
         rate = learning_rate * math.sqrt(1 - self.beta_2 ** self.iterations) / (1 - self.beta_1 ** self.iterations)
         kernels.current().adam(p, g, slots["m"], slots["v"], rate, self.beta_1, self.beta_2, self.epsilon)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

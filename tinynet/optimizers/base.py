@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from tinynet import schedules
+from tinynet.checks import invalid, is_number
 from tinynet.kernels import buffers
-from tinynet.registry import resolve, to_config
+from tinynet.registry import Config, Identifier, resolve, to_config
+
+LearningRate = float | Callable[[int], float] | Identifier     # a number, or a schedule
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments that every optimizer takes, see `Optimizer`."""
+
+    clipnorm: float | None
 
 
 class Optimizer:
@@ -19,29 +28,28 @@ class Optimizer:
     Parameters
     ----------
     learning_rate : a number, or a schedule: a function of the number of updates made so far.
-    clipnorm : a gradient whose norm is larger is scaled down to it, each parameter's by itself.
+    clipnorm : a gradient whose norm is larger is scaled down to this norm, each parameter's by itself.
 
     Attributes
     ----------
     iterations : updates made so far.
-    slots : for each parameter's name, its running arrays by theirs.
+    slots : ``{parameter: {slot: array}}``, the running arrays kept for each parameter.
     """
 
     slot_names: tuple[str, ...] = ()
 
-    def __init__(self, learning_rate: float | Callable[[int], float] = 0.001, *, clipnorm: float | None = None):
-        self.learning_rate = resolve("schedule", learning_rate, schedules.KNOWN)
+    def __init__(self, learning_rate: LearningRate = 0.001, *, clipnorm: float | None = None):
+        self.learning_rate: float | Callable[[int], float] = resolve("schedule", learning_rate, schedules.KNOWN)
         if not callable(self.learning_rate):
-            self.learning_rate = self.number("learning_rate", self.learning_rate)
-        self.clipnorm = clipnorm if clipnorm is None else self.number("clipnorm", clipnorm)
+            self.learning_rate = self.check_nonnegative("learning_rate", self.learning_rate)
+        self.clipnorm = clipnorm if clipnorm is None else self.check_nonnegative("clipnorm", clipnorm)
         self.iterations = 0
         self.slots: dict[str, dict[str, np.ndarray]] = {}
 
-    def number(self, what: str, value: Any, below: float = math.inf) -> float:
+    def check_nonnegative(self, what: str, value: object, below: float = math.inf) -> float:
         """Return a setting as a float, at least 0 and less than `below`, or raise a ValueError."""
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < below:
-            raise ValueError(f"{type(self).__name__}: expected {what}, a number at least 0 and below {below}. "
-                             f"Received: {value!r}.")
+        if not is_number(value) or not 0 <= value < below:
+            raise invalid(type(self).__name__, f"{what}, a number at least 0 and below {below}", repr(value))
         return float(value)
 
     def current_learning_rate(self) -> float:
@@ -60,7 +68,7 @@ class Optimizer:
             self.step(p, self.clipped(grads[name]), slots, rate)
 
     def clipped(self, g: np.ndarray) -> np.ndarray:
-        """Return the gradient, no longer than `clipnorm`."""
+        """Return the gradient, scaled down where its norm exceeds `clipnorm`."""
         if self.clipnorm is None:
             return g
         norm = float(np.linalg.norm(g.astype(np.float64)))            # squares must not overflow
@@ -70,7 +78,7 @@ class Optimizer:
         """Change the parameter `p` and its `slots` in place, from its gradient `g`."""
         raise NotImplementedError
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make this optimizer again, without what it has accumulated."""
         rate = self.learning_rate
         return {"learning_rate": to_config(rate) if callable(rate) else rate, "clipnorm": self.clipnorm}

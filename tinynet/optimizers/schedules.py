@@ -1,4 +1,4 @@
-"""The schedules under the name Keras has for their module; they are those of `tinynet.schedules`."""
+"""The schedules of `tinynet.schedules`, under the name that Keras has for their module."""
 
 from tinynet.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
 

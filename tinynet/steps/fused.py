@@ -15,7 +15,7 @@ from tinynet.layers.base import Backward, Layer
 
 def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D, x: np.ndarray, training: bool = False
                    ) -> tuple[np.ndarray, Backward]:
-    """Convolve, cut off below 0 and pool a few rows at a time, while they are in the cache."""
+    """Convolve, rectify and pool a few rows at a time, while they are in the cache."""
     conv.check(x)
     k, windows, image = kernels.current(), conv.windows, x.shape[2:]
     pool.windows.output_size(windows.output_size(image))
@@ -24,7 +24,7 @@ def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D, x: np.ndarray, tra
     x = windows.pad(x, 0)
     y, winner = k.conv2d_relu_max_pool2d(x, kernel, bias, *geometry)
 
-    def backward(dy, *, need_dx=True):
+    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         conv.grads["kernel"], dbias, dx = k.conv2d_relu_max_pool2d_gradient(dy, winner, x, kernel, *geometry, need_dx)
         if conv.use_bias:
             conv.grads["bias"] = dbias
@@ -39,7 +39,7 @@ def dense_relu(dense: Dense, relu: ReLU, x: np.ndarray, training: bool = False) 
     rows = x.reshape(-1, len(kernel))                               # (N, ..., inputs) -> (N*..., inputs)
     y = k.dense_relu(rows, kernel, bias)
 
-    def backward(dy, *, need_dx=True):
+    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         dz = k.relu_gradient(dy.reshape(y.shape), y)
         dense.grads["kernel"] = k.matmul(rows.T, dz)
         if dense.use_bias:
@@ -49,7 +49,7 @@ def dense_relu(dense: Dense, relu: ReLU, x: np.ndarray, training: bool = False) 
 
 
 def dropout(layer: Dropout, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
-    """Drop units without a mask: its random bits are made anew on the way back, each way in one pass."""
+    """Drop units without storing a mask: backward generates its random bits again; either way in one pass."""
     if not training or layer.rate == 0:
         return layer.forward(x, training)
     dropped, drawn = kernels.current().dropout, layer.draw(x)

@@ -4,7 +4,7 @@ A model is a flat list of steps. Three shortcuts are taken where they change no 
 
 - several steps run in one pass, where the kernel set has a function for them (`tinynet.steps.fused`);
 - a softmax right before a cross-entropy is left to the loss, which works from the logits, exact for logits of any size;
-- the first layer with parameters leaves out its input gradient in training, which nobody asks for.
+- the first layer with parameters does not compute its input gradient in training, which nothing uses.
 
 ``print(model.plan())`` shows them, and ``kernels.use("fast", fuse=False)`` switches all of them off.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, Protocol, overload, runtime_checkable
 
 import numpy as np
 
@@ -24,6 +24,24 @@ from tinynet.layers.base import Backward, Forward, Layer
 from tinynet.steps import fused
 from tinynet.steps.run import first_with_parameters
 from tinynet.steps.step import Step
+
+
+class PlannedLoss(Protocol):
+    """What a plan needs of a loss."""
+
+    def forward(self, y_true: Any, y_pred: np.ndarray, sample_weight: Any = None, /
+                ) -> tuple[float, Callable[[], np.ndarray]]:
+        """Return ``(value, backward)``, and ``backward()`` returns d value / d y_pred."""
+
+
+@runtime_checkable
+class LossWithLogits(PlannedLoss, Protocol):
+    """A loss of probabilities or of logits, that knows its twin for logits."""
+
+    from_logits: bool
+
+    def on_logits(self) -> PlannedLoss:
+        """Return the same loss for logits."""
 
 
 class Row(NamedTuple):
@@ -46,8 +64,12 @@ class Plan(Sequence[Row]):
     needs_dx : whether backward computes the gradient of the model's own input, which `fit` has no use for.
     """
 
-    def __init__(self, steps: list[Step], training: bool, loss: Any):
-        self.steps, self.softmax, self.loss = leave_softmax_to_loss(steps, loss)
+    def __init__(self, steps: list[Step], training: bool, loss: PlannedLoss | None):
+        self.steps: list[Step] = steps
+        self.softmax: list[Step] = []
+        self.loss = loss
+        if loss is not None:
+            self.steps, self.softmax, self.loss = leave_softmax_to_loss(steps, loss)
         self.listed, self.training = self.steps, training
         self.needs_dx = loss is None or not kernels.fuses()
         if kernels.fuses():
@@ -59,14 +81,14 @@ class Plan(Sequence[Row]):
         names, rows = iter(step.name for step in self.listed), []
         first = len(self.steps) if self.needs_dx or not self.training else first_with_parameters(self.steps)
         for index, step in enumerate(self.steps):
-            together = step.run if isinstance(step.run, Together) else None
-            layers = tuple(next(names) for _ in (together.layers if together else [step.layer]))
-            function, why = together.pattern[1:3] if together else (step.run, "as its file shows it")
+            group = step.run if isinstance(step.run, FusedLayers) else None
+            layers = tuple(next(names) for _ in (group.layers if group else [step.layer]))
+            function, why = group.pattern[1:3] if group else (step.run, "as its file shows it")
             if index == first:
-                why += "; no input gradient, which nobody asks for"
+                why += "; no input gradient, which nothing uses"
             elif index < first < len(self.steps):
                 why += "; not run backward: nothing before it learns"
-            rows.append(Row(layers, together is not None, qualified_name(function), why))
+            rows.append(Row(layers, group is not None, qualified_name(function), why))
         return rows + [Row((step.name,), True, f"{qualified_name(self.loss)}.forward",
                            "the loss works from the logits")
                        for step in self.softmax]
@@ -76,7 +98,7 @@ class Plan(Sequence[Row]):
     @overload
     def __getitem__(self, index: slice) -> list[Row]: ...
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
         return self.rows[index]
 
     def __len__(self) -> int:
@@ -96,41 +118,41 @@ class Plan(Sequence[Row]):
     __repr__ = __str__
 
 
-def leave_softmax_to_loss(steps: list[Step], loss: Any) -> tuple[list[Step], list[Step], Any]:
-    """Return (steps, softmax, loss): a last softmax taken off if the loss can work from the logits instead."""
-    if kernels.fuses() and ends_in_probabilities(steps) and not getattr(loss, "from_logits", True):
+def leave_softmax_to_loss(steps: list[Step], loss: PlannedLoss) -> tuple[list[Step], list[Step], PlannedLoss]:
+    """Return (steps, softmax, loss): a last softmax split off if the loss can work from the logits instead."""
+    if kernels.fuses() and ends_in_probabilities(steps) and isinstance(loss, LossWithLogits) and not loss.from_logits:
         return steps[:-1], steps[-1:], loss.on_logits()
     return steps, [], loss
 
 
 def ends_in_probabilities(steps: Sequence[Step]) -> bool:
-    """Return whether the last of the steps makes probabilities of logits."""
+    """Return whether the last of the steps turns logits into probabilities."""
     return bool(steps) and getattr(steps[-1].layer, "gives_probabilities", False)
 
 
 def fuse(steps: Sequence[Step], training: bool = True) -> list[Step]:
-    """Return the steps, runs of them replaced by one wherever a pattern fits and the kernel set has its function."""
+    """Return the steps, several replaced by one wherever a pattern fits and the kernel set has its function."""
     if not getattr(kernels.current(), "fuses", False):
         return list(steps)
-    found, at = [], 0
-    while at < len(steps):
-        step = steps[at]
+    found, index = [], 0
+    while index < len(steps):
+        step = steps[index]
         pattern = PATTERNS.get(type(step.layer))
-        together = steps[at:at + len(pattern.forwards)] if pattern else []
-        layers = [each.layer for each in together]
-        if pattern and pattern.fits(together) and pattern.applies(training, *layers):
-            step = Step(step.name, step.layer, Together(pattern, layers))
-            at += len(layers)
+        candidates = steps[index:index + len(pattern.forwards)] if pattern else []
+        layers = [candidate.layer for candidate in candidates]
+        if pattern and pattern.fits(candidates) and pattern.applies(training, *layers):
+            step = Step(step.name, step.layer, FusedLayers(pattern, layers))
+            index += len(layers)
         else:
-            at += 1
+            index += 1
         found.append(step)
     return found
 
 
 class Pattern(NamedTuple):
-    """Steps that can run as one: their forwards, the function that stands for them, why, and when it does."""
+    """Steps that can run as one: their forwards, the function that replaces them, why, and on which condition."""
 
-    forwards: list[tuple[type[Layer], Callable]]
+    forwards: list[tuple[type[Layer], Forward]]
     function: Forward
     why: str
     applies: Callable[..., bool] = lambda training, *layers: True
@@ -141,7 +163,7 @@ class Pattern(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Together:
+class FusedLayers:
     """The layers of a pattern, called as one step."""
 
     pattern: Pattern
@@ -151,8 +173,8 @@ class Together:
         return self.pattern.function(*self.layers, x, training)
 
 
-def side_by_side(training: bool, conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> bool:
-    """Return whether pooling windows neither overlap nor are padded, and have few enough pixels to be counted in."""
+def tiles_the_image(training: bool, conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> bool:
+    """Return whether pooling windows neither overlap nor are padded, and are small enough for an unrolled loop."""
     windows = pool.windows
     return (windows.padding == "valid" and windows.size == windows.strides
             and math.prod(windows.size) <= kernels.current().MAX_POOL_PIXELS)
@@ -160,32 +182,32 @@ def side_by_side(training: bool, conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> b
 
 PATTERNS: dict[type[Layer], Pattern] = {               # by the layer that they begin with
     Conv2D: Pattern([(Conv2D, Conv2D.linear), (ReLU, ReLU.forward), (MaxPool2D, MaxPool2D.forward)],
-                    fused.conv_relu_pool, "a few rows at a time, while they are in the cache", side_by_side),
+                    fused.conv_relu_pool, "a few rows at a time, while they are in the cache", tiles_the_image),
     Dense: Pattern([(Dense, Dense.linear), (ReLU, ReLU.forward)], fused.dense_relu,
                    "bias and ReLU in one pass over the product"),
     Dropout: Pattern([(Dropout, Dropout.forward)], fused.dropout,
-                     "no mask is kept: its bits are drawn again backward", lambda training, layer: training),
+                     "no mask is stored: backward draws its bits again", lambda training, layer: training),
 }
 
 
-def qualified_name(function: Any) -> str:
-    """Return ``module.Class.function``."""
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}.{named.__qualname__}"
+def qualified_name(function: object) -> str:
+    """Return ``module.Class.function``; of an object that is called, ``module.Class``."""
+    cls = type(function)
+    return f"{getattr(function, '__module__', cls.__module__)}.{getattr(function, '__qualname__', cls.__qualname__)}"
 
 
-class KeptPlans:
+class PlanCache:
     """The plans of one model, kept until anything that they depend on has changed.
 
-    The steps are listed anew each time, which is quick, and shows every change: other layers, an activation, a replaced
-    forward, windows, a loss, a kernel set.
+    The steps are listed again for each call, which is quick, and reveals every change: other layers, an activation, a
+    replaced forward, windows, a loss, a kernel set.
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[bool, bool], tuple[list[Any], Plan]] = {}
+        self._kept: dict[tuple[bool, bool], tuple[list[object], Plan]] = {}
 
-    def plan(self, steps: list[Step], training: bool, loss: Any = None) -> Plan:
-        """Return the plan for these steps, the one from before if nothing has changed."""
+    def plan(self, steps: list[Step], training: bool, loss: PlannedLoss | None = None) -> Plan:
+        """Return the plan for these steps, the cached one if nothing has changed."""
         key = [*steps, *[getattr(step.layer, "windows", None) for step in steps], loss,
                getattr(loss, "from_logits", None), kernels.current(), kernels.fuses()]
         which = training, loss is not None
@@ -194,8 +216,10 @@ class KeptPlans:
             kept = self._kept[which] = key, Plan(steps, training, loss)
         return kept[1]
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> KeptPlans:
-        return KeptPlans()
+    # a copied or pickled model makes plans of its own: these hold the layers they were made for
 
-    def __reduce__(self) -> tuple:
-        return KeptPlans, ()
+    def __deepcopy__(self, memo: dict[int, object]) -> PlanCache:
+        return PlanCache()
+
+    def __reduce__(self) -> tuple[type[PlanCache], tuple[()]]:
+        return PlanCache, ()

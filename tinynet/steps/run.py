@@ -11,8 +11,8 @@ from tinynet.layers.base import Backward
 from tinynet.steps.step import Step
 
 
-class Ran(NamedTuple):
-    """A step that has run: what it was given, what it returned."""
+class StepRun(NamedTuple):
+    """A step that has run: its input, its output, and the backward it returned."""
 
     step: Step
     x: np.ndarray
@@ -20,16 +20,16 @@ class Ran(NamedTuple):
     backward: Backward
 
 
-def forwards(steps: Iterable[Step], x: np.ndarray, training: bool = False) -> Iterator[Ran]:
-    """Run steps one after the other, each on what the one before returned."""
+def forwards(steps: Iterable[Step], x: np.ndarray, training: bool = False) -> Iterator[StepRun]:
+    """Run steps one after the other, each on the output of the one before."""
     for step in steps:
         y, backward = step.run(x, training)
-        yield Ran(step, x, y, backward)
+        yield StepRun(step, x, y, backward)
         x = y
 
 
 def gradients(backwards: Sequence[Backward], dy: np.ndarray) -> Iterator[np.ndarray]:
-    """Run backwards in reverse, each on what the one behind it returned; yield the gradient of each one's input."""
+    """Run backwards in reverse, each on what the one after it returned; yield the gradient of each one's input."""
     for backward in reversed(backwards):
         dy = backward(dy)
         yield dy
@@ -38,8 +38,8 @@ def gradients(backwards: Sequence[Backward], dy: np.ndarray) -> Iterator[np.ndar
 def run_steps(steps: Sequence[Step], x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
     """Run steps as one function: forwards composed, backwards chained in reverse.
 
-    The backward takes ``need_dx=False`` where nobody asks for the gradient of `x` itself: it then ends at the first
-    step that has parameters.
+    The backward takes ``need_dx=False`` where the gradient of `x` itself is not needed: it then ends at the first step
+    that has parameters.
     """
     backwards: list[Backward] = []
     for ran in forwards(steps, x, training):
@@ -63,7 +63,7 @@ def first_with_parameters(steps: Sequence[Step]) -> int:
 
 
 def without_dx(backward: Backward) -> Backward:
-    """Return `backward` told to leave the input gradient out, if it can: ``backward(dy, *, need_dx=True)``."""
+    """Return `backward` without its input gradient, if it can leave it out: ``backward(dy, *, need_dx=True)``."""
     if "need_dx" in (getattr(backward, "__kwdefaults__", None) or ()):
         return lambda dy: backward(dy, need_dx=False)
     return backward

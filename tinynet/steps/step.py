@@ -1,4 +1,4 @@
-"""The flat list of steps that a model is: which functions run, in which order, and whose they are."""
+"""The flat list of steps that a model is: which functions run, in which order, and to which layer each belongs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tinynet.layers.base import Forward, Layer
 
 
 class Step(NamedTuple):
-    """One entry of a model's flat list: a function ``run(x, training) -> (y, backward)`` and whose it is.
+    """One entry of a model's flat list: a function ``run(x, training) -> (y, backward)``, and the layer it belongs to.
 
-    `name` is that of the layer for its main step, with "/relu" behind it for its activation.
+    `name` is that of the layer for its main step, with "/relu" after it for its activation.
     """
 
     name: str
@@ -21,7 +21,7 @@ class Step(NamedTuple):
 def steps_of(layer: Layer, name: str = "") -> list[Step]:
     """List what a layer called `name` does, flat.
 
-    A forward that was replaced, by a subclass, on the class or on the instance, counts for more than the layer's
+    A forward that was replaced, by a subclass, on the class or on the instance, takes precedence over the layer's
     parts: it runs by itself, as one step.
     """
     if "forward" in vars(layer) or type(layer).forward is not type(layer).composed_forward:

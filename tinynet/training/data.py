@@ -1,14 +1,17 @@
-"""What people hand to `fit`, made into arrays: checked, cast, split, weighted, cut into batches."""
+"""What users pass to `fit`, as arrays: checked, cast, split, weighted, cut into batches."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tinynet.utils import whole_numbers
+from tinynet.checks import check_int, check_labels, invalid
+
+Index = slice | np.ndarray                # what picks the samples of a batch
 
 
 class Data(NamedTuple):
@@ -18,12 +21,12 @@ class Data(NamedTuple):
     y: np.ndarray
     weight: np.ndarray | None = None
 
-    def at(self, where: Any) -> Data:
-        """Return the samples at an index, a slice or an array of indices."""
+    def at(self, where: Index) -> Data:
+        """Return the samples at a slice or an array of indices."""
         return Data(self.x[where], self.y[where], None if self.weight is None else self.weight[where])
 
 
-def as_samples(x: Any, dtype: np.dtype | None, what: str = "x") -> np.ndarray:
+def as_samples(x: ArrayLike, dtype: np.dtype | None, what: str = "x") -> np.ndarray:
     """Return arrays, lists, ints and data frames as one array of `dtype` (None: of its own), or raise a ValueError."""
     try:
         array = np.asarray(x)
@@ -32,20 +35,19 @@ def as_samples(x: Any, dtype: np.dtype | None, what: str = "x") -> np.ndarray:
         if array.dtype.kind not in "biuf":
             raise ValueError(f"numbers were expected, {array.dtype} came")
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{what}: expected an array of numbers, all samples of one shape. Received: "
-                         f"{type(x).__name__} ({error}).") from None
+        raise invalid(what, "an array of numbers, all samples of one shape", f"{type(x).__name__} ({error})") from None
     if array.ndim == 0:
-        raise ValueError(f"{what}: expected an array with a batch axis. Received: the number {x!r}.")
+        raise invalid(what, "an array with a batch axis", f"the number {x!r}")
     return array.astype(dtype or array.dtype, copy=False)
 
 
 def check_numbers(data: Data) -> None:
-    """Raise a ValueError for NaN and infinity; warn of pixels that were left at 0 to 255."""
+    """Raise a ValueError for NaN and infinity; warn of pixels that were not scaled from 0 to 255."""
     for what, array in {"x": data.x, "y": data.y, "sample_weight": data.weight}.items():
         if array is not None and array.size and not np.isfinite([array.min(), array.max()]).all():
             bad = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
-            raise ValueError(f"fit: expected numbers in {what}. Received: NaN or infinity in {len(bad)} of "
-                             f"{len(array)} samples, the first of them {bad[0]}.")
+            raise invalid("fit", f"numbers in {what}",
+                          f"NaN or infinity in {len(bad)} of {len(array)} samples, the first of them {bad[0]}")
     low, high, some = data.x.min(), data.x.max(), data.x[:100]
     if some[0].size >= 16 and low >= 0 and 128 <= high <= 255 and np.array_equal(some, np.round(some)):
         warnings.warn(f"fit: x looks like pixels from 0 to 255 (it is from {low:g} to {high:g}). Networks learn best "
@@ -56,58 +58,51 @@ def same_length(**arrays: np.ndarray | None) -> None:
     """Raise a ValueError unless all arrays have as many samples, and at least one."""
     lengths = {name: len(array) for name, array in arrays.items() if array is not None}
     if len(set(lengths.values())) > 1:
-        raise ValueError("Expected as many samples in each. Received: "
-                         + ", ".join(f"{length} in {name}" for name, length in lengths.items()) + ".")
+        raise invalid(None, "as many samples in each",
+                      ", ".join(f"{length} in {name}" for name, length in lengths.items()))
     if 0 in lengths.values():
-        raise ValueError(f"Expected at least one sample. Received: {', '.join(lengths)} of length 0.")
+        raise invalid(None, "at least one sample", f"{', '.join(lengths)} of length 0")
 
 
-def weights(sample_weight: Any, class_weight: Mapping[int, float] | None, y: np.ndarray) -> np.ndarray | None:
+def weights(sample_weight: ArrayLike | None, class_weight: Mapping[int, float] | None, y: np.ndarray
+            ) -> np.ndarray | None:
     """Return one weight for each sample: its own times its class's; None where neither is given."""
     weight = None
     if sample_weight is not None:
         weight = as_samples(sample_weight, np.dtype(float), "sample_weight")
         if weight.shape != (len(y),):
-            raise ValueError(f"sample_weight: expected one number for each of {len(y)} samples. "
-                             f"Received: shape {weight.shape}.")
+            raise invalid("sample_weight", f"one number for each of {len(y)} samples", f"shape {weight.shape}")
     if class_weight is None or (isinstance(class_weight, Mapping) and not class_weight):
         return weight
     if not isinstance(class_weight, Mapping):
-        raise ValueError(f"class_weight: expected {{label: weight}}. Received: {class_weight!r}.")
+        raise invalid("class_weight", "{label: weight}", repr(class_weight))
     if not all(isinstance(label, (int, np.integer)) and label >= 0 for label in class_weight):
-        raise ValueError(f"class_weight: expected labels, whole numbers from 0. Received: {list(class_weight)}.")
-    labels = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else whole_numbers(y, "class_weight").reshape(len(y))
-    of_class = np.ones(int(max(labels.max(initial=0), *class_weight)) + 1)
+        raise invalid("class_weight", "labels, whole numbers from 0", list(class_weight))
+    labels = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else check_labels(y, "class_weight").reshape(len(y))
+    of_class = np.ones(int(max(labels.max(initial=0), *class_weight)) + 1)        # 1 for a class that is not given
     of_class[list(class_weight)] = list(class_weight.values())
     return of_class[labels] if weight is None else weight * of_class[labels]
 
 
 def split(data: Data, fraction: float) -> tuple[Data, Data]:
-    """Return the first samples, and the last `fraction` of them, in the order they are in."""
+    """Return the first samples, and the last `fraction` of them, both in their order."""
     if not 0 < fraction < 1:
-        raise ValueError(f"fit: expected validation_split between 0 and 1. Received: {fraction!r}.")
+        raise invalid("fit", "validation_split between 0 and 1", repr(fraction))
     first = int(len(data.x) * (1 - fraction))
     if first in (0, len(data.x)):
         raise ValueError(f"fit: validation_split={fraction} of {len(data.x)} samples leaves one side empty.")
     return data.at(slice(None, first)), data.at(slice(first, None))
 
 
-def batches(n: int, batch_size: int, order: np.ndarray | None = None) -> Iterator[Any]:
-    """Yield what picks each batch of `n` samples: slices, or pieces of `order`; the last may be short."""
+def batches(n: int, batch_size: int, order: np.ndarray | None = None) -> Iterator[Index]:
+    """Yield the indices of each batch of `n` samples: slices, or slices of `order`; the last may be short."""
     for start in range(0, n, batch_size):
         yield slice(start, start + batch_size) if order is None else order[start:start + batch_size]
 
 
-def whole(value: Any, what: str, least: int = 1) -> int:
-    """Return a count as an int, or raise a ValueError."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"Expected {what}, a whole number from {least}. Received: {value!r}.")
-    return int(value)
-
-
-def batch_size(value: Any) -> int:
+def batch_size(value: int | None) -> int:
     """Return a batch size, 32 for None, or raise a ValueError."""
-    return 32 if value is None else whole(value, "batch_size")
+    return 32 if value is None else check_int(value, "batch_size")
 
 
 class RunningMeans:
@@ -118,7 +113,7 @@ class RunningMeans:
         self.sums: dict[str, float] = {}
 
     def add(self, values: Mapping[str, float], samples: int) -> dict[str, float]:
-        """Take a batch's means in; return the means so far."""
+        """Include a batch's means; return the means so far."""
         self.samples += samples
         for key, value in values.items():
             self.sums[key] = self.sums.get(key, 0.0) + value * samples

@@ -1,4 +1,4 @@
-"""Updates and predictions take turns, so that a prediction beside a training sees weights between two updates."""
+"""The lock that updates and predictions share: a prediction during a training sees the weights between two updates."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import os
 import threading
 
 
-class Turns:
-    """``with turns:`` one thread at a time, as often nested as it likes; a forked child begins with nobody inside."""
+class ModelLock:
+    """``with model_lock:`` one thread at a time; it may be nested; in a forked child it starts unlocked.
+
+    A fork copies a lock as it is, but of the threads only the one that forked: what another thread held at that moment
+    would stay locked in the child for ever.
+    """
 
     def __init__(self) -> None:
-        self.begin()
+        self.reset()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.begin)
+            os.register_at_fork(after_in_child=self.reset)
 
-    def begin(self) -> None:
-        """Let nobody be inside."""
+    def reset(self) -> None:
+        """Begin unlocked."""
         self._lock = threading.RLock()
 
     def __enter__(self) -> None:
@@ -25,4 +29,4 @@ class Turns:
         self._lock.release()
 
 
-turns = Turns()
+model_lock = ModelLock()                # one for all models, as they may share layers

@@ -1,54 +1,65 @@
-"""Training a model, and asking it: compile, fit, evaluate, predict; what `Sequential` is besides a stack of layers."""
+"""Training a model and using it: compile, fit, evaluate, predict; what `Sequential` is besides a stack of layers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tinynet import losses, metrics, optimizers
+from tinynet import losses, optimizers
 from tinynet.callbacks import Callback, CallbackList, History
-from tinynet.layers.base import Layer, cast_floats
-from tinynet.steps.plan import KeptPlans, Plan
+from tinynet.callbacks.base import Logs
+from tinynet.checks import check_int, invalid
+from tinynet.layers.base import Layer, LayerOptions, cast_floats
+from tinynet.losses import LossLike
+from tinynet.metrics import Metric
+from tinynet.metrics import get as named_metric
+from tinynet.optimizers import Optimizer
+from tinynet.registry import Identifier
+from tinynet.steps.plan import Plan, PlanCache
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import Step, steps_of, steps_of_parts
 from tinynet.steps.untouched import StateSnapshot
 from tinynet.training import data, progress
 from tinynet.training.data import Data
 from tinynet.training.divergence import check_loss, check_weights
-from tinynet.training.lock import turns
+from tinynet.training.lock import model_lock
 from tinynet.training.run import Run
 
 
 class Model(Layer):
-    """A layer that can be compiled with a loss and an optimizer, trained, and asked."""
+    """A layer that can be compiled with a loss and an optimizer, trained, evaluated, and asked for predictions."""
 
     dtype: np.dtype                                                       # of the weights and of all arithmetic
     rng: np.random.Generator                                              # of weights, shuffling and dropout
+    optimizer: Optimizer                                                  # None before `compile`, as is the loss
+    loss: LossLike
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
-        self.optimizer: Any = None
-        self.loss: Any = None
-        self.metrics: dict[str, Callable] = {}
+        self.optimizer = self.loss = None                                 # type: ignore[assignment]
+        self.metrics: dict[str, Metric] = {}
         self.history: History | None = None
         self.stop_training = False
-        self._plans = KeptPlans()
+        self._plans = PlanCache()
 
-    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Iterable[Any] | None = None) -> None:
+    def compile(self, optimizer: Identifier | Optimizer = "rmsprop", loss: Identifier | LossLike | None = None,
+                metrics: Iterable[str | Metric] | None = None) -> None:
         """Choose how to train: optimizer, loss and metrics, each by name or as an object."""
         self.optimizer = optimizers.get(optimizer)
         if loss is None:
-            raise ValueError("compile: expected a loss, such as loss='categorical_crossentropy'. Received: None.")
+            raise invalid("compile", "a loss, such as loss='categorical_crossentropy'", None)
         self.loss = losses.get(loss)
         if isinstance(metrics, str):
-            raise ValueError(f"compile: expected a list of metrics, such as ['{metrics}']. Received: {metrics!r}.")
-        self.metrics = dict(_metric(metric) for metric in metrics or ())
+            raise invalid("compile", f"a list of metrics, such as ['{metrics}']", repr(metrics))
+        self.metrics = dict(named_metric(metric) for metric in metrics or ())
 
-    def objective(self, x: np.ndarray, y: np.ndarray, sample_weight: Any = None, training: bool = False):
+    def objective(self, x: np.ndarray, y: ArrayLike, sample_weight: ArrayLike | None = None, training: bool = False
+                  ) -> tuple[float, np.ndarray, Callable[[], None]]:
         """Run the compiled loss on a batch.
 
         Returns ``(value, y_pred, backward)``: the loss with its penalties, the predictions, and a function that
@@ -56,9 +67,9 @@ class Model(Layer):
 
         Where the last step is a softmax and the loss is a cross-entropy, the loss is computed from the logits.
         """
-        if self.loss is None:
-            raise ValueError(f"{self}: not compiled yet. Call compile(loss=..., optimizer=...) first.")
         plan = self._plans.plan(steps_of(self), training, self.loss)
+        if plan.loss is None:
+            raise self._not_compiled()
         output, backward = run_steps(plan.steps, x, training)
         value, loss_backward = plan.loss.forward(y, output, sample_weight)
         params, penalties = self.params, self.penalties()
@@ -76,23 +87,24 @@ class Model(Layer):
         return steps_of_parts(self)
 
     def plan(self, training: bool = True) -> Plan:
-        """Return how the model runs: a row for each function that is called, with its layers, and why it is that one.
+        """Return how the model runs: a row for each function that is called, with its layers, and the reason.
 
         Printed, it is a table. It is that of ``fit``, with the compiled loss if there is one, or, unless `training`,
         that of ``predict``; and of the kernel set in use: see `kernels.use`, which also switches all shortcuts off.
         """
         return self._plans.plan(steps_of(self), training, self.loss if training else None)
 
-    def fit(self, x: Any, y: Any, batch_size: int | None = None, epochs: int = 1, verbose: Any = 1,
+    def fit(self, x: ArrayLike, y: ArrayLike, batch_size: int | None = None, epochs: int = 1, verbose: int | str = 1,
             callbacks: Iterable[Callback] | None = None, validation_split: float = 0.0,
-            validation_data: Any = None, shuffle: bool = True, class_weight: Any = None,
-            sample_weight: Any = None, initial_epoch: int = 0) -> History:
+            validation_data: Sequence[ArrayLike] | None = None, shuffle: bool = True,
+            class_weight: Mapping[int, float] | None = None, sample_weight: ArrayLike | None = None,
+            initial_epoch: int = 0) -> History:
         """Train for `epochs` passes over the data, and return the `History`.
 
         Parameters
         ----------
         x, y : samples and targets: arrays, lists, data frames.
-        batch_size : samples to a step, 32 if not given; the last batch of an epoch may be smaller.
+        batch_size : samples per step, 32 if not given; the last batch of an epoch may be smaller.
         epochs : number of the last epoch; `initial_epoch` is the number of the first, from 0.
         verbose : 0 silent; 1 a progress bar, or one line an epoch where there is no terminal; 2 one line an epoch.
         callbacks : `Callback` objects.
@@ -109,89 +121,90 @@ class Model(Layer):
         """
         train, validation = self._prepare(x, y, sample_weight, class_weight), None
         if validation_data is not None:
-            if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-                raise ValueError(f"fit: expected validation_data (x, y) or (x, y, sample_weight). "
-                                 f"Received: {type(validation_data).__name__}.")
-            validation = self._prepare(*validation_data)
+            validation = self._prepare_validation(validation_data)
         elif validation_split:
             train, validation = data.split(train, validation_split)
-        for given in (train, validation):
-            if given is not None:
-                data.check_numbers(given)
+        for samples in filter(None, (train, validation)):
+            data.check_numbers(samples)
         n, batch_size = len(train.x), data.batch_size(batch_size)
-        epochs = data.whole(epochs, "epochs", 0)
-        self.history = History()
+        epochs = check_int(epochs, "epochs", 0)
+        self.history = History()                       # after the callbacks passed in: it sees what they add
         called = CallbackList([*(callbacks or ()), *progress.for_verbosity(verbose), self.history])
-        run = Run(self, called.callbacks, n, batch_size, shuffle, data.whole(initial_epoch, "initial_epoch", 0))
+        run = Run(self, called.callbacks, n, batch_size, shuffle, check_int(initial_epoch, "initial_epoch", 0))
         called.call("set_params", {"epochs": epochs, "steps": run.steps, "samples": n,
                                    "verbose": verbose, "batch_size": batch_size})
         called.call("set_model", self)
         called.call("set_run", run)
         self.stop_training = False
-        logs: dict[str, float] = {}
         try:
-            called.call("on_train_begin", {})
+            called.call("on_train_begin", {})          # a backup is restored here: from now on the run knows the epoch
             while run.more(epochs):
                 called.call("on_epoch_begin", run.epoch, {})
-                for number, where in run.batches():
-                    called.call("on_train_batch_begin", number, {})
-                    batch = train.at(where)
-                    with np.errstate(all="ignore"):                      # a loss that is no number is told below
-                        logs = run.add(self._train_step(batch), len(batch.x))
-                    called.call("on_train_batch_end", number, logs)
-                    if self.stop_training:
-                        break
-                    check_loss(self, logs["loss"], run.epoch, number, batch)
-                logs = run.means.means()
+                self._train_epoch(train, run, called)
+                run.logs = run.means.means()           # a copy, to which validation and callbacks add
                 if validation is not None:
                     with np.errstate(all="ignore"):
                         held_out = self._evaluate(validation, batch_size, called)
-                    logs.update({f"val_{key}": value for key, value in held_out.items()})
-                called.call("on_epoch_end", run.end_epoch(), logs)
-                check_weights(self, run.epoch - 1)
+                    run.logs.update({f"val_{key}": value for key, value in held_out.items()})
+                called.call("on_epoch_end", run.end_epoch(), run.logs)
+                if not self.stop_training:             # unless a callback has seen to it
+                    check_weights(self, self.optimizer, run.epoch - 1, run.steps - 1)
             run.finished = True
-        finally:
-            called.call("on_train_end", logs)
+        finally:                                       # after an error and Ctrl-C too: callbacks close what they opened
+            called.call("on_train_end", run.logs)
         return self.history
 
-    def evaluate(self, x: Any, y: Any, batch_size: int | None = 32, verbose: Any = 1, sample_weight: Any = None,
-                 return_dict: bool = False) -> Any:
+    def _train_epoch(self, train: Data, run: Run, called: CallbackList) -> None:
+        """Train on the batches that are left of an epoch, until a callback stops the training."""
+        for number, index in run.batches():
+            called.call("on_train_batch_begin", number, {})
+            batch = train.at(index)
+            with np.errstate(all="ignore"):            # check_loss reports what is not finite, and where it began
+                logs = run.add(self._train_step(batch), len(batch.x))
+            called.call("on_train_batch_end", number, logs)
+            if self.stop_training:                     # first, so that TerminateOnNaN can end it without an error
+                return
+            check_loss(self, self.optimizer, logs["loss"], run.epoch, number, batch)
+
+    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int | None = 32, verbose: int | str = 1,
+                 sample_weight: ArrayLike | None = None, return_dict: bool = False) -> Any:
         """Return ``[loss, *metrics]`` on the data, without dropout; the loss alone if there are no metrics."""
         logs = self._evaluate(self._prepare(x, y, sample_weight), data.batch_size(batch_size), CallbackList([]))
         if verbose:
-            print(progress.figures(logs), flush=True)
+            print(progress.format_logs(logs), flush=True)
         return _scores(logs, return_dict)
 
-    def predict(self, x: Any, batch_size: int | None = 32, verbose: Any = 0) -> np.ndarray:
+    def predict(self, x: ArrayLike, batch_size: int | None = 32, verbose: int | str = 0) -> np.ndarray:
         """Return the outputs for all samples: (N, *output_shape)."""
         x = self._samples(x)
         pieces = []
-        for where in data.batches(len(x), data.batch_size(batch_size)):
-            with turns:
-                pieces.append(self(x[where]))
+        for index in data.batches(len(x), data.batch_size(batch_size)):
+            with model_lock:
+                pieces.append(self(x[index]))
         return np.concatenate(pieces) if pieces else self(x)
 
-    def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None,
-                       return_dict: bool = False) -> Any:
+    def train_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
+                       class_weight: Mapping[int, float] | None = None, return_dict: bool = False) -> Any:
         """Make one update; return ``[loss, *metrics]`` of this batch, as they were before it."""
         return _scores(self._train_step(self._prepare(x, y, sample_weight, class_weight)), return_dict)
 
-    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
+    def test_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
+                      return_dict: bool = False) -> Any:
         """Return ``[loss, *metrics]`` of this batch."""
         return _scores(self._test_step(self._prepare(x, y, sample_weight)), return_dict)
 
-    def _train_step(self, batch: Data) -> dict[str, float]:
+    def _train_step(self, batch: Data) -> Logs:
         value, y_pred, backward = self._training_forward(batch)
-        if math.isfinite(value):                                         # any other would spoil all weights
+        if math.isfinite(value):                                         # any other would make all weights NaN
             backward()
-            with turns:
+            with model_lock:
                 self.optimizer.update(self.trainable_params(), self.grads)
-        return self._figures(value, batch.y, y_pred)
+        return self._logs(value, batch.y, y_pred)
 
-    def _training_forward(self, batch: Data) -> Any:
-        """Run `objective` in training; where its value is not finite, the layers' state is put back."""
+    def _training_forward(self, batch: Data) -> tuple[float, np.ndarray, Callable[[], None]]:
+        """Run `objective` in training; where its value is not finite, the layers' state is restored."""
         before = StateSnapshot(self.leaves())
-        with turns if before.layers else nullcontext():                  # a prediction sees whole states
+        with model_lock if before.layers else nullcontext():             # a prediction sees no half-updated state
             value, y_pred, backward = self.objective(*batch, training=True)
             for layer in before.layers:
                 cast_floats(layer.state, self.dtype)
@@ -199,49 +212,54 @@ class Model(Layer):
                 before.restore()
         return value, y_pred, backward
 
-    def _test_step(self, batch: Data) -> dict[str, float]:
-        with turns:
+    def _test_step(self, batch: Data) -> Logs:
+        with model_lock:
             value, y_pred, _ = self.objective(*batch)
-        return self._figures(value, batch.y, y_pred)
+        return self._logs(value, batch.y, y_pred)
 
-    def _figures(self, value: float, y: np.ndarray, y_pred: np.ndarray) -> dict[str, float]:
+    def _logs(self, value: float, y: np.ndarray, y_pred: np.ndarray) -> Logs:
         return {"loss": value, **{name: float(np.mean(metric(y, y_pred))) for name, metric in self.metrics.items()}}
 
-    def _evaluate(self, samples: Data, batch_size: int, called: CallbackList) -> dict[str, float]:
+    def _evaluate(self, samples: Data, batch_size: int, called: CallbackList) -> Logs:
         means = data.RunningMeans()
         called.call("on_test_begin", {})
-        for where in data.batches(len(samples.x), batch_size):
-            batch = samples.at(where)
+        for index in data.batches(len(samples.x), batch_size):
+            batch = samples.at(index)
             means.add(self._test_step(batch), len(batch.x))
         called.call("on_test_end", means.means())
         return means.means()
 
-    def _samples(self, x: Any) -> np.ndarray:
-        """Cast samples, build the model if it is not, and hold them to its input shape."""
+    def _samples(self, x: ArrayLike) -> np.ndarray:
+        """Cast samples, build the model if it is not, and check them against its input shape."""
         x = data.as_samples(x, self.dtype)
         if self.output_shape is None:
             self.build(x.shape[1:], self.rng)
         if x.shape[1:] != self.input_shape:
-            self.check(x)                                                 # has the better words, if it objects
+            self.check(x)                                                # says more if the shape is wrong for a layer
             self.expect(False, f"input {losses.batch((0, *(self.input_shape or ())))}", x.shape)
         return x
 
-    def _prepare(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> Data:
+    def _prepare(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
+                 class_weight: Mapping[int, float] | None = None) -> Data:
         """Cast and check samples, targets and weights."""
         if self.loss is None:
-            raise ValueError(f"{self}: not compiled yet. Call compile(loss=..., optimizer=...) first.")
-        x, y = self._samples(x), data.as_samples(y, None, "y")
-        data.same_length(x=x, y=y)
+            raise self._not_compiled()
+        samples, targets = self._samples(x), data.as_samples(y, None, "y")
+        data.same_length(x=samples, y=targets)
         if hasattr(self.loss, "check_targets"):
-            y = self.loss.check_targets(y, (len(x), *(self.output_shape or ())))
-        return Data(x, y, data.weights(sample_weight, class_weight, y))
+            targets = self.loss.check_targets(targets, (len(samples), *(self.output_shape or ())))
+        return Data(samples, targets, data.weights(sample_weight, class_weight, targets))
+
+    def _prepare_validation(self, validation_data: Sequence[ArrayLike]) -> Data:
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+            raise invalid("fit", "validation_data (x, y) or (x, y, sample_weight)", type(validation_data).__name__)
+        return self._prepare(*validation_data)
+
+    def _not_compiled(self) -> ValueError:
+        return ValueError(f"{self}: not compiled yet. Call compile(loss=..., optimizer=...) first.")
 
 
-def _metric(identifier: Any) -> tuple[str, Callable]:
-    return metrics.get(identifier)
-
-
-def _scores(logs: dict[str, float], return_dict: bool) -> Any:
+def _scores(logs: Logs, return_dict: bool) -> Any:
     if return_dict:
         return dict(logs)
     return list(logs.values()) if len(logs) > 1 else logs["loss"]

@@ -1,40 +1,50 @@
-"""Where a call to `fit` stands: what must be known, besides the model, to go on from there exactly."""
+"""The progress of a call to `fit`: what must be known, besides the model, to resume it exactly."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
-from tinynet.callbacks.base import Callback
-from tinynet.files.state import bits, check_bits, expect, set_bits
+from tinynet.callbacks.base import Callback, Logs
+from tinynet.files.saveable import HasGenerator
+from tinynet.files.state import check_generator_state, generator_state, require, restore_generator
 from tinynet.training import data
-from tinynet.training.data import RunningMeans
+from tinynet.training.data import Index, RunningMeans
+
+
+class RunningModel(HasGenerator, Protocol):
+    """What a run needs of its model."""
+
+    stop_training: bool
 
 
 class Run:
     """One call to `fit`: how far it is, and the order in which this epoch sees the samples.
 
-    The order itself is not kept but the state of the generator it was drawn from, a few bytes.
+    Not the order itself is stored but the state of the generator it was drawn from, a few bytes.
 
     Attributes
     ----------
     epoch, batch : the epoch, from 0, and how many of its batches are done.
-    means : of the epoch's figures so far.
+    means : of the epoch's loss and metrics so far.
+    logs : those of the last batch or epoch, which the end of the training passes to the callbacks.
     drawn_from : the state of the model's generator before it drew the order.
-    finished : whether the training came to its end, rather than to an error or Ctrl-C.
+    finished : whether the training ended by itself, rather than by an error or Ctrl-C.
     """
 
-    def __init__(self, model: Any, callbacks: list[Callback], samples: int, batch_size: int, shuffle: bool, epoch: int):
+    def __init__(self, model: RunningModel, callbacks: list[Callback], samples: int, batch_size: int, shuffle: bool,
+                 epoch: int):
         self.model, self.callbacks = model, callbacks
         self.data = {"batch_size": batch_size, "samples": samples, "shuffle": bool(shuffle)}
         self.epoch, self.batch = epoch, 0
         self.means = RunningMeans()
-        self.drawn_from: Any = None
+        self.logs: Logs = {}
+        self.drawn_from: dict[str, int] = {}
         self.finished = False
 
     @property
@@ -43,45 +53,46 @@ class Run:
         return math.ceil(self.data["samples"] / self.data["batch_size"])
 
     def more(self, epochs: int) -> bool:
-        """Tell whether there is an epoch to do, or to finish."""
+        """Return whether there is an epoch to do, or to finish."""
         return self.epoch < epochs and (self.batch > 0 or not self.model.stop_training)
 
-    def batches(self) -> Iterator[tuple[int, Any]]:
-        """Yield the number of every batch that is left of this epoch, and what picks its samples."""
+    def batches(self) -> Iterator[tuple[int, Index]]:
+        """Yield the number of every batch that is left of this epoch, and the indices of its samples."""
         generator = self.model.rng
         if self.batch == 0:
-            self.means, self.drawn_from = RunningMeans(), bits(generator)
-        else:
-            generator = set_bits(np.random.default_rng(), self.drawn_from)
+            self.means, self.drawn_from = RunningMeans(), generator_state(generator)
+        else:                                   # resumed inside an epoch: the model has drawn its order before
+            generator = restore_generator(np.random.default_rng(), self.drawn_from)
         n = self.data["samples"]
         order = generator.permutation(n) if self.data["shuffle"] else None
         return itertools.islice(enumerate(data.batches(n, self.data["batch_size"], order)), self.batch, None)
 
-    def add(self, figures: dict[str, float], samples: int) -> dict[str, float]:
+    def add(self, logs: Logs, samples: int) -> Logs:
         """Count a batch as done; return the running means of the epoch."""
         self.batch += 1
-        return self.means.add(figures, samples)
+        self.logs = self.means.add(logs, samples)
+        return self.logs
 
     def end_epoch(self) -> int:
-        """Go on to the next epoch; return the number of the one that ended."""
+        """Proceed to the next epoch; return the number of the one that ended."""
         self.epoch, self.batch = self.epoch + 1, 0
         return self.epoch - 1
 
     def get_state(self) -> dict[str, Any]:
         """Return all of it, as a tree of plain values and arrays."""
-        stopped = self.model.stop_training                # then no batch more is left of an epoch that has begun
+        stopped = self.model.stop_training                # then the rest of an epoch that has begun is skipped
         return {"batch": self.steps if self.batch and stopped else self.batch, "callbacks": self.callback_states(),
                 "data": self.data, "drawn_from": self.drawn_from, "epoch": self.epoch, "samples": self.means.samples,
                 "stopped": stopped, "sums": self.means.sums}
 
     def check_state(self, state: Any) -> None:
-        """Raise a ValueError unless this is the state of a call to `fit` with the same data, cut in the same way."""
-        expect(isinstance(state, dict) and state.keys() == self.get_state().keys(), "the state of a training", state)
-        expect(state["data"] == self.data, f"a training with {self.data}", state["data"])
-        check_bits(state["drawn_from"])
+        """Raise a ValueError unless this is the state of a call to `fit` with the same data, batches and shuffling."""
+        require(isinstance(state, dict) and state.keys() == self.get_state().keys(), "the state of a training", state)
+        require(state["data"] == self.data, f"a training with {self.data}", state["data"])
+        check_generator_state(state["drawn_from"])
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Take back what `get_state` returned."""
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what `get_state` returned."""
         self.epoch, self.batch, self.drawn_from = state["epoch"], state["batch"], state["drawn_from"]
         self.means = RunningMeans()
         self.means.samples, self.means.sums = state["samples"], dict(state["sums"])
@@ -96,7 +107,7 @@ class Run:
         return {name: state for name, state in states.items() if state}
 
     def named_callbacks(self) -> dict[str, Callback]:
-        """Give the callbacks names that another process gives them too: ``EarlyStopping 1``, ..."""
+        """Give the callbacks names that the same script gives them again: ``EarlyStopping 1``, ..."""
         seen: Counter[str] = Counter()
         named = {}
         for callback in self.callbacks:

@@ -130,7 +130,7 @@ def profile(model: Any, batch_size: int = 200, repeats: int = 7) -> Profile:
     """Return what each step of a model costs, and measure its forward and backward.
 
     Every step is run and timed by itself, as `fit` runs it where nothing is fused: with dropout on, and without the
-    gradient of the model's input, which nobody asks for. `fit` is faster than the sum where the kernel set does
+    gradient of the model's input, which nothing uses. `fit` is faster than the sum where the kernel set does
     several steps in one go. The samples are random numbers; weights, ``grads`` and random generators stay as they were.
 
     Rules tell the multiply-adds and how far a layer sees: `multiply_adds`, `im2col_size` and `reach`, to which those

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinynet.checks import check_int
 from tinynet.study.drawing import StrPath, finish, grid
 from tinynet.study.errors.predictions import predictions, probabilities
-from tinynet.training.data import whole
 from tinynet.training.model import Model
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def calibration(model: Model, x: ArrayLike, y: ArrayLike, bins: int = 15) -> Cal
     all                   3     0.8333    0.6667  -0.1667
     expected calibration error: 0.3667
     """
-    bins = whole(bins, "bins")
+    bins = check_int(bins, "bins")
     found = predictions(model, x, y)
     confidence = probabilities(model, found.outputs).max(axis=1).astype(np.float64)
     edges = np.linspace(0, 1, bins + 1)

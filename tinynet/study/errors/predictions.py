@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinynet.checks import check_labels
 from tinynet.layers import Softmax
 from tinynet.steps.plan import ends_in_probabilities
 from tinynet.study.arguments import expect, expect_logits_for_loss
 from tinynet.training.data import as_samples, same_length
 from tinynet.training.model import Model
-from tinynet.utils import whole_numbers
 
 
 class Predictions(NamedTuple):
@@ -44,7 +44,7 @@ def true_classes(y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if y.shape == shape:
         return y.argmax(axis=1)
     expect(y.shape in ((N,), (N, 1)), f"labels (N,), or one-hot (N, {classes})", y.shape, "y")
-    labels = whole_numbers(y.reshape(-1), "y")
+    labels = check_labels(y.reshape(-1), "y")
     low, high = labels.min(), labels.max()
     expect(0 <= low <= high < classes, f"labels from 0 to {classes - 1}", f"{low} to {high}", "y")
     return labels

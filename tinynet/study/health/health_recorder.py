@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike
 
 from tinynet.callbacks import Callback
 from tinynet.callbacks.base import Logs
+from tinynet.checks import check_int
+from tinynet.models import Sequential
 from tinynet.study.arguments import expect
 from tinynet.study.drawing import StrPath, finish, grid
 from tinynet.study.health.health import Health, ParameterHealth, StepHealth, health
 from tinynet.study.health.health_figure import headline
 from tinynet.study.health.histogram import Histogram
-from tinynet.training.data import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,10 +54,12 @@ class HealthRecorder(Callback):
     [0, 2, 4, 6, 8]
     """
 
+    model: Sequential
+
     def __init__(self, x: ArrayLike, y: ArrayLike, every: str | int = "epoch") -> None:
         super().__init__()
         self.x, self.y = x, y
-        self.every = every if every == "epoch" else whole(every, "every: 'epoch', or a number of updates")
+        self.every = every if every == "epoch" else check_int(every, "every: 'epoch', or a number of updates")
         self.updates: list[int] = []
         self.records: list[Health] = []
 
@@ -67,7 +70,7 @@ class HealthRecorder(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Take a record, if one is due after this update."""
-        if self.every != "epoch" and self.model.optimizer.iterations % self.every == 0:
+        if isinstance(self.every, int) and self.model.optimizer.iterations % self.every == 0:
             self.record()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

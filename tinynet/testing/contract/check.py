@@ -225,7 +225,7 @@ def try_rule(name: str, specimen: Specimen) -> Outcome:
 
 def rule_names(names: Iterable[str]) -> list[str]:
     """Return the names as a list, or raise a ValueError for the first that is not a rule's."""
-    return [name for name in names if pick("rule", name, RULES)]
+    return [name for name in names if pick("rule", name, RULES) is not None]
 
 
 def shapes_of(input_shapes: InputShapes | None, make_layer: MakeLayer) -> list[Shape]:

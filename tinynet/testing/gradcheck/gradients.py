@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 
 from tinynet import losses
 from tinynet.layers.base import Layer, as_shape
+from tinynet.losses import LossLike
 from tinynet.testing.cloning import clone, global_random_state_kept
 from tinynet.testing.gradcheck.checking import Checker
-from tinynet.testing.gradcheck.protocols import LayerLike, LossLike
+from tinynet.testing.gradcheck.protocols import LayerLike
 from tinynet.testing.gradcheck.report import GradientMismatch, GradientReport
 from tinynet.testing.gradcheck.targets import LayerTarget, LossTarget, ModelTarget, Target, leaves_of
 

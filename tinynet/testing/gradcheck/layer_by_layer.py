@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class LayerByLayer:
         """The gradients of the model, from its steps run one by one: nothing fused, nothing left out."""
         target = self.target
         steps = [step for _, layer in self.layers for step in steps_of(layer)]
-        loss = target.layer.loss if isinstance(target, ModelTarget) else None
+        loss: Any = target.layer.loss if isinstance(target, ModelTarget) else None
         steps, _, loss = leave_softmax_to_loss(steps, loss)                # as the model's objective does
         target.replay.restore()
         y, backward = run_steps(steps, target.x, target.training)

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinynet.layers.base import Backward, Layer
+from tinynet.losses import LossLike
 from tinynet.models.sequential import Sequential
 from tinynet.steps.run import without_dx
 from tinynet.testing.cloning import Replay, clone, float64_clone
-from tinynet.testing.gradcheck.protocols import LayerLike, LossLike
+from tinynet.testing.gradcheck.protocols import LayerLike
 
 Gradients = dict[str, np.ndarray | None]          # by the tensor's name; None where backward returned or set None
 
@@ -230,7 +231,7 @@ class ModelTarget(Target):
     def penalty(self, name: str) -> np.ndarray | None:
         """Return the gradient of the regularizers of this tensor."""
         terms = [term.gradient(self.tensors[key]) for key, term in self.layer.penalties() if key == name]
-        return sum(terms) if terms else None
+        return np.asarray(sum(terms)) if terms else None
 
 
 class Source(Layer):

@@ -1,0 +1,62 @@
+"""Checks of what people pass in, and the sentence that their errors have in common: what was expected, what came."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeGuard
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def invalid(owner: object, expected: str, received: object) -> ValueError:
+    """Return the error to raise about a value; `owner`, whose setting or input it is, may be None.
+
+    >>> raise invalid("Dense", "units, a positive whole number", -1)
+    Traceback (most recent call last):
+    ...
+    ValueError: Dense: expected units, a positive whole number. Received: -1.
+    """
+    begin = "E" if owner is None else f"{owner}: e"
+    return ValueError(f"{begin}xpected {expected}. Received: {received}.")
+
+
+def is_int(value: object, least: int) -> TypeGuard[int]:
+    """Return whether a value is an int, Python's or NumPy's, and at least `least`; a bool is none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= least)
+
+
+def check_int(value: object, what: str, least: int = 1) -> int:
+    """Return a count as an int, or raise a ValueError."""
+    if not is_int(value, least):
+        raise invalid(None, f"{what}, a whole number from {least}", repr(value))
+    return int(value)
+
+
+def is_count(value: Any) -> bool:
+    """Return whether a value is a positive whole number, be it a float: sizes may come out of a division, or a file."""
+    try:
+        return int(value) == value and value > 0 and not isinstance(value, bool)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether a value is a real number, Python's or NumPy's; a bool is none."""
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+def check_nonnegative(owner: object, what: str, value: object, below: float = math.inf) -> float:
+    """Return a setting as a float, at least 0 and less than `below`, or raise a ValueError."""
+    if not (is_number(value) and 0 <= value < below):
+        raise invalid(owner, f"{what}, a number at least 0 and below {below}", repr(value))
+    return float(value)
+
+
+def check_labels(y: ArrayLike, owner: str) -> np.ndarray:
+    """Return class labels as an int64 array, or raise a ValueError."""
+    labels = np.asarray(y)
+    if labels.dtype.kind not in "iubf" or not (np.isfinite(labels) & (labels == np.round(labels))).all():
+        raise invalid(owner, "class labels, whole numbers from 0",
+                      f"{labels.dtype} such as {labels.ravel()[:3].tolist()}")
+    return labels.astype(np.int64)
