@@ -155,6 +155,12 @@ def test_reducing_is_told(capsys):
         fit(ReduceLROnPlateau(), epochs=1)
 
 
+def test_at_the_least_rate_nothing_is_said_to_be_reduced(capsys):
+    reducing = ReduceLROnPlateau(patience=1, factor=0.5, min_lr=0.4, verbose=1)
+    assert rates(reducing, val_loss=[1] * 6) == [1, 1, 0.5, 0.4, 0.4, 0.4]
+    assert capsys.readouterr().out.count("reducing") == 2
+
+
 def test_the_learning_rate_follows_a_schedule_of_epoch_and_rate(capsys):
     assert rates(LearningRateScheduler(lambda epoch, rate: rate / 2), val_loss=[1, 1, 1]) == [0.5, 0.25, 0.125]
     assert rates(LearningRateScheduler(lambda epoch: 1.0 / (1 + epoch)), val_loss=[1, 1]) == [1.0, 0.5]

@@ -1,5 +1,6 @@
 """The optimizers against their formulas, written out once more in plain float64 Python."""
 
+import copy
 import json
 import math
 
@@ -113,6 +114,19 @@ def test_every_parameter_has_running_arrays_of_its_own(formula, rng):
         optimizer.update(params, {"a": np.array([a]), "b": np.array([b])})
     assert params["a"] == pytest.approx(by_formula(1.0, gradients[:, 0].tolist(), 0.01), rel=1e-9)
     assert params["b"] == pytest.approx(by_formula(2.0, gradients[:, 1].tolist(), 0.01), rel=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1, momentum=0.9), RMSprop(), Adam()], ids=["sgd", "rmsprop", "adam"])
+def test_a_parameter_of_another_shape_under_the_same_name_has_running_arrays_of_its_own(optimizer, rng):
+    fresh, g = copy.deepcopy(optimizer), rng.normal(size=(2, 4))
+    with kernels.use("im2col"):                                 # the compiled kernel would read beyond the arrays
+        optimizer.update({"kernel": rng.normal(size=(2, 3))}, {"kernel": rng.normal(size=(2, 3))})
+        fresh.iterations = 1
+        p, expected = np.ones((2, 4)), np.ones((2, 4))
+        optimizer.update({"kernel": p}, {"kernel": g})
+        fresh.update({"kernel": expected}, {"kernel": g})
+    np.testing.assert_array_equal(p, expected)
+    assert {array.shape for array in optimizer.slots["kernel"].values()} == {(2, 4)}
 
 
 def test_gradients_are_not_written_to(formula, rng):

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 import tinynet
 from tinynet import Sequential, load_model, models
+from tinynet.files import safefile
 from tinynet.initializers import Initializer
 from tinynet.layers import Activation, AveragePool2D, Conv2D, Dense, Dropout, Flatten, Input, Layer, MaxPool2D
 from tinynet.losses import Loss
@@ -125,6 +126,28 @@ def test_arrays_lie_aligned_where_their_numbers_are_wide(tmp_path):
     header, _, _ = taken_apart((tmp_path / "m").read_bytes())
     assert int.from_bytes((tmp_path / "m").read_bytes()[:8], "little") % 8 == 0
     assert all(entry["data_offsets"][0] % 4 == 0 for entry in header.values())
+
+
+def test_wide_numbers_lie_aligned_behind_narrow_ones(tmp_path):
+    arrays = {"a": np.arange(3, dtype=np.int8), "b": np.arange(5, dtype=np.float16), "c": np.arange(2.0),
+              "d": np.array([True]), "e": np.arange(3, dtype=np.float32)}
+    safefile.write(tmp_path / "f", None, arrays)
+    header, _, _ = taken_apart((tmp_path / "f").read_bytes())
+    for name, array in arrays.items():
+        assert header[name]["data_offsets"][0] % array.itemsize == 0, name
+        np.testing.assert_array_equal(safefile.read(tmp_path / "f").arrays[name], array)
+
+
+@pytest.mark.parametrize("arrays", [
+    {"a": np.zeros(2, np.float32), "b": np.zeros(0)}, {"a": np.zeros(0), "b": np.zeros((0, 3), np.float32)},
+    {"a": np.zeros(0, np.int8), "b": np.ones(1, np.int8), "c": np.zeros((2, 0), np.int8)}, {}])
+def test_empty_arrays_come_back_in_their_shapes(tmp_path, arrays):
+    safefile.write(tmp_path / "f", None, arrays)
+    file = safefile.read(tmp_path / "f")
+    file.verify()
+    assert file.arrays.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert (file.arrays[name].shape, file.arrays[name].dtype) == (array.shape, array.dtype)
 
 
 @pytest.mark.parametrize("layers", [

@@ -233,6 +233,13 @@ def test_figures_are_saved(tmp_path):
     np.testing.assert_array_equal(figure.axes[3].images[0].get_array(), step.jacobian)
 
 
+def test_the_rows_of_the_jacobian_are_probabilities_and_its_columns_logits():
+    """It is symmetric: nothing but the labels says which is which."""
+    ax = study.softmax_step(MODEL, X, Y).plot().axes[3]
+    assert (ax.get_ylabel(), ax.get_xlabel()) == ("probability i", "logit j")
+    assert ax.get_title() == "Jacobian: d p_i / d z_j"
+
+
 def test_what_is_not_there_is_an_error_that_says_what_is():
     with pytest.raises(ValueError, match=r"Unknown step 'frist'. Did you mean 'first'"):
         study.conv_step(MODEL, "frist", X, (0, 0, 0))

@@ -71,6 +71,17 @@ def test_the_plot_has_axes_for_every_tensor(tmp_path):
     assert labels == ["wrong (48)"]
 
 
+def test_the_plot_has_measured_slopes_to_the_right_and_analytic_ones_upwards():
+    report = wrong_report()
+    axes = report.plot().axes[1]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("measured slope", "analytic slope")
+    points, kernel = axes.collections[0].get_offsets(), report["kernel"]
+    np.testing.assert_allclose(points, np.stack([kernel.numeric.ravel(), kernel.analytic.ravel()], axis=1))
+    place, = axes.texts
+    assert place.get_text() == f"worst: kernel{list(kernel.at)}"
+    assert place.xy == (kernel.numeric[kernel.at], kernel.analytic[kernel.at])
+
+
 def test_the_plot_draws_into_axes_of_the_caller():
     from matplotlib.figure import Figure
     figure = Figure()

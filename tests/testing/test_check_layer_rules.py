@@ -244,6 +244,37 @@ class HoldsInfinityInItsConfig(Wrapped):
         return {**super().get_config(), "limit": self.limit}
 
 
+class SpoilsASingleSample(Wrapped):
+    """NaN where a batch has one sample, in y or in dx."""
+
+    spoiled = "y"
+
+    def after(self, x, y, training):
+        return y * np.array(np.nan, y.dtype) if len(x) == 1 and self.spoiled == "y" else y
+
+    def after_backward(self, x, dy, dx):
+        return dx * np.array(np.nan, dx.dtype) if len(x) == 1 and self.spoiled == "dx" else dx
+
+
+class AddsToTheLastSample(Layer):
+    """The bias is added to one sample alone, whose upstream gradient is its gradient: a view of dy, or of x."""
+
+    shared = "dy"
+
+    def build(self, input_shape, rng):
+        self.params["bias"] = np.zeros(input_shape, np.float32)
+        return input_shape
+
+    def forward(self, x, training=False):
+        y = x.copy()
+        y[-1:] += self.params["bias"]
+
+        def backward(dy):
+            self.grads["bias"] = {"dy": dy, "x": x}[self.shared][-1]
+            return dy.copy()
+        return y, backward
+
+
 WRONG = {
     "runs": RunsInFloat32Alone,
     "output_shape": PromisesAnotherShape,
@@ -290,3 +321,22 @@ def test_the_broken_rule_is_named_and_no_other(rule):
     if rule in ("gradient_shapes", "inference_repeatable"):             # no slope can be right then
         broken.discard("gradients")
     assert broken == {rule}, str(report)
+
+
+@pytest.mark.parametrize("spoiled", ["y", "dx"])
+def test_a_nan_is_not_the_same_as_a_number(spoiled):
+    class Spoils(SpoilsASingleSample):
+        pass
+    Spoils.spoiled = spoiled
+    failure, = check_layer(Spoils, (2, 3), raises=False).failures
+    assert failure.rule == "batch_of_one"
+    assert f"{spoiled} is not the same: nan at [0, 0, 0], expected " in failure.message
+
+
+@pytest.mark.parametrize("shared", ["dy", "x"])
+def test_a_gradient_that_is_a_view_of_what_backward_was_given_is_seen(shared):
+    class Shares(AddsToTheLastSample):
+        pass
+    Shares.shared = shared
+    failure, = check_layer(Shares, (2, 3), rules=["no_aliasing"], raises=False).failures
+    assert failure.message == f"grads['bias'] shares memory with {shared}"
