@@ -73,7 +73,10 @@ def test_colours_are_scaled_by_the_mistakes_and_counts_are_written(tmp_path):
 
 
 def test_no_mistakes_and_many_classes_can_be_drawn(tmp_path):
-    study.Confusion(np.diag([3, 4])).plot(path=tmp_path / "right.png")
+    right = study.Confusion(np.diag([3, 4])).plot(path=tmp_path / "right.png").axes[0]
+    assert right.get_title() == "0 errors in 7 samples (0.00%)"
+    assert [text.get_text() for text in right.texts] == ["3", "4"]
+    assert right.images[0].get_clim() == (0, 1)
     many = study.Confusion(np.ones((30, 30), int)).plot(path=tmp_path / "many.png")
     assert not many.axes[0].texts
 

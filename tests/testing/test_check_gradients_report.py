@@ -85,12 +85,16 @@ def test_the_plot_has_measured_slopes_to_the_right_and_analytic_ones_upwards():
 def test_the_plot_draws_into_axes_of_the_caller():
     from matplotlib.figure import Figure
     figure = Figure()
-    assert check_gradients(ReLU(), np.array([[0.0, 1.0, 2.0]])).plot(ax=figure.subplots()) is figure
+    report = check_gradients(ReLU(), np.array([[0.0, 1.0, 2.0]]))
+    assert report.plot(ax=figure.subplots()) is figure
+    axes, = figure.axes
+    assert {text.get_text() for text in axes.get_legend().get_texts()} == {"right (2)", "right, on a kink (1)"}
 
 
 def test_the_plot_of_nothing_measured_is_empty():
-    report = GradientReport("nothing")
-    assert report.plot().axes
+    axes, = GradientReport("nothing").plot().axes
+    assert not axes.axison
+    assert not axes.collections
 
 
 def test_matplotlib_and_hypothesis_are_loaded_when_they_are_needed_only():
