@@ -555,6 +555,20 @@ class ClipsItsParametersGradient(Wrapped):
         return dx
 
 
+class SmoothsWithTheLastDy(Scale):
+    """The same dy twice gives the same; another one between them shows."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        last = None
+
+        def smooth(dy):
+            nonlocal last
+            before, last = dy if last is None else last, dy.copy()
+            return backward(0.9 * dy + 0.1 * before)
+        return y, smooth
+
+
 class TransposesDx(Wrapped):
     def after_backward(self, x, dy, dx):
         return dx.swapaxes(1, 2)
@@ -643,6 +657,7 @@ BROKEN = [
     ("gradients", LeavesOutMoreThanDx, "it is another one with need_dx=False"),
     ("gradients", DrawsInBackward, "backward draws random numbers"),
     ("backward_linear", ClipsItsParametersGradient, "grads['scale'](1000 dy1 - dy2) is not 1000 grads['scale'](dy1)"),
+    ("backward_repeatable", SmoothsWithTheLastDy, "dx is not the same when backward runs again"),
     ("dtype_kept", GradientsInDoublePrecision, "grads['scale'] is float64 where x and params are float32"),
     ("dtype_kept", ReturnsSinglePrecision, "y is float32 where x and params are float64"),
     ("kernel_sets_agree", SlightlyOffInLoopsInDoublePrecision, "with the kernel set 'naive', in float64: y is not"),
