@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "mutants"))
 
 from catalogue import PROJECT, load
+from kinds import FILES, KINDS, kinds_for
 
 MUTANTS = load()
 
@@ -22,7 +23,14 @@ def test_the_defect_fits(mutant):
 def test_names_are_unique_and_every_part_is_covered():
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 60
     files = {mutant.file for mutant in MUTANTS}
-    for part in ("layers/dense", "layers/conv2d", "layers/pooling", "layers/dropout", "layers/flatten",
+    for part in ("testing/gradcheck/sampling", "testing/contract/rules/batch", "files/safefile",
+                 "callbacks/early_stopping", "study/drawing", "layers/dense", "layers/conv2d", "layers/pooling", "layers/dropout", "layers/flatten",
                  "layers/activations", "kernels/naive", "kernels/im2col", "kernels/fast/__init__",
                  "kernels/fast/loops", "steps/fused", "losses", "optimizers/adam", "models/sequential"):
         assert f"tinynet/{part}.py" in files, part
+
+
+def test_every_defect_is_put_before_checks_that_exist():
+    assert {file for files in FILES.values() for file in files if not (PROJECT / file).exists()} == set()
+    for mutant in MUTANTS:
+        assert {*kinds_for(mutant.file)} <= KINDS.keys()

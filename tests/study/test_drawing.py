@@ -59,6 +59,16 @@ def test_signed_numbers_are_drawn_around_zero_and_others_from_zero_up():
     assert drawn([[0.0]], 0.0).norm.vmax == 1
 
 
+def test_what_is_above_zero_is_red_what_is_below_is_blue_and_ink_is_black():
+    image = drawn([[-1.0, 0.0, 1.0]])
+    below, zero, above = (image.cmap(image.norm(value))[:3] for value in (-1, 0, 1))
+    assert below[2] > 2 * below[0]
+    assert above[0] > 2 * above[2]
+    assert min(zero) > 0.9
+    pixels = drawing.show_dotted(drawing.canvas()[1], np.array([[0.0, 1.0]]), np.array([0.0, 1.0]), 0.1)
+    assert [pixels.cmap(pixels.norm(value))[:3] for value in (0, 1)] == [(1, 1, 1), (0, 0, 0)]
+
+
 def test_a_scale_is_the_largest_finite_size_of_all():
     assert drawing.scale_of(np.array([1.0, -3.0, np.inf]), np.array([[2.0, np.nan]])) == 3
     assert drawing.scale_of(np.array([np.nan])) == 0

@@ -236,9 +236,12 @@ def test_a_row_for_each_step_that_makes_new_numbers(tmp_path):
     rows = [figure.axes[k:k + 3] for k in range(0, len(figure.axes), 3)]
     names = [step.name for step in found.steps if step.name not in ("dropout_1", "flatten_1")]
     assert [row[0].get_ylabel() for row in rows] == names
+    assert [ax.texts[-1].get_text() for ax in rows[0]] == ["output", "d loss / d output", "d loss / d parameters"]
     steps = {step.name: step for step in found.steps}
     for name, (output, gradient, parameters) in zip(names, rows, strict=True):
         np.testing.assert_array_equal(output.patches[0].get_data().values, steps[name].activation.counts)
+        dead = f", dead units {steps[name].dead:.0%}" if name.endswith("relu") else ""
+        assert output.get_title() == f"zeros {steps[name].zeros:.0%}{dead}"
         if steps[name].gradient is not None:
             np.testing.assert_array_equal(gradient.patches[0].get_data().values, steps[name].gradient.counts)
         drawn = [patch.get_data().values for patch in parameters.patches]

@@ -98,7 +98,10 @@ def test_contours_are_drawn_of_gentle_and_of_steep_losses(span, tmp_path):
     ax, bar = figure.axes
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("along the first direction", "along the second direction")
     assert f"{surface.centre:.4g}" in ax.get_title()
-    assert "loss" in bar.get_ylabel()
+    finite = surface.losses[np.isfinite(surface.losses)]
+    assert bar.get_ylabel() == ("loss (logarithmic)" if finite.max() > 10 * finite.min() else "loss")
+    cross, = ax.lines
+    assert (cross.get_xydata().tolist(), cross.get_marker()) == ([[0, 0]], "+")
 
 
 def test_a_flat_loss_and_an_infinite_one_can_be_drawn(tmp_path):

@@ -192,6 +192,8 @@ def test_the_bars_are_the_profiles(tmp_path):
     profile = study.profile(twisted(), 2, 1)
     figure = profile.plot(tmp_path / "profile.png")
     work, times = ([bar.get_width() for bar in ax.patches] for ax in figure.axes)
+    assert [bars.get_label() for bars in figure.axes[1].containers] == ["forward", "backward"]
+    assert figure.axes[0].get_xlabel() == "multiply-adds for one sample"
     assert work == [step.multiply_adds or 0 for step in profile.steps]
     assert times == [step.forward_ms for step in profile.steps] + [step.backward_ms for step in profile.steps]
     assert [bar.get_x() for bar in figure.axes[1].patches] == [0] * len(profile.steps) + times[:len(profile.steps)]
