@@ -67,6 +67,11 @@ def test_numbers_are_float32_of_the_shape_and_repeat_with_the_seed(name):
             assert (w != drawn(name, shape, seed=1)).any()
 
 
+def test_fans_of_one_axis_are_its_length_both():
+    assert (initializers.fans((7,)), initializers.fans(())) == ((7, 7), (1, 1))
+    assert drawn("glorot_uniform", (10_000,)).var() == pytest.approx(1e-4, rel=0.05)
+
+
 def test_fans_of_a_convolution_count_its_window():
     assert initializers.fans((32, 3, 5, 4)) == (60, 640)
     w = drawn("he_uniform", (64, 3, 5, 4))

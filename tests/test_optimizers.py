@@ -179,6 +179,12 @@ def test_clipnorm_measures_a_whole_kernel_and_leaves_the_gradient_alone():
     assert g.tolist() == [[1, 1], [1, -1]]
 
 
+def test_a_clipnorm_of_zero_stops_everything():
+    p = np.array([1.0, 2.0])
+    SGD(1.0, clipnorm=0.0).update({"p": p}, {"p": np.array([30.0, -40.0])})
+    assert p.tolist() == [1, 2]
+
+
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 def test_clipnorm_holds_for_gradients_whose_squares_overflow():
     p = np.zeros(2, np.float32)
@@ -225,6 +231,7 @@ def test_a_schedule_is_asked_with_the_updates_made_so_far():
     assert asked == [0, 1, 2]
     assert p == [-12]
     assert optimizer.current_learning_rate() == 10
+    assert type(SGD(lambda step: np.float32(0.5)).current_learning_rate()) is float
 
 
 @pytest.mark.parametrize("schedule", [ExponentialDecay(0.1, 10, 0.5, True), CosineDecay(0.1, 10, 0.5),
@@ -262,6 +269,9 @@ def test_names_are_read_in_any_case_and_each_model_gets_its_own(name):
     (lambda: Adam(float("nan")), "Adam: expected learning_rate"),
     (lambda: SGD(momentum=1.5), "SGD: expected momentum, a number at least 0 and below 1. Received: 1.5."),
     (lambda: SGD(momentum="much"), "SGD: expected momentum"),
+    (lambda: SGD(momentum=1), "SGD: expected momentum, a number at least 0 and below 1. Received: 1."),
+    (lambda: SGD(True), "SGD: expected learning_rate, a number at least 0 and below inf. Received: True."),
+    (lambda: Adam(float("inf")), "Adam: expected learning_rate"),
     (lambda: RMSprop(rho=-0.1), "RMSprop: expected rho"),
     (lambda: Adam(clipnorm=-1), "Adam: expected clipnorm"),
     (lambda: Adam(beta_2=2), "Adam: expected beta_2"),

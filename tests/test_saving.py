@@ -138,6 +138,17 @@ def test_wide_numbers_lie_aligned_behind_narrow_ones(tmp_path):
         np.testing.assert_array_equal(safefile.read(tmp_path / "f").arrays[name], array)
 
 
+@pytest.mark.parametrize("array", [
+    np.arange(6, dtype=">f4").reshape(2, 3), np.arange(3, dtype=">i8"), np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    np.arange(12.0)[::-2], np.array(7, np.uint16), np.array([True, False])], ids=lambda array: array.dtype.str)
+def test_numbers_of_any_byte_order_and_layout_come_back(tmp_path, array):
+    safefile.write(tmp_path / "f", None, {"a": array})
+    file = safefile.read(tmp_path / "f")
+    file.verify()
+    np.testing.assert_array_equal(file.arrays["a"], array)
+    assert file.arrays["a"].dtype == array.dtype.newbyteorder("<")
+
+
 @pytest.mark.parametrize("arrays", [
     {"a": np.zeros(2, np.float32), "b": np.zeros(0)}, {"a": np.zeros(0), "b": np.zeros((0, 3), np.float32)},
     {"a": np.zeros(0, np.int8), "b": np.ones(1, np.int8), "c": np.zeros((2, 0), np.int8)}, {}])
@@ -169,6 +180,21 @@ def test_every_setting_of_the_layers_comes_back(tmp_path, layers):
     assert list(again.params) == list(model.params)
     assert list(again.trainable_params()) == list(model.trainable_params())
     assert_same_future(model, again)
+
+
+def test_running_arrays_of_what_was_taken_off_are_not_saved(tmp_path):
+    model = Sequential([Dense(4, input_dim=2), Dense(3)], seed=0)
+    model.compile("adam", "mse")
+    model.train_on_batch(np.ones((2, 2)), np.ones((2, 3)))
+    model.pop()
+    model.save(tmp_path / "shorter")
+    assert load_model(tmp_path / "shorter").optimizer.slots.keys() == {"dense_1/kernel", "dense_1/bias"}
+    model.add(Dense(5))                                            # dense_2 again, of another shape
+    model.save(tmp_path / "other")
+    again = load_model(tmp_path / "other")
+    assert again.optimizer.slots.keys() == {"dense_1/kernel", "dense_1/bias"}
+    again.train_on_batch(np.ones((2, 2)), np.ones((2, 5)))
+    assert again.optimizer.slots["dense_2/kernel"]["m"].shape == (4, 5)
 
 
 def test_layers_frozen_later_stay_frozen(tmp_path):
