@@ -1,7 +1,7 @@
 # Every target makes what it needs: a virtual environment in .venv, with the package in it.
 PYTHON ?= python3
 BIN = .venv/bin
-PYTEST = $(BIN)/python -m pytest -n auto --dist loadgroup
+PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
 .PHONY: help mnist quick test test-long mutants bench docs listings lint wheel clean

@@ -1,14 +1,16 @@
-"""What every test shares: how hard Hypothesis tries, the kernel set put back after each test, kernels compiled once."""
+"""What every test shares: how hard Hypothesis tries, the kernel set put back after each; what is slow is done once."""
 
 import hashlib
 import os
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tinynet import kernels
+from tinynet.datasets import mnist
 
 try:
     import fcntl
@@ -38,6 +40,18 @@ def rng():
 def every_kernel_set(request):
     with kernels.use(request.param):
         yield request.param
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_files_inside_the_package_are_unpacked_once():
+    load, shipped = mnist._load, mnist._SHIPPED
+    keep = cache(load)
+
+    def load_once(file, rank, digest):
+        return keep(file, rank, digest).copy() if file.parent == shipped else load(file, rank, digest)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mnist, "_load", load_once)
+        yield
 
 
 # Several processes share the tests of `make test`. Whichever first needs a kernel compiles it and keeps it on disk; the

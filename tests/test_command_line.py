@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -45,12 +44,10 @@ def test_the_version_is_that_of_the_package(capsys):
     assert capsys.readouterr().out == f"tinynet {tinynet.__version__}\n"
 
 
-def test_every_command_has_a_main_and_is_imported_only_when_it_is_asked_for():
-    for module, summary in COMMANDS.values():
-        assert callable(import_module(module).main)
-        assert summary
-    code = f"import sys, tinynet.__main__; print({ {module for module, _ in COMMANDS.values()} !r} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+def test_a_command_is_imported_only_when_it_is_asked_for():
+    assert all(command.__doc__ for command in COMMANDS.values())
+    code = "import sys, tinynet.__main__; print('tinynet.demo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 def test_python_m_runs_it():
@@ -58,6 +55,7 @@ def test_python_m_runs_it():
     assert "demo" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_demo_trains_and_shows_a_digit_with_the_probabilities_of_its_model(capsys):
     assert main(["demo", "--limit", "300", "--epochs", "1"]) == 0
     printed = capsys.readouterr().out

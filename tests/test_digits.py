@@ -53,6 +53,7 @@ PIXEL = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]         #
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
+@pytest.mark.slow
 def test_the_digit_comes_back(digits, name):
     for image in IMAGES:
         found = digits.normalise(DRAWINGS[name](image))
@@ -188,6 +189,7 @@ def predict(monkeypatch, *arguments):
     return runpy.run_path(str(EXAMPLES / "predict_digit.py"))
 
 
+@pytest.mark.slow
 def test_the_lesson_predicts(digits, model, drawing, tmp_path, monkeypatch, capsys):
     run = predict(monkeypatch, drawing, "--model", model, "--figures", tmp_path / "figures")
     probabilities = run["model"].predict(digits.normalise(run["drawing"]).image[None, None])[0]
@@ -200,11 +202,13 @@ def test_the_lesson_predicts(digits, model, drawing, tmp_path, monkeypatch, caps
         "predict_digit_layers.png", "predict_digit_normalised.png", "predict_digit_probabilities.png"]
 
 
+@pytest.mark.slow
 def test_without_normalisation_the_drawing_is_only_shrunk(digits, model, drawing, tmp_path, monkeypatch):
     run = predict(monkeypatch, drawing, "--no-normalise", "--model", model, "--figures", tmp_path)
     np.testing.assert_array_equal(run["image"], digits.resize(run["drawing"], 28, 28))
 
 
+@pytest.mark.slow
 def test_normalisation_makes_the_difference(digits, model):
     from tinynet import load_model
     small, (_, (images, labels)) = load_model(model), mnist.load_data()

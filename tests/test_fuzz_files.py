@@ -169,6 +169,7 @@ def read_many(kind, count):
 
 
 @pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.slow
 def test_a_hundred_inputs_of_a_kind(kind):
     read_many(kind, 100)
 
@@ -179,6 +180,7 @@ def test_five_thousand_inputs_of_a_kind(kind):
     read_many(kind, 5000)
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_costs_no_more_than_its_header_says():
     bomb = gzip.compress(bytes(2**28))                       # 256 MiB of zeros in 256 KiB
     assert read(read_idx, bomb, ValueError) is None

@@ -16,6 +16,7 @@ from tinynet.datasets.idx import parse_idx, read_idx, read_idx_bytes
 
 CODES = {"uint8": 0x08, "int8": 0x09, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
 SMALL = bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6])  # [[1, 2, 3], [4, 5, 6]]
+ZIPPED = gzip.compress(SMALL, mtime=0)  # parameters name the tests: the same in every process
 MEBIBYTE = 2**20
 
 
@@ -160,12 +161,12 @@ def flip(data, position):
     ("data", "found"),
     [
         (b"\x1f\x8b", "Compressed file ended before the end-of-stream marker was reached"),
-        (gzip.compress(SMALL, mtime=0)[:-9], "Compressed file ended before the end-of-stream marker was reached"),
-        (gzip.compress(SMALL, mtime=0)[:-1], "Compressed file ended before the end-of-stream marker was reached"),
-        (flip(gzip.compress(SMALL, mtime=0), -8), "CRC check failed"),
-        (flip(gzip.compress(SMALL, mtime=0), 2), "Unknown compression method"),
-        (gzip.compress(SMALL, mtime=0)[:10] + b"\xff" * 20, "Error -3 while decompressing data"),
-        (gzip.compress(SMALL, mtime=0) + b"more", "Not a gzipped file"),
+        (ZIPPED[:-9], "Compressed file ended before the end-of-stream marker was reached"),
+        (ZIPPED[:-1], "Compressed file ended before the end-of-stream marker was reached"),
+        (flip(ZIPPED, -8), "CRC check failed"),
+        (flip(ZIPPED, 2), "Unknown compression method"),
+        (ZIPPED[:10] + b"\xff" * 20, "Error -3 while decompressing data"),
+        (ZIPPED + b"more", "Not a gzipped file"),
     ],
 )
 def test_a_damaged_gzip_is_refused_and_named(data, found, tmp_path):

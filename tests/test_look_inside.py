@@ -14,6 +14,7 @@ from matplotlib.image import imread
 
 from tinynet import study
 
+pytestmark = pytest.mark.slow
 EXAMPLES = Path(__file__).parent.parent / "examples"
 VOID = {"meta", "img"}
 
@@ -56,8 +57,11 @@ def run(*arguments):
 @pytest.fixture(scope="module")
 def tour(examples, tmp_path_factory):
     """Train on a few images, and make the tour."""
+    import _page
     folder = tmp_path_factory.mktemp("figures")
-    variables = run("--figures", folder, "--limit", 60, "--epochs", 2, "--batch-size", 20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_page, "DPI", 55)                                        # half of it is drawn sooner
+        variables = run("--figures", folder, "--limit", 60, "--epochs", 2, "--batch-size", 20)
     text = (folder / "look_inside" / "index.html").read_text(encoding="utf-8")
     stops = [stop for _, _, stops in variables["tour"].chapters for stop in stops]
     return SimpleNamespace(folder=folder, text=text, page=Page(text), variables=variables, stops=stops)

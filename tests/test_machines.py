@@ -39,6 +39,7 @@ def run():
 
 
 @pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES.keys())
+@pytest.mark.slow
 def test_the_numbers_are_those_of_numpy(machine, tmp_path):
     found = tmp_path / "found.npy"
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(found)], cwd=os.path.dirname(__file__), text=True,

@@ -64,6 +64,7 @@ def only(folder, name):
     return [path.name for path in folder.iterdir() if not left.fullmatch(path.name)] == [name]
 
 
+@pytest.mark.slow
 def test_a_kill_while_saving_leaves_no_half_file(tmp_path):
     kill_while_saving(tmp_path / "m", 10)
     assert only(tmp_path, "m")

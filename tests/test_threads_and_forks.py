@@ -51,10 +51,12 @@ def images(rng):
     return rng.random((200, 1, 28, 28), np.float32), np.eye(10)[rng.integers(10, size=200)]
 
 
+@pytest.mark.slow
 def test_two_processes_get_bitwise_the_same_weights():
     assert weights_after_training() == weights_after_training()
 
 
+@pytest.mark.slow
 def test_weights_do_not_depend_on_the_number_of_threads():
     assert weights_after_training(TINYNET_NUM_THREADS="1") == weights_after_training(TINYNET_NUM_THREADS="3")
 

@@ -1,21 +1,25 @@
 """What to do with tinynet at a command line: ``python -m tinynet`` says it.
 
-A command is a line of `COMMANDS` here, and a module with a function ``main(arguments)`` that parses its own options.
-The module is imported only when its command is asked for.
+A command is a function here, a line of `COMMANDS`, and a module with a function ``main(arguments)`` that parses its own
+options. The module is imported only when its command is asked for.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import tinynet
 
-COMMANDS = {
-    "demo": ("tinynet.demo", "train a small CNN on part of MNIST, and read a digit with it: about a minute"),
-}
+
+def demo(arguments: Sequence[str]) -> int:
+    """Train a small CNN on part of MNIST, and read a digit with it: about a minute."""
+    from tinynet import demo
+    return demo.main(arguments)
+
+
+COMMANDS = {"demo": demo}                        # the help of each is its docstring
 BESIDE = {                                       # the package, in the source
     "the book": "docs/index.md",
     "lessons and tools to run": "examples",
@@ -25,17 +29,17 @@ BESIDE = {                                       # the package, in the source
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name, with the arguments that follow it; without one, say what there is."""
-    parser = argparse.ArgumentParser(prog="python -m tinynet", description=tinynet.__doc__.partition("\n")[0],
+    parser = argparse.ArgumentParser(prog="python -m tinynet", description="tinynet, a deep-learning engine to read.",
                                      epilog=places(), formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"tinynet {tinynet.__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
-    for name, (_, summary) in COMMANDS.items():
-        commands.add_parser(name, help=summary, add_help=False)       # --help is its own module's to answer
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=command.__doc__, add_help=False)      # --help is its own module's to answer
     chosen, rest = parser.parse_known_args(arguments)
     if chosen.command is None:
         parser.print_help() if not rest else parser.error(f"unrecognized arguments: {' '.join(rest)}")
         return 0
-    return importlib.import_module(COMMANDS[chosen.command][0]).main(rest)
+    return COMMANDS[chosen.command](rest)
 
 
 def places() -> str:

@@ -35,10 +35,10 @@ def all_figures() -> dict[str, Callable[..., Any]]:
     return found
 
 
-def draw(picture: str, folder: Path = PICTURES, limit: int | None = None) -> Path:
+def draw(picture: str, folder: Path = PICTURES, limit: int | None = None, dpi: int = 110) -> Path:
     """Draw one picture into `folder`, and return its path; `limit` is passed on to a function that has it."""
     function = all_figures()[picture]
     figure = function(limit=limit) if "limit" in inspect.signature(function).parameters else function()
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{picture}.png", dpi=110)
+    figure.savefig(folder / f"{picture}.png", dpi=dpi)
     return folder / f"{picture}.png"

@@ -112,6 +112,7 @@ def images(count):
 
 
 @pytest.mark.parametrize("count", [1, 3, 8, 11])
+@pytest.mark.slow
 def test_the_gallery_shows_the_first_mistakes_with_their_probabilities(count, tmp_path):
     found = study.misclassified(*images(count))
     figure = found.plot(path=tmp_path / "gallery.png")

@@ -217,6 +217,7 @@ def test_a_gradient_of_0_everywhere_is_reported():
     assert finding == "the loss has no gradient: all samples are fitted, or the last step is flat."
 
 
+@pytest.mark.slow
 def test_what_is_not_finite_can_be_looked_at_and_drawn(tmp_path):
     model = stack("relu", 2)
     model.params["dense_2/kernel"][0, 0] = np.inf
@@ -230,6 +231,7 @@ def test_what_is_not_finite_can_be_looked_at_and_drawn(tmp_path):
     assert study.health(model, *blobs()).findings[0].startswith("not finite: the gradient of dense_1/kernel, ")
 
 
+@pytest.mark.slow
 def test_a_row_for_each_step_that_makes_new_numbers(tmp_path):
     model, (x, y) = twisted(), samples()
     found = study.health(model, x, y)

@@ -65,11 +65,13 @@ def no_false_alarm(seed):
     check_gradients(model(), inputs((1, 7, 7), rng)[seed % 3][:2], y=np.eye(3)[:2], seed=seed)
 
 
+@pytest.mark.slow
 def test_no_false_alarm():
     no_false_alarm(seed=0)
 
 
 @pytest.mark.parametrize(("make", "shape"), LAYERS)
+@pytest.mark.slow
 def test_no_false_alarm_in_20_seeds(make, shape):
     for seed in range(20):
         report = check_gradients(make(), tie_free((2, *shape), np.random.default_rng(seed)), seed=seed)
@@ -97,6 +99,7 @@ def test_a_gradient_wrong_by_a_thousandth_fails_in_every_tensor(make, shape):
 
 
 @pytest.mark.parametrize("activation", [None, "tanh"])
+@pytest.mark.slow
 def test_one_wrong_entry_of_a_million_is_found(activation):
     layer = Spoiled(Dense(1000, activation=activation), change("kernel", at((512, 17), 1.01)))
     report = check_gradients(layer, tie_free((1, 1000), np.random.default_rng(0)), raises=False)
@@ -122,6 +125,7 @@ def test_large_outputs_do_not_hide_a_slope_that_is_off_by_a_hundred_thousandth()
         assert report["x"].count("wrong") == 12
 
 
+@pytest.mark.slow
 def test_one_wrong_entry_of_a_jacobian_is_found():
     class Rotation(Layer):
         def __init__(self, index):
@@ -262,6 +266,7 @@ def test_a_wrong_loss_fails():
         check_gradients(Unscaled(), rng.normal(size=(3, 4)), y=rng.normal(size=(3, 4)))
 
 
+@pytest.mark.slow
 def test_a_model_with_its_loss_and_penalties():
     for regularizer in (None, "l1", "l2"):
         report = check_gradients(model(kernel_regularizer=regularizer), y=np.eye(3), training=True)
@@ -273,6 +278,7 @@ def test_a_model_without_targets_is_checked_as_a_layer():
     assert len(check_gradients(model(), training=False).tensors) == 7
 
 
+@pytest.mark.slow
 def test_another_loss_than_the_compiled_one():
     net = model()
     assert check_gradients(net, y=[0, 2, 1], loss="sparse_categorical_crossentropy").passed

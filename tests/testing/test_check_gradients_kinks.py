@@ -85,6 +85,7 @@ def test_blank_patches_with_zero_bias_are_checked_output_by_output():
 
 @pytest.mark.parametrize("x", [blank_images(), np.zeros((3, 1, 8, 8))], ids=["some blank", "all blank"])
 @pytest.mark.parametrize("with_loss", [True, False])
+@pytest.mark.slow
 def test_blank_images_through_conv_relu_and_pooling_are_no_false_alarm(x, with_loss):
     report = check_gradients(conv_net(), x[:2], y=np.eye(3)[:2] if with_loss else None, training=with_loss)
     assert report["x"].count("on kink") > 0
@@ -162,6 +163,7 @@ def test_a_wrong_parameter_gradient_leaves_the_input_gradient_right_on_blank_ima
     assert failure.tensor == "spoiled_1/kernel"
 
 
+@pytest.mark.slow
 def test_confident_mistakes_on_blank_images_are_no_false_alarm():
     """The probability of the right class is below the loss's clipping: the model works from the logits."""
     model = conv_net()

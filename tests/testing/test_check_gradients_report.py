@@ -37,6 +37,7 @@ def test_a_failing_report_reads_like_this():
     assert "Likely cause: every entry is 3 times what it should be, and the batch size is 3:" in text
 
 
+@pytest.mark.slow
 def test_the_table_fits_100_columns_even_for_a_model():
     net = Sequential([Conv2D(3, (3, 3), activation="relu", input_shape=(1, 5, 5)), Dropout(0.5), Flatten(),
                       Dense(3, activation="softmax")])

@@ -98,6 +98,7 @@ def test_the_mistake_is_named(cause, tensor, layer, shape):
 
 
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.slow
 def test_the_name_does_not_depend_on_the_random_upstream_gradient(seed):
     for cause, _, layer, shape in WRONG[::4]:
         x = np.random.default_rng(seed).normal(size=(N, *shape))

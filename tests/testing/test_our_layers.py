@@ -70,7 +70,7 @@ ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
 MODELS = [
     Input(IMAGES),
     Sequential([Conv2D(3, 2, activation="relu"), MaxPool2D()]),
-    Sequential([Conv2D(3, (2, 3)), ReLU(), MaxPool2D((3, 2)), Flatten(), Dense(4, activation="softmax")]),
+    Sequential([Conv2D(3, (2, 3)), ReLU(), MaxPool2D(), Flatten(), Dense(4, activation="softmax")]),
     Sequential([Conv2D(3, (3, 2), strides=(2, 1), padding="same", activation="relu"), MaxPool2D((2, 3), 1),
                 Dropout(0.25), Sequential([Conv2D(2, 2, activation="tanh"), AveragePool2D((1, 2))])]),
     Sequential([AveragePool2D(2), Flatten(), Dropout(0.5), Sequential([Dense(3)]), Dense(2, use_bias=False)]),

@@ -121,6 +121,7 @@ def share(strategy, trait):
     leaves_a_remainder, same_needs_an_odd_pixel,
 ], ids=["not square", "channels differ", "window not square", "strides", "strides below window", "dilation",
         "remainder", "odd pixel"])
+@pytest.mark.slow
 def test_one_convolution_in_six_has_each_trait_that_reveals_bugs(trait):
     assert share(strategies.conv_configs, trait) > 1 / 6
 
@@ -130,6 +131,7 @@ def test_one_convolution_in_six_has_each_trait_that_reveals_bugs(trait):
     lambda model: (Conv2D, MaxPool2D) in pairwise(map(type, model.layers)),
     lambda model: any(part.differs_in_training for part in model.leaves()),
 ], ids=["nested", "convolution before pooling", "dropout"])
+@pytest.mark.slow
 def test_some_models_have_each_trait(trait):
     assert share(strategies.sequentials, trait) > 0
 
@@ -168,6 +170,7 @@ def squeezed(text):
      "(SparseCategoricalCrossentropy(from_logits=True), array([0]), array([[-0.5, 0.5]]))"),
     (strategies.tie_free_arrays((2, 2)), lambda array: True, "array([[-1.5, -0.5], [0.5, 1.5]])"),
 ])
+@pytest.mark.slow
 def test_failures_shrink_to_something_a_person_can_read(strategy, fails, printed):
     assert failing_example(strategy, fails) == squeezed(printed)
 
