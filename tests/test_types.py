@@ -63,7 +63,7 @@ model = Sequential([
     Dropout(0.2),
     Flatten(),
     Scale(name="scale"),
-    Dense(5, activation=activations.tanh, kernel_initializer=lambda shape, rng: rng.normal(0, 0.1, shape)),
+    Dense(5, activation=activations.tanh, kernel_initializer="he_normal"),
     Dense(5, activation=ReLU),
     Dense(3),
     Activation("softmax"),
@@ -81,6 +81,7 @@ model.layers[4].params["scale"][:] = 1
 print(model.plan(), model.layers[0](x).shape, loss, best, probabilities.shape)
 model.save("model.safetensors")
 print(load_model("model.safetensors", {"Scale": Scale}).count_params())
+Dense(5, kernel_initializer=lambda shape, rng: rng.normal(0, 0.1, shape), name="normal")
 print(check_gradients(Scale(), x[:3, 0, 0]).passed)
 """
 
