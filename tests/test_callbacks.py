@@ -4,6 +4,7 @@ import csv
 import inspect
 import math
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,7 +77,10 @@ def weight(model):
     ({"patience": 1}, {"val_loss": [3, 4, 2, 3, 1, 1]}, 2),
     ({"patience": 2}, {"val_loss": [3, 4, 2, 3, 4, 1]}, 5),
     ({"patience": 9}, {"val_loss": [3, 4, 5]}, 3),
+    ({}, {"val_loss": [math.nan, 2, 3, 1]}, 3),                       # the first epoch is never the last
     ({"patience": 1, "min_delta": 0.5}, {"val_loss": [3, 2.4, 2.0, 1]}, 3),
+    ({"patience": 1, "min_delta": -0.5}, {"val_loss": [3, 2.4, 2.0, 1]}, 3),
+    ({"patience": 1, "min_delta": 0.5, "monitor": "mine", "mode": "max"}, {"mine": [1, 1.6, 2.0, 3]}, 3),
     ({"patience": 1, "monitor": "val_accuracy"}, {"val_accuracy": [0.5, 0.6, 0.6, 0.9]}, 3),
     ({"patience": 1, "monitor": "mine", "mode": "max"}, {"mine": [1, 2, 1, 5]}, 3),
     ({"patience": 1, "monitor": "mine", "mode": "min"}, {"mine": [2, 1, 2, 0]}, 3),
@@ -112,8 +116,9 @@ def test_early_stopping_warns_of_a_figure_that_is_not_there():
 
 def test_early_stopping_can_be_used_again():
     stopping = EarlyStopping(patience=1)
-    for _ in range(2):
-        assert len(fit(stopping, val_loss=[1, 2, 3])[1].epoch) == 2
+    assert len(fit(stopping, val_loss=[1, 2, 3])[1].epoch) == 2
+    assert len(fit(stopping, val_loss=[5, 4, 6, 3])[1].epoch) == 3            # the best of before does not count
+    assert (stopping.best, stopping.best_epoch) == (4, 1)
 
 
 @pytest.mark.parametrize("make", [EarlyStopping, ReduceLROnPlateau,
@@ -155,6 +160,12 @@ def test_reducing_is_told(capsys):
         fit(ReduceLROnPlateau(), epochs=1)
 
 
+def test_at_the_least_rate_nothing_is_said_to_be_reduced(capsys):
+    reducing = ReduceLROnPlateau(patience=1, factor=0.5, min_lr=0.4, verbose=1)
+    assert rates(reducing, val_loss=[1] * 6) == [1, 1, 0.5, 0.4, 0.4, 0.4]
+    assert capsys.readouterr().out.count("reducing") == 2
+
+
 def test_the_learning_rate_follows_a_schedule_of_epoch_and_rate(capsys):
     assert rates(LearningRateScheduler(lambda epoch, rate: rate / 2), val_loss=[1, 1, 1]) == [0.5, 0.25, 0.125]
     assert rates(LearningRateScheduler(lambda epoch: 1.0 / (1 + epoch)), val_loss=[1, 1]) == [1.0, 0.5]
@@ -163,7 +174,8 @@ def test_the_learning_rate_follows_a_schedule_of_epoch_and_rate(capsys):
 
 
 def test_a_schedule_that_returns_no_rate_is_told():
-    for wrong, text in ("fast", "should be a float. Got: fast"), (None, "should be a float"), (-1.0, "learning_rate"):
+    for wrong, text in (("fast", "should be a float. Got: fast"), (None, "should be a float"),
+                        (1, "should be a float. Got: 1"), (-1.0, "learning_rate")):
         with pytest.raises(ValueError, match=text):
             fit(LearningRateScheduler(lambda epoch, rate, wrong=wrong: wrong), epochs=1)
 
@@ -273,6 +285,58 @@ def test_figures_that_go_missing_are_na(tmp_path):
 def test_a_csv_file_that_cannot_be_written_is_told_before_the_training(tmp_path):
     with pytest.raises(FileNotFoundError):
         fit(CSVLogger(tmp_path / "none" / "log.csv"), epochs=1)
+
+
+# States
+
+class Weights:
+    """What callbacks use of a model: a number that is the epoch's, and an optimizer."""
+
+    stop_training = False
+
+    def __init__(self):
+        self.optimizer, self.epoch = SGD(1.0), 0
+
+    def get_weights(self):
+        return [self.epoch]
+
+    def save(self, path):
+        Path(path).write_text("")
+
+
+@pytest.mark.parametrize("make", [
+    lambda folder: EarlyStopping(patience=3, restore_best_weights=True), lambda folder: ReduceLROnPlateau(patience=9),
+    lambda folder: ReduceLROnPlateau(patience=1, cooldown=9),
+    lambda folder: ModelCheckpoint(folder / "m", save_freq=50),
+    lambda folder: ModelCheckpoint(folder / "m", save_best_only=True), lambda folder: CSVLogger(folder / "log")],
+    ids=["stopping", "reducing", "cooling down", "saving", "saving the best", "logging"])
+def test_nothing_is_lost_where_a_callback_goes_on_from_its_state(make, tmp_path):
+    def watched(interrupted):
+        model, folder = Weights(), tmp_path / str(interrupted)
+        folder.mkdir()
+
+        def begun():
+            callback = make(folder)
+            callback.set_model(model)
+            callback.on_train_begin()
+            return callback
+        callback = begun()
+        for epoch, loss in enumerate([3.0, 1.0, 2.0, 1.5, 1.5]):
+            model.epoch = epoch
+            callback.on_epoch_begin(epoch)
+            callback.on_train_batch_end(0, {"loss": loss})
+            callback.on_epoch_end(epoch, {"loss": loss, "val_loss": loss})
+            if interrupted:
+                state, callback = callback.get_state(), begun()
+                callback.set_state(state)
+                callback.on_epoch_begin(epoch)                                   # as where it goes on inside an epoch
+        files = {path.name: path.read_text() for path in folder.iterdir()}
+        kept = {name: value for name, value in vars(callback).items() if not isinstance(value, (str, Weights))}
+        return kept, files, model.optimizer.learning_rate
+    whole = watched(False)
+    assert watched(True) == whole
+    fresh = vars(make(tmp_path))
+    assert any(fresh.get(name) != value for name, value in whole[0].items())      # there was something to lose
 
 
 # LambdaCallback

@@ -103,6 +103,16 @@ def test_input_dim_is_an_input_shape():
     assert Dense(3, input_dim=4).input_shape == (4,)
 
 
+def test_unbuilding_keeps_the_shape_that_was_asked_for_and_forgets_the_one_that_was_given(rng):
+    asked, given = Dense(2, input_dim=3), Dense(2)
+    for layer in (asked, given):
+        layer.build((3,), rng)
+        layer.output_shape = (2,)
+        layer.unbuild()
+    assert (asked.input_shape, given.input_shape) == ((3,), None)
+    assert asked.output_shape is given.output_shape is None
+
+
 def test_output_shape_keeps_the_axes_before_the_last(rng):
     assert Dense(7).build((5, 4, 3), rng) == (5, 4, 7)
 

@@ -27,6 +27,11 @@ def test_rate_is_the_fraction_dropped_and_the_mean_stays(rate):
     assert y.mean() == pytest.approx(1, abs=0.03)
 
 
+def test_a_rate_of_nearly_one_keeps_some_units():
+    y, _ = dropout(0.999999).forward(np.ones((1000, 1000)), training=True)
+    assert 0 < np.count_nonzero(y) < 100                               # the finest rate that 16 bits know is 1 - 2^-16
+
+
 def test_gradient_takes_the_same_mask_and_scale(rng):
     x, dy = rng.normal(size=(2, 5, 1000))
     y, backward = dropout(0.4).forward(x, training=True)

@@ -169,6 +169,13 @@ def test_validation_split_takes_the_last_fraction_before_shuffling():
     assert flat(seen.order("tested")) == [7, 8, 9] * 2
 
 
+@pytest.mark.parametrize(("samples", "fraction", "trained"), [(10, 0.25, 7), (10, 0.3, 7), (7, 0.5, 3), (3, 0.34, 1)])
+def test_validation_split_rounds_the_training_part_down_as_keras_does(samples, fraction, trained):
+    model, seen = watched()
+    model.fit(*numbered(samples), validation_split=fraction, verbose=0)
+    assert (len(flat(seen.order())), len(flat(seen.order("tested")))) == (trained, samples - trained)
+
+
 def test_validation_split_splits_the_weights_too():
     x, y = np.ones((4, 1)), np.array([[1.0], [1.0], [3.0], [3.0]])
     history = linear(weight=1.0, rate=0.0).fit(x, y, sample_weight=[1, 1, 2, 0], validation_split=0.5, verbose=0)

@@ -99,9 +99,16 @@ def test_what_a_callback_adds_to_the_figures_of_an_epoch_stays():
     assert history.history["learning_rate"] == [0.5, 0.5]
 
 
-def test_callbacks_may_come_in_any_collection():
-    for callbacks in (Recorder(),), iter([Recorder()]), []:
-        model().fit(X, Y, callbacks=callbacks, verbose=0)
+@pytest.mark.parametrize("collection", [list, tuple, iter], ids=["list", "tuple", "iterator"])
+def test_callbacks_may_come_in_any_collection_and_are_called_in_its_order(collection):
+    order, recorders = [], [Recorder(), Recorder()]
+    for recorder in recorders:
+        recorder.on_epoch_end = lambda epoch, logs, recorder=recorder: order.append(recorder)
+    history = model().fit(X, Y, callbacks=collection(recorders), epochs=2, verbose=0)
+    assert order == 2 * recorders
+    assert recorders[0].calls == recorders[1].calls
+    assert recorders[0].calls[0] == ("on_train_begin",)
+    assert history.epoch == model().fit(X, Y, callbacks=collection([]), epochs=2, verbose=0).epoch == [0, 1]
 
 
 def test_what_is_no_callback_is_refused():

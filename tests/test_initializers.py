@@ -67,6 +67,11 @@ def test_numbers_are_float32_of_the_shape_and_repeat_with_the_seed(name):
             assert (w != drawn(name, shape, seed=1)).any()
 
 
+def test_fans_of_one_axis_are_its_length_both():
+    assert (initializers.fans((7,)), initializers.fans(())) == ((7, 7), (1, 1))
+    assert drawn("glorot_uniform", (10_000,)).var() == pytest.approx(1e-4, rel=0.05)
+
+
 def test_fans_of_a_convolution_count_its_window():
     assert initializers.fans((32, 3, 5, 4)) == (60, 640)
     w = drawn("he_uniform", (64, 3, 5, 4))
@@ -122,6 +127,23 @@ def test_numbers_of_another_shape_are_refused(rng):
     layer = Conv2D(2, 3, kernel_initializer=lambda shape, rng: np.ones(3))
     with pytest.raises(ValueError, match=r"Conv2D: expected a kernel \(2, 1, 3, 3\) from its initializer"):
         layer.build((1, 5, 5), rng)
+
+
+def test_a_bound_on_parameters_is_one_for_all_of_them_together(rng):
+    with initializers.at_most(10):
+        assert initializers.draw(initializers.Zeros(), (2, 4), rng).shape == (2, 4)
+        with pytest.raises(ValueError, match=r"expected at most 2 parameters more. Received: the shape \(8,\)\."):
+            initializers.draw(initializers.Zeros(), (8,), rng)
+        assert initializers.draw(initializers.Zeros(), (2,), rng).shape == (2,)
+    assert initializers.draw(initializers.Zeros(), (100,), rng).shape == (100,)
+
+
+def test_the_mean_of_both_fans_is_not_rounded():
+    """For fans (1, 2) it is 1.5; 1 would draw from a range 1.22 times as wide."""
+    w = initializers.VarianceScaling(1.0, "fan_avg", "uniform")((1, 2), np.random.default_rng(0))
+    unit = np.random.default_rng(0).uniform(-1, 1, (1, 2))
+    np.testing.assert_allclose(w, np.sqrt(3 / 1.5) * unit, rtol=1e-6)
+    np.testing.assert_allclose(drawn("glorot_uniform", (1, 2)), w, rtol=1e-6)
 
 
 def test_unknown_settings_are_refused():

@@ -255,3 +255,11 @@ def test_an_image_larger_than_the_cache_is_convolved_in_blocks(filters, rng):
     x, kernel = rng.normal(size=(2, 2, 61, 62)), rng.normal(size=(filters, 2, 3, 3))
     np.testing.assert_allclose(fast.conv2d(x, kernel, (1, 1), (1, 1)), im2col.conv2d(x, kernel, (1, 1), (1, 1)),
                                rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(("one", "other"), [(np.float64, np.float32), (np.float32, np.float64)])
+def test_a_large_product_of_two_precisions_has_the_better_one(one, other, rng):
+    a, b = rng.normal(size=(300, 400)).astype(one), rng.normal(size=(400, 300)).astype(other)
+    y = fast.matmul(a, b)
+    assert y.dtype == np.float64
+    np.testing.assert_allclose(y, a.astype(np.float64) @ b.astype(np.float64), rtol=1e-10, atol=1e-10)

@@ -23,6 +23,11 @@ def test_accuracy_by_hand():
     assert metrics.binary_accuracy(np.array([[1], [0], [1]]), np.array([[0.7], [0.6], [0.4]])).tolist() == [1, 0, 0]
 
 
+def test_exactly_one_half_is_on_the_side_of_zero():
+    y_pred = np.array([[0.5], [0.5], [0.5 + 1e-12]])
+    assert metrics.binary_accuracy(np.array([[0], [1], [1]]), y_pred).tolist() == [1, 0, 1]
+
+
 @pytest.mark.parametrize(("y_true", "y_pred", "right"), [
     (LABELS, P, RIGHT), (LABELS[:, None], P, RIGHT), (np.eye(3)[LABELS], P, RIGHT),
     (np.array([1, 0, 0]), np.array([[0.9], [0.8], [0.1]]), [1, 0, 1]),

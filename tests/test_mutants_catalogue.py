@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "mutants"))
 
 from catalogue import PROJECT, load
+from kinds import FILES, KINDS, kinds_for
 
 MUTANTS = load()
 
@@ -29,3 +30,9 @@ def test_names_are_unique_and_every_part_is_covered():
                  "kernels/fast/compiling", "kernels/fast/threads", "steps/fused", "losses",
                  "optimizers/adam", "models/sequential"):
         assert f"tinynet/{part}.py" in files, part
+
+
+def test_every_defect_is_put_before_checks_that_exist():
+    assert {file for files in FILES.values() for file in files if not (PROJECT / file).exists()} == set()
+    for mutant in MUTANTS:
+        assert {*kinds_for(mutant.file)} <= KINDS.keys()

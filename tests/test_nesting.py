@@ -5,7 +5,7 @@ import pytest
 from oracles import assert_gradients_right
 
 from tinynet import Sequential
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
+from tinynet.layers import Activation, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 
 
 def parts():
@@ -72,6 +72,14 @@ def test_the_dropout_of_a_nested_model_is_on_in_training_and_off_in_inference(rn
     x = rng.normal(size=(2, 100)).astype(np.float32)
     np.testing.assert_array_equal(model(x), x)
     assert (model(x, training=True) == 0).mean() == pytest.approx(0.5, abs=0.15)
+
+
+@pytest.mark.parametrize("layer", [Dense(3, activation=Dropout(0.5)), Conv2D(3, 1, activation=Dropout(0.5)),
+                                   Activation(Dropout(0.5)), Dropout(0.5)], ids=lambda layer: type(layer).__name__)
+def test_what_differs_in_training_says_so_from_any_depth(layer):
+    assert layer.differs_in_training
+    assert Sequential([Flatten(), Sequential([layer])]).differs_in_training
+    assert not Sequential([Dense(3, activation="relu"), Sequential([Activation("tanh")])]).differs_in_training
 
 
 def test_inner_models_given_as_activation_are_run(rng):

@@ -1,5 +1,6 @@
 """The optimizers against their formulas, written out once more in plain float64 Python."""
 
+import copy
 import json
 import math
 
@@ -115,6 +116,19 @@ def test_every_parameter_has_running_arrays_of_its_own(formula, rng):
     assert params["b"] == pytest.approx(by_formula(2.0, gradients[:, 1].tolist(), 0.01), rel=1e-9)
 
 
+@pytest.mark.parametrize("optimizer", [SGD(0.1, momentum=0.9), RMSprop(), Adam()], ids=["sgd", "rmsprop", "adam"])
+def test_a_parameter_of_another_shape_under_the_same_name_has_running_arrays_of_its_own(optimizer, rng):
+    fresh, g = copy.deepcopy(optimizer), rng.normal(size=(2, 4))
+    with kernels.use("im2col"):                                 # the compiled kernel would read beyond the arrays
+        optimizer.update({"kernel": rng.normal(size=(2, 3))}, {"kernel": rng.normal(size=(2, 3))})
+        fresh.iterations = 1
+        p, expected = np.ones((2, 4)), np.ones((2, 4))
+        optimizer.update({"kernel": p}, {"kernel": g})
+        fresh.update({"kernel": expected}, {"kernel": g})
+    np.testing.assert_array_equal(p, expected)
+    assert {array.shape for array in optimizer.slots["kernel"].values()} == {(2, 4)}
+
+
 def test_gradients_are_not_written_to(formula, rng):
     optimizer, g = formula[0](0.1), rng.normal(size=4)
     g.flags.writeable = False
@@ -165,6 +179,12 @@ def test_clipnorm_measures_a_whole_kernel_and_leaves_the_gradient_alone():
     assert g.tolist() == [[1, 1], [1, -1]]
 
 
+def test_a_clipnorm_of_zero_stops_everything():
+    p = np.array([1.0, 2.0])
+    SGD(1.0, clipnorm=0.0).update({"p": p}, {"p": np.array([30.0, -40.0])})
+    assert p.tolist() == [1, 2]
+
+
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 def test_clipnorm_holds_for_gradients_whose_squares_overflow():
     p = np.zeros(2, np.float32)
@@ -211,6 +231,7 @@ def test_a_schedule_is_asked_with_the_updates_made_so_far():
     assert asked == [0, 1, 2]
     assert p == [-12]
     assert optimizer.current_learning_rate() == 10
+    assert type(SGD(lambda step: np.float32(0.5)).current_learning_rate()) is float
 
 
 @pytest.mark.parametrize("schedule", [ExponentialDecay(0.1, 10, 0.5, True), CosineDecay(0.1, 10, 0.5),
@@ -248,6 +269,9 @@ def test_names_are_read_in_any_case_and_each_model_gets_its_own(name):
     (lambda: Adam(float("nan")), "Adam: expected learning_rate"),
     (lambda: SGD(momentum=1.5), "SGD: expected momentum, a number at least 0 and below 1. Received: 1.5."),
     (lambda: SGD(momentum="much"), "SGD: expected momentum"),
+    (lambda: SGD(momentum=1), "SGD: expected momentum, a number at least 0 and below 1. Received: 1."),
+    (lambda: SGD(True), "SGD: expected learning_rate, a number at least 0 and below inf. Received: True."),
+    (lambda: Adam(float("inf")), "Adam: expected learning_rate"),
     (lambda: RMSprop(rho=-0.1), "RMSprop: expected rho"),
     (lambda: Adam(clipnorm=-1), "Adam: expected clipnorm"),
     (lambda: Adam(beta_2=2), "Adam: expected beta_2"),

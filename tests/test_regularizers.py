@@ -112,6 +112,17 @@ def test_a_regularizer_of_ones_own_needs_a_value_and_a_gradient(xy):
                                rtol=1e-6, atol=1e-8)
 
 
-def test_what_is_no_regularizer_is_refused():
+class ValueAlone:
+    def value(self, w):
+        return 0.0
+
+
+class GradientAlone:
+    def gradient(self, w):
+        return 0 * w
+
+
+@pytest.mark.parametrize("given", [0.01, ValueAlone(), GradientAlone()], ids=["a number", "a value", "a gradient"])
+def test_what_is_no_regularizer_is_refused(given):
     with pytest.raises(ValueError, match="Expected a regularizer: 'l1', 'l2', or an object"):
-        Dense(2, kernel_regularizer=0.01)
+        Dense(2, kernel_regularizer=given)

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 import tinynet
 from tinynet import Sequential, load_model, models
+from tinynet.files import safefile
 from tinynet.initializers import Initializer
 from tinynet.layers import Activation, AveragePool2D, Conv2D, Dense, Dropout, Flatten, Input, Layer, MaxPool2D
 from tinynet.losses import Loss
@@ -127,6 +128,39 @@ def test_arrays_lie_aligned_where_their_numbers_are_wide(tmp_path):
     assert all(entry["data_offsets"][0] % 4 == 0 for entry in header.values())
 
 
+def test_wide_numbers_lie_aligned_behind_narrow_ones(tmp_path):
+    arrays = {"a": np.arange(3, dtype=np.int8), "b": np.arange(5, dtype=np.float16), "c": np.arange(2.0),
+              "d": np.array([True]), "e": np.arange(3, dtype=np.float32)}
+    safefile.write(tmp_path / "f", None, arrays)
+    header, _, _ = taken_apart((tmp_path / "f").read_bytes())
+    for name, array in arrays.items():
+        assert header[name]["data_offsets"][0] % array.itemsize == 0, name
+        np.testing.assert_array_equal(safefile.read(tmp_path / "f").arrays[name], array)
+
+
+@pytest.mark.parametrize("array", [
+    np.arange(6, dtype=">f4").reshape(2, 3), np.arange(3, dtype=">i8"), np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    np.arange(12.0)[::-2], np.array(7, np.uint16), np.array([True, False])], ids=lambda array: array.dtype.str)
+def test_numbers_of_any_byte_order_and_layout_come_back(tmp_path, array):
+    safefile.write(tmp_path / "f", None, {"a": array})
+    file = safefile.read(tmp_path / "f")
+    file.verify()
+    np.testing.assert_array_equal(file.arrays["a"], array)
+    assert file.arrays["a"].dtype == array.dtype.newbyteorder("<")
+
+
+@pytest.mark.parametrize("arrays", [
+    {"a": np.zeros(2, np.float32), "b": np.zeros(0)}, {"a": np.zeros(0), "b": np.zeros((0, 3), np.float32)},
+    {"a": np.zeros(0, np.int8), "b": np.ones(1, np.int8), "c": np.zeros((2, 0), np.int8)}, {}])
+def test_empty_arrays_come_back_in_their_shapes(tmp_path, arrays):
+    safefile.write(tmp_path / "f", None, arrays)
+    file = safefile.read(tmp_path / "f")
+    file.verify()
+    assert file.arrays.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert (file.arrays[name].shape, file.arrays[name].dtype) == (array.shape, array.dtype)
+
+
 @pytest.mark.parametrize("layers", [
     [Input((1, 6, 6)), Flatten(), Dense(3)],
     [Conv2D(2, (2, 3), strides=(1, 2), padding="same", dilation_rate=2, activation="tanh", input_shape=(1, 6, 6)),
@@ -146,6 +180,21 @@ def test_every_setting_of_the_layers_comes_back(tmp_path, layers):
     assert list(again.params) == list(model.params)
     assert list(again.trainable_params()) == list(model.trainable_params())
     assert_same_future(model, again)
+
+
+def test_running_arrays_of_what_was_taken_off_are_not_saved(tmp_path):
+    model = Sequential([Dense(4, input_dim=2), Dense(3)], seed=0)
+    model.compile("adam", "mse")
+    model.train_on_batch(np.ones((2, 2)), np.ones((2, 3)))
+    model.pop()
+    model.save(tmp_path / "shorter")
+    assert load_model(tmp_path / "shorter").optimizer.slots.keys() == {"dense_1/kernel", "dense_1/bias"}
+    model.add(Dense(5))                                            # dense_2 again, of another shape
+    model.save(tmp_path / "other")
+    again = load_model(tmp_path / "other")
+    assert again.optimizer.slots.keys() == {"dense_1/kernel", "dense_1/bias"}
+    again.train_on_batch(np.ones((2, 2)), np.ones((2, 5)))
+    assert again.optimizer.slots["dense_2/kernel"]["m"].shape == (4, 5)
 
 
 def test_layers_frozen_later_stay_frozen(tmp_path):

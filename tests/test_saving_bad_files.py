@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from forge import X, put_together, signed, taken_apart, trained
+from forge import X, checksums, put_together, signed, taken_apart, trained
 from safetensors.numpy import load_file, save_file
 
 from tinynet import load_model
@@ -138,6 +138,9 @@ CONTENTS = {
                        "expected format 1, the only one this version of tinynet reads. Found: 2."),
     "no checksums": (lambda raw: signed(*taken_apart(raw), arrays=[]), "expected checksums of the tensors ['"),
     "a checksum missing": (lambda raw: signed(*taken_apart(raw), arrays={K: "0"}), "checksums of the tensors ['"),
+    "a checksum too many": (
+        lambda raw: signed(*taken_apart(raw), arrays={**checksums(*taken_apart(raw)[::2]), "x": "0"}),
+        "checksums of the tensors ['"),
     "no words for checksums": (lambda raw: signed(*taken_apart(raw), arrays=dict.fromkeys(taken_apart(raw)[0], 1)),
                                "with the checksum 1. Found:"),
     "no contents": (lambda raw: with_document(raw, lambda document: document.pop("contents")),
@@ -218,6 +221,26 @@ def test_what_is_no_such_file_is_told(tmp_path, raw, change, text):
 @pytest.mark.parametrize(("change", "text"), CONTENTS.values(), ids=CONTENTS.keys())
 def test_contents_that_make_no_model_are_told_even_with_checksums_that_fit(tmp_path, raw, change, text):
     refuse(tmp_path / "m", change(raw), text)
+
+
+def tensors(*offsets):
+    """Return a header of float32 tensors a, b, ... that lie from one byte to another."""
+    return {name: {"dtype": "F32", "shape": [(end - start) // 4], "data_offsets": [start, end]}
+            for name, (start, end) in zip("abc", offsets, strict=False)}
+
+
+@pytest.mark.parametrize(("header", "size", "text"), [
+    (tensors((0, 8), (0, 8)), 8, r"tensor 'b' to start at byte 8 of the data, where the one before ends\. Found: 0\."),
+    (tensors((0, 8), (4, 12)), 12, r"tensor 'b' to start at byte 8 .* Found: 4\."),
+    (tensors((0, 8), (12, 16)), 16, r"tensor 'b' to start at byte 8 .* Found: 12\."),
+    (tensors((4, 8)), 8, r"tensor 'a' to start at byte 0 .* Found: 4\."),
+    (tensors((0, 8)), 12, r"expected 8 bytes of data, as its header declares\. Found: 12\."),
+    ({"a": {**tensors((0, 4))["a"], "shape": [True]}}, 4, r"sizes, whole numbers from 0\. Found: \[True\]\."),
+    ({"a": {**tensors((0, 4))["a"], "data_offsets": [False, 4]}}, 4, "from one byte of the data to another"),
+])
+def test_tensors_that_do_not_lie_end_to_end_are_told(header, size, text):
+    with pytest.raises(SavedFileError, match=text):
+        safefile.table("m", header, size)
 
 
 TENSORS = {
@@ -301,9 +324,15 @@ def test_a_file_larger_than_2_gib_is_not_read(tmp_path):
 
 
 def test_what_could_not_be_read_is_not_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(safefile, "MAX_HEADER", 100)
-    with pytest.raises(ValueError, match="expected at most 100 bytes of header"):
-        trained().save(tmp_path / "m")
+    for what, text in (("MAX_HEADER", "expected at most 100 bytes of header"), ("MAX_BYTES", "and 100 in all")):
+        with monkeypatch.context() as patch:
+            patch.setattr(safefile, what, 100)
+            model = trained()
+            with pytest.raises(ValueError, match=text):
+                model.save(tmp_path / "m")
+    for number in (np.inf, -np.inf, np.nan):
+        with pytest.raises(ValueError, match="JSON"):
+            safefile.write(tmp_path / "m", [number], {})
     with pytest.raises(ValueError, match="of a dtype that a file can hold"):
         safefile.write(tmp_path / "m", {}, {"a": np.ones(2, complex)})
     assert list(tmp_path.iterdir()) == []

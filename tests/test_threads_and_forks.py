@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from tinynet import Sequential
 from tinynet.kernels import buffers
+from tinynet.kernels.fast import threads
 from tinynet.kernels.fast.threads import one_blas_thread
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
 
@@ -64,6 +65,20 @@ def test_two_threads_predict_what_one_predicts(images):
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: model.predict(x, batch_size=50), range(24)):
             np.testing.assert_array_equal(found, expected)
+
+
+def test_what_a_helper_raises_is_raised_by_the_caller(monkeypatch):
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "2")
+    monkeypatch.setattr(threads, "_made", {})                       # a helper, on a machine of one core too
+    begun = threading.Event()
+
+    def work(start, stop):
+        if threading.current_thread().name.startswith("tinynet_"):
+            begun.set()
+            raise ZeroDivisionError("of the helper")
+        assert begun.wait(10)                                       # or the caller has done all of it before
+    with pytest.raises(ZeroDivisionError, match="of the helper"):
+        threads.spread(work, 10, 1)
 
 
 def blas_threads():

@@ -4,7 +4,7 @@
 
     x  a test of this kind failed: it found the defect (the line below names the first such test)
     .  its tests that run the mutated function passed
-       none of its tests runs the mutated function
+       none of its tests runs the mutated function; or it is not asked, see `kinds.ROOMS`
 
 The exit code is 1 if a mutant survives. --only NAME and --kinds choose, --jobs N runs N at a time, --json FILE
 writes it all down. Nothing is ever changed in the checkout: every mutant gets a copy of its own, with its own
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from catalogue import PROJECT, load
-from kinds import KINDS, files_of
+from kinds import KINDS, files_of, kind_of, kinds_for
 
 TIME_LIMIT = 1200           # seconds: a mutant may loop for ever
 
@@ -41,12 +41,14 @@ class Outcome(NamedTuple):
 
 def main():
     arguments = read_arguments()
-    mutants = [mutant for mutant in load() if arguments.only in mutant.name]
+    mutants = [mutant for mutant in load()
+               if arguments.only in mutant.name and {*kinds_for(mutant.file)} & {*arguments.kinds}]
     if not mutants:
-        sys.exit(f"No mutant has {arguments.only!r} in its name.")
+        sys.exit(f"No mutant has {arguments.only!r} in its name, and is for {', '.join(arguments.kinds)} to find.")
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="tinynet-mutants-") as folder, ThreadPoolExecutor(arguments.jobs) as pool:
-        lab = Lab(Path(folder), arguments.kinds)
+        asked = [kind for kind in arguments.kinds if any(kind in kinds_for(mutant.file) for mutant in mutants)]
+        lab = Lab(Path(folder), asked)
         list(pool.map(lab.control, lab.kinds))
         print(f"Nothing mutated: all tests pass. {time.perf_counter() - started:.0f} s", flush=True)
         rows = []
@@ -54,7 +56,7 @@ def main():
             rows.append((mutant, outcomes))
             print(f"{len(rows):4} of {len(mutants)} {seconds:4.0f} s  {mutant.name}: "
                   f"{', '.join(killers(outcomes)) or 'SURVIVED'}", flush=True)
-    print(matrix(rows, arguments.kinds))
+    print(matrix(rows, asked))
     print(f"{(time.perf_counter() - started) / 60:.0f} minutes")
     if arguments.json:
         Path(arguments.json).write_text(json.dumps([
@@ -104,12 +106,14 @@ class Lab:
         path.write_text(source)
         for stale in (path.parent / "__pycache__").glob(f"{path.stem}.*"):               # its bytecode and kernels
             stale.unlink()
-        tests = None if functions is None else sorted(set().union(*(self.tests[f] for f in functions)))
-        outcomes = self.outcomes(where, self.kinds, mutant, tests)
+        kinds = [kind for kind in self.kinds if kind in kinds_for(mutant.file)]
+        tests = None if functions is None else sorted(
+            test for test in set().union(*(self.tests[f] for f in functions)) if kind_of(test) in kinds)
+        outcomes = self.outcomes(where, kinds, mutant, tests)
         if tests is not None and not killers(outcomes):
-            outcomes = self.outcomes(where, self.kinds, mutant, None)
+            outcomes = self.outcomes(where, kinds, mutant, None)
         shutil.rmtree(where)
-        return outcomes, time.perf_counter() - started
+        return dict.fromkeys(self.kinds, Outcome(None, 0)) | outcomes, time.perf_counter() - started
 
     def outcomes(self, where, kinds, mutant, tests):
         """Run kinds of check on a mutant."""
@@ -151,7 +155,7 @@ def run(where, kinds, mutant=None, tests=None, record=False):
 
 def copy(project, to):
     """Copy what the suite needs, with its modification times, so that compiled files stay valid."""
-    for part in ("tinynet", "tests"):
+    for part in ("tinynet", "tests", "examples"):
         shutil.copytree(project / part, to / part)
     shutil.copy2(project / "pyproject.toml", to)
     return to

@@ -17,6 +17,7 @@ from kinds import kind_of
 ORDERS = Path(os.environ["TINYNET_WITNESS"])
 ASKED = json.loads(ORDERS.read_text())      # root: the copy; file: the mutated one; kinds; tests: None is all; record
 ROOT = Path(ASKED["root"])
+SOURCE = ROOT / "tinynet", ROOT / "examples"
 
 # The suite's fast profile, the same examples every time; a failure is not made smaller, nor remembered.
 settings.register_profile("mutants", max_examples=25, deadline=None, derandomize=True, database=None,
@@ -35,10 +36,10 @@ def note(frame, event, argument):
 
 
 def look(whose):
-    """Put down the functions of tinynet called since the last look."""
+    """Put down the functions of tinynet and of the examples called since the last look."""
     for code in [*running.values()]:
         path = Path(code.co_filename)
-        if path.is_relative_to(ROOT / "tinynet"):
+        if any(map(path.is_relative_to, SOURCE)):
             calls[whose].add(f"{path.relative_to(ROOT)}:{code.co_firstlineno}")
     running.clear()
 
@@ -80,7 +81,8 @@ def pytest_runtest_logreport(report):
 
 def pytest_sessionfinish():
     sys.setprofile(None)
-    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "tinynet"]
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "tinynet"
+               or any(map(Path(getattr(module, "__file__", None) or "").is_relative_to, SOURCE))]
     files = {str(Path(module.__file__).relative_to(ROOT)): module.__spec__ for module in modules}     # or it raises
     spec = files.get(ASKED["file"])
     if spec is not None:                    # no stale bytecode: what was imported is the text in the file

@@ -72,7 +72,10 @@ def test_the_table_and_the_bars_have_the_numbers(tmp_path):
     for line, name in zip(lines[2:], comparison.differences, strict=False):
         assert line.split() == [name, f"{comparison.forward_ms[name]:.3f}", f"{comparison.backward_ms[name]:.3f}",
                                 *(f"{number:.1e}" for number in comparison.differences[name].values())]
-    bars = [bar.get_width() for bar in comparison.plot(path=tmp_path / "kernels.png").axes[0].patches]
+    ax = comparison.plot(path=tmp_path / "kernels.png").axes[0]
+    assert [bars.get_label() for bars in ax.containers] == ["forward", "backward"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["naive", "im2col", "fast"]
+    bars = [bar.get_width() for bar in ax.patches]
     assert bars == [*comparison.forward_ms.values(), *comparison.backward_ms.values()]
 
 

@@ -32,6 +32,12 @@ def test_the_curves_are_the_figures(epochs, tmp_path):
     assert (tmp_path / "curves.png").exists()
 
 
+def test_training_is_black_with_a_full_line_and_validation_orange_with_a_dashed_one():
+    drawn = lines(study.plot_history({"loss": [3.0, 1.0], "val_loss": [4.0, 2.0]}))
+    told = {label: (line.get_color(), line.get_linestyle(), line.get_marker()) for (_, label), line in drawn.items()}
+    assert told == {"training (running mean)": ("black", "-", "o"), "validation": ("#D55E00", "--", "s")}
+
+
 def test_without_validation_there_is_one_curve_a_figure():
     assert len(lines(trained(2).plot())) == 2
 

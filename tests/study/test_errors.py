@@ -64,6 +64,8 @@ def test_colours_are_scaled_by_the_mistakes_and_counts_are_written(tmp_path):
     assert ax.images[0].get_clim() == (0, 7)
     written = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in ax.texts}
     assert written == {(0, 0): "990", (0, 1): "7", (1, 0): "2", (1, 1): "1,000", (1, 2): "1", (2, 2): "950"}
+    colours = {text.get_text(): text.get_color() for text in ax.texts}
+    assert colours == {"990": "black", "7": "white", "2": "black", "1,000": "black", "1": "black", "950": "black"}
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted class", "true class")
     above, right = ax.child_axes
     assert above.get_xlabel() == "precision, %"
@@ -73,7 +75,10 @@ def test_colours_are_scaled_by_the_mistakes_and_counts_are_written(tmp_path):
 
 
 def test_no_mistakes_and_many_classes_can_be_drawn(tmp_path):
-    study.Confusion(np.diag([3, 4])).plot(path=tmp_path / "right.png")
+    right = study.Confusion(np.diag([3, 4])).plot(path=tmp_path / "right.png").axes[0]
+    assert right.get_title() == "0 errors in 7 samples (0.00%)"
+    assert [text.get_text() for text in right.texts] == ["3", "4"]
+    assert right.images[0].get_clim() == (0, 1)
     many = study.Confusion(np.ones((30, 30), int)).plot(path=tmp_path / "many.png")
     assert not many.axes[0].texts
 
@@ -116,6 +121,7 @@ def test_the_gallery_shows_the_first_mistakes_with_their_probabilities(count, tm
     for k in range(count):
         np.testing.assert_array_equal(shown[k].images[0].get_array(), found.x[k, 0])
         assert shown[k].get_title() == f"0 \u2192 1 ({found.confidence[k]:.2f})"
+        assert shown[k].get_xlabel() == f"sample {found.indices[k]}"
     for ax in bars:
         shaded, = (patch for patch in ax.patches if patch not in ax.containers[0])
         assert (shaded.get_x(), shaded.get_width()) == (-0.5, 1)                         # all of them are of class 0
@@ -177,6 +183,22 @@ def test_the_reliability_diagram_shows_accuracy_gap_and_counts(tmp_path):
     np.testing.assert_allclose([bar.get_y() + bar.get_height() for bar in gap], found.confidence[full])
     np.testing.assert_allclose([bar.get_height() for bar in lower.containers[0]], found.counts[full])
     np.testing.assert_allclose([bar.get_x() for bar in accuracy], found.edges[:-1][full])
+    assert (upper.get_ylabel(), lower.get_xlabel()) == ("accuracy", "confidence: the largest probability")
+    assert lower.get_ylabel() == "samples\n(logarithmic)"
+    assert upper.get_title() == (f"expected calibration error {found.expected_error:.4f}\n"
+                                 "mean confidence 0.6500, accuracy 0.3333")
+    assert [text.get_text() for text in upper.get_legend().get_texts()] == [
+        "as right as it says", "accuracy", "gap to the mean confidence"]
+
+
+def test_the_gap_is_hollow_and_bins_of_few_samples_are_pale():
+    edges = np.array([0, 0.5, 1])
+    found = study.Calibration(edges, np.array([9, 10]), np.array([0.4, 0.9]), np.array([0.3, 0.7]))
+    accuracy, gap = found.plot().axes[0].containers
+    assert [bar.get_alpha() for bar in accuracy] == [bar.get_alpha() for bar in gap] == [0.3, None]
+    assert {bar.get_hatch() for bar in gap} == {"////"}
+    assert gap[1].get_facecolor()[3] == 0
+    assert accuracy[1].get_facecolor() == (0.75, 0.75, 0.75, 1)
 
 
 @pytest.mark.parametrize(("y", "message"), [

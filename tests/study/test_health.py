@@ -222,7 +222,10 @@ def test_what_is_not_finite_can_be_looked_at_and_drawn(tmp_path):
     model.params["dense_2/kernel"][0, 0] = np.inf
     found = study.health(model, *blobs())
     assert found.findings == ["not finite: dense_2/kernel. Nothing can be said of the rest."]
-    found.plot(tmp_path / "infinite.png")
+    axes = found.plot(tmp_path / "infinite.png").axes
+    words = {text.get_text() for ax in axes for text in ax.texts}
+    assert "not finite" in words
+    assert axes[0].figure.get_suptitle() == found.findings[0]
     model.params["dense_1/kernel"][:] = model.params["dense_2/kernel"][:] = 1e30
     assert study.health(model, *blobs()).findings[0].startswith("not finite: the gradient of dense_1/kernel, ")
 
@@ -234,9 +237,12 @@ def test_a_row_for_each_step_that_makes_new_numbers(tmp_path):
     rows = [figure.axes[k:k + 3] for k in range(0, len(figure.axes), 3)]
     names = [step.name for step in found.steps if step.name not in ("dropout_1", "flatten_1")]
     assert [row[0].get_ylabel() for row in rows] == names
+    assert [ax.texts[-1].get_text() for ax in rows[0]] == ["output", "d loss / d output", "d loss / d parameters"]
     steps = {step.name: step for step in found.steps}
     for name, (output, gradient, parameters) in zip(names, rows, strict=True):
         np.testing.assert_array_equal(output.patches[0].get_data().values, steps[name].activation.counts)
+        dead = f", dead units {steps[name].dead:.0%}" if name.endswith("relu") else ""
+        assert output.get_title() == f"zeros {steps[name].zeros:.0%}{dead}"
         if steps[name].gradient is not None:
             np.testing.assert_array_equal(gradient.patches[0].get_data().values, steps[name].gradient.counts)
         drawn = [patch.get_data().values for patch in parameters.patches]
@@ -253,7 +259,9 @@ def test_a_model_that_is_a_softmax_alone_has_no_gradients(tmp_path):
     model.compile("sgd", "sparse_categorical_crossentropy")
     found = study.health(model, [[1.0, 2.0]], [0])
     assert (found.findings, found.steps[0].gradient) == ([], None)
-    found.plot(tmp_path / "softmax.png")
+    output, gradient, parameters = found.plot(tmp_path / "softmax.png").axes
+    np.testing.assert_array_equal(output.patches[0].get_data().values, found.steps[0].activation.counts)
+    assert [ax.axison for ax in (output, gradient, parameters)] == [True, False, False]
 
 
 def test_no_samples_and_a_model_without_a_loss_are_errors():
@@ -268,4 +276,16 @@ def test_no_samples_and_a_model_without_a_loss_are_errors():
 def test_layers_with_parameters_of_one_axis_and_dropout_are_no_trouble(tmp_path):
     model = Sequential([Dropout(0.5, input_shape=(3,)), Scale()])
     model.compile("sgd", "mse")
-    study.health(model, np.ones((2, 3)), np.zeros((2, 3))).plot(tmp_path / "scale.png")
+    found = study.health(model, np.ones((2, 3)), np.zeros((2, 3)))
+    assert [(step.name, step.units, step.weighted, step.makes_images) for step in found.steps] == [
+        ("dropout_1", 3, False, False), ("scale_1", 3, True, False)]
+    assert found.steps[0].zeros == 0                                          # dropout is off
+    parameter, = found.parameters
+    assert (parameter.name, parameter.shape) == ("scale_1/scale", (3,))
+    scale = model.params["scale_1/scale"]                                    # the loss is the mean of its squares
+    assert parameter.gradient_norm == pytest.approx(norm(2 / 3 * scale), rel=1e-6)
+    assert parameter.update_ratio == pytest.approx(0.01 * 2 / 3, rel=1e-4)
+    axes = found.plot(tmp_path / "scale.png").axes
+    assert [axes[k].get_ylabel() for k in (0, 3)] == ["dropout_1", "scale_1"]
+    assert axes[5].get_legend().get_texts()[0].get_text() == "scale"
+    assert axes[5].get_title() == "update/weight 0.007"

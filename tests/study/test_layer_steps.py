@@ -109,7 +109,27 @@ def test_a_convolution_is_drawn_with_its_numbers(tmp_path):
     numbers = [step.channel_sums[c], step.channel_sums[d], step.bias, step.z, step.y]
     decimals = 3 - int(np.floor(np.log10(np.abs(numbers).max())))                     # four digits of the largest
     assert {f"{number:+.{decimals}f}" for number in numbers} <= written
+    patch = figure.axes[1]
+    zeros = {(round(text.get_position()[1]), round(text.get_position()[0])) for text in patch.texts
+             if text.get_text() == "0"}
+    assert zeros == {tuple(place) for place in np.argwhere(step.padding)} == {(0, 0), (0, 1)}
+    kernels, columns, sums = (ax for ax in figure.axes if ax.images and ax.lines)
+    assert [(ax.get_ylabel(), ax.get_xlabel()) for ax in (kernels, columns, sums)] == [
+        ("filter", "weight (c, i, j)"), ("weight (c, i, j)", "output pixel p * Q + q"),
+        ("filter", "output pixel p * Q + q")]
     assert (tmp_path / "step.png").exists()
+
+
+def test_the_channels_that_are_not_drawn_are_one_bar():
+    model = Sequential([Conv2D(1, 2, input_shape=(7, 3, 3))], seed=0)
+    step = study.conv_step(model, "conv2d_1", np.random.default_rng(0).normal(size=(1, 7, 3, 3)), (0, 1, 1))
+    ax, = (ax for ax in step.plot().axes if ax.get_title() == "the sums")
+    bars = dict(zip([label.get_text() for label in ax.get_yticklabels()], [bar.get_width() for bar in ax.patches],
+                    strict=True))
+    shown = step.strongest(3)
+    assert list(bars) == [*(f"channel {c}" for c in shown), "others (4)", "bias", "z: their sum"]
+    assert bars["others (4)"] == pytest.approx(step.channel_sums.sum() - step.channel_sums[shown].sum())
+    assert bars["z: their sum"] == step.z
 
 
 @pytest.mark.parametrize("name", ["largest", "inner/average_pool2d_1"])
@@ -224,7 +244,14 @@ def test_the_window_is_framed_where_it_lies():
 
 
 def test_figures_are_saved(tmp_path):
-    study.pool_step(MODEL, "largest", X, (0, 0, 0)).plot(tmp_path / "pool.png")
+    pooled = study.pool_step(MODEL, "largest", X, (0, 0, 0))
+    image, window, shares = pooled.plot(tmp_path / "pool.png").axes[:3]
+    assert [ax.get_title() for ax in (image, window, shares)] == ["input, channel 0", f"window: y = {pooled.y:.4f}",
+                                                                  "shares"]
+    np.testing.assert_array_equal(shares.images[0].get_array(), pooled.shares)
+    outside = {(round(text.get_position()[1]), round(text.get_position()[0])) for text in window.texts
+               if text.get_text() == "outside"}
+    assert outside == {tuple(place) for place in np.argwhere(np.isnan(pooled.window))} == {(0, 0), (1, 0)}
     study.dense_step(MODEL, "hidden", X, 3).plot(path=tmp_path / "dense.png")
     figure = study.softmax_step(MODEL, X, Y).plot(tmp_path / "softmax.png")
     assert {path.name for path in tmp_path.iterdir()} == {"pool.png", "dense.png", "softmax.png"}
@@ -232,6 +259,13 @@ def test_figures_are_saved(tmp_path):
     step = study.softmax_step(MODEL, X, Y)
     np.testing.assert_array_equal(bars, [step.logits, step.probabilities, step.difference])
     np.testing.assert_array_equal(figure.axes[3].images[0].get_array(), step.jacobian)
+
+
+def test_the_rows_of_the_jacobian_are_probabilities_and_its_columns_logits():
+    """It is symmetric: nothing but the labels says which is which."""
+    ax = study.softmax_step(MODEL, X, Y).plot().axes[3]
+    assert (ax.get_ylabel(), ax.get_xlabel()) == ("probability i", "logit j")
+    assert ax.get_title() == "Jacobian: d p_i / d z_j"
 
 
 def test_a_wrong_name_or_index_is_an_error_that_says_what_was_expected():

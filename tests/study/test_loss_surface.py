@@ -98,15 +98,27 @@ def test_contours_are_drawn_of_gentle_and_of_steep_losses(span, tmp_path):
     ax, bar = figure.axes
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("along the first direction", "along the second direction")
     assert f"{surface.centre:.4g}" in ax.get_title()
-    assert "loss" in bar.get_ylabel()
+    finite = surface.losses[np.isfinite(surface.losses)]
+    assert bar.get_ylabel() == ("loss (logarithmic)" if finite.max() > 10 * finite.min() else "loss")
+    cross, = ax.lines
+    assert (cross.get_xydata().tolist(), cross.get_marker()) == ([[0, 0]], "+")
 
 
 def test_a_flat_loss_and_an_infinite_one_can_be_drawn(tmp_path):
     a = np.linspace(-1, 1, 3)
-    study.LossSurface(a, a, np.ones((3, 3)), 1.0, {}, {}).plot(path=tmp_path / "flat.png")
+    flat = study.LossSurface(a, a, np.ones((3, 3)), 1.0, {}, {}).plot(path=tmp_path / "flat.png").axes[0]
+    assert flat.get_title() == "loss around the weights (+): 1 there"
+    assert [[float(value) for value in contours.get_clim()] for contours in flat.collections[:1]] == [[0, 2]]
     losses = np.arange(9.0).reshape(3, 3)
-    losses[2, 2] = np.inf
-    study.LossSurface(a, a, losses, 4.0, {}, {}).plot(path=tmp_path / "infinite.png")
+    losses[2, 2] = np.inf                                                    # at the upper right
+    steep = study.LossSurface(a, a, losses, 4.0, {}, {}).plot(path=tmp_path / "infinite.png").axes[0]
+    filled, lines = steep.collections[:2]
+    assert (filled.levels[0], filled.levels[-1]) == (0, 7)                   # of the finite ones
+    np.testing.assert_allclose(lines.levels, filled.levels[1:-1:2])
+    drawn = np.concatenate([path.vertices for path in filled.get_paths()])
+    assert drawn.min() == -1
+    assert drawn.sum(axis=1).max() == pytest.approx(1)                       # its corner is cut off
+    assert {path.name for path in tmp_path.iterdir()} == {"flat.png", "infinite.png"}
 
 
 def test_the_first_direction_runs_to_the_right():

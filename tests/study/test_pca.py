@@ -81,6 +81,8 @@ def test_each_class_is_drawn_where_its_scores_are_with_its_number(tmp_path):
     assert len(drawn) == len(found) == 14
     for ax, (name, part) in zip(drawn, found.items(), strict=True):
         assert ax.get_title() == f"{name}\n{100 * part.ratio[:2].sum():.0f} % of the variance"
+        assert (ax.get_xlabel(), ax.get_ylabel()) == tuple(
+            f"component {k + 1} ({100 * part.ratio[k]:.0f} %)" for k in (0, 1))
         for label, points in zip(np.unique(labels), ax.collections, strict=True):
             np.testing.assert_allclose(points.get_offsets(), part.scores[labels == label])
     shapes = [points.get_paths()[0].vertices for points in drawn[0].collections]

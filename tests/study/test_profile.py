@@ -7,7 +7,6 @@ from study_models import mnist_model, samples, twisted
 
 from tinynet import Sequential, study
 from tinynet.layers import AveragePool2D, Conv2D, Dense, Flatten, Layer, MaxPool2D, Softmax
-from tinynet.steps.step import Step
 
 
 def by_name(model, batch_size=2):
@@ -91,8 +90,8 @@ def test_a_dense_layer_sees_all_and_on_images_a_row():
 
 def test_parameters_of_a_layer_of_two_steps_are_counted_once():
     class Twice(Scale):
-        def steps(self, name=""):
-            return [Step(name, self, self.forward), Step(f"{name}/again", self, self.forward)]
+        def parts(self):
+            return [("", self.forward), ("again", self.forward)]
     profile = study.profile(Sequential([Twice(input_shape=(3,))]), 1, 1)
     assert [(step.name, step.parameters) for step in profile.steps] == [("twice_1", 3), ("twice_1/again", 0)]
 
@@ -193,6 +192,8 @@ def test_the_bars_are_the_profiles(tmp_path):
     profile = study.profile(twisted(), 2, 1)
     figure = profile.plot(tmp_path / "profile.png")
     work, times = ([bar.get_width() for bar in ax.patches] for ax in figure.axes)
+    assert [bars.get_label() for bars in figure.axes[1].containers] == ["forward", "backward"]
+    assert figure.axes[0].get_xlabel() == "multiply-adds for one sample"
     assert work == [step.multiply_adds or 0 for step in profile.steps]
     assert times == [step.forward_ms for step in profile.steps] + [step.backward_ms for step in profile.steps]
     assert [bar.get_x() for bar in figure.axes[1].patches] == [0] * len(profile.steps) + times[:len(profile.steps)]

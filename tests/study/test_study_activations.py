@@ -112,6 +112,7 @@ def test_the_maps_are_drawn_to_one_scale(tmp_path):
     for image, one in zip(images, maps, strict=True):
         np.testing.assert_allclose(image.get_array(), one)
         assert image.get_clim() == (-np.abs(maps).max(), np.abs(maps).max())
+    assert [image.axes.get_title() for image in images] == [str(number) for number in range(len(maps))]
     assert (tmp_path / "maps.png").exists()
 
 
@@ -130,6 +131,11 @@ def test_the_activations_of_a_model_have_a_row_for_each_image_and_the_last_vecto
     np.testing.assert_allclose([bar.get_height() for bar in rows[-1].patches], model(x)[1], rtol=1e-12)
     drawn = rows[1].images[0].get_array()
     np.testing.assert_allclose(drawn[:, 9:17], study.activations(model, x)["first"][1, 1])
+
+
+def test_numbers_that_are_no_probabilities_are_not_called_so():
+    figure = study.plot_activations(Sequential([Dense(2, input_dim=3, name="last")], seed=0), np.ones((1, 3)))
+    assert (figure.axes[0].get_ylabel(), figure.axes[0].get_xlabel()) == ("output", "unit of last")
 
 
 @pytest.mark.parametrize("maps", [np.zeros((3, 3)), np.zeros((0, 3, 3))])

@@ -105,6 +105,23 @@ def test_one_wrong_entry_of_a_million_is_found(activation):
     assert report["kernel"].at == (512, 17)
 
 
+def test_one_entry_of_a_large_kernel_that_is_off_by_three_millionths_is_found():
+    layer = Spoiled(Dense(50), change("kernel", at((17, 23), 1 + 3e-6)))
+    report = check_gradients(layer, input_shape=(40,), raises=False)
+    assert [failure.tensor for failure in report.failures] == ["kernel"]
+    assert report["kernel"].at == (17, 23)
+
+
+def test_large_outputs_do_not_hide_a_slope_that_is_off_by_a_hundred_thousandth():
+    class FarAway(Layer):
+        def forward(self, x, training=False):
+            return 1e6 + x, lambda dy: dy
+    assert check_gradients(FarAway(), input_shape=(4,)).passed
+    for factor in (1 + 1e-5, 1 - 1e-5):
+        report = check_gradients(Spoiled(FarAway(), times("x", factor)), input_shape=(4,), raises=False)
+        assert report["x"].count("wrong") == 12
+
+
 def test_one_wrong_entry_of_a_jacobian_is_found():
     class Rotation(Layer):
         def __init__(self, index):

@@ -23,6 +23,9 @@ class LeakyAtZero(Layer):
 class EveryWinner(Layer):
     """The maximum of each row, whose backward passes the whole gradient to every tied entry."""
 
+    def build(self, input_shape, rng):
+        return (1,)
+
     def forward(self, x, training=False):
         y = x.max(axis=1, keepdims=True)
         return y, lambda dy: dy * (x == y)
@@ -116,6 +119,14 @@ def test_blank_images_do_not_hide_a_wrong_conv_layer():
     report = check_gradients(model, blank_images(), y=np.eye(3), raises=False)
     assert "x" in {failure.tensor for failure in report.failures}
     assert all("wrong_1 is wrong by itself" in failure.explanation for failure in report.failures)
+
+
+def test_the_parts_of_a_model_do_not_vouch_for_one_of_them_that_gives_every_winner_the_gradient():
+    x = np.array([[1.0, 2.0, 2.0], [3.0, 1.0, 2.0], [0.5, 0.5, 0.0]])
+    model = Sequential([EveryWinner(), Dense(2)], seed=0)
+    failure, = check_gradients(model, x, raises=False).failures
+    assert (failure.tensor, failure.cause) == ("x", "one layer")
+    assert failure.explanation.startswith("every_winner_1 is wrong by itself: x: it is wrong on kinks alone")
 
 
 def test_tied_maxima_of_overlapping_windows_are_no_false_alarm():

@@ -89,6 +89,25 @@ class WearsOut(Scale):
         return y, tired
 
 
+class Drifts(Scale):
+    """Each backward is further off than the one before."""
+
+    drift = 1e-4
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x)
+        self.calls = getattr(self, "calls", 0)
+
+        def drifting(dy):
+            self.calls += 1
+            return backward(dy) * (1 + self.drift * self.calls ** 2)
+        return y, drifting
+
+
+class DriftsSlightly(Drifts):
+    drift = 1e-8
+
+
 class WritesToX(Layer):
     def forward(self, x, training=False):
         x[x < 0] = 0
@@ -159,6 +178,8 @@ BROKEN = [
     (Accumulates, "scale", "accumulates", "a second backward adds to the first"),
     (Stale, "scale", "stale", "backward is wrong if another forward runs before it"),
     (WearsOut, "x", "not repeatable", "a second backward gives another result"),
+    (Drifts, "x", "not repeatable", "a second backward gives another result"),
+    (DriftsSlightly, "x", "not repeatable", "a second backward gives another result"),
     (WritesToX, "x", "writes to its input", "forward writes to it"),
     (WritesToXInBackward, "x", "writes to its input", "backward writes to it"),
     (WritesToDy, "dy", "writes to its input", "backward writes to it"),

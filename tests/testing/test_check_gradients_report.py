@@ -71,15 +71,30 @@ def test_the_plot_has_axes_for_every_tensor(tmp_path):
     assert labels == ["wrong (48)"]
 
 
+def test_the_plot_has_measured_slopes_to_the_right_and_analytic_ones_upwards():
+    report = wrong_report()
+    axes = report.plot().axes[1]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("measured slope", "analytic slope")
+    points, kernel = axes.collections[0].get_offsets(), report["kernel"]
+    np.testing.assert_allclose(points, np.stack([kernel.numeric.ravel(), kernel.analytic.ravel()], axis=1))
+    place, = axes.texts
+    assert place.get_text() == f"worst: kernel{list(kernel.at)}"
+    assert place.xy == (kernel.numeric[kernel.at], kernel.analytic[kernel.at])
+
+
 def test_the_plot_draws_into_axes_of_the_caller():
     from matplotlib.figure import Figure
     figure = Figure()
-    assert check_gradients(ReLU(), np.array([[0.0, 1.0, 2.0]])).plot(ax=figure.subplots()) is figure
+    report = check_gradients(ReLU(), np.array([[0.0, 1.0, 2.0]]))
+    assert report.plot(ax=figure.subplots()) is figure
+    axes, = figure.axes
+    assert {text.get_text() for text in axes.get_legend().get_texts()} == {"right (2)", "right, on a kink (1)"}
 
 
 def test_the_plot_of_nothing_measured_is_empty():
-    report = GradientReport("nothing")
-    assert report.plot().axes
+    axes, = GradientReport("nothing").plot().axes
+    assert not axes.axison
+    assert not axes.collections
 
 
 def test_matplotlib_and_hypothesis_are_loaded_when_they_are_needed_only():

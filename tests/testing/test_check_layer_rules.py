@@ -240,6 +240,37 @@ class HoldsInfinityInItsConfig(Wrapped):
         return {**super().get_config(), "limit": self.limit}
 
 
+class SpoilsASingleSample(Wrapped):
+    """NaN where a batch has one sample, in y or in dx."""
+
+    spoiled = "y"
+
+    def after(self, x, y, training):
+        return y * np.array(np.nan, y.dtype) if len(x) == 1 and self.spoiled == "y" else y
+
+    def after_backward(self, x, dy, dx):
+        return dx * np.array(np.nan, dx.dtype) if len(x) == 1 and self.spoiled == "dx" else dx
+
+
+class AddsToTheLastSample(Layer):
+    """The bias is added to one sample alone, whose upstream gradient is its gradient: a view of dy, or of x."""
+
+    shared = "dy"
+
+    def build(self, input_shape, rng):
+        self.params["bias"] = np.zeros(input_shape, np.float32)
+        return input_shape
+
+    def forward(self, x, training=False):
+        y = x.copy()
+        y[-1:] += self.params["bias"]
+
+        def backward(dy):
+            self.grads["bias"] = {"dy": dy, "x": x}[self.shared][-1]
+            return dy.copy()
+        return y, backward
+
+
 WRONG = {
     "runs": RunsInFloat32Alone,
     "output_shape": PromisesAnotherShape,
@@ -293,3 +324,356 @@ def test_the_broken_rule_is_named_and_no_other(rule):
     report = check_layer(WRONG[rule], (2, 3), raises=False)
     broken = {failure.rule for failure in report.failures}
     assert broken - TOO.get(rule, set()) == {rule}, str(report)
+
+
+@pytest.mark.parametrize("spoiled", ["y", "dx"])
+def test_a_nan_is_not_the_same_as_a_number(spoiled):
+    class Spoils(SpoilsASingleSample):
+        pass
+    Spoils.spoiled = spoiled
+    failure, = check_layer(Spoils, (2, 3), raises=False).failures
+    assert failure.rule == "batch_of_one"
+    assert f"{spoiled} is not the same: nan at [0, 0, 0], expected " in failure.message
+
+
+@pytest.mark.parametrize("shared", ["dy", "x"])
+def test_a_gradient_that_is_a_view_of_what_backward_was_given_is_seen(shared):
+    class Shares(AddsToTheLastSample):
+        pass
+    Shares.shared = shared
+    failure, = check_layer(Shares, (2, 3), rules=["no_aliasing"], raises=False).failures
+    assert failure.message == f"grads['bias'] shares memory with {shared}"
+
+
+# Further ways to break a rule, each tried by that rule alone.
+
+class WrongWhere(Scale):
+    """Scale, but y is doubled where `x_is`, and dx where `dy_is` says so of the array's memory."""
+
+    x_is = dy_is = staticmethod(lambda array: False)
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        return (1 + self.x_is(x)) * y, lambda dy: (1 + self.dy_is(dy)) * backward(dy)
+
+
+class MisreadsReversedX(WrongWhere):
+    x_is = staticmethod(lambda array: min(array.strides) < 0)
+
+
+class MisreadsStridedX(WrongWhere):
+    x_is = staticmethod(lambda array: min(array.strides) > array.itemsize)
+
+
+class MisreadsFortransX(WrongWhere):
+    x_is = staticmethod(lambda array: array.flags.f_contiguous and not array.flags.c_contiguous)
+
+
+class MisreadsFortransDy(WrongWhere):
+    dy_is = staticmethod(lambda array: array.flags.f_contiguous and not array.flags.c_contiguous)
+
+
+class MisreadsFortransFloat32(WrongWhere):
+    x_is = staticmethod(lambda array: array.flags.f_contiguous and array.dtype == np.float32)
+
+
+class WritesToReadOnlyDy(WrongWhere):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+
+        def writing(dy):
+            dy += 0
+            return backward(dy)
+        return y, writing
+
+
+class ClipsItsParameters(Scale):
+    def forward(self, x, training=False):
+        np.clip(self.params["scale"], 0.9, 1.1, out=self.params["scale"])
+        return super().forward(x, training)
+
+
+class UpdatesInBackward(Wrapped):
+    def after_backward(self, x, dy, dx):
+        self.params["scale"] -= 0.1 * self.grads["scale"]
+        return dx
+
+
+class WritesToXInBackward(Wrapped):
+    def after_backward(self, x, dy, dx):
+        x *= dy
+        return dx
+
+
+class WritesToYInBackward(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+
+        def writing(dy):
+            y[...] = 0
+            return backward(dy)
+        return y, writing
+
+
+class ReusesItsOutput(Wrapped):
+    def after(self, x, y, training):
+        if not hasattr(self, "buffer") or self.buffer.shape != y.shape:
+            self.buffer = np.empty_like(y)
+        self.buffer[...] = y
+        return self.buffer
+
+
+class ReusesItsGradient(Wrapped):
+    def after_backward(self, x, dy, dx):
+        self.buffer = getattr(self, "buffer", np.empty_like(self.grads["scale"]))
+        self.buffer[...] = self.grads["scale"]
+        self.grads["scale"] = self.buffer
+        return dx
+
+
+class SharesOneGradient(Scale):
+    """Two scales, x (a + b), whose gradients are one array."""
+
+    def build(self, input_shape, rng):
+        self.params["other"] = rng.uniform(0.5, 1.5, input_shape).astype(np.float32)
+        return super().build(input_shape, rng)
+
+    def forward(self, x, training=False):
+        scale = self.params["scale"] + self.params["other"]
+
+        def backward(dy):
+            self.grads["scale"] = self.grads["other"] = (dy * x).sum(axis=0)
+            return dy * scale
+        return x * scale, backward
+
+
+class GradientOfTheOutput(Wrapped):
+    """Its gradient lies in the array that was handed out as y."""
+
+    def after(self, x, y, training):
+        self.y = y
+        return y
+
+    def after_backward(self, x, dy, dx):
+        self.grads["scale"] = self.y[0]
+        return dx
+
+
+class DropsEverySecondSample(Wrapped):
+    def after(self, x, y, training):
+        y[1::2] = 0
+        return y
+
+
+class NormalisesDxOverTheBatch(Wrapped):
+    def after_backward(self, x, dy, dx):
+        return dx - dx.sum(axis=0) / max(1, len(dx))
+
+
+class ForgetsItsGradientsWithoutSamples(Wrapped):
+    def after_backward(self, x, dy, dx):
+        if not len(x):
+            del self.grads["scale"]
+        return dx
+
+
+class LeavesOnesWithoutSamples(Wrapped):
+    def after_backward(self, x, dy, dx):
+        if not len(x):
+            self.grads["scale"] += 1
+        return dx
+
+
+class InTraining(Wrapped):
+    """Something that goes wrong in training alone, where the layer says that it differs."""
+
+    differs_in_training = True
+
+
+class RaisesWithoutSamplesInTraining(InTraining):
+    def after(self, x, y, training):
+        return y / (y[0, 0, 0] != np.inf) if training else y
+
+
+class RemembersTheLastInputInTraining(InTraining):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        if training:
+            self.x = x
+
+        def backward_of_the_last(dy):
+            dx = backward(dy)
+            if training:
+                self.grads["scale"] = (dy * self.x).sum(axis=0)
+            return dx
+        return y, backward_of_the_last
+
+
+class KeepsTheBatchAxisInTraining(InTraining):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        return y, lambda dy: backward(dy)[None] if training else backward(dy)
+
+
+class DividesByZero(Wrapped):
+    def after_backward(self, x, dy, dx):
+        dx[0, 0, 0] = np.inf
+        return dx
+
+
+class AddsNoise(Wrapped):
+    def after_backward(self, x, dy, dx):
+        return dx + np.random.default_rng(0).normal(size=dx.shape)
+
+
+class LeavesOutMoreThanDx(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+
+        def shortened(dy, *, need_dx=True):
+            dx = backward(dy)
+            if not need_dx:
+                self.grads["scale"] = 0 * self.grads["scale"]
+            return dx
+        return y, shortened
+
+
+class DrawsInBackward(Scale):
+    def build(self, input_shape, rng):
+        self.rng = rng
+        return super().build(input_shape, rng)
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+
+        def drawing(dy):
+            self.rng.random()
+            return backward(dy)
+        return y, drawing
+
+
+class ClipsItsParametersGradient(Wrapped):
+    def after_backward(self, x, dy, dx):
+        self.grads["scale"] = np.clip(self.grads["scale"], -50, 50)
+        return dx
+
+
+class SmoothsWithTheLastDy(Scale):
+    """The same dy twice gives the same; another one between them shows."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        last = None
+
+        def smooth(dy):
+            nonlocal last
+            before, last = dy if last is None else last, dy.copy()
+            return backward(0.9 * dy + 0.1 * before)
+        return y, smooth
+
+
+class TransposesDx(Wrapped):
+    def after_backward(self, x, dy, dx):
+        return dx.swapaxes(1, 2)
+
+
+class SetsOneGradientMore(Wrapped):
+    def after_backward(self, x, dy, dx):
+        self.grads["bias"] = dy.sum(axis=0)
+        return dx
+
+
+class GradientsInDoublePrecision(Wrapped):
+    def after_backward(self, x, dy, dx):
+        self.grads["scale"] = self.grads["scale"].astype(np.float64)
+        return dx
+
+
+class ReturnsSinglePrecision(Wrapped):
+    def after(self, x, y, training):
+        return y.astype(np.float32)
+
+
+class SlightlyOffInLoopsInDoublePrecision(Wrapped):
+    def after(self, x, y, training):
+        naive = kernels.current().__name__.endswith("naive")
+        return (1 + 1e-7) * y if naive and y.dtype == np.float64 else y
+
+
+class DoublesDxInTraining(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        return y, lambda dy: (1 + training) * backward(dy)
+
+
+class DriftsInTheLastDigits(Wrapped):
+    calls = 0
+
+    def after(self, x, y, training):
+        self.calls += 1
+        return y * (1 + 1e-14 * self.calls)
+
+
+class DrawsFromTheGlobalStateInVain(Wrapped):
+    def after(self, x, y, training):
+        np.random.random()
+        return y
+
+
+class ForgetsANote(Scale):
+    """Does the same after the round trip; only its config is another one."""
+
+    def __init__(self, note="none", **kwargs):
+        super().__init__(**kwargs)
+        self.note = note
+
+    def get_config(self):
+        return {**super().get_config(), **({"note": self.note} if self.note == "none" else {})}
+
+
+BROKEN = [
+    ("memory_layout", MisreadsReversedX, "with float64 x and dy with negative strides: y is not the same"),
+    ("memory_layout", MisreadsStridedX, "with float64 x and dy every other number of a larger array: y is not"),
+    ("memory_layout", MisreadsFortransX, "with float64 x and dy Fortran-ordered: y is not the same"),
+    ("memory_layout", MisreadsFortransDy, "with float64 x and dy Fortran-ordered: dx is not the same"),
+    ("memory_layout", MisreadsFortransFloat32, "with float32 x and dy Fortran-ordered: y is not the same"),
+    ("memory_layout", WritesToReadOnlyDy, "with float64 x and dy read-only: raised ValueError"),
+    ("inputs_not_written", ClipsItsParameters, "forward wrote to params['scale']"),
+    ("inputs_not_written", UpdatesInBackward, "backward wrote to params['scale']"),
+    ("inputs_not_written", WritesToXInBackward, "backward wrote to x"),
+    ("outputs_not_overwritten", WritesToYInBackward, "y is not the same after the backward, or another run"),
+    ("outputs_not_overwritten", ReusesItsOutput, "y is not the same after the backward, or another run"),
+    ("outputs_not_overwritten", ReusesItsGradient, "grads['scale'] is not the same after the backward"),
+    ("no_aliasing", SharesOneGradient, "grads['scale'] shares memory with grads['other']"),
+    ("no_aliasing", GradientOfTheOutput, "grads['scale'] shares memory with y"),
+    ("batch_independence", DropsEverySecondSample, "in the batch turned by one place: y is not the same"),
+    ("batch_independence", NormalisesDxOverTheBatch, "in the batch cut to two: dx is not the same"),
+    ("empty_batch", ForgetsItsGradientsWithoutSamples, "in an empty batch: grads['scale'] is missing"),
+    ("empty_batch", LeavesOnesWithoutSamples, "in an empty batch: grads['scale'] is not the same: 1 at [0, 0]"),
+    ("empty_batch", RaisesWithoutSamplesInTraining, "in an empty batch: raised IndexError"),
+    ("live_forwards", RemembersTheLastInputInTraining, "grads['scale'] is not the same when another forward ran"),
+    ("gradient_shapes", TransposesDx, "dx has the shape (5, 3, 2), x has (5, 2, 3)"),
+    ("gradient_shapes", KeepsTheBatchAxisInTraining, "dx has the shape (1, 5, 2, 3), x has (5, 2, 3)"),
+    ("gradient_keys", SetsOneGradientMore, "params has the keys ['scale'], grads has ['bias', 'scale']"),
+    ("gradients", DividesByZero, "1 of 18 entries are NaN or infinite"),
+    ("gradients", AddsNoise, "18 of 18 entries measured are wrong"),
+    ("gradients", LeavesOutMoreThanDx, "it is another one with need_dx=False"),
+    ("gradients", DrawsInBackward, "backward draws random numbers"),
+    ("backward_linear", ClipsItsParametersGradient, "grads['scale'](1000 dy1 - dy2) is not 1000 grads['scale'](dy1)"),
+    ("backward_repeatable", SmoothsWithTheLastDy, "dx is not the same when backward runs again"),
+    ("dtype_kept", GradientsInDoublePrecision, "grads['scale'] is float64 where x and params are float32"),
+    ("dtype_kept", ReturnsSinglePrecision, "y is float32 where x and params are float64"),
+    ("kernel_sets_agree", SlightlyOffInLoopsInDoublePrecision, "with the kernel set 'naive', in float64: y is not"),
+    ("training_declared", DoublesDxInTraining, "dx is not the same in training as in inference"),
+    ("inference_repeatable", DriftsInTheLastDigits, "y is not the same when the same x comes again"),
+    ("random_from_build", DrawsFromTheGlobalStateInVain, "NumPy's global random state was used"),
+    ("config_round_trip", lambda: ForgetsANote("mine"), "get_config() was {}, and after the round trip is {'note'"),
+]
+
+
+@pytest.mark.parametrize(("rule", "make", "seen"), BROKEN, ids=[f"{rule}-{getattr(make, '__name__', '')}"
+                                                               for rule, make, _ in BROKEN])
+def test_a_rule_is_broken_in_more_than_one_way(rule, make, seen):
+    failure, = check_layer(make, (2, 3), rules=[rule], raises=False).failures
+    assert failure.rule == rule
+    assert seen in " ".join(failure.message.split())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from wrong_layers import Spoiled, at, change, times
 
+from tinynet import Sequential
 from tinynet.layers import AveragePool2D, Conv2D, Dense, Dropout, MaxPool2D, ReLU, Tanh
 from tinynet.testing import check_gradients
 from tinynet.testing.gradcheck.diagnosis import causes
@@ -108,11 +109,98 @@ def test_the_cause_for_a_large_tensor_is_inferred_from_a_sample():
     assert [failure.cause for failure in report.failures] == ["transposed"]
 
 
-def test_sentences_say_what_to_look_for():
-    layer = Spoiled(Dense(5), times("kernel", N))
-    failure, = check_gradients(layer, np.random.default_rng(0).normal(size=(N, 4)), raises=False).failures
-    assert failure.explanation == ("every entry is 3 times what it should be, and the batch size is 3: a division by "
-                                   "the batch size is missing (the loss is a mean over the batch).")
+SENTENCES = [
+    (dense(times("kernel", N)), (4,),
+     "every entry is 3 times what it should be, and the batch size is 3: a division by the batch size is missing"),
+    (dense(times("bias", 1 / N)), (4,),
+     "every entry is 1/3 of what it should be, and the batch size is 3: a mean where there should be a sum; "),
+    (dense(times("x", 2)), (4,), "every entry is twice what it should be: a 2 too many"),
+    (dense(times("x", 0.5)), (4,), "every entry is half of what it should be: the 2 from deriving a square is"),
+    (conv(times("bias", 1 / 40)), (2, 7, 9),
+     "every entry is 1/40 of what it should be: a mean over axes 2 and 3 of dy, not a sum."),
+    (conv(times("bias", 40)), (2, 7, 9),
+     "every entry is 40 times what it should be: a sum over axes 2 and 3 of dy, not a mean."),
+    (dense(times("kernel", 1.25)), (4,), "every entry is 1.25 times what it should be."),
+    (Spoiled(Dropout(0.3), times("x", 0.7)), (4, 5), "every entry is 1 - rate = 0.7 times what it should be"),
+    (Spoiled(Dropout(0.3), times("x", 1 / 0.7)), (4, 5), "every entry is 1/(1 - rate) = 1.42857 times"),
+    (Spoiled(Dropout(0.3), times("x", 0.3)), (4, 5), "every entry is rate = 0.3 times what it should be"),
+    (Spoiled(Dropout(0.3), times("x", 1 / 0.3)), (4, 5), "every entry is 1/rate = 3.33333 times what it should be"),
+    (conv(only("kernel", -1)), IMAGE, "only the last sample of dy goes into it: an assignment = stands where"),
+    (conv(only("kernel", 0)), IMAGE, "only the first sample of dy goes into it: the sum over the others is missing."),
+    (conv(only("bias", (slice(None), slice(None), 0))), IMAGE, "only the first row of dy goes into it"),
+    (conv(only("kernel", (..., -1))), IMAGE, "only the last column of dy goes into it"),
+    (dense(change("x", at(slice(0, -1), 0))), (4,), "it is right for the samples 2, and 0 for the others"),
+    (conv(change("kernel", at((slice(None), 1), 0))), (3, 5, 6), "it is right for the input channels 0, 2, and 0 for"),
+    (dense(change("kernel", at((2, 3), 1.1))), (4,), "one entry alone is wrong, [2, 3]; the others are right"),
+    (conv(change("kernel", at((slice(None), 1), 1.2))), (3, 5, 6), "it is wrong for input channel 1 alone, and right"),
+    (conv(change("kernel", at(2, 1.2))), IMAGE, "it is wrong for output channel 2 alone"),
+    (conv(change("x", at((slice(None), slice(None), 2), 1.2))), IMAGE, "it is wrong for row 2 alone"),
+    (dense(change("x", at(1, 1.2))), (4,), "it is wrong for sample 1 alone"),
+    (dense(change("x", at((slice(None), 3), 1.2))), (4,), "it is wrong for feature 3 alone"),
+    (dense(change("kernel", at((slice(None), 4), 1.2))), (4,), "it is wrong for unit 4 alone"),
+    (conv(change("x", borders_wrong)), (2, 6, 7), "it is wrong at the borders alone, at most 1 pixel from the edge"),
+    (conv(change("kernel", lambda g: g[:, :, ::-1, ::-1])), IMAGE, "it is turned by 180 degrees: convolution and"),
+    (conv(change("kernel", lambda g: g[..., ::-1])), IMAGE, "it is back to front along axis 3: convolution and cross-"),
+    (conv(change("x", lambda g: np.roll(g, 1, axis=3))), IMAGE, "it is shifted by one along axis 3: an index or"),
+    (conv(change("x", lambda g: np.roll(g, -1, axis=2))), IMAGE, "it is shifted by one along axis 2: an index or"),
+    (dense(change("kernel", np.transpose)), (5,), "it is transposed: the factors of the product"),
+    (Spoiled(Conv2D(2, (3, 3)), change("kernel", lambda g: g.swapaxes(2, 3))), (2, 5, 4),
+     "it is the right one with its axes in the order (0, 1, 3, 2)"),
+    (conv(change("kernel", lambda g: g.reshape(4, -1))), IMAGE,
+     "the numbers are right, but their shape is not: reshape it to (4, 2, 3, 2)."),
+    (conv(setting("bias", lambda dy, x: dy.sum(axis=(0, 2)))), IMAGE,
+     "the sum is missing: it is right once summed over axis 1."),
+    (dense(change("x", at((0, 0), np.inf))), (4,), "1 of 12 entries are NaN or infinite"),
+]
+
+
+@pytest.mark.parametrize(("layer", "shape", "sentence"), SENTENCES)
+def test_sentences_say_what_is_wrong_and_what_to_look_for(layer, shape, sentence):
+    x = np.random.default_rng(1).normal(size=(N, *shape))
+    failure, = check_gradients(layer, x, training=True, raises=False).failures
+    assert failure.explanation.startswith(sentence), failure.explanation
+
+
+class Penalised(Sequential):
+    """A model that adds the gradient of its penalty once more, `again` times."""
+
+    again = 0.0
+
+    def objective(self, *args, **kwargs):
+        value, y, backward = super().objective(*args, **kwargs)
+
+        def with_more():
+            backward()
+            for key, term in self.penalties():
+                self.grads[key] = self.grads[key] + self.again * term.gradient(self.params[key])
+        return value, y, with_more
+
+
+class HalfOrTwice:
+    """0.1 w^2, whose gradient is off by a factor."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def value(self, w):
+        return float(0.1 * np.square(w).sum())
+
+    def gradient(self, w):
+        return self.factor * 0.2 * w
+
+
+@pytest.mark.parametrize(("factor", "again", "sentence"), [
+    (1, -1, "is left out, or it is half of what it should be"), (1, -2, "has the wrong sign"), (1, 1, "is added twice"),
+    (0.5, 0, "is left out, or it is half of what it should be"), (2, 0, "is twice what it should be")])
+def test_what_is_wrong_with_a_penalty_is_told(factor, again, sentence):
+    model = Penalised([Dense(4, activation="tanh", kernel_regularizer=HalfOrTwice(factor), input_dim=3), Dense(2)],
+                      seed=0)
+    model.again = again
+    model.compile(loss="mse")
+    failure, = check_gradients(model, np.random.default_rng(0).normal(size=(N, 3)), y=np.ones((N, 2)),
+                               raises=False).failures
+    assert (failure.tensor, failure.cause) == ("dense_1/kernel", "penalty")
+    assert failure.explanation == f"the gradient of its regularizer {sentence}."
 
 
 def test_causes_of_your_own_are_one_entry_more(monkeypatch):

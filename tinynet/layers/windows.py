@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinynet.checks import is_count
+from tinynet.kernels.geometry import Pair, output_size
 from tinynet.layers.base import Layer, Shape
 from tinynet.registry import pick
 
-Pair = tuple[int, int]                    # (rows, columns), or (before, after)
 PairLike = int | Sequence[int]            # one number for both, or a pair
 
 
@@ -78,7 +78,7 @@ class Windows:
         if rows > H or columns > W:
             hint = "; shapes are channels first, (C, H, W)" if min(image) <= 4 else ""
             self.layer.expect(False, f"an image no smaller than its window {rows, columns}{hint}", image)
-        return (H - rows) // self.strides[0] + 1, (W - columns) // self.strides[1] + 1
+        return output_size((H, W), self.size, self.strides, self.dilation)
 
     def reach(self) -> Pair:
         """Return the rows and columns a window spans, dilation included."""

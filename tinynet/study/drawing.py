@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 SIGNED, POSITIVE, PIXELS = "RdBu_r", "viridis", "gray_r"       # colour maps: around 0, from 0 up, and digits
 HIGHLIGHT = "#D55E00"                                          # vermilion, distinct from black for the colour-blind too
 StrPath = str | PathLike[str]
-Path = StrPath
 
 
 def canvas(ax: Axes | None = None, size: tuple[float, float] = (6, 4)) -> tuple[Figure, Axes]:

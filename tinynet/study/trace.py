@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinynet.layers.base import Backward, Layer
 from tinynet.registry import pick
@@ -12,6 +11,7 @@ from tinynet.steps.plan import ends_in_probabilities, leave_softmax_to_loss
 from tinynet.steps.run import forwards, gradients
 from tinynet.steps.untouched import StateSnapshot
 from tinynet.training.data import as_samples
+from tinynet.training.model import Model
 
 
 class Trace:
@@ -26,10 +26,10 @@ class Trace:
     inputs, outputs : what each step was given, and what it returned.
     """
 
-    def __init__(self, model: Any, x: Any, training: bool = False):
+    def __init__(self, model: Model, x: ArrayLike, training: bool = False):
         x = as_samples(x, model.dtype)
         if model.output_shape is None:
-            model.build(x.shape[1:])
+            model.build(x.shape[1:], model.rng)
         model.check(x)
         self.model, self.steps = model, model.steps()
         before = StateSnapshot(model.leaves())
@@ -70,7 +70,7 @@ class Trace:
         """
         return [dy, *gradients(self.backwards[:end], dy)][::-1]
 
-    def loss_gradients(self, y: Any) -> list[np.ndarray]:
+    def loss_gradients(self, y: ArrayLike | None) -> list[np.ndarray]:
         """Run back from the compiled loss, as `fit` does: from the logits where the loss is a cross-entropy.
 
         Returns the list that `backward` returns; ``grads`` become those that ``model.objective`` sets, penalties
@@ -86,7 +86,7 @@ class Trace:
             grads[key] = grads[key] + term.gradient(params[key])
         return found
 
-    def gradients(self, y: Any, upstream: Any) -> list[np.ndarray]:
+    def gradients(self, y: ArrayLike | None, upstream: ArrayLike | None) -> list[np.ndarray]:
         """Run back from the loss for targets `y`, or from the gradient `upstream` of the model's output."""
         if (y is None) == (upstream is None):
             raise ValueError("Expected either targets y, for the gradient of the compiled loss, or upstream=, the "
@@ -100,13 +100,13 @@ class Trace:
         return self.backward(upstream)
 
 
-def check_place(place: Any, shape: tuple[int, ...], what: str) -> tuple[int, ...]:
+def check_place(place: ArrayLike | None, shape: tuple[int, ...], what: str) -> tuple[int, ...]:
     """Return an index into an array of `shape` as a tuple of ints from 0, or raise a ValueError naming `what`.
 
     >>> check_place((3, -1), (5, 5), "pixel (row, column)")
     (3, 4)
     """
-    index = tuple(np.atleast_1d(place).tolist())
+    index = tuple(np.atleast_1d(np.asarray(place)).tolist())
     if len(index) != len(shape) or not all(-n <= i < n and i == int(i) for i, n in zip(index, shape, strict=True)):
         raise ValueError(f"Expected {what}, an index into shape {shape}. Received: {place!r}.")
     return tuple(int(i) % n for i, n in zip(index, shape, strict=True))

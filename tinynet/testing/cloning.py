@@ -95,11 +95,11 @@ class Replay:
             np.random.set_state(self.globally)
 
     def moved(self) -> bool:
-        """Say whether anything has been drawn since the last `restore`."""
+        """Return whether anything has been drawn since the last `restore`."""
         return self.moved_globally() or any(str(state_of(generator)) != str(state) for generator, state in self.states)
 
     def moved_globally(self) -> bool:
-        """Say whether anything has been drawn from NumPy's global state; remember that it happens."""
+        """Return whether anything has been drawn from NumPy's global state; remember that it happens."""
         now = np.random.get_state()
         moved = not all(np.array_equal(a, b) for a, b in zip(now, self.globally, strict=True))
         self.draws_globally |= moved

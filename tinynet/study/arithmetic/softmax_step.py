@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinynet.losses import CategoricalCrossentropy
 from tinynet.study.arguments import expect, expect_logits_for_loss
 from tinynet.study.arithmetic.gradient_terms import GradientTerms
 from tinynet.study.drawing import StrPath, finish, grid, scale_of, show, write_numbers
@@ -192,7 +193,8 @@ def trace_logits(model: Model, x: ArrayLike, sample: int) -> tuple[Trace, int]:
 def targets(trace: Trace, y: ArrayLike) -> np.ndarray:
     """Return the targets of the compiled cross-entropy as (N, K), also if they are labels."""
     loss = trace.model.loss
-    expect(hasattr(loss, "from_logits"), "a model compiled with a cross-entropy", loss)
+    if not isinstance(loss, CategoricalCrossentropy):
+        raise ValueError(f"Expected a model compiled with a cross-entropy. Received: {loss}.")
     y = np.asarray(loss.check_targets(y, trace.logits.shape))
     return y if y.shape == trace.logits.shape else to_categorical(y, trace.logits.shape[1])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +13,14 @@ from tinynet.layers.base import Shape
 from tinynet.steps.run import first_with_parameters, forwards, gradients, without_dx
 from tinynet.steps.step import Step
 from tinynet.steps.untouched import untouched
+from tinynet.study.arguments import built_input_shape
 from tinynet.study.cost.costs import Axis, im2col_size, multiply_adds
-from tinynet.study.drawing import Path, finish, grid
+from tinynet.study.drawing import StrPath, finish, grid
 from tinynet.study.receptive_fields import receptive_fields
+from tinynet.training.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class Profile:
         return "\n".join([f"Profile of {self.model}, batches of {self.batch_size}: multiply-adds for one sample; bytes "
                           f"and medians for a batch", lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
-    def plot(self, path: Path | None = None) -> Any:
+    def plot(self, path: StrPath | None = None) -> Figure:
         """Draw multiply-adds, forward and backward time of each step as bars."""
         figure, axes = grid(1, 2, (10, 0.3 * len(self.steps) + 1.5), sharey=True)
         place = np.arange(len(self.steps))
@@ -126,7 +131,7 @@ class Profile:
         return finish(figure, path)
 
 
-def profile(model: Any, batch_size: int = 200, repeats: int = 7) -> Profile:
+def profile(model: Model, batch_size: int = 200, repeats: int = 7) -> Profile:
     """Return what each step of a model costs, and measure its forward and backward.
 
     Every step is run and timed by itself, as `fit` runs it where nothing is fused: with dropout on, and without the
@@ -152,11 +157,10 @@ def profile(model: Any, batch_size: int = 200, repeats: int = 7) -> Profile:
     >>> [(step.multiply_adds, step.field, step.jump) for step in profile(model, batch_size=1, repeats=1).steps]
     [(432000, '5', '1'), (0, '6', '2'), (405000, '10', '2')]
     """
-    if model.output_shape is None:
-        raise ValueError(f"profile: expected a model whose input shape is known. Received: {model}, not built yet.")
+    input_shape = built_input_shape(model, "profile")
     if batch_size < 1 or repeats < 1:
         raise ValueError(f"profile: expected batch_size and repeats from 1. Received: {batch_size} and {repeats}.")
-    x = np.random.default_rng(0).normal(size=(batch_size, *model.input_shape)).astype(model.dtype)
+    x = np.random.default_rng(0).normal(size=(batch_size, *input_shape)).astype(model.dtype)
     with untouched(model):
         shapes, itemsizes, times = zip(*(run(model.steps(), x) for _ in range(repeats + 1)), strict=True)
     forward, backward = 1000 * np.median(times[1:], axis=0)

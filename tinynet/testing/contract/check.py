@@ -11,7 +11,7 @@ dtype_kept              Where x, dy and params are float32, so are y, dx and gra
 float32_agrees          In inference float32 gives the same numbers as float64, to its precision.
 inputs_not_written      Forward and backward leave x, dy and params as they are; only in training is `state` changed.
 state_declared          What a training forward changes is in `state`: no other array of the layer, but for grads.
-outputs_not_overwritten What forward and backward hand out, grads included, later runs leave as it is.
+outputs_not_overwritten Later runs leave what forward and backward returned, grads included, as it is.
 no_aliasing             Outputs are no views of parameters, and gradients are views of nothing.
 memory_layout           Strided, Fortran-ordered or read-only x and dy give what plain ones give.
 batch_independence      In inference y and dx of a sample do not depend on its batch, nor on its index in it.

@@ -265,10 +265,3 @@ def random_upstream(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndar
     An upstream gradient of ones hides mistakes: with it a softmax has no gradient at all, and transposed sums agree.
     """
     return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape)
-
-
-# The earlier names, until layer_by_layer.py uses the new ones.
-Subject = Target
-LayerSubject = LayerTarget
-LossSubject = LossTarget
-ModelSubject = ModelTarget

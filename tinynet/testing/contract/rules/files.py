@@ -49,7 +49,7 @@ def classes(model: tinynet.Sequential) -> dict[str, type]:
 
 
 def expect_same_model(got: tinynet.Sequential, wanted: tinynet.Sequential, s: Specimen) -> None:
-    """Say what differs between two models: their configs, or what they do."""
+    """Raise Broken with what differs between two models: their configs, or what they compute."""
     for before, after in zip(wanted.layers, got.layers, strict=True):
         expect(after.get_config() == before.get_config(),
                f"get_config() was {before.get_config()}, and after the round trip is {after.get_config()}")

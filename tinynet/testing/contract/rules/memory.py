@@ -79,7 +79,7 @@ def other_arrays(layer: Layer) -> dict[str, np.ndarray]:
 
 
 def outputs_not_overwritten(s: Specimen) -> None:
-    """What forward and backward hand out, grads included, later runs leave as it is."""
+    """Later runs leave what forward and backward returned, grads included, as it is."""
     for training in s.modes:
         layer = s.fresh()
         y, backward = layer.forward(s.x(), training)
