@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from oracles import assert_gradients_right
 
-from tinynet import Sequential
-from tinynet.layers import Activation, Dense, ReLU, Sigmoid, Softmax, Tanh
+from tinynet import Sequential, activations, load_model
+from tinynet.layers import Activation, Conv2D, Dense, ReLU, Sigmoid, Softmax, Tanh
 
 EACH = pytest.mark.parametrize("layer", [ReLU(), Sigmoid(), Tanh(), Softmax()], ids=lambda layer: str(layer))
 
@@ -116,3 +116,85 @@ def test_an_activation_can_be_a_name_a_class_a_layer_or_a_config():
     configs = [Activation(given).get_config() for given in
                ("relu", ReLU, ReLU(), {"class": "ReLU", "config": {}})]
     assert configs == [{"activation": {"class": "ReLU", "config": {}}}] * 4
+
+
+# Keras's functions of an array, `tinynet.activations`.
+
+FUNCTIONS = [(activations.relu, ReLU), (activations.sigmoid, Sigmoid), (activations.tanh, Tanh),
+             (activations.softmax, Softmax)]
+NAMED = pytest.mark.parametrize(("function", "layer"), FUNCTIONS, ids=lambda value: value.__name__)
+
+
+@NAMED
+def test_a_function_computes_what_its_layer_does(function, layer, rng):
+    x = rng.normal(size=(3, 4, 5)).astype(np.float32)
+    np.testing.assert_array_equal(function(x), layer()(x))
+    assert function(x).dtype == np.float32
+
+
+@NAMED
+def test_a_function_takes_lists_and_arrays_of_any_rank(function, layer):
+    row = [-1.0, 0.0, 2.0]
+    assert function(row).tolist() == layer()(np.array([row]))[0].tolist()
+    assert function([[row]]).shape == (1, 1, 3)
+
+
+def test_the_elementwise_ones_take_a_number_too():
+    assert activations.relu(-2.0) == 0
+    assert activations.sigmoid(0) == 0.5
+
+
+def test_a_softmax_of_a_number_is_an_error():
+    with pytest.raises(ValueError, match="Softmax: expected input"):
+        activations.softmax(3.0)
+
+
+@NAMED
+@pytest.mark.parametrize("make", [lambda given: Dense(3, given, input_dim=5),
+                                  lambda given: Dense(3, activation=given, input_dim=5),
+                                  lambda given: Activation(given, input_shape=(5,))],
+                         ids=["Dense by position", "Dense", "Activation"])
+def test_a_layer_takes_function_name_and_class_alike(function, layer, make, rng):
+    x = rng.normal(size=(2, 5)).astype(np.float32)
+    models = [Sequential([make(given)], seed=0) for given in (function, function.__name__, layer)]
+    assert models[0].get_config() == models[1].get_config() == models[2].get_config()
+    for model in models:
+        np.testing.assert_array_equal(model(x), models[1](x))
+        assert type(model.layers[0].activation) is layer
+
+
+def test_functions_are_saved_as_their_names_are(tmp_path):
+    def model(relu, softmax):
+        return Sequential([Conv2D(2, 3, activation=relu, input_shape=(1, 5, 5)), Dense(2, activation=softmax)], seed=0)
+    by_function, by_name = model(activations.relu, activations.softmax), model("relu", "softmax")
+    by_function.save(tmp_path / "function")
+    by_name.save(tmp_path / "name")
+    assert (tmp_path / "function").read_bytes() == (tmp_path / "name").read_bytes()
+    assert load_model(tmp_path / "function").steps()[1].name == "conv2d_1/relu"
+
+
+def test_linear_is_the_identity_as_a_function_and_in_a_layer():
+    assert activations.linear([1.0, -2.0]).tolist() == [1, -2]
+    assert Dense(3, activation=activations.linear).activation is None
+
+
+def test_get_returns_a_function_by_name_and_callables_as_they_are():
+    assert activations.get("sigmoid") is activations.sigmoid
+    assert activations.get(None) is activations.linear
+    assert activations.get(np.sin) is np.sin
+    with pytest.raises(ValueError, match=r"Unknown activation 'rellu'\. Did you mean 'relu'"):
+        activations.get("rellu")
+    with pytest.raises(ValueError, match="Expected an activation: a name, or a callable"):
+        activations.get(3)
+
+
+def test_serialize_returns_the_name_that_get_takes():
+    assert [activations.get(activations.serialize(function)) for function, _ in FUNCTIONS] == [
+        function for function, _ in FUNCTIONS]
+    with pytest.raises(ValueError, match=r"Expected a function of tinynet\.activations"):
+        activations.serialize(np.sin)
+
+
+def test_a_function_without_a_backward_is_no_activation_of_a_layer():
+    with pytest.raises(ValueError, match="Expected an activation: a name or a layer"):
+        Dense(3, activation=np.sin)

@@ -164,7 +164,7 @@ def test_convolutions_are_named():
 
 def test_the_search_costs_nothing_where_nothing_is_wrong(monkeypatch):
     monkeypatch.setattr(tinynet.training.divergence, "first_bad", None)
-    monkeypatch.setattr(tinynet.training.divergence, "spoiled", None)
+    monkeypatch.setattr(tinynet.training.divergence, "first_bad_weights", None)
     regression().fit(X, Y, verbose=0)
 
 

@@ -251,7 +251,7 @@ def test_a_layer_of_ones_own_needs_no_registration():
 @pytest.mark.parametrize("layer", [lambda: Activation(Scale()), lambda: Dense(3, activation=Scale())],
                          ids=["Activation", "activation="])
 def test_an_activation_with_parameters_is_refused(layer):
-    with pytest.raises(ValueError, match="expected an activation that keeps the shape and has no parameters"):
+    with pytest.raises(ValueError, match="expected an activation that keeps the shape and has neither parameters nor"):
         Sequential([layer()], input_shape=(3,))
 
 

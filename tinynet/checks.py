@@ -22,7 +22,7 @@ def invalid(owner: object, expected: str, received: object) -> ValueError:
 
 
 def is_int(value: object, least: int) -> TypeGuard[int]:
-    """Return whether a value is an int, Python's or NumPy's, and at least `least`; a bool is none."""
+    """Return whether a value is an int, Python's or NumPy's, but not a bool, and at least `least`."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= least)
 
 
@@ -42,7 +42,7 @@ def is_count(value: Any) -> bool:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Return whether a value is a real number, Python's or NumPy's; a bool is none."""
+    """Return whether a value is a number, Python's or NumPy's, but not a bool."""
     return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
 
 

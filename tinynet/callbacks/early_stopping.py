@@ -18,7 +18,7 @@ class EarlyStopping(Monitor):
     verbose : 1 prints why it stopped.
     baseline : a value to improve on; only an improvement on it, too, resets the patience.
     restore_best_weights : whether the weights of the best epoch are restored at the end.
-    start_from_epoch : epochs to let pass before watching.
+    start_from_epoch : epochs at the start that are not monitored.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from tinynet.checks import invalid
 from tinynet.layers.base import Backward, Forward, Layer, LayerOptions, Shape
 from tinynet.registry import Config, Identifier, resolve, to_config
 
-ActivationLike = Identifier | Layer | Callable[[np.ndarray], np.ndarray] | None
+ActivationLike = Identifier | Layer | Callable[[np.ndarray], np.ndarray] | None   # of functions, those of `get`
 
 
 class ReLU(Layer):
@@ -112,9 +112,9 @@ KNOWN: dict[str, type] = {"relu": ReLU, "sigmoid": Sigmoid, "tanh": Tanh, "softm
 
 
 def get(identifier: ActivationLike) -> Layer | None:
-    """Return a layer for a name, a config, a class, a function of `tinynet.activations` or a layer.
+    """Return the layer for a name, a config, a class, a function of `tinynet.activations` or a layer.
 
-    None for None and ``"linear"``: there is nothing to compute.
+    None for None and ``"linear"``: nothing is computed.
     """
     identifier = getattr(identifier, "activation_name", identifier)          # which those functions carry
     if identifier is None or identifier == "linear":

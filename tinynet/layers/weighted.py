@@ -31,7 +31,7 @@ class Weighted(Layer):
 
     Parameters
     ----------
-    activation : name or layer of the nonlinearity after the sum; None leaves the sum as it is.
+    activation : the nonlinearity after the sum: a name, a function of `tinynet.activations` or a layer; None for none.
     use_bias : whether a learned number is added to each unit's sum.
     kernel_initializer, bias_initializer : names or callables ``(shape, rng) -> array``.
     kernel_regularizer : ``"l1"``, ``"l2"`` or an object of `tinynet.regularizers`, added to the loss.
@@ -72,7 +72,7 @@ class Weighted(Layer):
 
     def set_up(self, input_shape: Shape, output_shape: Shape, kernel_shape: Shape, units: int,
                rng: np.random.Generator) -> Shape:
-        """Make the kernel and the bias (units,), build the activation, and note the shapes; return the output's."""
+        """Make the kernel and the bias (units,), build the activation, and set the shapes; return the output's."""
         activations.build_activation(self, self.activation, output_shape, rng)
         self.input_shape, self.output_shape = input_shape, output_shape
         self.params["kernel"] = self.initial("kernel", self.kernel_initializer, kernel_shape, rng)

@@ -250,8 +250,8 @@ class Sequential(Model):
 class Joined(dict):
     """The dicts of several layers as one, keys ``layer/key``; setting an entry sets it in its layer's dict.
 
-    A copy made on access would lose what is written to it: ``model.params["dense_1/kernel"] = array`` has to reach the
-    layer. Reading is that of a plain dict, made anew at each access; it need not follow changes in the layers.
+    In a plain copy what is written would be lost: ``model.params["dense_1/kernel"] = array`` has to reach the layer. It
+    is read like a plain dict, as it was when it was made, and each access to ``model.params`` makes another.
     """
 
     def __init__(self, named: Iterable[tuple[str, dict[str, np.ndarray]]]):

@@ -9,7 +9,7 @@ from typing import TypedDict
 import numpy as np
 
 from tinynet import schedules
-from tinynet.checks import invalid, is_number
+from tinynet.checks import check_nonnegative
 from tinynet.kernels import buffers
 from tinynet.registry import Config, Identifier, resolve, to_config
 
@@ -48,9 +48,7 @@ class Optimizer:
 
     def check_nonnegative(self, what: str, value: object, below: float = math.inf) -> float:
         """Return a setting as a float, at least 0 and less than `below`, or raise a ValueError."""
-        if not is_number(value) or not 0 <= value < below:
-            raise invalid(type(self).__name__, f"{what}, a number at least 0 and below {below}", repr(value))
-        return float(value)
+        return check_nonnegative(type(self).__name__, what, value, below)
 
     def current_learning_rate(self) -> float:
         """Return the learning rate of the next update."""

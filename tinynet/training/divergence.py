@@ -26,7 +26,7 @@ def check_loss(model: Layer, optimizer: Optimizer, loss: float, epoch: int, batc
 
 def check_weights(model: Layer, optimizer: Optimizer, epoch: int, batch: int) -> None:
     """Raise TrainingDiverged if an epoch's last update, which no loss follows, made weights NaN or infinite."""
-    if any(bad(p) for p in model.params.values()):
+    if any(not_finite(p) for p in model.params.values()):
         layer, what = first_bad_weights(model, optimizer)
         raise TrainingDiverged(f"The weights are not finite after the last batch of epoch {epoch + 1}. The first to go "
                                f"bad: {what}", epoch, batch, layer)
@@ -34,15 +34,16 @@ def check_weights(model: Layer, optimizer: Optimizer, epoch: int, batch: int) ->
 
 def first_bad(model: Layer, optimizer: Optimizer, x: np.ndarray, y: np.ndarray) -> tuple[str | None, str]:
     """Return the first layer whose output or gradient is not finite, and in words what it is and why that happens."""
-    if bad(x) or bad(y):
-        return None, f"the data, {'x' if bad(x) else 'y'} itself. Usually caused by missing values, or a division by 0."
-    if any(bad(p) for p in model.params.values()):
+    for what, array in {"x": x, "y": y}.items():
+        if not_finite(array):
+            return None, f"the data, {what} itself. Usually caused by missing values, or a division by 0."
+    if any(not_finite(p) for p in model.params.values()):
         return first_bad_weights(model, optimizer)
     scale = f"x is from {x.min():g} to {x.max():g}"
     with untouched(model):                          # the steps as the layers' files show them, so that each has a name
         for ran in forwards(steps_of(model), x, training=True):
             x, (name, layer, _) = ran.y, ran.step
-            if bad(x):
+            if not_finite(x):
                 return name, (f"the output of {name!r} ({type(layer).__name__}). Usually caused by "
                               f"{too_fast(optimizer)}, or by inputs that are not scaled to about 1 ({scale}).")
     return None, (f"the loss itself; all outputs are numbers, up to {np.abs(x).max():g}. Usually caused by "
@@ -53,9 +54,9 @@ def first_bad(model: Layer, optimizer: Optimizer, x: np.ndarray, y: np.ndarray) 
 def first_bad_weights(model: Layer, optimizer: Optimizer) -> tuple[str, str]:
     """Return the layer whose gradient or update made the weights NaN or infinite, and in words what usually does."""
     grads = model.grads
-    key = next((key for key in reversed(grads) if bad(grads[key])), None)          # in the order of backward
+    key = next((key for key in reversed(grads) if not_finite(grads[key])), None)          # in the order of backward
     what = "gradient" if key else "update"
-    key = key or next(key for key, p in model.params.items() if bad(p))
+    key = key or next(key for key, p in model.params.items() if not_finite(p))
     return key.rpartition("/")[0], (f"the {what} of {key!r}. Usually caused by {too_fast(optimizer)}: try a tenth of "
                                     f"it, or clipnorm=1.")
 
@@ -65,6 +66,6 @@ def too_fast(optimizer: Optimizer) -> str:
     return f"a learning rate ({optimizer.current_learning_rate():g}) that is too large"
 
 
-def bad(array: np.ndarray) -> bool:
+def not_finite(array: np.ndarray) -> bool:
     """Return whether an array has a NaN or an infinity."""
     return not np.isfinite(array).all()
