@@ -306,7 +306,8 @@ class Weights:
 
 @pytest.mark.parametrize("make", [
     lambda folder: EarlyStopping(patience=3, restore_best_weights=True), lambda folder: ReduceLROnPlateau(patience=9),
-    lambda folder: ReduceLROnPlateau(patience=1, cooldown=9), lambda folder: ModelCheckpoint(folder / "m", save_freq=50),
+    lambda folder: ReduceLROnPlateau(patience=1, cooldown=9),
+    lambda folder: ModelCheckpoint(folder / "m", save_freq=50),
     lambda folder: ModelCheckpoint(folder / "m", save_best_only=True), lambda folder: CSVLogger(folder / "log")],
     ids=["stopping", "reducing", "cooling down", "saving", "saving the best", "logging"])
 def test_nothing_is_lost_where_a_callback_goes_on_from_its_state(make, tmp_path):

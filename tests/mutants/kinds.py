@@ -35,7 +35,7 @@ FILES = {
         "training", "threads_and_forks")],
     "selftest": [f"tests/testing/test_{name}.py" for name in (
         "check_layer_rules", "check_layer", "check_gradients_habits", "check_gradients_kinks",
-        "check_gradients_report", "likely_causes", "check_gradients")],
+        "check_gradients_report", "differences", "likely_causes", "check_gradients")],
     "files": [f"tests/test_{name}.py" for name in ("callbacks", "saving", "saving_bad_files", "resume", "divergence")],
     "figures": ["tests/test_tour_page.py", *(f"tests/study/test_{name}.py" for name in (
         "drawing", "curves", "steppers", "mistakes", "loss_surface", "health", "health_recorder", "study_activations",
