@@ -130,6 +130,28 @@ def test_the_parts_of_a_model_do_not_vouch_for_one_of_them_that_gives_every_winn
     assert failure.explanation.startswith("every_winner_1 is wrong by itself: x: it is wrong on kinks alone")
 
 
+@pytest.mark.parametrize("tensor", ["bias", "kernel"])
+def test_the_parts_of_a_model_do_not_vouch_for_a_parameter_that_one_of_them_gets_wrong_on_a_kink(tensor):
+    conv = Spoiled(Conv2D(4, (3, 3), activation="relu"), times(tensor, 3))
+    model = Sequential([conv, MaxPool2D(), Flatten(), Dense(3)], input_shape=(1, 8, 8), seed=0)
+    model.compile(loss="mse")
+    failures = check_gradients(model, blank_images(), y=np.eye(3), raises=False).failures
+    assert [failure.tensor for failure in failures] == [f"spoiled_1/{tensor}"]
+
+
+@pytest.mark.parametrize("factor", [2, 1.01])
+def test_parts_that_are_right_do_not_vouch_for_a_model_that_chains_them_wrongly(factor):
+    class Unchained(Sequential):
+        def forward(self, x, training=False):
+            y, backward = super().forward(x, training)
+            return y, lambda dy: factor * backward(dy)
+    model = Unchained([Conv2D(4, (3, 3), activation="relu", input_shape=(1, 8, 8)), MaxPool2D(), Flatten(), Dense(3)],
+                      seed=0)
+    failure, = check_gradients(model, blank_images(), raises=False).failures
+    assert failure.tensor == "x"
+    assert failure.cause in ("constant factor", "factor 2", "between the layers")
+
+
 def test_tied_maxima_of_overlapping_windows_are_no_false_alarm():
     report = check_gradients(MaxPool2D(3, strides=1), np.round(np.random.default_rng(0).random((2, 2, 5, 5)) * 2))
     assert report["x"].count("on kink") > 10
