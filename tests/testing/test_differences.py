@@ -33,7 +33,7 @@ def test_where_a_function_bends_too_sharply_the_uncertainty_is_no_larger_than_it
 
 @pytest.mark.parametrize("f", [
     lambda t: np.sin(1e8 * t), lambda t: np.sign(t) * np.sqrt(abs(t)), lambda t: float(t > 0),
-    lambda t: 1 / t if t else np.inf, lambda t: np.inf * (t > 0), lambda t: np.nan], ids=str)
+    lambda t: 1 / t if t else np.inf, lambda t: np.inf * (t > 0), lambda t: np.nan], ids=range(6))
 def test_what_bends_at_every_step_jumps_or_is_no_number_is_not_settled(f):
     with np.errstate(all="ignore"):
         assert measured(f).kind == "unsettled"
