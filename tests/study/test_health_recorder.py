@@ -168,6 +168,7 @@ def test_death_is_seen_when_it_comes(tmp_path):
     assert "no gradient comes through it." in upper.figure.get_suptitle()
 
 
+@pytest.mark.slow
 def test_a_vanishing_gradient_spreads_the_lines(tmp_path):
     recorder = study.HealthRecorder(X, Y)
     fit(stack("sigmoid", 8), recorder, epochs=1)
