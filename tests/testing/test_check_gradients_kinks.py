@@ -74,6 +74,7 @@ def test_near_a_kink_the_step_is_made_smaller(distance):
     assert all(m.measured.step < distance for m in report["x"].measurements[:2])
 
 
+@pytest.mark.slow
 def test_blank_patches_with_zero_bias_are_checked_output_by_output():
     """The sum over outputs hides kinks: with filters of both signs its slopes on both sides may exceed ReLU'(0) = 0."""
     for seed in range(5):
@@ -92,6 +93,7 @@ def test_blank_images_through_conv_relu_and_pooling_are_no_false_alarm(x, with_l
     assert sum(tensor.count("skipped") for tensor in report.tensors) == 0
 
 
+@pytest.mark.slow
 def test_blank_images_are_no_false_alarm_where_a_subclass_has_its_own_forward():
     class Doubled(Conv2D):
         def forward(self, x, training=False):
@@ -104,6 +106,7 @@ def test_blank_images_are_no_false_alarm_where_a_subclass_has_its_own_forward():
     assert sum(tensor.count("skipped") for tensor in report.tensors) == 0
 
 
+@pytest.mark.slow
 def test_blank_images_do_not_hide_a_wrong_conv_layer():
     class Wrong(Conv2D):
         def linear(self, x, training=False):
