@@ -101,6 +101,7 @@ def assert_computes_what_its_steps_compute(layers, dtype, near, N, rng):
         np.testing.assert_allclose(model.grads[key], g, rtol=near, atol=10 * near, err_msg=key)
 
 
+@pytest.mark.slow
 def test_gradients_of_a_model_are_its_slopes(layers, rng):
     assert_gradients_right(made(layers), rng.normal(size=(2, *IMAGE)))
 

@@ -263,6 +263,7 @@ def test_every_array_written_is_read_back(file, array, zipped):
 
 @fuzz
 @given(array=arrays, flips=bit_flips)
+@pytest.mark.slow
 def test_flipped_bits_give_an_error_or_the_array_they_spell(file, array, flips):
     data = flip_bits(idx_bytes(array), flips)
     result = read_or_refuse(file, data)
@@ -271,6 +272,7 @@ def test_flipped_bits_give_an_error_or_the_array_they_spell(file, array, flips):
 
 @fuzz
 @given(array=arrays, flips=bit_flips)
+@pytest.mark.slow
 def test_flipped_bits_of_a_gzip_never_change_the_array(file, array, flips):
     result = read_or_refuse(file, flip_bits(gzip.compress(idx_bytes(array)), flips))
     assert result is None or idx_bytes(result) == idx_bytes(array)
@@ -278,6 +280,7 @@ def test_flipped_bits_of_a_gzip_never_change_the_array(file, array, flips):
 
 @fuzz
 @given(array=arrays, zipped=st.booleans(), data=st.data())
+@pytest.mark.slow
 def test_a_truncated_file_is_always_an_error(file, array, zipped, data):
     whole = gzip.compress(idx_bytes(array)) if zipped else idx_bytes(array)
     cut = data.draw(st.integers(0, len(whole) - 1))

@@ -270,6 +270,14 @@ def test_callbacks_of_your_own_get_their_state_back(tmp_path):
     assert type(again.found[1]) is np.float32
 
 
+def test_nothing_is_backed_up_after_a_batch_whose_loss_is_no_number(tmp_path, monkeypatch):
+    backup, saved = BackupAndRestore(tmp_path, save_freq=2), []
+    monkeypatch.setattr(backup, "save", lambda: saved.append(backup.unsaved))
+    for loss in (1.0, np.nan, np.inf, 2.0):
+        backup.on_train_batch_end(0, {"loss": loss})
+    assert saved == [4]                                              # once it is a number again
+
+
 def test_weights_that_are_no_numbers_are_not_backed_up(tmp_path):
     model = Sequential([Dense(1, use_bias=False, input_dim=1)], seed=0)
     model.compile("sgd", "mse")

@@ -172,6 +172,7 @@ def test_units_are_dead_from_the_record_on_in_which_they_died(tmp_path):
     assert "no gradient comes through it." in upper.figure.get_suptitle()
 
 
+@pytest.mark.slow
 def test_a_vanishing_gradient_spreads_the_lines(tmp_path):
     recorder = study.HealthRecorder(X, Y)
     fit(stack("sigmoid", 8), recorder, epochs=1)

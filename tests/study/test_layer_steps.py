@@ -93,6 +93,7 @@ def test_many_channels_are_shortened_to_the_strongest():
     assert f"the other 4 channels: {step.channel_sums[order[3:]].sum():+.6f}" in str(step)
 
 
+@pytest.mark.slow
 def test_a_convolution_is_drawn_with_its_numbers(tmp_path):
     step = study.conv_step(MODEL, "first", X, (2, 0, 0), 1)
     figure = step.plot(tmp_path / "step.png")
@@ -243,6 +244,7 @@ def test_the_window_is_framed_where_it_lies():
     assert (frame.get_height(), frame.get_width()) == (2, 3)
 
 
+@pytest.mark.slow
 def test_figures_are_saved(tmp_path):
     pooled = study.pool_step(MODEL, "largest", X, (0, 0, 0))
     image, window, shares = pooled.plot(tmp_path / "pool.png").axes[:3]

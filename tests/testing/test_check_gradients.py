@@ -125,6 +125,82 @@ def test_large_outputs_do_not_hide_a_slope_that_is_off_by_a_hundred_thousandth()
         assert report["x"].count("wrong") == 12
 
 
+def test_what_counts_as_a_mistake_is_a_matter_of_rtol():
+    layer = Spoiled(Dense(3), times("kernel", 1 + 1e-5))
+    assert check_gradients(layer, input_shape=(4,), rtol=1e-4).passed
+    assert not check_gradients(layer, input_shape=(4,), rtol=1e-6, raises=False).passed
+
+
+def test_a_small_entry_is_held_to_its_own_size():
+    class Uneven(Layer):
+        weights = np.array([1.0, 1e-6])
+
+        def forward(self, x, training=False):
+            return self.weights * x, lambda dy: self.weights * [1, 1.001] * dy
+    report = check_gradients(Uneven(), input_shape=(2,), raises=False)
+    assert report["x"].entries("wrong").tolist() == 3 * [[False, True]]
+
+
+def test_errors_of_two_entries_do_not_cancel_in_a_group():
+    def opposite(g):
+        g = g.copy()
+        g[0, 0] += 1e-2
+        g[1, 1] -= 1e-2
+        return g
+    layer = Spoiled(Dense(20), change("kernel", opposite))
+    report = check_gradients(layer, input_shape=(20,), every=0, directions=1, raises=False)
+    assert [failure.tensor for failure in report.failures] == ["kernel"]
+    assert report["kernel"].at in ((0, 0), (1, 1))
+
+
+def test_many_small_errors_each_within_its_tolerance_are_no_mistake():
+    assert check_gradients(Spoiled(Dense(50), times("kernel", 1 + 5e-7)), input_shape=(40,)).passed
+
+
+def test_a_gradient_of_what_does_not_depend_on_it_must_be_zero():
+    class Constant(Layer):
+        def forward(self, x, training=False):
+            return np.zeros_like(x), lambda dy: 1e-12 * dy
+    failure, = check_gradients(Constant(), input_shape=(3,), raises=False).failures
+    assert failure.message.startswith("9 of 9 entries measured are wrong")
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda dy: 0 * dy, lambda dy: dy * np.abs(dy), lambda dy: np.sign(dy), lambda dy: np.full_like(dy, dy.mean())],
+    ids=["zero", "square", "sign", "mean"])
+def test_the_upstream_gradient_is_blind_to_no_usual_mistake(wrong):
+    class Identity(Layer):
+        def forward(self, x, training=False):
+            return 1.0 * x, wrong
+    assert not check_gradients(Identity(), input_shape=(4,), raises=False).passed
+    assert not check_gradients(Spoiled(Softmax(), times("x", 0)), input_shape=(5,), raises=False).passed
+
+
+def test_a_mistake_that_ones_and_zeros_hide_is_found():
+    """At scale 1 and shift 0 what is left out of backward makes no difference."""
+    class Affine(Layer):
+        def __init__(self, left_out):
+            super().__init__()
+            self.left_out = left_out
+
+        def build(self, input_shape, rng):
+            self.params = {"scale": np.ones(input_shape), "shift": np.zeros(input_shape)}
+            return input_shape
+
+        def forward(self, x, training=False):
+            scale, shift = (array.copy() for array in self.params.values())
+
+            def backward(dy):
+                self.grads = {"scale": (dy * x * (1 if self.left_out == "shift" else 1 + shift)).sum(axis=0),
+                              "shift": (dy * x * scale).sum(axis=0)}
+                return dy * (1 if self.left_out == "scale" else scale) * (1 + shift)
+            return scale * x * (1 + shift), backward
+    assert check_gradients(Affine(None), input_shape=(3,)).passed
+    for left_out, tensor in (("scale", "x"), ("shift", "scale")):
+        failure, = check_gradients(Affine(left_out), input_shape=(3,), raises=False).failures
+        assert failure.tensor == tensor
+
+
 @pytest.mark.slow
 def test_one_wrong_entry_of_a_jacobian_is_found():
     class Rotation(Layer):
@@ -297,6 +373,43 @@ def test_weights_of_samples_reach_the_gradient():
     assert check_gradients(model(), y=np.eye(3), sample_weight=[0.0, 1.0, 2.5], training=False).passed
 
 
+class ForgetsTheWeights(MeanSquaredError):  # noqa: N818  (no exception)
+    """Its value heeds the samples' weights, and its gradient does not."""
+
+    def forward(self, y_true, y_pred, sample_weight=None):
+        return super().forward(y_true, y_pred, sample_weight)[0], super().forward(y_true, y_pred)[1]
+
+
+def test_a_loss_whose_gradient_forgets_the_weights_is_found_by_itself_and_in_a_model():
+    rng, weights = np.random.default_rng(0), [0.5, 1.0, 3.0]
+    y_pred, y = rng.normal(size=(2, 3, 4))
+    assert check_gradients(ForgetsTheWeights(), y_pred, y=y).passed
+    assert not check_gradients(ForgetsTheWeights(), y_pred, y=y, sample_weight=weights, raises=False).passed
+    net = Sequential([Dense(4, activation="tanh", input_dim=2)], seed=0)
+    net.compile(loss=ForgetsTheWeights())
+    assert check_gradients(net, y=y).passed
+    report = check_gradients(net, y=y, sample_weight=weights, raises=False)
+    assert {failure.tensor for failure in report.failures} == {"x", "dense_1/kernel", "dense_1/bias"}
+    for failure in report.failures:
+        assert failure.explanation.startswith("the loss is wrong by itself: y_pred")
+
+
+def test_all_wrong_layers_are_named_and_what_is_wrong_with_the_first():
+    net = Sequential([Spoiled(Dense(4), times("x", -1)), Spoiled(Dense(5), times("kernel", 2))], input_shape=(3,))
+    failures = check_gradients(net, raises=False).failures
+    assert [failure.tensor for failure in failures] == ["x", "spoiled_2/kernel"]
+    for failure in failures:
+        assert failure.explanation.startswith("spoiled_1 and spoiled_2 is wrong by itself: x: the sign is wrong")
+
+
+def test_penalties_of_other_parameters_are_no_explanation():
+    net = Sequential([Dense(4, kernel_regularizer="l2", input_dim=3), Dense(2, kernel_regularizer="l1"),
+                      Spoiled(Dense(2), times("bias", 2))], seed=0)
+    net.compile(loss="mse")
+    failure, = check_gradients(net, y=np.ones((3, 2)), raises=False).failures
+    assert (failure.tensor, failure.cause) == ("spoiled_1/bias", "one layer")
+
+
 def test_a_regularizer_whose_gradient_is_wrong_is_named():
     class Wrong:
         def value(self, w):
@@ -376,6 +489,12 @@ def test_a_failure_in_one_mode_says_which():
             return x, lambda dy: (1 + training) * dy
     failure, = check_gradients(WrongInTraining(), input_shape=(3,), raises=False).failures
     assert failure.mode == "in training"
+
+    class WrongInInference(WrongInTraining):
+        def forward(self, x, training=False):
+            return x, lambda dy: (2 - training) * dy
+    other, = check_gradients(WrongInInference(), input_shape=(3,), raises=False).failures
+    assert other.mode == "in inference"
     assert str(failure).startswith("  x in training: 9 of 9 entries measured are wrong, by up to 50 %; worst at [")
 
 

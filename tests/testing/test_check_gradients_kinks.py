@@ -74,6 +74,7 @@ def test_near_a_kink_the_step_is_made_smaller(distance):
     assert all(m.measured.step < distance for m in report["x"].measurements[:2])
 
 
+@pytest.mark.slow
 def test_blank_patches_with_zero_bias_are_checked_output_by_output():
     """The sum over outputs hides kinks: with filters of both signs its slopes on both sides may exceed ReLU'(0) = 0."""
     for seed in range(5):
@@ -92,6 +93,7 @@ def test_blank_images_through_conv_relu_and_pooling_are_no_false_alarm(x, with_l
     assert sum(tensor.count("skipped") for tensor in report.tensors) == 0
 
 
+@pytest.mark.slow
 def test_blank_images_are_no_false_alarm_where_a_subclass_has_its_own_forward():
     class Doubled(Conv2D):
         def forward(self, x, training=False):
@@ -104,6 +106,7 @@ def test_blank_images_are_no_false_alarm_where_a_subclass_has_its_own_forward():
     assert sum(tensor.count("skipped") for tensor in report.tensors) == 0
 
 
+@pytest.mark.slow
 def test_blank_images_do_not_hide_a_wrong_conv_layer():
     class Wrong(Conv2D):
         def linear(self, x, training=False):
@@ -128,6 +131,28 @@ def test_the_parts_of_a_model_do_not_vouch_for_one_of_them_that_gives_every_winn
     failure, = check_gradients(model, x, raises=False).failures
     assert (failure.tensor, failure.cause) == ("x", "one layer")
     assert failure.explanation.startswith("every_winner_1 is wrong by itself: x: it is wrong on kinks alone")
+
+
+@pytest.mark.parametrize("tensor", ["bias", "kernel"])
+def test_the_parts_of_a_model_do_not_vouch_for_a_parameter_that_one_of_them_gets_wrong_on_a_kink(tensor):
+    conv = Spoiled(Conv2D(4, (3, 3), activation="relu"), times(tensor, 3))
+    model = Sequential([conv, MaxPool2D(), Flatten(), Dense(3)], input_shape=(1, 8, 8), seed=0)
+    model.compile(loss="mse")
+    failures = check_gradients(model, blank_images(), y=np.eye(3), raises=False).failures
+    assert [failure.tensor for failure in failures] == [f"spoiled_1/{tensor}"]
+
+
+@pytest.mark.parametrize("factor", [2, 1.01])
+def test_parts_that_are_right_do_not_vouch_for_a_model_that_chains_them_wrongly(factor):
+    class Unchained(Sequential):
+        def forward(self, x, training=False):
+            y, backward = super().forward(x, training)
+            return y, lambda dy: factor * backward(dy)
+    model = Unchained([Conv2D(4, (3, 3), activation="relu", input_shape=(1, 8, 8)), MaxPool2D(), Flatten(), Dense(3)],
+                      seed=0)
+    failure, = check_gradients(model, blank_images(), raises=False).failures
+    assert failure.tensor == "x"
+    assert failure.cause in ("constant factor", "factor 2", "between the layers")
 
 
 def test_tied_maxima_of_overlapping_windows_are_no_false_alarm():

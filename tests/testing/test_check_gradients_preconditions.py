@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from wrong_layers import Scale
 
-from tinynet.layers import Layer
+from tinynet import Sequential
+from tinynet.layers import Dense, Layer
+from tinynet.losses import MeanSquaredError
 from tinynet.testing import check_gradients
 
 
@@ -168,6 +170,47 @@ class WithoutDxIsAnother(Scale):
         return y, lazy
 
 
+class NotFiniteSomewhere(Layer):
+    def forward(self, x, training=False):
+        y = x.copy()
+        y[0, 0] = np.nan
+        return y, lambda dy: dy
+
+
+class NotFiniteAtFirst(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x)
+        self.calls = getattr(self, "calls", 0)
+
+        def warming_up(dy):
+            self.calls += 1
+            return backward(dy) / (self.calls > 1)
+        return y, warming_up
+
+
+class ClipsItsParameters(Scale):
+    def forward(self, x, training=False):
+        np.clip(self.params["scale"], -0.1, 0.1, out=self.params["scale"])
+        return super().forward(x)
+
+
+class UpdatesInBackward(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x)
+
+        def updating(dy):
+            dx = backward(dy)
+            self.params["scale"] -= 0.1 * self.grads["scale"]
+            return dx
+        return y, updating
+
+
+class ReturnsComplexNumbers(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x)
+        return y, lambda dy: backward(dy).astype(complex)
+
+
 BROKEN = [
     (ReturnsNothing, "x", "nothing returned", "backward returned None"),
     (SetsNothing, "scale", "missing", "backward sets no grads for it"),
@@ -181,6 +224,10 @@ BROKEN = [
     (Drifts, "x", "not repeatable", "a second backward gives another result"),
     (DriftsSlightly, "x", "not repeatable", "a second backward gives another result"),
     (WritesToX, "x", "writes to its input", "forward writes to it"),
+    (ClipsItsParameters, "scale", "writes to its input", "forward writes to it"),
+    (UpdatesInBackward, "scale", "writes to its input", "backward writes to it"),
+    (ReturnsComplexNumbers, "x", "not numbers", "its gradient is of type complex128"),
+    (NotFiniteSomewhere, "", "forward not finite", "1 of 12 outputs are NaN or infinite"),
     (WritesToXInBackward, "x", "writes to its input", "backward writes to it"),
     (WritesToDy, "dy", "writes to its input", "backward writes to it"),
     (NewMask, "", "new mask", "backward draws random numbers"),
@@ -222,3 +269,39 @@ def test_an_exception_says_where_it_was_raised():
 def test_what_forward_raises_is_not_caught():
     with pytest.raises(NotImplementedError, match="must define forward"):
         check_gradients(Layer(), input_shape=(4,))
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+def test_a_backward_that_is_infinite_at_first_does_not_repeat_itself():
+    causes = [failure.cause for failure in check_gradients(NotFiniteAtFirst(), input_shape=(4,), raises=False).failures]
+    assert causes == ["not repeatable", "not finite"]
+
+
+def test_what_backward_writes_to_is_put_back_before_anything_is_measured():
+    failure, = check_gradients(UpdatesInBackward(), input_shape=(4,), raises=False).failures
+    assert failure.cause == "writes to its input"
+
+
+# Habits of a loss, and of a layer in a model.
+
+class StaleLoss(MeanSquaredError):  # noqa: N818  (no exception)
+    def forward(self, y_true, y_pred, sample_weight=None):
+        self.last = y_pred
+        value, _ = super().forward(y_true, y_pred, sample_weight)
+        return value, lambda: 2 * (self.last - y_true) / y_true.size
+
+
+def test_a_loss_that_keeps_its_predictions_on_itself_is_named():
+    rng = np.random.default_rng(0)
+    failure, = check_gradients(StaleLoss(), rng.normal(size=(3, 4)), y=rng.normal(size=(3, 4)), raises=False).failures
+    assert (failure.tensor, failure.cause) == ("y_pred", "stale")
+
+
+@pytest.mark.parametrize(("layer", "tensor", "cause"), [
+    (Stale, "first/scale", "stale"), (WithoutDxIsAnother, "first/scale", "need_dx"),
+    (WearsOut, "x", "not repeatable"), (Accumulates, "first/scale", "accumulates")])
+def test_a_broken_habit_of_a_layer_is_named_in_a_model_with_its_loss(layer, tensor, cause):
+    model = Sequential([layer(name="first"), Dense(2)], input_shape=(4,), seed=0)
+    model.compile(loss="mse")
+    failure = check_gradients(model, y=np.ones((3, 2)), raises=False).failures[0]
+    assert (failure.tensor, failure.cause) == (tensor, cause)

@@ -5,7 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from wrong_layers import Spoiled, times
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
+from wrong_layers import Spoiled, at, change, times
 
 from tinynet import Sequential
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, ReLU
@@ -59,6 +61,32 @@ def test_the_numbers_of_a_tensor_can_be_read():
         report["weights"]
 
 
+def test_the_cells_of_a_row_are_the_numbers_of_the_worst_entry():
+    report = check_gradients(Spoiled(Dense(3), change("kernel", at((1, 2), 1.5))), input_shape=(4,), raises=False)
+    kernel = report["kernel"]
+    assert (kernel.count("right"), kernel.count("wrong"), kernel.at) == (11, 1, (1, 2))
+    row = kernel.row()
+    assert (row["tensor"], row["checked"], row["on kink"], row["skipped"]) == ("kernel", "12", "0", "0")
+    assert (row["analytic"], row["numeric"]) == (f"{kernel.analytic[1, 2]:.4g}", f"{kernel.analytic[1, 2] / 1.5:.4g}")
+    assert row["rel err"] == "3.3e-01"                                                # a third of what is claimed
+    assert row["abs err"] == f"{abs(kernel.analytic[1, 2]) / 3:.1e}"
+    assert row["worst at"] == "[1,2]"
+    assert row["step"] == f"{kernel.worst.measured.step:.0e}"
+
+
+def test_on_a_kink_the_numeric_slope_of_a_row_is_the_rightful_one_next_to_the_claim():
+    row = check_gradients(ReLU(), np.zeros((1, 1)))["x"].row()
+    assert (row["checked"], row["on kink"], row["analytic"], row["numeric"]) == ("0", "1", "0", "0")
+
+
+def test_of_a_large_tensor_only_what_was_measured_by_itself_has_a_numeric_slope():
+    kernel = check_gradients(Dense(50), input_shape=(40,), directions=7)["kernel"]
+    assert np.isfinite(kernel.numeric).sum() == 7
+    np.testing.assert_allclose(kernel.numeric[np.isfinite(kernel.numeric)],
+                               kernel.analytic[np.isfinite(kernel.numeric)])
+    assert kernel.count("right") == 2000
+
+
 def test_a_report_is_shown_as_its_table():
     report = wrong_report()
     assert repr(report) == str(report)
@@ -81,6 +109,34 @@ def test_the_plot_has_measured_slopes_to_the_right_and_analytic_ones_upwards():
     place, = axes.texts
     assert place.get_text() == f"worst: kernel{list(kernel.at)}"
     assert place.xy == (kernel.numeric[kernel.at], kernel.analytic[kernel.at])
+
+
+def test_the_plot_has_a_colour_and_a_mark_for_each_verdict_and_one_range_for_both_axes():
+    layer = Spoiled(ReLU(), change("x", at((0, 3), 2)))
+    report = check_gradients(layer, np.array([[0.0, 1.0, 2.0, 3.0]]), raises=False)
+    axes, = report.plot().axes
+    drawn = {points.get_label(): to_hex(points.get_facecolor()[0]) for points in axes.collections if points.get_label()
+             and not points.get_label().startswith("_")}
+    assert drawn == {"right (2)": "#0072b2", "right, on a kink (1)": "#e69f00", "wrong (1)": "#d55e00"}
+    assert axes.get_xlim() == axes.get_ylim()
+    bars, = (lines for lines in axes.collections if isinstance(lines, LineCollection))      # the interval of the kink
+    kink = report["x"].measurements[0].measured
+    np.testing.assert_allclose(bars.get_segments()[0][:, 0], [kink.value - kink.spread, kink.value + kink.spread])
+
+
+def test_slopes_of_groups_are_divided_by_the_length_of_their_direction_and_hollow():
+    report = check_gradients(Dense(50), input_shape=(40,), directions=7)
+    axes = report.plot().axes[1]
+    single, groups = axes.collections
+    assert (single.get_label(), groups.get_label()) == ("right (7)", "right (7 in groups)")
+    assert len(groups.get_facecolor()) == 0
+    wanted = [m.analytic / np.linalg.norm(m.direction) for m in report["kernel"].measurements if not m.single]
+    np.testing.assert_allclose(groups.get_offsets()[:, 1], wanted)
+
+
+def test_where_both_modes_were_checked_each_axes_says_which():
+    titles = [axes.get_title() for axes in check_gradients(Dropout(0.5), input_shape=(4,)).plot().axes]
+    assert titles == ["x (3, 4)\nin inference", "x (3, 4)\nin training"]
 
 
 def test_the_plot_draws_into_axes_of_the_caller():

@@ -5,7 +5,7 @@ import pytest
 from wrong_layers import Spoiled, at, change, times
 
 from tinynet import Sequential
-from tinynet.layers import AveragePool2D, Conv2D, Dense, Dropout, MaxPool2D, ReLU, Tanh
+from tinynet.layers import AveragePool2D, Conv2D, Dense, Dropout, Layer, MaxPool2D, ReLU, Tanh
 from tinynet.testing import check_gradients
 from tinynet.testing.gradcheck.diagnosis import causes
 
@@ -160,6 +160,28 @@ def test_sentences_say_what_is_wrong_and_what_to_look_for(layer, shape, sentence
     x = np.random.default_rng(1).normal(size=(N, *shape))
     failure, = check_gradients(layer, x, training=True, raises=False).failures
     assert failure.explanation.startswith(sentence), failure.explanation
+
+
+def test_a_factor_that_is_near_a_usual_one_is_not_taken_for_it():
+    for factor in (2.9, 2.01, 0.51, 1 / 2.9, -1.01):
+        report = check_gradients(dense(times("kernel", factor)), input_shape=(4,), raises=False)
+        assert report.failures[0].explanation == f"every entry is {factor:.6g} times what it should be."
+
+
+def test_a_setting_of_two_is_not_taken_for_a_rate():
+    layer = dense(times("x", 2))
+    layer.temperature = 2.0
+    assert check_gradients(layer, input_shape=(4,), raises=False).failures[0].cause == "factor 2"
+
+
+def test_a_small_error_of_one_entry_is_not_explained_by_a_turn_that_changes_nothing():
+    class Sum(Layer):
+        """Every entry of a sample has the same slope."""
+
+        def forward(self, x, training=False):
+            return x.sum(axis=1, keepdims=True), lambda dy: dy * np.ones_like(x)
+    report = check_gradients(Spoiled(Sum(), change("x", at((1, 2), 1 + 1e-5))), input_shape=(5,), raises=False)
+    assert [failure.cause for failure in report.failures] == ["one entry"]
 
 
 class Penalised(Sequential):

@@ -95,6 +95,7 @@ CASES = [*((layer, IMAGES) for layer in WINDOWED + MODELS), *((layer, ANY) for l
 
 
 @pytest.mark.parametrize(("layer", "input_shapes"), CASES, ids=[name(layer) for layer, _ in CASES])
+@pytest.mark.slow
 def test_keeps_the_contract(layer, input_shapes):
     check_layer(layer, input_shapes)
 
