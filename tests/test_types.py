@@ -149,6 +149,7 @@ def mypy(tmp_path_factory):
     return check
 
 
+@pytest.mark.slow
 def test_a_users_script_has_no_errors_in_strict_mode(mypy, tmp_path):
     assert mypy(SCRIPT) == []
     done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True,
@@ -157,6 +158,7 @@ def test_a_users_script_has_no_errors_in_strict_mode(mypy, tmp_path):
     assert done.stdout.splitlines()[-1] == "True"
 
 
+@pytest.mark.slow
 def test_a_users_mistakes_are_found_where_they_are(mypy):
     found = mypy(SCRIPT + "\n".join(MISTAKES) + "\n")
     first = SCRIPT.count("\n") + 1
