@@ -130,12 +130,12 @@ def test_numbers_of_another_shape_are_refused(rng):
 
 
 def test_a_bound_on_parameters_is_one_for_all_of_them_together(rng):
-    with initializers.at_most(10):
-        assert initializers.draw(initializers.Zeros(), (2, 4), rng).shape == (2, 4)
+    with initializers.parameter_budget(10):
+        assert initializers.initialize(initializers.Zeros(), (2, 4), rng).shape == (2, 4)
         with pytest.raises(ValueError, match=r"expected at most 2 parameters more. Received: the shape \(8,\)\."):
-            initializers.draw(initializers.Zeros(), (8,), rng)
-        assert initializers.draw(initializers.Zeros(), (2,), rng).shape == (2,)
-    assert initializers.draw(initializers.Zeros(), (100,), rng).shape == (100,)
+            initializers.initialize(initializers.Zeros(), (8,), rng)
+        assert initializers.initialize(initializers.Zeros(), (2,), rng).shape == (2,)
+    assert initializers.initialize(initializers.Zeros(), (100,), rng).shape == (100,)
 
 
 def test_the_mean_of_both_fans_is_not_rounded():
