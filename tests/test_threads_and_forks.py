@@ -71,7 +71,7 @@ def test_two_threads_predict_what_one_predicts(images):
 
 def test_what_a_helper_raises_is_raised_by_the_caller(monkeypatch):
     monkeypatch.setenv("TINYNET_NUM_THREADS", "2")
-    monkeypatch.setattr(threads, "_made", {})                       # a helper, on a machine of one core too
+    monkeypatch.setattr(threads, "_shared", {})                       # a helper, on a machine of one core too
     begun = threading.Event()
 
     def work(start, stop):
@@ -80,7 +80,7 @@ def test_what_a_helper_raises_is_raised_by_the_caller(monkeypatch):
             raise ZeroDivisionError("of the helper")
         assert begun.wait(10)                                       # or the caller has done all of it before
     with pytest.raises(ZeroDivisionError, match="of the helper"):
-        threads.spread(work, 10, 1)
+        threads.parallel_for(work, 10, 1)
 
 
 def blas_threads():

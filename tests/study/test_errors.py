@@ -189,7 +189,7 @@ def test_the_reliability_diagram_shows_accuracy_gap_and_counts(tmp_path):
     assert upper.get_title() == (f"expected calibration error {found.expected_error:.4f}\n"
                                  "mean confidence 0.6500, accuracy 0.3333")
     assert [text.get_text() for text in upper.get_legend().get_texts()] == [
-        "as right as it says", "accuracy", "gap to the mean confidence"]
+        "perfect calibration", "accuracy", "gap to mean confidence"]
 
 
 def test_the_gap_is_hollow_and_bins_of_few_samples_are_pale():

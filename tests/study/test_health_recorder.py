@@ -130,7 +130,7 @@ def test_the_curves_are_the_records(tmp_path):
     assert list(gradients) == ["dense_1", "dense_2", "dense_3"]
     assert list(dead) == ["dense_1/relu", "dense_2/relu"]
     assert list(ratios) == ["guide: 1/1000", "dense_1/kernel", "dense_2/kernel", "dense_3/kernel"]
-    assert [ax.get_ylabel() for ax in (upper, middle, lower)] == ["|d loss / d output|", "share of dead units",
+    assert [ax.get_ylabel() for ax in (upper, middle, lower)] == ["|d loss / d output|", "fraction of dead units",
                                                                   "|update| / |weight|"]
     light = [sum(gradients[name].get_color()[:3]) for name in gradients]
     assert sorted(light) == light                                          # the first layer is the darkest

@@ -130,7 +130,7 @@ def test_the_parts_of_a_model_do_not_vouch_for_one_of_them_that_gives_every_winn
     model = Sequential([EveryWinner(), Dense(2)], seed=0)
     failure, = check_gradients(model, x, raises=False).failures
     assert (failure.tensor, failure.cause) == ("x", "one layer")
-    assert failure.explanation.startswith("every_winner_1 is wrong by itself: x: it is wrong on kinks alone")
+    assert failure.explanation.startswith("every_winner_1 is wrong by itself: x: it is wrong on kinks only")
 
 
 @pytest.mark.parametrize("tensor", ["bias", "kernel"])

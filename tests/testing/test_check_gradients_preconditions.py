@@ -226,7 +226,7 @@ BROKEN = [
     (WritesToX, "x", "writes to its input", "forward writes to it"),
     (ClipsItsParameters, "scale", "writes to its input", "forward writes to it"),
     (UpdatesInBackward, "scale", "writes to its input", "backward writes to it"),
-    (ReturnsComplexNumbers, "x", "not numbers", "its gradient is of type complex128"),
+    (ReturnsComplexNumbers, "x", "not numbers", "its gradient has dtype complex128"),
     (NotFiniteSomewhere, "", "forward not finite", "1 of 12 outputs are NaN or infinite"),
     (WritesToXInBackward, "x", "writes to its input", "backward writes to it"),
     (WritesToDy, "dy", "writes to its input", "backward writes to it"),

@@ -121,7 +121,8 @@ def test_the_plot_has_a_colour_and_a_mark_for_each_verdict_and_one_range_for_bot
     assert axes.get_xlim() == axes.get_ylim()
     bars, = (lines for lines in axes.collections if isinstance(lines, LineCollection))      # the interval of the kink
     kink = report["x"].measurements[0].measured
-    np.testing.assert_allclose(bars.get_segments()[0][:, 0], [kink.value - kink.spread, kink.value + kink.spread])
+    np.testing.assert_allclose(bars.get_segments()[0][:, 0],
+                               [kink.value - kink.half_width, kink.value + kink.half_width])
 
 
 def test_slopes_of_groups_are_divided_by_the_length_of_their_direction_and_hollow():

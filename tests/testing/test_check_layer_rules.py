@@ -657,7 +657,7 @@ BROKEN = [
     ("gradient_keys", SetsOneGradientMore, "params has the keys ['scale'], grads has ['bias', 'scale']"),
     ("gradients", DividesByZero, "1 of 18 entries are NaN or infinite"),
     ("gradients", AddsNoise, "18 of 18 entries measured are wrong"),
-    ("gradients", LeavesOutMoreThanDx, "it is another one with need_dx=False"),
+    ("gradients", LeavesOutMoreThanDx, "it is different with need_dx=False"),
     ("gradients", DrawsInBackward, "backward draws random numbers"),
     ("backward_linear", ClipsItsParametersGradient, "grads['scale'](1000 dy1 - dy2) is not 1000 grads['scale'](dy1)"),
     ("backward_repeatable", SmoothsWithTheLastDy, "dx is not the same when backward runs again"),
