@@ -12,7 +12,7 @@ help:                           ## this list
 mnist: .venv/installed          ## train the larger CNN on MNIST and print its test error
 	$(BIN)/python examples/mnist_larger.py
 
-quick: .venv/installed-test     ## the faster tests, with few examples each: under a minute
+quick: .venv/installed-test     ## the faster tests, three cases of each: about a minute
 	TINYNET_HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not long"
 
 test: .venv/installed-test      ## the test suite: a few minutes

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import Counter
 from contextlib import contextmanager
 from functools import cache
 
@@ -22,6 +23,18 @@ for profile, examples in {"quick": 5, "fast": 25, "ci": 100, "thorough": 1000}.i
     settings.register_profile(profile, max_examples=examples, deadline=None, print_blob=True,
                               suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("TINYNET_HYPOTHESIS_PROFILE", "fast"))
+
+
+def pytest_collection_modifyitems(config, items):
+    """For `make quick`, keep three cases of each test."""
+    if os.environ.get("TINYNET_HYPOTHESIS_PROFILE") != "quick":
+        return
+    cases = Counter()
+    for item in items:
+        item.case = cases[item.location[0], getattr(item, "originalname", item.name)]
+        cases[item.location[0], getattr(item, "originalname", item.name)] += 1
+    config.hook.pytest_deselected(items=[item for item in items if item.case >= 3])
+    items[:] = [item for item in items if item.case < 3]
 
 
 @pytest.fixture(autouse=True)
