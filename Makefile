@@ -4,7 +4,7 @@ BIN = .venv/bin
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help mnist quick test test-long mutants bench docs listings lint wheel clean
+.PHONY: help mnist quick test test-book test-long mutants bench docs listings lint wheel clean
 
 help:                           ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -13,10 +13,13 @@ mnist: .venv/installed          ## train the larger CNN on MNIST and print its t
 	$(BIN)/python examples/mnist_larger.py
 
 quick: .venv/installed-test     ## the faster tests, three cases of each: about a minute
-	TINYNET_HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not long"
+	TINYNET_HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not book and not long"
 
 test: .venv/installed-test      ## the test suite: a few minutes
-	$(PYTEST) -m "not long"
+	$(PYTEST) -m "not book and not long"
+
+test-book: .venv/installed-test .venv/installed-docs  ## the tour, the site, the longest chapters and all figures
+	$(PYTEST) -m book
 
 test-long: .venv/installed-test ## all of it with many more examples, and the seeded defects: hours
 	TINYNET_HYPOTHESIS_PROFILE=thorough $(PYTEST)

@@ -33,6 +33,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BESIDE = [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md")]    # no code
+LONG = {"gradient-checking.md", "looking-inside.md", "training.md"}
 TAKES_MINUTES = ".fit(x_train"                         # marks the README's training, which the examples' tests run
 
 FENCE = re.compile(r"(^<!--\[\[\[cog [^\n]*\n)?^```(\w*)[^\n]*\n(.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
@@ -120,7 +121,8 @@ def modules_of_their_own(folder: Path):
                 del sys.modules[name]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.book if page.name in LONG else ())
+                                  for page in PAGES], ids=lambda page: page.name)
 @pytest.mark.slow
 def test_code_runs_and_prints_what_the_page_shows(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

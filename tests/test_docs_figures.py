@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 PHOTOGRAPHED = {"tour"}                         # in a browser: the page that examples/look_inside.py writes
+SAMPLE = {"conv-windows", "digit", "im2col-columns"}
 FEW = 400                                       # images to train on, where a figure is of a trained model
 
 sys.path.insert(0, str(DOCS))
@@ -41,7 +42,8 @@ def test_pictures_are_of_modest_size():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("picture", figures.all_figures())
+@pytest.mark.parametrize("picture", [pytest.param(picture, marks=() if picture in SAMPLE else pytest.mark.book)
+                                     for picture in figures.all_figures()])
 def test_figure_draws(picture, tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     file = figures.draw(picture, tmp_path, limit=FEW, dpi=55)

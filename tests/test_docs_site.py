@@ -19,7 +19,7 @@ def build(source: Path, site: Path) -> subprocess.CompletedProcess[str]:
                           capture_output=True, text=True, check=False)
 
 
-@pytest.mark.slow
+@pytest.mark.book
 def test_site_builds_with_formulas_and_source(tmp_path):
     built = build(DOCS, tmp_path / "site")
     assert built.returncode == 0, built.stderr
@@ -34,7 +34,7 @@ def test_site_builds_with_formulas_and_source(tmp_path):
     ("![a picture](https://example.org/a.png)", "loads from another host"),
     ("[a chapter](nothing.md)", "nothing"),
 ])
-@pytest.mark.slow
+@pytest.mark.book
 def test_site_refuses(text, complaint, tmp_path):
     source = tmp_path / "docs"
     source.mkdir()

@@ -14,7 +14,7 @@ from matplotlib.image import imread
 
 from tinynet import study
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.book
 EXAMPLES = Path(__file__).parent.parent / "examples"
 VOID = {"meta", "img"}
 

@@ -72,8 +72,8 @@ def test_no_false_alarm():
 
 @pytest.mark.parametrize(("make", "shape"), LAYERS)
 @pytest.mark.slow
-def test_no_false_alarm_in_20_seeds(make, shape):
-    for seed in range(20):
+def test_no_false_alarm_in_5_seeds(make, shape):
+    for seed in range(5):
         report = check_gradients(make(), tie_free((2, *shape), np.random.default_rng(seed)), seed=seed)
         assert all(tensor.count("skipped") == 0 for tensor in report.tensors)
 

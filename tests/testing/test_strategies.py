@@ -94,11 +94,11 @@ def leaves_a_remainder(config):
 
 
 @cache
-def drawn(strategy):
-    """Return many of the things that a strategy draws, always the same."""
+def drawn(strategy, count):
+    """Return so many of the things that a strategy draws, always the same."""
     things = []
 
-    @settings(max_examples=300, derandomize=True, database=None, phases=[Phase.generate])
+    @settings(max_examples=count, derandomize=True, database=None, phases=[Phase.generate])
     @given(strategy())
     def draw(thing):
         things.append(thing)
@@ -106,9 +106,9 @@ def drawn(strategy):
     return things
 
 
-def share(strategy, trait):
-    """Return how many of the things drawn have a trait."""
-    return np.mean([trait(thing) for thing in drawn(strategy)])
+def share(strategy, trait, count):
+    """Return the fraction of the things drawn that have a trait."""
+    return np.mean([trait(thing) for thing in drawn(strategy, count)])
 
 
 @pytest.mark.parametrize("trait", [
@@ -122,8 +122,8 @@ def share(strategy, trait):
 ], ids=["not square", "channels differ", "window not square", "strides", "strides below window", "dilation",
         "remainder", "odd pixel"])
 @pytest.mark.slow
-def test_one_convolution_in_six_has_each_trait_that_reveals_bugs(trait):
-    assert share(strategies.conv_configs, trait) > 1 / 6
+def test_one_convolution_in_eight_has_each_trait_that_reveals_bugs(trait):
+    assert share(strategies.conv_configs, trait, count=300) > 1 / 8
 
 
 @pytest.mark.parametrize("trait", [
@@ -133,7 +133,7 @@ def test_one_convolution_in_six_has_each_trait_that_reveals_bugs(trait):
 ], ids=["nested", "convolution before pooling", "dropout"])
 @pytest.mark.slow
 def test_some_models_have_each_trait(trait):
-    assert share(strategies.sequentials, trait) > 0
+    assert share(strategies.sequentials, trait, count=60) > 0
 
 
 # It shrinks, and prints.
@@ -160,8 +160,9 @@ def squeezed(text):
      "Conv2D(filters=1, kernel_size=(1, 1), strides=(1, 2), input_shape=(1, 1, 1))"),
     (strategies.layers(), lambda layer: isinstance(layer, MaxPool2D) and layer.windows.padding == "same",
      "MaxPool2D(pool_size=(1, 1), padding='same', input_shape=(1, 1, 1))"),
-    (strategies.sequentials(), lambda model: any(isinstance(layer, Conv2D) for layer in model.layers[1:]),
-     "Sequential([ReLU(), Conv2D(filters=1, kernel_size=(1, 1))], input_shape=(1, 1, 1), seed=0)"),
+    pytest.param(strategies.sequentials(), lambda model: any(isinstance(layer, Conv2D) for layer in model.layers[1:]),
+                 "Sequential([ReLU(), Conv2D(filters=1, kernel_size=(1, 1))], input_shape=(1, 1, 1), seed=0)",
+                 marks=pytest.mark.long),
     (strategies.conv_configs(), lambda config: config["kernel_size"][0] < config["input_shape"][1],
      "{'filters': 1, 'kernel_size': (1, 1), 'input_shape': (1, 2, 1)}"),
     (strategies.pool_configs(), lambda config: "strides" in config,
