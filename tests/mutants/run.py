@@ -6,8 +6,8 @@
     .  its tests that run the mutated function passed
        none of its tests runs the mutated function; or it is not asked, see `kinds.ROOMS`
 
-The exit code is 1 if a mutant survives. --only NAME and --kinds choose, --jobs N runs N at a time, --json FILE
-writes it all down. Nothing is ever changed in the checkout: every mutant gets a copy of its own, with its own
+The exit code is 1 if a mutant survives. --only NAME, --each N and --kinds choose, --jobs N runs N at a time, --json
+FILE writes it all down. Nothing is ever changed in the checkout: every mutant gets a copy of its own, with its own
 compiled kernels, made from one snapshot in which the suite was first seen to pass. Of a kind, the tests that ran
 the mutated function there are run until the first fails; before a mutant counts as a survivor, all tests are run.
 """
@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,8 +42,8 @@ class Outcome(NamedTuple):
 
 def main():
     arguments = read_arguments()
-    mutants = [mutant for mutant in load()
-               if arguments.only in mutant.name and {*kinds_for(mutant.file)} & {*arguments.kinds}]
+    mutants = some_of_each([mutant for mutant in load() if arguments.only in mutant.name
+                            and {*kinds_for(mutant.file)} & {*arguments.kinds}], arguments.each)
     if not mutants:
         sys.exit(f"No mutant has {arguments.only!r} in its name, and is for {', '.join(arguments.kinds)} to find.")
     started = time.perf_counter()
@@ -68,10 +69,17 @@ def main():
 def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", metavar="NAME", help="mutants with this in their name")
+    parser.add_argument("--each", type=int, metavar="N", help="so many of each area, spread over it, instead of all")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="kinds of check to run")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many mutants at a time")
     parser.add_argument("--json", metavar="FILE", help="where to write all outcomes")
     return parser.parse_args()
+
+
+def some_of_each(mutants, count):
+    """Return `count` mutants of each area (all if None), spread over the area."""
+    areas = [list(area) for _, area in groupby(mutants, lambda mutant: mutant.area)]
+    return [mutant for area in areas for mutant in area[::max(1, len(area) // (count or len(area)))][:count]]
 
 
 class Lab:
