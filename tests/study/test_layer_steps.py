@@ -8,7 +8,7 @@ from study_models import samples, twisted
 
 from tinynet import Sequential, study
 from tinynet.kernels.im2col import im2col
-from tinynet.layers import AveragePool2D, Conv2D, Dense, Flatten, MaxPool2D
+from tinynet.layers import AveragePool2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 
 MODEL, (X, Y) = twisted(), samples()              # float64; two runs may differ in the last bit
 FOUND = study.activations(MODEL, X)
@@ -93,6 +93,11 @@ def test_many_channels_are_shortened_to_the_strongest():
     assert f"the other 4 channels: {step.channel_sums[order[3:]].sum():+.6f}" in str(step)
 
 
+def matrices(figure):
+    """Return the axes of im2col's three matrices: the last row of a convolution's figure, the sums left out."""
+    return [ax for ax in figure.axes if ax.images and ax.get_label() != "<colorbar>"][-3:]
+
+
 @pytest.mark.slow
 def test_a_convolution_is_drawn_with_its_numbers(tmp_path):
     step = study.conv_step(MODEL, "first", X, (2, 0, 0), 1)
@@ -100,9 +105,10 @@ def test_a_convolution_is_drawn_with_its_numbers(tmp_path):
     images = [np.ma.filled(ax.images[0].get_array(), 0) for ax in figure.axes
               if ax.images and ax.get_label() != "<colorbar>"]
     c, d = step.strongest(2)
+    of_channel = slice(c * step.kernel[c].size, (c + 1) * step.kernel[c].size)
     wanted = [step.image[c], step.patch[c], step.kernel[c], step.products[c], step.image[d], step.patch[d],
-              step.kernel[d], step.products[d], step.kernel_matrix, step.column_matrix,
-              step.kernel_matrix @ step.column_matrix]
+              step.kernel[d], step.products[d], step.kernel_matrix[:5, of_channel],        # filter 2 of 3, pixel 0
+              step.column_matrix[of_channel, :4], (step.kernel_matrix @ step.column_matrix)[:5, :4]]
     assert len(images) == len(wanted)
     for drawn, array in zip(images, wanted, strict=True):
         np.testing.assert_allclose(drawn, array, atol=1e-14)
@@ -114,10 +120,8 @@ def test_a_convolution_is_drawn_with_its_numbers(tmp_path):
     zeros = {(round(text.get_position()[1]), round(text.get_position()[0])) for text in patch.texts
              if text.get_text() == "0"}
     assert zeros == {tuple(place) for place in np.argwhere(step.padding)} == {(0, 0), (0, 1)}
-    kernels, columns, sums = (ax for ax in figure.axes if ax.images and ax.lines)
-    assert [(ax.get_ylabel(), ax.get_xlabel()) for ax in (kernels, columns, sums)] == [
-        ("filter", "weight (c, i, j)"), ("weight (c, i, j)", "output pixel p * Q + q"),
-        ("filter", "output pixel p * Q + q")]
+    assert [(ax.get_ylabel(), ax.get_xlabel()) for ax in matrices(figure)] == [
+        ("filter", "weight"), ("weight", "output pixel p * Q + q"), ("filter", "output pixel p * Q + q")]
     assert (tmp_path / "step.png").exists()
 
 
@@ -227,17 +231,20 @@ def test_labels_and_logits_at_the_end_do_as_well():
 def test_the_window_is_framed_where_it_lies():
     step = study.conv_step(MODEL, "inner/conv2d_1", X, (2, 1, 3))                     # dilated: 3 rows, 4 columns
     figure = step.plot()
-    frames = [ax.patches[0] for ax in figure.axes if len(ax.images) == len(ax.patches) == 1]
+    kernels, columns, sums = matrices(figure)
+    frames = [ax.patches[0] for ax in figure.axes if len(ax.images) == len(ax.patches) == 1
+              and ax not in (kernels, columns, sums)]
     assert len(frames) == 3
     for frame in frames:
         assert (frame.get_y(), frame.get_x()) == (step.rows[0] - 0.5, step.columns[0] - 0.5)
         assert (frame.get_height(), frame.get_width()) == (3, 4)
-    row, column = ([step.kernel_row - 0.5, step.kernel_row + 0.5], [step.column_index - 0.5, step.column_index + 0.5])
-    kernels, columns, sums = (ax for ax in figure.axes if ax.images and ax.lines)
-    assert [line.get_ydata()[0] for line in kernels.lines] == row
-    assert [line.get_xdata()[0] for line in columns.lines] == column
-    assert [line.get_ydata()[0] for line in sums.lines[:2]] + [line.get_xdata()[0] for line in sums.lines[2:]] == \
-        row + column
+    row = [label.get_text() for label in kernels.get_yticklabels()].index(str(step.kernel_row))
+    column = [label.get_text() for label in columns.get_xticklabels()].index(str(step.column_index))
+    assert kernels.patches[0].get_y() == sums.patches[0].get_y() == row - 0.5
+    assert columns.patches[0].get_x() == sums.patches[0].get_x() == column - 0.5
+    np.testing.assert_allclose(sums.images[0].get_array()[row, column], step.sum)
+    np.testing.assert_allclose(kernels.images[0].get_array()[row] @ columns.images[0].get_array()[:, column],
+                               step.channel_sums[step.strongest(1)[0]])
     pooled = study.pool_step(MODEL, "largest", X, (1, 3, 2))
     frame = pooled.plot().axes[0].patches[0]
     assert (frame.get_y(), frame.get_x()) == (pooled.rows[0] - 0.5, pooled.columns[0] - 0.5)
@@ -295,3 +302,47 @@ def test_the_average_counts_no_padding():
     x = np.arange(9.0).reshape(1, 1, 3, 3)
     assert study.pool_step(model, "average_pool2d_1", x, (0, 1, 1)).shares.tolist() == [[1, 0], [0, 0]]
     assert study.pool_step(model, "average_pool2d_1", x, (0, 0, 1)).shares.tolist() == [[0.5, 0], [0.5, 0]]
+
+
+def test_with_targets_a_pooling_shows_where_its_gradient_goes():
+    step = study.pool_step(MODEL, "largest", X, (1, 3, 2), 1, y=Y)
+    for (i, j), gradient in np.ndenumerate(step.dx):                             # windows overlap: of all over the pixel
+        terms = study.pool_gradient(MODEL, "largest", X, Y, pixel=(1, step.rows[i], step.columns[j]), sample=1)
+        assert gradient == approx(terms.total)
+    assert f"dy = {step.dy:+.4e}" in str(step)
+    back = step.plot().axes[3]
+    np.testing.assert_array_equal(back.images[0].get_array(), step.dx)
+    assert back.get_title().startswith("back")
+
+
+def test_the_true_class_of_a_softmax_has_another_colour_and_is_named():
+    step = study.softmax_step(MODEL, X, Y, sample=1)
+    true = Y[1].argmax()
+    for figure in step.plot(), step.plot_chain_rule():
+        assert f"true class {true} " in figure.get_suptitle()
+        bars = [[bar.get_facecolor() for bar in ax.patches] for ax in figure.axes if len(ax.patches) == len(Y[1])]
+        assert len(bars) >= 2
+        for colours in bars:
+            assert [k for k, colour in enumerate(colours) if colours.count(colour) == 1] == [true]
+    assert "true class" not in study.softmax_step(MODEL, X).plot().get_suptitle()
+
+
+def test_the_chain_rule_of_a_softmax_is_drawn_as_a_product():
+    step = study.softmax_step(MODEL, X, Y)
+    left, jacobian, right = step.plot_chain_rule().axes[:3]
+    slope, product = ([bar.get_width() for bar in ax.patches] for ax in (left, right))
+    np.testing.assert_allclose(slope @ jacobian.images[0].get_array(), product, atol=1e-12)
+    assert jacobian.patches[0].get_y() == Y[0].argmax() - 0.5
+    with pytest.raises(ValueError, match="expected a step with targets"):
+        study.softmax_step(MODEL, X).plot_chain_rule()
+
+
+def test_inputs_that_were_flattened_are_named_by_their_place():
+    model = Sequential([Conv2D(3, 2, input_shape=(1, 3, 4)), Flatten(), Dropout(0.5), Dense(2), Dense(1)], seed=0)
+    step = study.dense_step(model, "dense_1", np.random.default_rng(0).normal(size=(1, 1, 3, 4)), at=1)
+    maps = study.activations(model, np.random.default_rng(0).normal(size=(1, 1, 3, 4)))["conv2d_1"][0]
+    assert step.unflattened == maps.shape == (3, 2, 3)
+    for i, place in enumerate(np.ndindex(3, 2, 3)):
+        assert step.input_name(i) == f"x[{i} = {place}]"
+        assert step.inputs[i] == maps[place]
+    assert study.dense_step(model, "dense_2", np.ones((1, 1, 3, 4)), at=0).input_name(1) == "x[1]"

@@ -121,13 +121,13 @@ def test_maps_without_negative_numbers_are_drawn_from_0():
     assert [ax.images[0].get_clim() for ax in study.plot_feature_maps(maps).axes if ax.images] == [(0, 7), (0, 7)]
 
 
-def test_the_activations_of_a_model_have_a_row_for_each_image_and_the_last_vector():
+def test_the_activations_of_a_model_have_a_row_for_each_step_that_changes_a_number():
     model, (x, _) = twisted(), samples()
     figure = study.plot_activations(model, x, sample=1)
     rows = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
     assert [ax.get_ylabel().split("\n")[0] for ax in rows] == [
         "input", "first", "first/tanh", "largest", "scale_1", "inner/conv2d_1", "inner/conv2d_1/relu",
-        "inner/average_pool2d_1", "dropout_1", "probability"]
+        "inner/average_pool2d_1", "hidden", "hidden/tanh", "last", "probability"]
     np.testing.assert_allclose([bar.get_height() for bar in rows[-1].patches], model(x)[1], rtol=1e-12)
     drawn = rows[1].images[0].get_array()
     np.testing.assert_allclose(drawn[:, 9:17], study.activations(model, x)["first"][1, 1])
@@ -135,7 +135,9 @@ def test_the_activations_of_a_model_have_a_row_for_each_image_and_the_last_vecto
 
 def test_numbers_that_are_no_probabilities_are_not_called_so():
     figure = study.plot_activations(Sequential([Dense(2, input_dim=3, name="last")], seed=0), np.ones((1, 3)))
-    assert (figure.axes[0].get_ylabel(), figure.axes[0].get_xlabel()) == ("output", "unit of last")
+    inputs, last = (ax for ax in figure.axes if ax.get_label() != "<colorbar>")
+    assert inputs.get_ylabel() == "input\nunits: 3"
+    assert (last.get_ylabel(), last.get_xlabel()) == ("output", "unit of last")
 
 
 @pytest.mark.parametrize("maps", [np.zeros((3, 3)), np.zeros((0, 3, 3))])

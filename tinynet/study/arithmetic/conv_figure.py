@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinynet.study.drawing import (
-    HIGHLIGHT,
     PIXELS,
     StrPath,
     draw_sum,
@@ -17,11 +16,13 @@ from tinynet.study.drawing import (
     scale_of,
     show,
     show_dotted,
+    values_of,
     write_numbers,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
     from tinynet.study.arithmetic.conv_step import ConvStep
@@ -91,29 +92,51 @@ def draw_sums(ax: Axes, step: ConvStep, channels: list[int]) -> None:
 
 
 def draw_product(axes: np.ndarray, step: ConvStep) -> None:
-    """Draw kernels @ columns = output, with this pixel's row, column and element between lines."""
+    """Draw this pixel's row of the kernel matrix, its column of im2col's matrix, and their product, with neighbours.
+
+    Of several channels the strongest's weights are drawn: the kernel and the patch of the first row, flattened.
+    """
     output = step.kernel_matrix.astype(np.float64) @ step.column_matrix
-    parts = ((step.kernel_matrix, f"im2col: kernels {step.kernel_matrix.shape}\nrow {step.kernel_row}, times",
-              "weight (c, i, j)", "filter"),
-             (step.column_matrix, f"columns {step.column_matrix.shape}\ncolumn {step.column_index}, is",
-              "output pixel p * Q + q", "weight (c, i, j)"),
-             (output, f"sums {output.shape}\ncell ({step.kernel_row}, {step.column_index}): {step.sum:+.3f}",
-              "output pixel p * Q + q", "filter"))
-    for ax, (matrix, title, across, down) in zip(axes, parts, strict=True):
-        signed = bool(matrix.min() < 0)
-        drawn = show(ax, matrix, scale_of(matrix), signed)
-        if not signed:
-            drawn.set_cmap(PIXELS)
-        ax.set_aspect("auto")
-        ax.set_xlabel(across, fontsize=8)
-        ax.set_ylabel(down, fontsize=8)
-        ax.set_title(title, fontsize=9)
-        ax.figure.colorbar(drawn, ax=ax, aspect=30, pad=0.02).ax.tick_params(labelsize=6)
-    line: dict[str, Any] = {"color": HIGHLIGHT, "linewidth": 1.2}
-    rows, columns = step.kernel_matrix.shape[0], step.column_matrix.shape[1]
-    for ax in (axes[0], axes[2]):
-        for edge in (-0.5, 0.5) if rows > 1 else ():
-            ax.axhline(step.kernel_row + edge, **line)
+    channel, weights = step.strongest(1)[0], step.kernel[0].size                     # weights of a channel, kh * kw
+    r = np.arange(channel * weights, (channel + 1) * weights)
+    f, k = near(step.kernel_row, len(output), 2), near(step.column_index, output.shape[1], 3)
+    rows = f"kernel {step.kernel[0].shape} as a row" + (f", channel {channel}" if len(step.kernel) > 1 else "")
+    kernels = show(axes[0], step.kernel_matrix[np.ix_(f, r)], scale_of(step.kernel))
+    columns = show_dotted(axes[1], step.column_matrix[np.ix_(r, k)], step.image, 0.1)
+    sums = show(axes[2], output[np.ix_(f, k)], scale_of(output))
+    for drawn in (kernels, columns, sums) if weights <= MAX_NUMBERED + 2 else (sums,):
+        write_numbers(drawn, fontsize=6, decimals=2)
+    titles = (f"im2col: row {step.kernel_row} of the kernels {step.kernel_matrix.shape}\nis the {rows}",
+              f"times: column {step.column_index} of the columns\n{step.column_matrix.shape} is the patch as a column",
+              f"is: cell ({step.kernel_row}, {step.column_index}) of the sums\n{output.shape} is {step.sum:+.3f}")
+    for drawn, title in zip((kernels, columns, sums), titles, strict=True):
+        drawn.axes.set_aspect("auto")
+        drawn.axes.set_ylim(max(4.5, len(values_of(drawn)) - 0.5), -0.5)             # a single row stays a row
+        drawn.axes.spines[:].set_visible(False)
+        drawn.axes.set_title(title, fontsize=9)
+    for ax in axes[::2]:
+        label_axis(ax.yaxis, f, "filter")
     for ax in axes[1:]:
-        for edge in (-0.5, 0.5) if columns > 1 else ():
-            ax.axvline(step.column_index + edge, **line)
+        label_axis(ax.xaxis, k, "output pixel p * Q + q")
+    axes[0].set_xlabel("weight", fontsize=8)
+    axes[1].set_ylabel("weight", fontsize=8)
+    row, column, weight = [step.kernel_row - f[0]], [step.column_index - k[0]], np.arange(weights)
+    frame(axes[0], np.array(row), weight)
+    frame(axes[1], weight, np.array(column))
+    frame(axes[2], np.array(row), np.array(column))
+
+
+def near(index: int, size: int, distance: int) -> np.ndarray:
+    """Return the indices around one, as many as there are up to a distance on both sides.
+
+    >>> near(1, 9, 2).tolist(), near(5, 9, 2).tolist()
+    ([0, 1, 2, 3], [3, 4, 5, 6, 7])
+    """
+    return np.arange(max(0, index - distance), min(size, index + distance + 1))
+
+
+def label_axis(axis: Axis, numbers: np.ndarray, label: str) -> None:
+    """Number the cells of an image along an axis."""
+    axis.set_ticks(np.arange(len(numbers)), numbers.tolist())
+    axis.set_tick_params(labelsize=7, length=0)
+    axis.set_label_text(label, fontsize=8)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinynet.layers import Dense
+from tinynet.layers import Dense, Flatten
+from tinynet.layers.base import Shape
 from tinynet.study.arguments import LayerOrName, expect_one
 from tinynet.study.arithmetic.gradient_terms import GradientTerms, penalty_of
 from tinynet.study.arithmetic.summands import largest, sum_of_others
@@ -33,6 +34,7 @@ class DenseStep:
     name : of the layer in its model.
     sample, at : index of the sample, and of the element in its output; the last of `at` is the unit.
     inputs, weights, products : (I,) the unit's inputs, its column of the kernel, and their products.
+    unflattened : shape of the inputs before a `Flatten`, such as (C, H, W); () if there was none.
     sum, bias : the sum of the products; the unit's bias, 0 if the layer has none.
     z : the engine's own output, before the activation: ``sum + bias``.
     activation, y : name of the activation, "" if there is none, and its output for z.
@@ -44,6 +46,7 @@ class DenseStep:
     inputs: np.ndarray
     weights: np.ndarray
     products: np.ndarray
+    unflattened: Shape
     sum: float
     bias: float
     z: float
@@ -54,9 +57,15 @@ class DenseStep:
         """Return the summands of z by name: the largest products, the sum of the others, and the bias."""
         shown = largest(self.products, MAX_SHOWN)
         shown = shown[self.products[shown] != 0]
-        products = {f"x[{i}] * kernel[{i}, {self.at[-1]}] = {self.inputs[i]:+.4f} * {self.weights[i]:+.4f}":
+        unit = self.at[-1]
+        products = {f"{self.input_name(i)} * kernel[{i}, {unit}] = {self.inputs[i]:+.4f} * {self.weights[i]:+.4f}":
                     float(self.products[i]) for i in shown}
         return {**products, **sum_of_others(self.products, shown), "bias": self.bias}
+
+    def input_name(self, i: int) -> str:
+        """Write an input, and where it lay before it was flattened: ``x[27 = (1, 0, 2)]``, map 1, row 0, column 2."""
+        where = tuple(map(int, np.unravel_index(i, self.unflattened))) if self.unflattened else ()
+        return f"x[{i} = {where}]" if where else f"x[{i}]"
 
     def __str__(self) -> str:
         numbers = {**self.parts(), "z, their sum": self.sum + self.bias, "the engine's z": self.z}
@@ -113,8 +122,18 @@ def dense_step(model: Model, layer: LayerOrName, x: ArrayLike, at: ArrayLike, sa
     products = inputs.astype(np.float64) * weights
     bias = dense.params.get("bias", np.zeros(z.shape[-1]))[index[-1]]
     activation, y = activation_after(trace, step)
-    return DenseStep(name, n, index, inputs, weights, products, float(products.sum()), float(bias),
-                     float(z[(n, *index)]), activation, float(y[(n, *index)]))
+    return DenseStep(name, n, index, inputs, weights, products, unflattened(trace, step),
+                     float(products.sum()), float(bias), float(z[(n, *index)]), activation, float(y[(n, *index)]))
+
+
+def unflattened(trace: Trace, step: int) -> Shape:
+    """Return the shape that a step's input had before a `Flatten`; () without one, dropout between them aside."""
+    for k in reversed(range(step)):
+        if isinstance(trace.steps[k].layer, Flatten):
+            return trace.inputs[k].shape[1:]
+        if trace.inputs[k].shape != trace.outputs[k].shape:
+            return ()
+    return ()
 
 
 def dense_gradient(model: Model, layer: LayerOrName, x: ArrayLike, y: ArrayLike | None = None, *,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import TYPE_CHECKING, cast
 
@@ -68,6 +68,8 @@ class PoolStep:
     window : (kh, kw) the pixels under the window, NaN outside the image.
     shares : (kh, kw) of each pixel in the output: 1 for the maximum in max pooling, 1/count in average pooling.
     y : the engine's own output.
+    dy, dx : with targets, the engine's gradients of the loss with respect to y and to the window's pixels (kh, kw), NaN
+        outside the image; None without.
     """
 
     name: str
@@ -79,6 +81,8 @@ class PoolStep:
     window: np.ndarray
     shares: np.ndarray
     y: float
+    dy: float | None = None
+    dx: np.ndarray | None = None
 
     def __str__(self) -> str:
         c, p, q = self.at
@@ -89,15 +93,25 @@ class PoolStep:
             cells = "".join("  outside" if np.isnan(pixel) else f"{pixel:9.4f}" for pixel in pixels)
             lines.append(f"  row{row:>3}{cells}   {''.join(f'{part:7.3f}' for part in parts)}")
         total = float((np.nan_to_num(self.window) * self.shares).sum())
-        return "\n".join([*lines, f"  sum of pixel * share: {total:+.6f}; the engine's y = {self.y:+.6f}"])
+        lines.append(f"  sum of pixel * share: {total:+.6f}; the engine's y = {self.y:+.6f}")
+        if self.dy is not None and self.dx is not None:
+            lines.append(f"  back: upstream gradient dy = {self.dy:+.4e}; of the pixels")
+            lines += [f"  row{row:>3}" + "".join(f"{'outside':>12}" if np.isnan(dx) else f"{dx:+12.4e}" for dx in pixels)
+                      for row, pixels in zip(self.rows, self.dx, strict=True)]
+        return "\n".join(lines)
 
     def plot(self, path: StrPath | None = None) -> Figure:
-        """Draw the image with the window on it, the window's pixels, and their shares."""
-        figure, axes = grid(1, 3, (9, 3.9))
+        """Draw the image with the window on it, the window's pixels, their shares, and gradients if there are any."""
         limit, signed = scale_of(self.image), bool(self.image.min() < 0)
-        parts = (self.image, self.window, self.shares)
-        titles = (f"input, channel {self.at[0]}", f"window: y = {self.y:.4f}", "shares")
-        for ax, part, title in zip(axes[0], parts, titles, strict=True):
+        parts = [self.image, self.window, self.shares]
+        titles = [f"input, channel {self.at[0]}", f"window: y = {self.y:.4f}", "shares"]
+        figure, axes = grid(1, 3 + (self.dx is not None), (9 + 3 * (self.dx is not None), 3.9))
+        if self.dx is not None:
+            drawn = show(axes[0, 3], self.dx, scale_of(self.dx))
+            write_numbers(drawn, fontsize=9)
+            axes[0, 3].set_title(f"back: dy = {self.dy:.4g}; d loss / d pixel", fontsize=9)
+            colorbar_below(drawn, pad=0.05, shrink=0.8)
+        for ax, part, title in zip(axes[0], parts, titles, strict=False):
             drawn = show(ax, part, 1 if part is self.shares else limit, signed and part is not self.shares)
             if not signed or part is self.shares:
                 drawn.set_cmap(PIXELS)
@@ -113,8 +127,11 @@ class PoolStep:
         return finish(figure, path)
 
 
-def pool_step(model: Model, layer: LayerOrName, x: ArrayLike, at: ArrayLike, sample: int = 0) -> PoolStep:
+def pool_step(model: Model, layer: LayerOrName, x: ArrayLike, at: ArrayLike, sample: int = 0,
+              y: ArrayLike | None = None) -> PoolStep:
     """Show how one output pixel of a pooling layer is computed: its window, and the share of each pixel.
+
+    With targets `y` for the compiled loss, also where its gradient goes; the layers' ``grads`` are then those of it.
 
     Parameters
     ----------
@@ -144,8 +161,11 @@ def pool_step(model: Model, layer: LayerOrName, x: ArrayLike, at: ArrayLike, sam
     image = inputs[n, c]
     rows, columns = window_at(pool.windows, image.shape, (p, q))
     window = take(image, rows, columns, np.nan)
-    return PoolStep(name, n, (c, p, q), rows, columns, image, window, shares(pool, window),
-                    float(outputs[n, c, p, q]))
+    step = PoolStep(name, n, (c, p, q), rows, columns, image, window, shares(pool, window), float(outputs[n, c, p, q]))
+    if y is None:
+        return step
+    dx, dy = trace.loss_gradients(y)[index:index + 2]
+    return replace(step, dy=float(dy[n, c, p, q]), dx=take(dx[n, c], rows, columns, np.nan))
 
 
 def pool_gradient(model: Model, layer: LayerOrName, x: ArrayLike, y: ArrayLike | None = None, *, pixel: ArrayLike,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from tinynet.losses import CategoricalCrossentropy
 from tinynet.study.arguments import expect, expect_logits_for_loss
 from tinynet.study.arithmetic.gradient_terms import GradientTerms
-from tinynet.study.drawing import StrPath, finish, grid, scale_of, show, write_numbers
+from tinynet.study.drawing import HIGHLIGHT, StrPath, finish, frame, grid, scale_of, show, write_numbers
 from tinynet.study.trace import Trace, check_place
 from tinynet.training.model import Model
 from tinynet.utils import to_categorical
@@ -74,18 +74,46 @@ class SoftmaxStep:
         figure, axes = grid(1, len(vectors) + 1, (2.7 * len(vectors) + 4, 0.22 * K + 1.8),
                             width_ratios=[2.7] * len(vectors) + [4])
         for ax, (title, vector) in zip(axes[0], vectors.items(), strict=False):
-            draw_vector(ax, title, vector)
+            draw_vector(ax, title, vector, self.target)
         axes[0, 0].set_ylabel("class", fontsize=8)
         draw_jacobian(axes[0, -1], self.jacobian)
-        loss = "" if self.loss is None else f", loss {self.loss:.4f} nats"
-        figure.suptitle(f"softmax of sample {self.sample}{loss}", fontsize=10)
+        figure.suptitle(f"softmax of sample {self.sample}{self.answer()}", fontsize=10)
+        return finish(figure, path)
+
+    def answer(self) -> str:
+        """Say in words which class is right, if one is, and what the loss is; "" without targets."""
+        if self.target is None:
+            return ""
+        true = f", true class {self.target.argmax()} (in colour)" if self.target.max() == 1 else ""
+        return f"{true}, loss {self.loss:.4f} nats"
+
+    def plot_chain_rule(self, path: StrPath | None = None) -> Figure:
+        """Draw the gradient of the logits as a product: d loss / d p, times the Jacobian, is ``p - t``.
+
+        Raises
+        ------
+        ValueError : without targets.
+        """
+        if self.target is None or self.slope is None or self.difference is None:
+            raise ValueError("plot_chain_rule: expected a step with targets, softmax_step(model, x, y). "
+                             "Received: one without.")
+        figure, axes = grid(1, 3, (10.5, 0.22 * len(self.logits) + 1.9), width_ratios=[2.7, 4, 2.7])
+        draw_vector(axes[0, 0], "d loss / d p = -t / p", self.slope, self.target)
+        draw_jacobian(axes[0, 1], self.jacobian)
+        draw_vector(axes[0, 2], "their product, d loss / d z = p - t", self.difference, self.target)
+        axes[0, 1].set_title("times the Jacobian, d p_i / d z_j", fontsize=9)
+        for i in np.flatnonzero(self.target):
+            frame(axes[0, 1], np.array([i]), np.arange(len(self.logits)))
+        axes[0, 0].set_ylabel("class", fontsize=8)
+        figure.suptitle(f"the chain rule at the softmax of sample {self.sample}{self.answer()}", fontsize=10)
         return finish(figure, path)
 
 
-def draw_vector(ax: Axes, title: str, vector: np.ndarray) -> None:
-    """Draw a number for each class (K,) as bars with their values."""
+def draw_vector(ax: Axes, title: str, vector: np.ndarray, target: np.ndarray | None) -> None:
+    """Draw a number for each class (K,) as bars with their values; that of the true class, if one is, in colour."""
     classes = np.arange(len(vector))
-    bars = ax.barh(classes, vector, color="0.6")
+    true = np.zeros(len(vector), bool) if target is None else target == 1
+    bars = ax.barh(classes, vector, color=np.where(true, HIGHLIGHT, "0.6").tolist())
     ax.bar_label(bars, [f"{value:.3g}" for value in vector], padding=2, fontsize=7)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_yticks(classes)

@@ -21,8 +21,9 @@ def grad_cam(model: Model, x: ArrayLike, layer: LayerOrName, target: Target = No
         weight[k]  = mean over positions (p, q) of  d logit / d A[k,p,q]
         cam[p,q]   = ReLU(sum_k weight[k] A[k,p,q])
 
-    The coarse map is upsampled by linear interpolation, with each value at the centre of its receptive field; outside
-    the outermost centres it is constant. (Stretching the map over the image instead would shift it outwards, since
+    The coarse map is upsampled by linear interpolation, with each value at the centre of its receptive field. A value
+    stands for the pixels about that centre, as many as the centres lie apart; the border beyond the outermost of them,
+    of which the map says nothing, is 0. (Stretching the map over the image instead would shift it outwards, since
     convolutions without padding leave out the border.) Where the receptive fields are not known, it is stretched. A map
     that is nowhere positive is all 0 after the ReLU; ``relu=False`` shows its values.
     Source: Selvaraju et al. 2017, "Grad-CAM: visual explanations from deep networks via gradient-based
@@ -73,8 +74,16 @@ def interpolation_matrix(field: Field, count: int, size: int) -> np.ndarray:
     array([[1. , 0. ],
            [0.5, 0.5],
            [0. , 1. ]])
+    >>> interpolation_matrix((0, 3, 1), 2, 4)           # centred on pixels 1 and 2: nothing is known of the others
+    array([[0., 0.],
+           [1., 0.],
+           [0., 1.],
+           [0., 0.]])
     """
     start, width, jump = field or (0, size / count, size / count)
-    centres = start + (width - 1) / 2 + jump * np.arange(count)
+    centres, pixels = start + (width - 1) / 2 + jump * np.arange(count), np.arange(size)
     # Interpolation is linear in the values, so its columns are the interpolated unit vectors.
-    return np.stack([np.interp(np.arange(size), centres, unit) for unit in np.eye(count)], axis=1)
+    matrix = np.stack([np.interp(pixels, centres, unit) for unit in np.eye(count)], axis=1)
+    outside = (pixels < centres[0] - jump / 2) | (pixels > centres[-1] + jump / 2)
+    matrix[outside] = 0
+    return matrix

@@ -69,11 +69,14 @@ class Profile:
     model : the model's name.
     batch_size : samples to a batch.
     steps : one `StepProfile` each.
+    planned_ms : of a forward and backward as `fit` runs them, several steps in one pass where `Sequential.plan` says
+        so; the median.
     """
 
     model: str
     batch_size: int
     steps: list[StepProfile]
+    planned_ms: float
 
     @property
     def milliseconds(self) -> float:
@@ -104,7 +107,9 @@ class Profile:
                            for k, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
         rule = "-" * max(map(len, lines))
         return "\n".join([f"Profile of {self.model}, batches of {self.batch_size}: multiply-adds for one sample; bytes "
-                          f"and medians for a batch", lines[0], rule, *lines[1:-1], rule, lines[-1]])
+                          f"and medians for a batch", lines[0], rule, *lines[1:-1], rule, lines[-1],
+                          f"Each step by itself: {self.milliseconds:.3f} ms. As planned, some in one pass: "
+                          f"{self.planned_ms:.3f} ms"])
 
     def plot(self, path: StrPath | None = None) -> Figure:
         """Draw multiply-adds, forward and backward time of each step as bars."""
@@ -136,7 +141,8 @@ def profile(model: Model, batch_size: int = 200, repeats: int = 7) -> Profile:
 
     Every step is run and timed by itself, as `fit` runs it where nothing is fused: with dropout on, and without the
     gradient of the model's input, which nothing uses. `fit` is faster than the sum where the kernel set does
-    several steps in one go. The samples are random numbers; weights, ``grads`` and random generators stay as they were.
+    several steps in one pass, so the whole is timed as well, as the plan runs it. The samples are random numbers;
+    weights, ``grads`` and random generators stay as they were.
 
     Rules tell the multiply-adds and how far a layer sees: `multiply_adds`, `im2col_size` and `reach`, to which those
     of a reader's layer are added with ``.register``.
@@ -163,6 +169,7 @@ def profile(model: Model, batch_size: int = 200, repeats: int = 7) -> Profile:
     x = np.random.default_rng(0).normal(size=(batch_size, *input_shape)).astype(model.dtype)
     with untouched(model):
         shapes, itemsizes, times = zip(*(run(model.steps(), x) for _ in range(repeats + 1)), strict=True)
+        planned = [run_planned(model, x) for _ in range(repeats + 1)]
     forward, backward = 1000 * np.median(times[1:], axis=0)
     steps, owners = [], set()
     for k, (step, seen) in enumerate(zip(model.steps(), receptive_fields(model.steps(), shapes[0][:-1]), strict=True)):
@@ -175,7 +182,15 @@ def profile(model: Model, batch_size: int = 200, repeats: int = 7) -> Profile:
             step.name, made, numbers, multiply_adds(step.layer, given, made), fields,
             batch_size * prod(made) * itemsizes[0][k], batch_size * im2col_size(step.layer, given, made) *
             model.dtype.itemsize, float(forward[k]), float(backward[k])))
-    return Profile(model.name or "sequential", batch_size, steps)
+    return Profile(model.name or "sequential", batch_size, steps, 1000 * float(np.median(planned[1:])))
+
+
+def run_planned(model: Model, x: np.ndarray) -> float:
+    """Run a model forward and backward as it is planned; return the seconds."""
+    start = perf_counter()
+    y, backward = model.forward(x, training=True)
+    backward(np.ones_like(y), need_dx=False)
+    return perf_counter() - start
 
 
 def run(steps: list[Step], x: np.ndarray) -> tuple[list[Shape], list[int], tuple[list[float], list[float]]]:

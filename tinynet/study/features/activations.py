@@ -87,10 +87,11 @@ def plot_feature_maps(maps: ArrayLike, title: str = "", path: StrPath | None = N
 
 
 def plot_activations(model: Model, x: ArrayLike, sample: int = 0, path: StrPath | None = None) -> Figure:
-    """Draw the outputs of a model's steps for one sample: a row for each step whose output is images, up to 8 maps.
+    """Draw the outputs of a model's steps for one sample: images as up to 8 maps, vectors as a row of cells.
 
-    Each row has its own scale and colour bar: compare within a row. Cells clearly below 0 have a dot. The output of the
-    last step, if it is a vector, is drawn as bars.
+    Each row has its own scale and colour bar: compare within a row. Cells clearly below 0 have a dot. Steps that change
+    no number are left out, such as dropout, which does nothing here, and flattening. The output of the last step, if
+    it is a vector, is drawn as bars.
 
     Parameters
     ----------
@@ -102,19 +103,30 @@ def plot_activations(model: Model, x: ArrayLike, sample: int = 0, path: StrPath 
     """
     trace = Trace(model, x)
     sample, = check_place(sample, (len(trace.inputs[0]),), "a sample")
-    images = [(step.name, y[sample]) for step, y in zip(trace.steps, trace.outputs, strict=True) if y.ndim == 4]
-    if trace.inputs[0].ndim == 4:
-        images = [("input", trace.inputs[0][sample]), *images]
+    rows = [("input", trace.inputs[0][sample])]
+    rows += [(step.name, y[sample]) for step, x, y in zip(trace.steps, trace.inputs, trace.outputs, strict=True)
+             if not np.array_equal(x.ravel(), y.ravel())]
+    rows = [(name, values) for name, values in rows if values.ndim in (1, 3)]
     last = trace.outputs[-1][sample]
-    expect(images or last.ndim == 1, "a model whose outputs are images or vectors", last.shape, "plot_activations")
-    rows = len(images) + (last.ndim == 1)
-    figure, axes = grid(rows, 1, (9, 1.35 * rows + 0.3))
-    for ax, (name, maps) in zip(axes[:, 0], images, strict=False):
-        draw_maps(ax, name, maps)
-    if last.ndim == 1:
-        draw_vector(axes[-1, 0], last, f"unit of {trace.steps[-1].name}",
-                    "probability" if trace.ends_in_probabilities else "output")
+    expect(rows, "a model whose outputs are images or vectors", last.shape, "plot_activations")
+    figure, axes = grid(len(rows), 1, (9, 1.35 * len(rows) + 0.3),
+                        height_ratios=[0.5 if values.ndim == 1 and values is not last else 1 for _, values in rows])
+    for ax, (name, values) in zip(axes[:, 0], rows, strict=True):
+        if values.ndim == 3:
+            draw_maps(ax, name, values)
+        elif name == trace.steps[-1].name:
+            draw_vector(ax, values, f"unit of {name}", "probability" if trace.ends_in_probabilities else "output")
+        else:
+            draw_units(ax, name, values)
     return finish(figure, path)
+
+
+def draw_units(ax: Axes, name: str, values: np.ndarray) -> None:
+    """Draw the units (U,) of a step as a row of cells."""
+    drawn = show_dotted(ax, values[None], values, min(0.3, 6.5 / len(values)), pixels=name == "input")
+    ax.set_aspect("auto")
+    ax.set_ylabel(f"{name}\nunits: {len(values)}", rotation=0, ha="right", va="center", fontsize=8)
+    ax.figure.colorbar(drawn, ax=ax, aspect=4, pad=0.01).ax.tick_params(labelsize=7)
 
 
 def draw_maps(ax: Axes, name: str, maps: np.ndarray) -> None:
