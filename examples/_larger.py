@@ -85,10 +85,13 @@ def train(args: argparse.Namespace, file: Path) -> Trained:
 
 
 def load(file: Path, seed: int) -> Trained:
-    """Load the model, and what was kept beside it."""
+    """Load the model, and what was kept beside it; of any other model, draw new weights for what it was before."""
     model = load_model(file)
     if not file.with_suffix(".json").exists():
-        return Trained(model, untrained(seed), None, None)
+        set_random_seed(seed)
+        before = Sequential.from_config(model.get_config())
+        before.build(model.input_shape or ())
+        return Trained(model, before, None, None)
     states = json.loads(file.with_suffix(".json").read_text())
     history, health = History(), study.HealthRecorder([], [])
     history.set_state(states["history"])

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
-import io
 import re
 import textwrap
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 from string import Template
@@ -20,30 +18,41 @@ DPI = 110                                              # as study's figures are 
 class Stop(NamedTuple):
     """One figure of the tour: the words are the function's docstring, the code shown is the function's own.
 
-    The docstring has two paragraphs: what you see, and what to notice.
+    The docstring has two paragraphs: what you see, and what to notice. In the second, ``{said}`` stands for what `says`
+    makes of the result: what is true of this model alone is computed from it.
     """
 
     title: str
-    draw: Callable[[], Any]
+    draw: Callable[[], Any]                            # returns a figure, or what can be printed and plotted
     uses: Callable[..., Any] | None = None             # a function of the tour's own, whose code is shown too
+    says: Callable[[Any], str] | None = None
 
     @property
     def name(self) -> str:
         return self.draw.__name__
 
-    @property
-    def words(self) -> list[str]:
-        """What you see, and what to notice."""
-        return [" ".join(part.split()) for part in inspect.getdoc(self.draw).split("\n\n")]     # type: ignore[union-attr]
+    def words(self, found: Any) -> list[str]:
+        """Return what you see, and what to notice, of a result."""
+        said = self.says(found) if self.says else ""
+        parts = (inspect.getdoc(self.draw) or "").split("\n\n")
+        return [" ".join(part.replace("{said}", said).split()) for part in parts]
 
-    @property
-    def code(self) -> str:
-        """The function's body without its docstring; what it returns is what is shown."""
+    def code(self, names: Mapping[str, str]) -> str:
+        """Return the function's body without its docstring: a variable of `names` is written as what it stands for.
+
+        What the function returns is printed and plotted, if it can be, and else shown as it is.
+        """
         source = textwrap.dedent(inspect.getsource(self.draw))
         body = ast.parse(source).body[0].body[1:]                                               # type: ignore[attr-defined]
         lines = source.splitlines()[body[0].lineno - 1:body[-1].end_lineno]
+        code = textwrap.dedent("\n".join(lines))
+        if re.search(r"^return [\w.]*plot", code, re.MULTILINE):                        # a figure
+            code = re.sub(r"^return ", "", code, flags=re.MULTILINE)
+        else:
+            code = re.sub(r"^return ", "found = ", code, flags=re.MULTILINE) + "\nprint(found)\nfound.plot()"
         before = f"{inspect.getsource(self.uses)}\n\n" if self.uses else ""
-        return before + re.sub(r"^return ", "", textwrap.dedent("\n".join(lines)), flags=re.MULTILINE)
+        return re.sub(r"\b[a-z_]+\b", lambda word: f'"{names[word[0]]}"' if word[0] in names else word[0],
+                      before + code)
 
 
 class Tour:
@@ -61,20 +70,23 @@ class Tour:
             What to notice.
             \"""
             return study.plot_activations(model, x)
+
+    In the code shown, the variables of `names` are written as what they stand for: ``"conv2d_1"``.
     """
 
-    def __init__(self) -> None:
-        self.chapters: list[tuple[str, str, list[Stop]]] = []
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names, self.chapters = names, list[tuple[str, str, list[Stop]]]()
 
     def chapter(self, title: str, words: str) -> None:
         """Begin a chapter."""
         self.chapters.append((title, words, []))
 
-    def stop(self, title: str, when: bool = True, uses: Callable[..., Any] | None = None) -> Callable[..., Any]:
-        """Add the function below as a stop, if `when` is true; show the code of a function that it uses, too."""
+    def stop(self, title: str, when: object = True, uses: Callable[..., Any] | None = None,
+             says: Callable[[Any], str] | None = None) -> Callable[..., Any]:
+        """Add the function below as a stop, if `when` is true: see `Stop`."""
         def add(draw: Callable[[], Any]) -> Callable[[], Any]:
             if when:
-                self.chapters[-1][2].append(Stop(title, draw, uses))
+                self.chapters[-1][2].append(Stop(title, draw, uses, says))
             return draw
         return add
 
@@ -82,14 +94,14 @@ class Tour:
         """Draw all figures into a folder, write its index.html, and return where that is."""
         folder.mkdir(parents=True, exist_ok=True)
         contents, parts, count = [], [], 0
-        for chapter, about, stops in self.chapters:
+        for chapter, about, stops in [each for each in self.chapters if each[2]]:
             entries = []
             parts.append(CHAPTER.substitute(title=marked(chapter), words=marked(about)))
             for stop in stops:
                 count += 1
                 print(f"  {count:2}  {stop.title}", flush=True)
                 entries.append(f'<li value="{count}"><a href="#{stop.name}">{marked(stop.title)}</a></li>')
-                parts.append(shown(stop, count, folder))
+                parts.append(shown(stop, count, folder, self.names))
             contents.append(f"<h3>{marked(chapter)}</h3><ol>{''.join(entries)}</ol>")
         page = PAGE.substitute(title=escape(title), words="\n".join(f"<p>{marked(part)}</p>" for part in words),
                                contents="\n".join(f"<div>{part}</div>" for part in contents), stops="\n".join(parts))
@@ -97,18 +109,18 @@ class Tour:
         return folder / "index.html"
 
 
-def shown(stop: Stop, number: int, folder: Path) -> str:
-    """Draw a stop's figure into the folder; return its part of the page, with what the function printed."""
-    with redirect_stdout(io.StringIO()) as printed:
-        figure = stop.draw()
+def shown(stop: Stop, number: int, folder: Path, names: Mapping[str, str]) -> str:
+    """Draw a stop's figure into the folder; return its part of the page, with the result in numbers."""
+    found = stop.draw()
+    figure = found.plot() if hasattr(found, "plot") else found
+    text = str(found) if figure is not found else ""
     file = f"{stop.name}.png"
     figure.savefig(folder / file, dpi=DPI)
     width, height = (round(DPI * inches) for inches in figure.get_size_inches())
-    see, notice = stop.words
-    text = printed.getvalue().rstrip()
+    see, notice = stop.words(found)
     return STOP.substitute(
         name=stop.name, number=number, title=marked(stop.title), see=marked(see), notice=marked(notice), file=file,
-        width=width, height=height, alt=escape(f"{stop.title}. {see}".replace("`", "")), code=escape(stop.code),
+        width=width, height=height, alt=escape(f"{stop.title}. {see}".replace("`", "")), code=escape(stop.code(names)),
         numbers=NUMBERS.substitute(text=escape(text)) if text else "")
 
 
@@ -128,6 +140,7 @@ STOP = Template("""<section id="$name">
 <p><b>What to notice.</b> $notice</p>
 <pre><code>$code</code></pre>
 $numbers
+<p class="up"><a href="#contents">Contents</a></p>
 </section>""")
 
 PAGE = Template("""<!DOCTYPE html>
@@ -158,7 +171,12 @@ nav h3 { font-size: 0.95rem; margin: 0 0 0.2rem; }
 nav ol { margin: 0 0 0.9rem; padding-left: 1.8rem; }
 section > a { display: block; overflow-x: auto; }
 img { max-width: 100%; height: auto; background: white; border-radius: 4px; margin: 0.4rem 0; }
-@media (max-width: 44rem) { img { max-width: none; width: 44rem; } }
+.up { font-size: 0.86rem; }
+@media (max-width: 44rem) {
+  img { max-width: none; width: 44rem; }
+  section > a::before { content: "The figure is wider than the screen: move it sideways."; font-size: 0.8rem;
+                        position: sticky; left: 0; }
+}
 pre { background: var(--code); padding: 0.6rem 0.9rem; overflow-x: auto; border-radius: 4px; margin: 0.6rem 0; }
 pre, code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 0.82rem; line-height: 1.4; }
 p code { font-size: 0.9em; }
@@ -168,7 +186,7 @@ summary { cursor: pointer; font-size: 0.9rem; color: var(--accent); }
 <body>
 <h1>$title</h1>
 $words
-<nav aria-label="Contents">
+<nav aria-label="Contents" id="contents">
 $contents
 </nav>
 <main>

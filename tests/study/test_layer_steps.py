@@ -306,7 +306,7 @@ def test_the_average_counts_no_padding():
 
 def test_with_targets_a_pooling_shows_where_its_gradient_goes():
     step = study.pool_step(MODEL, "largest", X, (1, 3, 2), 1, y=Y)
-    for (i, j), gradient in np.ndenumerate(step.dx):                             # windows overlap: of all over the pixel
+    for (i, j), gradient in np.ndenumerate(step.dx):                                 # that of all windows over it
         terms = study.pool_gradient(MODEL, "largest", X, Y, pixel=(1, step.rows[i], step.columns[j]), sample=1)
         assert gradient == approx(terms.total)
     assert f"dy = {step.dy:+.4e}" in str(step)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 SIGNED, POSITIVE, PIXELS = "RdBu_r", "viridis", "gray_r"       # colour maps: around 0, from 0 up, and digits
+MIN_DOTTED = 0.06                                              # side of a cell in inches, from which on signs are dots
 HIGHLIGHT = "#D55E00"                                          # vermilion, distinct from black for the colour-blind too
 StrPath = str | PathLike[str]
 
@@ -80,12 +81,15 @@ def scale_of(*arrays: np.ndarray) -> float:
 def stipple(image: AxesImage, cell: float) -> None:
     """Put a dot on each negative cell of an image that `show` drew, so that signs can be told without colours.
 
-    Cells above -15 % of the scale, which look nearly white, get none.
+    Cells above -15 % of the scale, which look nearly white, get none, and none does where cells are so small that dots
+    would be noise.
 
     Parameters
     ----------
     cell : approximate side of a cell in inches.
     """
+    if cell < MIN_DOTTED:
+        return
     _, limit = image.get_clim()
     rows, columns = np.nonzero(values_of(image) < -0.15 * (limit or 0))
     side = 0.25 * 72 * cell                                       # a quarter of the cell, in points

@@ -96,12 +96,13 @@ class PoolStep:
         lines.append(f"  sum of pixel * share: {total:+.6f}; the engine's y = {self.y:+.6f}")
         if self.dy is not None and self.dx is not None:
             lines.append(f"  back: upstream gradient dy = {self.dy:+.4e}; of the pixels")
-            lines += [f"  row{row:>3}" + "".join(f"{'outside':>12}" if np.isnan(dx) else f"{dx:+12.4e}" for dx in pixels)
-                      for row, pixels in zip(self.rows, self.dx, strict=True)]
+            for row, pixels in zip(self.rows, self.dx, strict=True):
+                cells = "".join(f"{'outside':>12}" if np.isnan(dx) else f"{dx:+12.4e}" for dx in pixels)
+                lines.append(f"  row{row:>3}{cells}")
         return "\n".join(lines)
 
     def plot(self, path: StrPath | None = None) -> Figure:
-        """Draw the image with the window on it, the window's pixels, their shares, and gradients if there are any."""
+        """Draw the image with the window on it, the window's pixels, their shares, and any gradients."""
         limit, signed = scale_of(self.image), bool(self.image.min() < 0)
         parts = [self.image, self.window, self.shares]
         titles = [f"input, channel {self.at[0]}", f"window: y = {self.y:.4f}", "shares"]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from tinynet.study.arguments import LayerOrName, check_images, expect
 from tinynet.study.arithmetic.window_geometry import take
-from tinynet.study.drawing import StrPath, finish, grid, mosaic, panels, show_dotted, used
+from tinynet.study.drawing import StrPath, finish, grid, mosaic, panels, scale_of, show, show_dotted, used
 from tinynet.study.receptive_fields import fields_at, seen_cells
 from tinynet.study.trace import Trace, check_place
 from tinynet.training.data import as_samples
@@ -36,6 +36,8 @@ class ExcitingPatches:
     values : (K, count) the filter's output there.
     patches : (K, count, C, h, w) the receptive field of that output, cut out of the image; NaN outside the image.
     corners : (K, count, 2) row and column of the patch's first pixel in the image; negative in the padding.
+    kernels : (K, C, h, w) the filters' weights, where they are laid on the image itself; None where they see it through
+        other layers.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ExcitingPatches:
     values: np.ndarray
     patches: np.ndarray = field(repr=False)
     corners: np.ndarray
+    kernels: np.ndarray | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         lines = [f"{self.name}: what excites its filters most"]
@@ -56,14 +59,23 @@ class ExcitingPatches:
     def plot(self, path: StrPath | None = None) -> Figure:
         """Draw each filter's patches in one panel, in decreasing order row by row; outside the image is grey.
 
-        All have one scale; of images with several channels the mean is drawn.
+        All have one scale; of images with several channels the mean is drawn. Beside them stands the filter's kernel,
+        if there is one.
         """
         K, count, C, h, w = self.patches.shape
         across, (rows, columns) = int(np.ceil(np.sqrt(count))), panels(K, 6)
         height = 1.36 * h / w * -(-count // across) / across + 0.2
-        figure, axes = grid(rows, columns, (max(4.5, 1.5 * columns + 1), max(1.8, height * rows) + 0.5))
+        beside = 0 if self.kernels is None else 1
+        figure, axes = grid(rows, columns * (1 + beside),
+                            (max(4.5, (1.5 + 0.6 * beside) * columns + 1), max(1.8, height * rows) + 0.5),
+                            width_ratios=([3, 1][:1 + beside]) * columns)
+        if self.kernels is not None:
+            for ax, kernel in zip(used(axes[:, 1::2], K), self.kernels.mean(axis=1), strict=True):
+                show(ax, kernel, scale_of(self.kernels.mean(axis=1)))
+            axes[0, 1].set_title("kernel", fontsize=8, pad=3)
         pictures = self.patches.mean(axis=2)                                           # (K, count, h, w)
-        for ax, f, values, picture in zip(used(axes, K), self.filters, self.values, pictures, strict=True):
+        panes = axes[:, ::1 + beside]
+        for ax, f, values, picture in zip(used(panes, K), self.filters, self.values, pictures, strict=True):
             drawn = show_dotted(ax, mosaic(picture, across), pictures, 1.36 / (across * (w + 1)))
             ax.set_facecolor("0.7")
             ax.set_title(f"{f}: {values[0]:.3g} to {values[-1]:.3g}", fontsize=8, pad=3)
@@ -128,7 +140,9 @@ def exciting_patches(model: Model, layer: LayerOrName, x: ArrayLike, filters: Ar
         corners.append((rows[0], columns[0]))
     return ExcitingPatches(
         name, chosen, samples, places, np.take_along_axis(values.T, samples, axis=1),
-        np.array(patches).reshape(*samples.shape, *patches[0].shape), np.array(corners).reshape(*samples.shape, 2))
+        np.array(patches).reshape(*samples.shape, *patches[0].shape), np.array(corners).reshape(*samples.shape, 2),
+        trace.steps[0].layer.params["kernel"][chosen] if index == 0 and len(shape) == 3 and "kernel" in
+        trace.steps[0].layer.params else None)
 
 
 def largest_outputs(model: Model, index: int, x: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

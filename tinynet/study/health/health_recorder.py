@@ -113,7 +113,8 @@ class HealthRecorder(Callback):
         upper.set_ylabel("|d loss / d output|")
         draw_curves(middle, self.updates, dead)
         middle.set_ylabel("fraction of dead units")
-        middle.set_ylim(-0.03, 1.03)
+        top = max([0.1, *(value or 0.0 for values in dead.values() for value in values)])     # a few can still be seen
+        middle.set_ylim(-0.03 * top, 1.1 * top)
         lower.axhline(GUIDE, color="black", linestyle="--", linewidth=1, label="guide: 1/1000")
         draw_logarithmic(lower, self.updates, ratios, GUIDE)
         lower.set_ylabel("|update| / |weight|")
