@@ -347,7 +347,7 @@ def exciting_patches():
     """For up to twelve filters, the nine places in the test images where its output was largest, cut out by what the
     filter sees of the image. Where it sees the image itself, its kernel stands beside them.
 
-    Compare the patches with the kernel: ink lies on its positive weights. {said}
+    Compare the patches with the kernel: how much of their ink lies on positive weights? {said}
     """
     some = range(min(12, len(filters.params["kernel"])))
     return study.exciting_patches(model, first_conv, x_test[:1000], filters=some)

@@ -109,8 +109,8 @@ def plot_activations(model: Model, x: ArrayLike, sample: int = 0, path: StrPath 
     rows = [(name, values) for name, values in rows if values.ndim in (1, 3)]
     last = trace.outputs[-1][sample]
     expect(rows, "a model whose outputs are images or vectors", last.shape, "plot_activations")
-    figure, axes = grid(len(rows), 1, (9, 1.35 * len(rows) + 0.3),
-                        height_ratios=[0.5 if values.ndim == 1 and values is not last else 1 for _, values in rows])
+    heights = [0.5 if values.ndim == 1 and name != trace.steps[-1].name else 1 for name, values in rows]
+    figure, axes = grid(len(rows), 1, (9, 1.35 * sum(heights) + 0.3), height_ratios=heights)
     for ax, (name, values) in zip(axes[:, 0], rows, strict=True):
         if values.ndim == 3:
             draw_maps(ax, name, values)
