@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from layers_for_tests import Scale
 from oracles import LAYOUTS, assert_gradients_right, built, in_layout
 
 from tinynet import Sequential
@@ -20,7 +21,6 @@ from tinynet.layers import (
     Dropout,
     Flatten,
     Input,
-    Layer,
     MaxPool2D,
     ReLU,
     Sigmoid,
@@ -29,22 +29,6 @@ from tinynet.layers import (
 )
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import steps_of
-
-
-class Scale(Layer):
-    """A layer as a reader writes one: a factor for every number, and nothing but what is needed."""
-
-    def build(self, input_shape, rng):
-        self.params["scale"] = np.ones(input_shape, np.float32)
-        return input_shape
-
-    def forward(self, x, training=False):
-        scale = self.params["scale"]
-
-        def backward(dy):
-            self.grads["scale"] = (dy * x).sum(axis=0)
-            return dy * scale
-        return x * scale, backward
 
 
 def small_cnn():

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from layers_for_tests import Scale
 from oracles import assert_gradients_right
 
 from tinynet import Sequential
@@ -13,26 +14,11 @@ from tinynet.layers import (
     Dense,
     Dropout,
     Flatten,
-    Layer,
     MaxPool2D,
     MaxPooling2D,
     ReLU,
 )
 from tinynet.regularizers import L2
-
-
-class Scale(Layer):
-    def build(self, input_shape, rng):
-        self.params["scale"] = np.full(input_shape, 2, np.float32)
-        return input_shape
-
-    def forward(self, x, training=False):
-        scale = self.params["scale"]
-
-        def backward(dy):
-            self.grads["scale"] = (dy * x).sum(axis=0)
-            return dy * scale
-        return x * scale, backward
 
 
 def small():
