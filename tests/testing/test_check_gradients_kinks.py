@@ -31,7 +31,7 @@ class EveryWinner(Layer):
         return y, lambda dy: dy * (x == y)
 
 
-def blank_images(n=3, size=8):
+def blank_images(n=3, size=6):
     """Images (n, 1, size, size) that are 0 but for a square in the middle, as digits are."""
     x = np.zeros((n, 1, size, size))
     x[:, :, 2:5, 3:6] = np.random.default_rng(0).random((n, 1, 3, 3))
@@ -39,8 +39,8 @@ def blank_images(n=3, size=8):
 
 
 def conv_net():
-    model = Sequential([Conv2D(4, (3, 3), activation="relu", input_shape=(1, 8, 8)), MaxPool2D(),
-                        Dropout(0.4), Flatten(), Dense(6, activation="relu"), Dense(3, activation="softmax")], seed=0)
+    model = Sequential([Conv2D(3, (3, 3), activation="relu", input_shape=(1, 6, 6)), MaxPool2D(),
+                        Dropout(0.4), Flatten(), Dense(4, activation="relu"), Dense(3, activation="softmax")], seed=0)
     model.compile(loss="categorical_crossentropy")
     return model
 
@@ -84,7 +84,7 @@ def test_blank_patches_with_zero_bias_are_checked_output_by_output():
         assert report["kernel"].count("right") == 8 * 2 * 9            # blank patches: y does not move with it
 
 
-@pytest.mark.parametrize("x", [blank_images(), np.zeros((3, 1, 8, 8))], ids=["some blank", "all blank"])
+@pytest.mark.parametrize("x", [blank_images(), np.zeros((3, 1, 6, 6))], ids=["some blank", "all blank"])
 @pytest.mark.parametrize("with_loss", [True, False])
 @pytest.mark.slow
 def test_blank_images_through_conv_relu_and_pooling_are_no_false_alarm(x, with_loss):
@@ -99,7 +99,7 @@ def test_blank_images_are_no_false_alarm_where_a_subclass_has_its_own_forward():
         def forward(self, x, training=False):
             y, backward = super().forward(x, training)
             return 2 * y, lambda dy: backward(2 * dy)
-    model = Sequential([Doubled(4, (3, 3), activation="relu", input_shape=(1, 8, 8)), MaxPool2D(), Flatten(), Dense(3)],
+    model = Sequential([Doubled(4, (3, 3), activation="relu", input_shape=(1, 6, 6)), MaxPool2D(), Flatten(), Dense(3)],
                        seed=0)
     report = check_gradients(model, blank_images())
     assert report["x"].count("on kink") > 0
@@ -117,7 +117,7 @@ def test_blank_images_do_not_hide_a_wrong_conv_layer():
                 self.grads["bias"] = 1.001 * self.grads["bias"]
                 return 1.001 * dx
             return y, wrong
-    model = Sequential([Wrong(4, (3, 3), activation="relu", input_shape=(1, 8, 8)), MaxPool2D(), Flatten(),
+    model = Sequential([Wrong(4, (3, 3), activation="relu", input_shape=(1, 6, 6)), MaxPool2D(), Flatten(),
                         Dense(3, activation="softmax")], seed=0)
     model.compile(loss="categorical_crossentropy")
     report = check_gradients(model, blank_images(), y=np.eye(3), raises=False)
@@ -136,7 +136,7 @@ def test_the_parts_of_a_model_do_not_vouch_for_one_of_them_that_gives_every_winn
 @pytest.mark.parametrize("tensor", ["bias", "kernel"])
 def test_the_parts_of_a_model_do_not_vouch_for_a_parameter_that_one_of_them_gets_wrong_on_a_kink(tensor):
     conv = Spoiled(Conv2D(4, (3, 3), activation="relu"), times(tensor, 3))
-    model = Sequential([conv, MaxPool2D(), Flatten(), Dense(3)], input_shape=(1, 8, 8), seed=0)
+    model = Sequential([conv, MaxPool2D(), Flatten(), Dense(3)], input_shape=(1, 6, 6), seed=0)
     model.compile(loss="mse")
     failures = check_gradients(model, blank_images(), y=np.eye(3), raises=False).failures
     assert [failure.tensor for failure in failures] == [f"spoiled_1/{tensor}"]
@@ -148,7 +148,7 @@ def test_parts_that_are_right_do_not_vouch_for_a_model_that_chains_them_wrongly(
         def forward(self, x, training=False):
             y, backward = super().forward(x, training)
             return y, lambda dy: factor * backward(dy)
-    model = Unchained([Conv2D(4, (3, 3), activation="relu", input_shape=(1, 8, 8)), MaxPool2D(), Flatten(), Dense(3)],
+    model = Unchained([Conv2D(4, (3, 3), activation="relu", input_shape=(1, 6, 6)), MaxPool2D(), Flatten(), Dense(3)],
                       seed=0)
     failure, = check_gradients(model, blank_images(), raises=False).failures
     assert failure.tensor == "x"
@@ -181,7 +181,7 @@ def test_a_large_tensor_on_kinks_is_checked_in_groups():
 
 
 def test_a_wrong_parameter_gradient_leaves_the_input_gradient_right_on_blank_images():
-    model = Sequential([Conv2D(4, (3, 3), activation="relu", input_shape=(1, 8, 8)), Flatten(),
+    model = Sequential([Conv2D(4, (3, 3), activation="relu", input_shape=(1, 6, 6)), Flatten(),
                         Spoiled(Dense(3), times("kernel", 2))], seed=0)
     model.compile(loss="mse")
     failure, = check_gradients(model, blank_images(), y=np.eye(3), raises=False).failures
