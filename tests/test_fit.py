@@ -216,6 +216,24 @@ def test_class_and_sample_weights_multiply():
     assert value == pytest.approx((losses * [20, 300]).sum() / 2)
 
 
+@pytest.mark.parametrize("held_out", [{"validation_split": 0.5}, {"validation_data": ([[0.0, 0.0]] * 2, [1, 1])}],
+                         ids=" ".join)
+def test_class_weights_are_for_training_alone(held_out):
+    model = linear_softmax()                                          # of zeros it makes 1/2 and 1/2
+    model.compile(SGD(0.0), "sparse_categorical_crossentropy")
+    history = model.fit(np.zeros((4, 2)), [1, 1, 1, 1], class_weight={1: 10.0}, verbose=0, **held_out).history
+    assert history == {"loss": [pytest.approx(10 * np.log(2))], "val_loss": [pytest.approx(np.log(2))]}
+
+
+def test_sample_weights_are_split_and_class_weights_multiply_those_of_training_alone():
+    model = linear_softmax()
+    model.compile(SGD(0.0), "sparse_categorical_crossentropy")
+    history = model.fit(np.zeros((4, 2)), [0, 1, 1, 1], class_weight={1: 10.0}, sample_weight=[1, 2, 3, 5],
+                        validation_split=0.5, verbose=0).history
+    assert history == {"loss": [pytest.approx((1 + 20) / 2 * np.log(2))],
+                       "val_loss": [pytest.approx((3 + 5) / 2 * np.log(2))]}
+
+
 def test_no_class_weights_are_as_none():
     model = linear_softmax()
     x, labels = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1])

@@ -64,24 +64,30 @@ def same_length(**arrays: np.ndarray | None) -> None:
         raise invalid(None, "at least one sample", f"{', '.join(lengths)} of length 0")
 
 
-def weights(sample_weight: ArrayLike | None, class_weight: Mapping[int, float] | None, y: np.ndarray
-            ) -> np.ndarray | None:
-    """Return one weight for each sample: its own times its class's; None where neither is given."""
-    weight = None
-    if sample_weight is not None:
-        weight = as_samples(sample_weight, np.dtype(float), "sample_weight")
-        if weight.shape != (len(y),):
-            raise invalid("sample_weight", f"one number for each of {len(y)} samples", f"shape {weight.shape}")
+def weights(sample_weight: ArrayLike | None, samples: int) -> np.ndarray | None:
+    """Return sample weights as an array, one number for each sample; None for None."""
+    if sample_weight is None:
+        return None
+    weight = as_samples(sample_weight, np.dtype(float), "sample_weight")
+    if weight.shape != (samples,):
+        raise invalid("sample_weight", f"one number for each of {samples} samples", f"shape {weight.shape}")
+    return weight
+
+
+def with_class_weights(data: Data, class_weight: Mapping[int, float] | None) -> Data:
+    """Return data whose samples weigh what they did times the weight of their class, 1 for one that is not given."""
     if class_weight is None or (isinstance(class_weight, Mapping) and not class_weight):
-        return weight
+        return data
     if not isinstance(class_weight, Mapping):
         raise invalid("class_weight", "{label: weight}", repr(class_weight))
     if not all(isinstance(label, (int, np.integer)) and label >= 0 for label in class_weight):
         raise invalid("class_weight", "labels, whole numbers from 0", list(class_weight))
+    y = data.y
     labels = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else check_labels(y, "class_weight").reshape(len(y))
     of_class = np.ones(int(max(labels.max(initial=0), *class_weight)) + 1)        # 1 for a class that is not given
     of_class[list(class_weight)] = list(class_weight.values())
-    return of_class[labels] if weight is None else weight * of_class[labels]
+    weight = of_class[labels]
+    return data._replace(weight=weight if data.weight is None else data.weight * weight)
 
 
 def split(data: Data, fraction: float) -> tuple[Data, Data]:

@@ -111,7 +111,7 @@ class Model(Layer):
         validation_split : fraction of the data, taken from its end, to validate on.
         validation_data : ``(x, y)`` or ``(x, y, sample_weight)`` to validate on after every epoch.
         shuffle : whether each epoch sees the samples in a new order.
-        class_weight : ``{label: weight}`` for the loss.
+        class_weight : ``{label: weight}`` for the loss in training, 1 for other labels; not for that in validation.
         sample_weight : one weight for each sample, for the loss.
 
         Raises
@@ -119,11 +119,12 @@ class Model(Layer):
         ValueError : for data and settings that cannot be trained on, before anything is changed.
         TrainingDiverged : when the loss is NaN or infinite; the history so far is kept in ``model.history``.
         """
-        train, validation = self._prepare(x, y, sample_weight, class_weight), None
+        train, validation = self._prepare(x, y, sample_weight), None
         if validation_data is not None:
             validation = self._prepare_validation(validation_data)
         elif validation_split:
             train, validation = data.split(train, validation_split)
+        train = data.with_class_weights(train, class_weight)                # never the validation data
         for samples in filter(None, (train, validation)):
             data.check_numbers(samples)
         n, batch_size = len(train.x), data.batch_size(batch_size)
@@ -186,7 +187,8 @@ class Model(Layer):
     def train_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
                        class_weight: Mapping[int, float] | None = None, return_dict: bool = False) -> Any:
         """Make one update; return ``[loss, *metrics]`` of this batch, as they were before it."""
-        return _scores(self._train_step(self._prepare(x, y, sample_weight, class_weight)), return_dict)
+        batch = data.with_class_weights(self._prepare(x, y, sample_weight), class_weight)
+        return _scores(self._train_step(batch), return_dict)
 
     def test_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
                       return_dict: bool = False) -> Any:
@@ -239,8 +241,7 @@ class Model(Layer):
             self.expect(False, f"input {losses.batch((0, *(self.input_shape or ())))}", x.shape)
         return x
 
-    def _prepare(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
-                 class_weight: Mapping[int, float] | None = None) -> Data:
+    def _prepare(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Data:
         """Cast and check samples, targets and weights."""
         if self.loss is None:
             raise self._not_compiled()
@@ -248,7 +249,7 @@ class Model(Layer):
         data.same_length(x=samples, y=targets)
         if hasattr(self.loss, "check_targets"):
             targets = self.loss.check_targets(targets, (len(samples), *(self.output_shape or ())))
-        return Data(samples, targets, data.weights(sample_weight, class_weight, targets))
+        return Data(samples, targets, data.weights(sample_weight, len(targets)))
 
     def _prepare_validation(self, validation_data: Sequence[ArrayLike]) -> Data:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
