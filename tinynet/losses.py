@@ -84,9 +84,14 @@ class CategoricalCrossentropy(Loss):
     ----------
     from_logits : whether y_pred are logits z, with ``p = softmax(z)``. Then ``log p_k = z_k - log sum_j e^z_j``
         needs no clipping, and the slope is simply ``p - y_true``. A Sequential that ends in softmax is trained
-        this way. Otherwise y_pred are probabilities, clipped, and the slope is ``-y_true / p``.
+        this way. Otherwise every row of y_pred is divided by its sum, ``q = y_pred / S``, and clipped, as Keras does:
+        rows that do not sum to 1, of a sigmoid, say, count by their shares. With ``g_k = -y_true_k / q_k``, 0 where
+        q is clipped, the slope is ``(g_j - sum_k g_k q_k) / S``: a larger y_pred_j lowers all other shares. A row of
+        zeros has no shares and is left as it is.
 
     >>> CategoricalCrossentropy()(np.array([[0.0, 1.0]]), np.array([[0.5, 0.5]]))
+    0.6931471805599453
+    >>> CategoricalCrossentropy()(np.array([[0.0, 1.0]]), np.array([[0.9, 0.9]]))
     0.6931471805599453
     >>> CategoricalCrossentropy(from_logits=True)(np.array([[0.0, 1.0]]), np.array([[1000.0, 0.0]]))
     1000.0
@@ -107,8 +112,12 @@ class CategoricalCrossentropy(Loss):
             log_sum = np.log(np.exp(z).sum(axis=-1, keepdims=True))
             total = y_true.sum(axis=-1, keepdims=True)                       # 1 where the targets are one-hot
             return (y_true * (log_sum - z)).sum(axis=-1), np.exp(z - log_sum) * total - y_true
-        p = np.clip(y_pred, EPSILON, 1 - EPSILON)
-        return -(y_true * np.log(p)).sum(axis=-1), np.where(p == y_pred, -y_true / p, 0)
+        total = y_pred.sum(axis=-1, keepdims=True)                           # (N, ..., 1)
+        total = np.where(total == 0, 1, total)
+        q = y_pred / total
+        p = np.clip(q, EPSILON, 1 - EPSILON)
+        slopes = np.where(p == q, -y_true / p, 0)                            # with respect to q
+        return -(y_true * np.log(p)).sum(axis=-1), (slopes - (slopes * q).sum(axis=-1, keepdims=True)) / total
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return one-hot targets, or raise a ValueError that names the loss for labels."""
