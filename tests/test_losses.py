@@ -61,7 +61,7 @@ def test_rows_of_probabilities_are_divided_by_their_sum_by_hand():
     np.testing.assert_allclose(backward(), [[(-4 / 3 + 1) / 1.2 / 2, 1 / 1.2 / 2], [1 / 8 / 2, (-4 / 3 + 1) / 8 / 2]])
 
 
-@pytest.mark.parametrize("loss", [CategoricalCrossentropy(), SparseCategoricalCrossentropy()], ids=["one-hot", "sparse"])
+@pytest.mark.parametrize("loss", [CategoricalCrossentropy(), SparseCategoricalCrossentropy()], ids=["hot", "sparse"])
 @pytest.mark.parametrize("shape", [(5, 3), (2, 3, 4)], ids=str)
 def test_gradients_of_rows_that_do_not_sum_to_1_are_slopes(loss, shape, rng):
     y_pred, labels = rng.uniform(0.2, 2, shape), rng.integers(0, 3, shape[:-1])
