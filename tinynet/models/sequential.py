@@ -91,8 +91,10 @@ class Sequential(Model):
     def pop(self) -> Layer:
         """Remove the last layer, and return it."""
         self.expect(bool(self.layers), "a model with layers", "an empty one")
-        self.layer_names.pop()
-        layer = self.layers.pop()
+        name, layer = self.layer_names.pop(), self.layers.pop()
+        if self.optimizer is not None:
+            for key in layer.params:                               # a new layer may have the name
+                self.optimizer.slots.pop(f"{name}/{key}", None)
         self.output_shape = self.layers[-1].output_shape if self.layers else None
         if not self.layers:
             self.unbuild()

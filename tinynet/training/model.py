@@ -46,16 +46,21 @@ class Model(Layer):
         self.history: History | None = None
         self.stop_training = False
         self._plans = PlanCache()
+        self._identity = object()                                         # its copies have others; see `belong_to`
 
     def compile(self, optimizer: Identifier | Optimizer = "rmsprop", loss: Identifier | LossLike | None = None,
                 metrics: Iterable[str | Metric] | None = None) -> None:
-        """Choose how to train: optimizer, loss and metrics, each by name or as an object."""
-        self.optimizer = optimizers.get(optimizer)
+        """Choose how to train: optimizer, loss and metrics, each by name or as an object.
+
+        An optimizer that has trained another model is a ValueError: make one for each.
+        """
+        chosen = optimizers.get(optimizer)
         if loss is None:
             raise invalid("compile", "a loss, such as loss='categorical_crossentropy'", None)
-        self.loss = losses.get(loss)
         if isinstance(metrics, str):
             raise invalid("compile", f"a list of metrics, such as ['{metrics}']", repr(metrics))
+        chosen.belong_to(self._identity)
+        self.optimizer, self.loss = chosen, losses.get(loss)
         self.metrics = dict(named_metric(metric) for metric in metrics or ())
 
     def objective(self, x: np.ndarray, y: ArrayLike, sample_weight: ArrayLike | None = None, training: bool = False
@@ -125,6 +130,7 @@ class Model(Layer):
         elif validation_split:
             train, validation = data.split(train, validation_split)
         train = data.with_class_weights(train, class_weight)                # never the validation data
+        self.optimizer.belong_to(self._identity)
         for samples in filter(None, (train, validation)):
             data.check_numbers(samples)
         n, batch_size = len(train.x), data.batch_size(batch_size)
@@ -188,6 +194,7 @@ class Model(Layer):
                        class_weight: Mapping[int, float] | None = None, return_dict: bool = False) -> Any:
         """Make one update; return ``[loss, *metrics]`` of this batch, as they were before it."""
         batch = data.with_class_weights(self._prepare(x, y, sample_weight), class_weight)
+        self.optimizer.belong_to(self._identity)
         return _scores(self._train_step(batch), return_dict)
 
     def test_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
