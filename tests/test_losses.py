@@ -72,6 +72,7 @@ def test_gradients_of_rows_that_do_not_sum_to_1_are_slopes(loss, shape, rng):
     np.testing.assert_allclose(backward(), slope(lambda: loss(y_true, y_pred), y_pred), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:Loss and last layer")
 def test_sigmoid_outputs_learn_with_a_cross_entropy(rng):
     x = rng.normal(size=(60, 2))
     labels = (x[:, 0] > 0) + (x[:, 1] > 0)

@@ -122,6 +122,7 @@ class CategoricalCrossentropy(Loss):
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return one-hot targets, or raise a ValueError that names the loss for labels."""
         y_true = np.asarray(y_true)
+        expect_classes("CategoricalCrossentropy", shape)
         if y_true.shape != tuple(shape) and y_true.shape in (shape[:-1], (*shape[:-1], 1)):
             raise invalid("CategoricalCrossentropy", f"one-hot targets {batch(shape)}", f"labels {y_true.shape}. Use "
                           f"loss='sparse_categorical_crossentropy', or to_categorical(y, {shape[-1]})")
@@ -142,6 +143,7 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return labels (N, ...), or raise a ValueError that names the loss for one-hot targets."""
         y_true, classes, owner = np.asarray(y_true), shape[-1], "SparseCategoricalCrossentropy"
+        expect_classes(owner, shape)
         if y_true.shape == (*shape[:-1], 1) and len(shape) == y_true.ndim:
             y_true = y_true[..., 0]
         if y_true.shape == tuple(shape):
@@ -153,6 +155,13 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
         if labels.size and not 0 <= labels.min() <= labels.max() < classes:
             raise invalid(owner, f"labels from 0 to {classes - 1}", f"{labels.min()} to {labels.max()}")
         return labels
+
+
+def expect_classes(owner: str, shape: tuple[int, ...]) -> None:
+    """Raise a ValueError unless predictions of `shape` are of two classes or more."""
+    if shape[-1] < 2:
+        raise invalid(owner, "predictions of two classes or more, such as those of Dense(2, activation='softmax') (the "
+                      "share of a single class is always 1, and nothing is learned)", batch(shape))
 
 
 def batch(shape: tuple[int, ...]) -> str:

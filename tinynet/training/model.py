@@ -24,7 +24,7 @@ from tinynet.steps.plan import Plan, PlanCache
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import Step, steps_of, steps_of_parts
 from tinynet.steps.untouched import StateSnapshot
-from tinynet.training import data, progress
+from tinynet.training import data, mismatches, progress
 from tinynet.training.data import Data
 from tinynet.training.divergence import check_loss, check_weights
 from tinynet.training.lock import model_lock
@@ -46,6 +46,7 @@ class Model(Layer):
         self.history: History | None = None
         self.stop_training = False
         self._plans = PlanCache()
+        self._checked = False                                             # by `mismatches`, since it was compiled
         self._identity = object()                                         # its copies have others; see `belong_to`
 
     def compile(self, optimizer: Identifier | Optimizer = "rmsprop", loss: Identifier | LossLike | None = None,
@@ -62,6 +63,7 @@ class Model(Layer):
         chosen.belong_to(self._identity)
         self.optimizer, self.loss = chosen, losses.get(loss)
         self.metrics = dict(named_metric(metric) for metric in metrics or ())
+        self._checked = False
 
     def objective(self, x: np.ndarray, y: ArrayLike, sample_weight: ArrayLike | None = None, training: bool = False
                   ) -> tuple[float, np.ndarray, Callable[[], None]]:
@@ -253,6 +255,9 @@ class Model(Layer):
         if self.loss is None:
             raise self._not_compiled()
         samples, targets = self._samples(x), data.as_samples(y, None, "y")
+        if not self._checked:
+            mismatches.check(self, self.loss)
+            self._checked = True
         data.same_length(x=samples, y=targets)
         if hasattr(self.loss, "check_targets"):
             targets = self.loss.check_targets(targets, (len(samples), *(self.output_shape or ())))

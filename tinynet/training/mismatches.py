@@ -1,0 +1,52 @@
+"""What does not fit together though each part is right by itself: the loss and the last layer.
+
+What cannot learn is an error. What learns something, and hardly what was meant, is a warning: one of each kind for a
+compiled model, from the first call that takes targets.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+
+from tinynet.layers.base import Layer
+from tinynet.steps.plan import LossWithLogits, PlannedLoss, ends_in_probabilities
+from tinynet.steps.step import Step, steps_of
+
+LAST_LAYER = "Loss and last layer"
+
+
+def check(model: Layer, loss: PlannedLoss) -> None:
+    """Raise a ValueError for a built model that cannot learn; warn of what hardly anybody means."""
+    steps = steps_of(model)
+    outputs = (model.output_shape or ())[-1:]
+    model.expect(not (ends_in_probabilities(steps) and outputs == (1,)),
+                 "a softmax over two outputs or more (of one it is always 1, and nothing is learned: two classes are "
+                 "Dense(2, activation='softmax'), or Dense(1, activation='sigmoid') with loss='mse')", "one output")
+    for kind, message in (*of_loss(steps, loss), *of_softmax(steps)):
+        warnings.warn(f"{kind}: {message} If it is meant so, warnings.filterwarnings('ignore', '{kind}') before this "
+                      f"silences it.", stacklevel=4)                                # the call of fit or evaluate
+
+
+def of_loss(steps: Sequence[Step], loss: PlannedLoss) -> Iterator[tuple[str, str]]:
+    """Find a cross-entropy of probabilities that is given something else, or one of logits that are none."""
+    if not steps or not isinstance(loss, LossWithLogits):
+        return
+    last, name = steps[-1], type(loss).__name__
+    if not loss.from_logits and not ends_in_probabilities(steps):
+        yield LAST_LAYER, (f"{name} takes probabilities, and the model ends in '{last.name}', not in a softmax; each "
+                           f"row of its outputs is divided by its sum. Expected activation='softmax' at the end, or "
+                           f"loss={name}(from_logits=True) for outputs without an activation.")
+    if loss.from_logits and getattr(last.layer, "bounded", False):
+        yield LAST_LAYER, (f"{name}(from_logits=True) takes logits, numbers of any size, and the model ends in "
+                           f"'{last.name}', which bounds them. Expected no activation at the end, or a softmax and "
+                           f"loss={name}().")
+
+
+def of_softmax(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
+    """Find a softmax of a softmax: all probabilities become nearly the same."""
+    with_weights = [index for index, step in enumerate(steps) if step.layer.params]
+    softmaxes = [step.name for step in steps[max(with_weights, default=0):] if ends_in_probabilities([step])]
+    if len(softmaxes) > 1:
+        yield LAST_LAYER, (f"the model applies softmax twice, in '{softmaxes[0]}' and in '{softmaxes[1]}', which makes "
+                           f"all probabilities nearly the same. Expected one softmax at the end.")
