@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinynet import Sequential
-from tinynet.layers import Activation, Dense, Dropout, Sigmoid, Softmax, Tanh
+from tinynet.layers import Activation, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sigmoid, Softmax, Tanh
 from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 
 X, LABELS = np.random.default_rng(0).normal(size=(6, 4)), np.array([0, 1, 2, 2, 1, 0])
@@ -127,3 +127,32 @@ def test_a_cross_entropy_of_one_class_cannot_learn(loss, from_logits):
     with pytest.raises(ValueError, match=rf"{loss.__name__}: expected predictions of two classes or more, such as "):
         model.fit(X, np.zeros((6, 1)), verbose=0)
     assert model.optimizer.iterations == 0
+
+
+def of_images(first, shape, built=True):
+    """Fit a model that begins with some layers to images of `shape`, as input_shape, or as the data alone have it."""
+    model = Sequential([*first, Flatten(), Dense(3)], input_shape=shape if built else None, seed=0)
+    model.compile("sgd", "mse")
+    return model.fit(np.zeros((2, *shape)), np.zeros((2, 3)), verbose=0)
+
+
+@pytest.mark.parametrize("built", [True, False], ids=["input_shape", "from the data"])
+@pytest.mark.parametrize("first", [
+    lambda: [Conv2D(2, 3, padding="same")], lambda: [MaxPool2D((2, 1))], lambda: [ReLU(), Conv2D(2, (3, 1))],
+    lambda: [Sequential([Conv2D(2, (3, 1))])],
+], ids=["conv", "pool", "relu first", "inside"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_images_that_look_channels_last_are_told(first, channels, built):
+    message, = told(lambda: of_images(first(), (8, 6, channels), built))
+    assert f"takes (8, 6, {channels}) as 8 channels of 6 x {channels} pixels: images are channels first" in message
+    assert f"expected input_shape=({channels}, 8, 6) and x.transpose(0, 3, 1, 2)" in message
+    assert "warnings.filterwarnings('ignore', 'Image shape')" in message
+
+
+@pytest.mark.parametrize(("first", "shape"), [
+    (lambda: [Conv2D(2, 3)], (1, 8, 8)), (lambda: [Conv2D(2, 3)], (3, 8, 6)), (lambda: [Conv2D(2, 3)], (3, 9, 3)),
+    (lambda: [Conv2D(2, 3)], (8, 3, 3)), (lambda: [Conv2D(2, 3)], (16, 5, 5)), (lambda: [Flatten()], (8, 6, 3)),
+    (lambda: [Conv2D(8, 3), MaxPool2D(4), Conv2D(2, 1)], (1, 18, 10)),
+], ids=str)
+def test_images_that_are_channels_first_are_not_told(first, shape):
+    assert told(lambda: of_images(first(), shape)) == []

@@ -1,4 +1,4 @@
-"""What does not fit together though each part is right by itself: the loss and the last layer.
+"""What does not fit together though each part is right by itself: loss and last layer, an image's shape and its axes.
 
 What cannot learn is an error. What learns something, and hardly what was meant, is a warning: one of each kind for a
 compiled model, from the first call that takes targets.
@@ -13,7 +13,7 @@ from tinynet.layers.base import Layer
 from tinynet.steps.plan import LossWithLogits, PlannedLoss, ends_in_probabilities
 from tinynet.steps.step import Step, steps_of
 
-LAST_LAYER = "Loss and last layer"
+LAST_LAYER, IMAGE_SHAPE = "Loss and last layer", "Image shape"
 
 
 def check(model: Layer, loss: PlannedLoss) -> None:
@@ -23,7 +23,7 @@ def check(model: Layer, loss: PlannedLoss) -> None:
     model.expect(not (ends_in_probabilities(steps) and outputs == (1,)),
                  "a softmax over two outputs or more (of one it is always 1, and nothing is learned: two classes are "
                  "Dense(2, activation='softmax'), or Dense(1, activation='sigmoid') with loss='mse')", "one output")
-    for kind, message in (*of_loss(steps, loss), *of_softmax(steps)):
+    for kind, message in (*of_loss(steps, loss), *of_softmax(steps), *of_image_shape(steps)):
         warnings.warn(f"{kind}: {message} If it is meant so, warnings.filterwarnings('ignore', '{kind}') before this "
                       f"silences it.", stacklevel=4)                                # the call of fit or evaluate
 
@@ -50,3 +50,14 @@ def of_softmax(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
     if len(softmaxes) > 1:
         yield LAST_LAYER, (f"the model applies softmax twice, in '{softmaxes[0]}' and in '{softmaxes[1]}', which makes "
                            f"all probabilities nearly the same. Expected one softmax at the end.")
+
+
+def of_image_shape(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
+    """Find images whose last axis looks like that of the channels."""
+    layer = next((step.layer for step in steps if hasattr(step.layer, "windows")), None)
+    if layer is not None and layer.input_shape is not None:
+        C, H, W = layer.input_shape
+        if W <= 4 < min(C, H):
+            yield IMAGE_SHAPE, (f"{layer} takes {(C, H, W)} as {C} channels of {H} x {W} pixels: images are channels "
+                                f"first, (C, H, W). For {W} channels of {C} x {H} pixels, expected "
+                                f"input_shape={(W, C, H)} and x.transpose(0, 3, 1, 2).")
