@@ -58,10 +58,7 @@ class Loss(Configured):
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return the targets for predictions of `shape` as an array, or raise a ValueError."""
-        y_true = np.asarray(y_true)
-        if y_true.shape != tuple(shape):
-            raise invalid(type(self).__name__, f"targets of the predictions' shape, {batch(shape)}", y_true.shape)
-        return y_true
+        return as_values(type(self).__name__, y_true, shape)
 
 
 class MeanSquaredError(Loss):
@@ -121,12 +118,7 @@ class CategoricalCrossentropy(Loss):
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return one-hot targets, or raise a ValueError that names the loss for labels."""
-        y_true = np.asarray(y_true)
-        expect_classes("CategoricalCrossentropy", shape)
-        if y_true.shape != tuple(shape) and y_true.shape in (shape[:-1], (*shape[:-1], 1)):
-            raise invalid("CategoricalCrossentropy", f"one-hot targets {batch(shape)}", f"labels {y_true.shape}. Use "
-                          f"loss='sparse_categorical_crossentropy', or to_categorical(y, {shape[-1]})")
-        return super().check_targets(y_true, shape)
+        return as_one_hot("CategoricalCrossentropy", y_true, shape, "loss='sparse_categorical_crossentropy'")
 
 
 class SparseCategoricalCrossentropy(CategoricalCrossentropy):
@@ -142,19 +134,44 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return labels (N, ...), or raise a ValueError that names the loss for one-hot targets."""
-        y_true, classes, owner = np.asarray(y_true), shape[-1], "SparseCategoricalCrossentropy"
-        expect_classes(owner, shape)
-        if y_true.shape == (*shape[:-1], 1) and len(shape) == y_true.ndim:
-            y_true = y_true[..., 0]
-        if y_true.shape == tuple(shape):
-            raise invalid(owner, f"labels {batch(shape[:-1])}", f"one-hot targets {y_true.shape}. Use "
-                          f"loss='categorical_crossentropy', or y.argmax(axis=-1)")
-        if y_true.shape != tuple(shape[:-1]):
-            raise invalid(owner, f"labels {batch(shape[:-1])}", y_true.shape)
-        labels = check_labels(y_true, owner)
-        if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-            raise invalid(owner, f"labels from 0 to {classes - 1}", f"{labels.min()} to {labels.max()}")
-        return labels
+        return as_labels("SparseCategoricalCrossentropy", y_true, shape, "loss='categorical_crossentropy'")
+
+
+# The three forms of targets, for losses and metrics; `owner` is whose they are, `shape` that of the predictions.
+
+def as_values(owner: str, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+    """Return targets of the predictions' shape, or raise a ValueError."""
+    y_true = np.asarray(y_true)
+    if y_true.shape != tuple(shape):
+        raise invalid(owner, f"targets of the predictions' shape, {batch(shape)}", y_true.shape)
+    return y_true
+
+
+def as_one_hot(owner: str, y_true: ArrayLike, shape: tuple[int, ...], instead: str) -> np.ndarray:
+    """Return one-hot targets (N, ..., K), or raise a ValueError; for labels it says what to use `instead`."""
+    expect_classes(owner, shape)
+    y_true = np.asarray(y_true)
+    if y_true.shape != tuple(shape) and y_true.shape in (shape[:-1], (*shape[:-1], 1)):
+        raise invalid(owner, f"one-hot targets {batch(shape)}",
+                      f"labels {y_true.shape}. Use {instead}, or to_categorical(y, {shape[-1]})")
+    return as_values(owner, y_true, shape)
+
+
+def as_labels(owner: str, y_true: ArrayLike, shape: tuple[int, ...], instead: str) -> np.ndarray:
+    """Return labels (N, ...), or raise a ValueError; for one-hot targets it says what to use `instead`."""
+    expect_classes(owner, shape)
+    y_true, classes = np.asarray(y_true), shape[-1]
+    if y_true.shape == (*shape[:-1], 1) and len(shape) == y_true.ndim:
+        y_true = y_true[..., 0]
+    if y_true.shape == tuple(shape):
+        raise invalid(owner, f"labels {batch(shape[:-1])}",
+                      f"one-hot targets {y_true.shape}. Use {instead}, or y.argmax(axis=-1)")
+    if y_true.shape != tuple(shape[:-1]):
+        raise invalid(owner, f"labels {batch(shape[:-1])}", y_true.shape)
+    labels = check_labels(y_true, owner)
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise invalid(owner, f"labels from 0 to {classes - 1}", f"{labels.min()} to {labels.max()}")
+    return labels
 
 
 def expect_classes(owner: str, shape: tuple[int, ...]) -> None:

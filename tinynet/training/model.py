@@ -17,7 +17,7 @@ from tinynet.checks import check_int, invalid
 from tinynet.layers.base import Layer, LayerOptions, cast_floats
 from tinynet.losses import LossLike
 from tinynet.metrics import Metric
-from tinynet.metrics import get as named_metric
+from tinynet.metrics import named as named_metrics
 from tinynet.optimizers import Optimizer
 from tinynet.registry import Identifier
 from tinynet.steps.plan import Plan, PlanCache
@@ -55,14 +55,13 @@ class Model(Layer):
 
         An optimizer that has trained another model is a ValueError: make one for each.
         """
-        chosen = optimizers.get(optimizer)
         if loss is None:
             raise invalid("compile", "a loss, such as loss='categorical_crossentropy'", None)
         if isinstance(metrics, str):
             raise invalid("compile", f"a list of metrics, such as ['{metrics}']", repr(metrics))
-        chosen.belong_to(self._identity)
-        self.optimizer, self.loss = chosen, losses.get(loss)
-        self.metrics = dict(named_metric(metric) for metric in metrics or ())
+        parts = optimizers.get(optimizer), losses.get(loss), named_metrics(metrics or ())
+        parts[0].belong_to(self._identity)
+        self.optimizer, self.loss, self.metrics = parts
         self._checked = False
 
     def objective(self, x: np.ndarray, y: ArrayLike, sample_weight: ArrayLike | None = None, training: bool = False
@@ -259,8 +258,12 @@ class Model(Layer):
             mismatches.check(self, self.loss)
             self._checked = True
         data.same_length(x=samples, y=targets)
+        predictions = len(samples), *(self.output_shape or ())
         if hasattr(self.loss, "check_targets"):
-            targets = self.loss.check_targets(targets, (len(samples), *(self.output_shape or ())))
+            targets = self.loss.check_targets(targets, predictions)
+        for metric in self.metrics.values():
+            if hasattr(metric, "check_targets"):
+                metric.check_targets(targets, predictions)
         return Data(samples, targets, data.weights(sample_weight, len(targets)))
 
     def _prepare_validation(self, validation_data: Sequence[ArrayLike]) -> Data:
