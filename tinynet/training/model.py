@@ -117,7 +117,8 @@ class Model(Layer):
         validation_split : fraction of the data, taken from its end, to validate on.
         validation_data : ``(x, y)`` or ``(x, y, sample_weight)`` to validate on after every epoch.
         shuffle : whether each epoch sees the samples in a new order.
-        class_weight : ``{label: weight}`` for the loss in training, 1 for other labels; not for that in validation.
+        class_weight : ``{label: weight}`` for the loss in training, 1 for other labels; not for that in validation. Of
+            one-hot rows the label is the largest; with a single output, labels are what occurs in y, -1, 0 and 1.
         sample_weight : one weight for each sample, for the loss.
 
         Raises
@@ -130,7 +131,7 @@ class Model(Layer):
             validation = self._prepare_validation(validation_data)
         elif validation_split:
             train, validation = data.split(train, validation_split)
-        train = data.with_class_weights(train, class_weight)                # never the validation data
+        train = data.with_class_weights(train, class_weight, self.output_shape or ())        # not the validation data
         self.optimizer.belong_to(self._identity)
         for samples in filter(None, (train, validation)):
             data.check_numbers(samples)
@@ -194,7 +195,8 @@ class Model(Layer):
     def train_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
                        class_weight: Mapping[int, float] | None = None, return_dict: bool = False) -> Any:
         """Make one update; return ``[loss, *metrics]`` of this batch, as they were before it."""
-        batch = data.with_class_weights(self._prepare(x, y, sample_weight), class_weight)
+        batch = self._prepare(x, y, sample_weight)
+        batch = data.with_class_weights(batch, class_weight, self.output_shape or ())
         self.optimizer.belong_to(self._identity)
         return _scores(self._train_step(batch), return_dict)
 
