@@ -6,7 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from tinynet import Sequential, metrics
+from tinynet import Sequential, load_model, metrics
+from tinynet.callbacks import CSVLogger, EarlyStopping, ModelCheckpoint
 from tinynet.layers import Dense
 from tinynet.losses import SparseCategoricalCrossentropy
 
@@ -56,10 +57,27 @@ def test_cross_entropies_by_hand():
     np.testing.assert_allclose(metrics.get("categorical_crossentropy")[1](np.eye(3)[LABELS], P), expected)
 
 
-def test_acc_is_called_accuracy():
-    x, y = np.zeros((4, 2)), np.zeros((4, 2))
-    assert list(compiled(["acc"]).test_on_batch(x, y, return_dict=True)) == ["loss", "accuracy"]
-    assert list(compiled(["accuracy", "mae"]).test_on_batch(x, y, return_dict=True)) == ["loss", "accuracy", "mae"]
+@pytest.mark.parametrize("name", ["acc", "accuracy", "mse", "mean_squared_error", "MSE", "mae", "MAE", "crossentropy",
+                                  "ce", "binary_accuracy", "categorical_crossentropy"])
+def test_a_metric_keeps_the_name_that_it_was_given(name, tmp_path, capsys):
+    x, y = np.zeros((4, 2)), np.eye(2)[[0, 1, 0, 1]]
+    model = compiled([name])
+    callbacks = [EarlyStopping(f"val_{name}", min_delta=100, patience=1), CSVLogger(tmp_path / "log"),
+                 ModelCheckpoint(tmp_path / f"{{{name}:.1f}}")]
+    history = model.fit(x, y, epochs=9, validation_data=(x, y), verbose=2, callbacks=callbacks)
+    assert list(history.history) == ["loss", name, "val_loss", f"val_{name}"]
+    assert len(history.epoch) < 9                                                  # it stopped: the name is known
+    assert (tmp_path / "log").read_text().startswith(f"epoch,{','.join(sorted(history.history))}\n")
+    assert f" - {name}: " in capsys.readouterr().out
+    assert list(model.test_on_batch(x, y, return_dict=True)) == ["loss", name]
+    model.save(tmp_path / "m")
+    assert load_model(tmp_path / "m").metrics == model.metrics
+
+
+def test_crossentropy_is_the_one_that_fits_the_shapes():
+    expected = -np.log(P[np.arange(4), LABELS])
+    for y_true in LABELS, LABELS[:, None], np.eye(3)[LABELS]:
+        np.testing.assert_allclose(metrics.crossentropy(y_true, P), expected)
 
 
 def test_a_function_is_a_metric_under_its_own_name():

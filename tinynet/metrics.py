@@ -133,21 +133,28 @@ def sparse_categorical_crossentropy(y_true: np.ndarray, y_pred: np.ndarray) -> n
     return SparseCategoricalCrossentropy().losses(y_true, y_pred)[0]
 
 
+@takes(classes)
+def crossentropy(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray | float:
+    """Return ``-log p`` of the right class: the cross-entropy that fits the shapes, one-hot targets or labels."""
+    fits = categorical_crossentropy if y_true.shape == y_pred.shape else sparse_categorical_crossentropy
+    return fits(y_true, y_pred)
+
+
 KNOWN: dict[str, Metric] = {
     "accuracy": accuracy, "acc": accuracy, "binary_accuracy": binary_accuracy,
     "categorical_accuracy": categorical_accuracy, "sparse_categorical_accuracy": sparse_categorical_accuracy,
-    "mean_squared_error": mean_squared_error, "mse": mean_squared_error,
-    "mean_absolute_error": mean_absolute_error, "mae": mean_absolute_error,
+    "mean_squared_error": mean_squared_error, "mse": mean_squared_error, "MSE": mean_squared_error,
+    "mean_absolute_error": mean_absolute_error, "mae": mean_absolute_error, "MAE": mean_absolute_error,
     "categorical_crossentropy": categorical_crossentropy,
     "sparse_categorical_crossentropy": sparse_categorical_crossentropy,
+    "crossentropy": crossentropy, "ce": crossentropy,
 }
 
 
 def get(identifier: str | Metric) -> tuple[str, Metric]:
-    """Return the name and the function for a known name or a callable; ``"acc"`` is called accuracy."""
+    """Return the name, in the logs as it was given, and the function, for a known name or a callable."""
     if isinstance(identifier, str):
-        metric = pick("metric", identifier, KNOWN)
-        return ("accuracy" if identifier == "acc" else identifier), metric
+        return identifier, pick("metric", identifier, KNOWN)
     if not callable(identifier):
         raise invalid(None, "a metric: a name, or a callable (y_true, y_pred)", repr(identifier))
     return getattr(identifier, "__name__", type(identifier).__name__), identifier

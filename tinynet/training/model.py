@@ -235,9 +235,10 @@ class Model(Layer):
     def _evaluate(self, samples: Data, batch_size: int, called: CallbackList) -> Logs:
         means = data.RunningMeans()
         called.call("on_test_begin", {})
-        for index in data.batches(len(samples.x), batch_size):
+        for number, index in enumerate(data.batches(len(samples.x), batch_size)):
+            called.call("on_test_batch_begin", number, {})
             batch = samples.at(index)
-            means.add(self._test_step(batch), len(batch.x))
+            called.call("on_test_batch_end", number, means.add(self._test_step(batch), len(batch.x)))
         called.call("on_test_end", means.means())
         return means.means()
 
