@@ -81,6 +81,7 @@ def test_a_layer_that_is_thawed_alone_is_trained_and_stays_so_in_the_config():
     assert trained(model) == ["sequential_1/dense_1/kernel", "sequential_1/dense_1/bias"]
     again = Sequential.from_config(model.get_config())
     assert again.trainable_params().keys() == model.trainable_params().keys()
+    assert trained(base) == ["dense_1/kernel", "dense_1/bias"]
 
 
 def test_a_layer_added_to_a_frozen_model_is_frozen():
