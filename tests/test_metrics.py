@@ -224,3 +224,15 @@ def test_a_model_with_metrics_can_be_copied_and_pickled():
     model = compiled(["mae", "accuracy"])
     for again in copy.deepcopy(model), pickle.loads(pickle.dumps(model)):
         assert again.metrics == {"mae": metrics.mean_absolute_error, "accuracy": metrics.accuracy}
+
+
+def test_a_metric_of_ones_own_that_fails_costs_no_update():
+    def difference(y_true, y_pred):
+        return y_pred - y_true                                            # (4, 3) - (4,)
+    model = compiled([difference], 3, SparseCategoricalCrossentropy(from_logits=True))
+    before = model.get_weights()
+    for call in model.fit, model.train_on_batch:
+        with pytest.raises(ValueError, match="broadcast"):
+            call(np.ones((4, 2)), LABELS)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    assert model.optimizer.iterations == 0

@@ -82,6 +82,12 @@ def test_what_fits_is_not_told(last, loss):
     assert told(lambda: made(*last(), loss=loss).fit(X, ONE_HOT, verbose=0)) == []
 
 
+def test_of_two_reasons_one_is_told():
+    model = made(Dense(3, activation="softmax"), Softmax(), loss=CategoricalCrossentropy(from_logits=True))
+    message, = told(lambda: model.fit(X, ONE_HOT, verbose=0))
+    assert "from_logits=True) takes logits" in message
+
+
 def test_it_is_told_once_for_each_compile_by_whatever_comes_first():
     model = made(Dense(3))
     calls = [lambda: model.evaluate(X, ONE_HOT, verbose=0), lambda: model.fit(X, ONE_HOT, epochs=2, verbose=0),

@@ -23,7 +23,8 @@ def check(model: Layer, loss: PlannedLoss) -> None:
     model.expect(not (ends_in_probabilities(steps) and outputs == (1,)),
                  "a softmax over two outputs or more (of one it is always 1, and nothing is learned: two classes are "
                  "Dense(2, activation='softmax'), or Dense(1, activation='sigmoid') with loss='mse')", "one output")
-    for kind, message in (*of_loss(steps, loss), *of_softmax(steps), *of_image_shape(steps)):
+    told = dict((*of_softmax(steps), *of_loss(steps, loss), *of_image_shape(steps)))                # one of each kind
+    for kind, message in told.items():
         warnings.warn(f"{kind}: {message} If it is meant so, warnings.filterwarnings('ignore', '{kind}') before this "
                       f"silences it.", stacklevel=4)                                # the call of fit or evaluate
 

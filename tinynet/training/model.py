@@ -207,11 +207,12 @@ class Model(Layer):
 
     def _train_step(self, batch: Data) -> Logs:
         value, y_pred, backward = self._training_forward(batch)
+        logs = self._logs(value, batch.y, y_pred)                        # first: a metric that fails costs no update
         if math.isfinite(value):                                         # any other would make all weights NaN
             backward()
             with model_lock:
                 self.optimizer.update(self.trainable_params(), self.grads)
-        return self._logs(value, batch.y, y_pred)
+        return logs
 
     def _training_forward(self, batch: Data) -> tuple[float, np.ndarray, Callable[[], None]]:
         """Run `objective` in training; where its value is not finite, the layers' state is restored."""
