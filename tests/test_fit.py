@@ -264,6 +264,7 @@ def test_class_weights_that_cannot_be_are_told_before_the_first_update(class_wei
     ([-1, 1, 1, -1], {1: 3.0}, [1, 3, 3, 1]), ([-1, 1, 1, -1], {-1: 2.0}, [2, 1, 1, 2]),
     ([0, 1, 0, 1], {0: 2.0, 1: 3.0}, [2, 3, 2, 3]), ([0, 0, 0, 0], {1: 3.0}, [1, 1, 1, 1]),
     ([4, 7, 7, 10**6], {7: 2.0, 10**6: 0.0}, [1, 2, 2, 0]), ([0, 1, 1, 0], {np.int64(1): np.float32(4)}, [1, 4, 4, 1]),
+    ([0, 1, 1, 0], {0.0: 2.0, np.float32(1): 4.0}, [2, 4, 4, 2]),                   # as np.unique(y) may give them
 ], ids=str)
 def test_class_weights_of_a_single_output_are_looked_up_by_the_labels_that_occur(labels, class_weight, weights):
     y = np.array(labels, float)[:, None]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinynet.checks import check_int, check_labels, check_nonnegative, invalid, is_int
+from tinynet.checks import check_int, check_labels, check_nonnegative, invalid, is_number
 
 Index = slice | np.ndarray                # what picks the samples of a batch
 
@@ -105,7 +105,7 @@ def check_class_weight(class_weight: Mapping[int, float], known: Collection[int]
     """Raise a ValueError unless these are weights of labels that exist."""
     if not isinstance(class_weight, Mapping):
         raise invalid("class_weight", "{label: weight}", repr(class_weight))
-    if unknown := [label for label in class_weight if not is_int(label, min(known)) or label not in known]:
+    if unknown := [label for label in class_weight if not is_number(label) or label not in known]:
         which = f"from 0 to {len(known) - 1}" if isinstance(known, range) else "that occur in y, or -1, 0 and 1"
         raise invalid("class_weight", f"labels {which}", ", ".join(map(repr, unknown)))
     for label, weight in class_weight.items():
