@@ -50,6 +50,11 @@ def test_targets_without_the_axis_of_a_single_output_are_refused_by_fit():
     assert model.optimizer.iterations == 0
 
 
+def test_softened_targets_of_binary_accuracy_count_by_their_side():
+    y_true, y_pred = np.array([[0.9], [0.1], [0.9]]), np.array([[0.7], [0.2], [0.3]])
+    assert metrics.binary_accuracy(y_true, y_pred).tolist() == [1, 1, 0]
+
+
 def test_the_metrics_of_a_model_are_functions_by_name():
     model = made(metrics=["mae", metrics.mean_squared_error])
     assert model.metrics == {"mae": metrics.mean_absolute_error, "mean_squared_error": metrics.mean_squared_error}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +27,7 @@ from tinynet.losses import (
 from tinynet.registry import pick
 
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray | float]
+M = TypeVar("M", bound=Metric)
 Check = Callable[[str, ArrayLike, tuple[int, ...]], np.ndarray]       # (metric, y_true, shape of y_pred) -> y_true
 USED_BY_FIT = ("loss", "epoch", "batch", "learning_rate")             # keys of the logs, columns, parts of file names
 
@@ -66,19 +68,19 @@ def classes(owner: str, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray
     return (one_hot if np.shape(y_true) == tuple(shape) else labels)(owner, y_true, shape)
 
 
-def takes(check: Check) -> Callable[[Metric], Metric]:
+def takes(check: Check) -> Callable[[M], M]:
     """Give a metric its form of targets: others are a ValueError, from each call, and before `fit` changes anything.
 
     The metric gets an attribute ``check_targets(y_true, shape)``, as a loss has; one of your own may have one too.
     """
-    def checked(function: Metric) -> Metric:
+    def checked(function: M) -> M:
         owner = f"metric {function.__name__}"
 
         @functools.wraps(function)
         def metric(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray | float:
             return function(check(owner, y_true, np.shape(y_pred)), np.asarray(y_pred))
         metric.check_targets = functools.partial(check, owner)        # type: ignore[attr-defined]
-        return metric
+        return cast(M, metric)
     return checked
 
 
@@ -101,7 +103,7 @@ def binary_accuracy(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
 
 
 @takes(classes)
-def accuracy(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray | float:
+def accuracy(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
     """Return the accuracy that fits the shapes: one-hot targets, labels, or a single output."""
     if y_pred.shape[-1] == 1:
         return binary_accuracy(y_true, y_pred)
@@ -134,7 +136,7 @@ def sparse_categorical_crossentropy(y_true: np.ndarray, y_pred: np.ndarray) -> n
 
 
 @takes(classes)
-def crossentropy(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray | float:
+def crossentropy(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
     """Return ``-log p`` of the right class: the cross-entropy that fits the shapes, one-hot targets or labels."""
     fits = categorical_crossentropy if y_true.shape == y_pred.shape else sparse_categorical_crossentropy
     return fits(y_true, y_pred)
