@@ -50,6 +50,12 @@ def test_targets_without_the_axis_of_a_single_output_are_refused_by_fit():
     assert model.optimizer.iterations == 0
 
 
+@pytest.mark.parametrize("name", ["crossentropy", "ce"])
+def test_a_loss_is_named_in_full(name):
+    with pytest.raises(ValueError, match=f"Unknown loss '{name}'"):
+        Sequential([Dense(2, activation="softmax", input_dim=2)]).compile("sgd", name)
+
+
 def test_softened_targets_of_binary_accuracy_count_by_their_side():
     y_true, y_pred = np.array([[0.9], [0.1], [0.9]]), np.array([[0.7], [0.2], [0.3]])
     assert metrics.binary_accuracy(y_true, y_pred).tolist() == [1, 1, 0]
