@@ -216,6 +216,92 @@ def test_class_and_sample_weights_multiply():
     assert value == pytest.approx((losses * [20, 300]).sum() / 2)
 
 
+@pytest.mark.parametrize("held_out", [{"validation_split": 0.5}, {"validation_data": ([[0.0, 0.0]] * 2, [1, 1])}],
+                         ids=" ".join)
+def test_class_weights_are_for_training_alone(held_out):
+    model = linear_softmax()                                          # of zeros it makes 1/2 and 1/2
+    model.compile(SGD(0.0), "sparse_categorical_crossentropy")
+    history = model.fit(np.zeros((4, 2)), [1, 1, 1, 1], class_weight={1: 10.0}, verbose=0, **held_out).history
+    assert history == {"loss": [pytest.approx(10 * np.log(2))], "val_loss": [pytest.approx(np.log(2))]}
+
+
+def test_sample_weights_are_split_and_class_weights_multiply_those_of_training_alone():
+    model = linear_softmax()
+    model.compile(SGD(0.0), "sparse_categorical_crossentropy")
+    history = model.fit(np.zeros((4, 2)), [0, 1, 1, 1], class_weight={1: 10.0}, sample_weight=[1, 2, 3, 5],
+                        validation_split=0.5, verbose=0).history
+    assert history == {"loss": [pytest.approx((1 + 20) / 2 * np.log(2))],
+                       "val_loss": [pytest.approx((3 + 5) / 2 * np.log(2))]}
+
+
+NO_CLASS_WEIGHTS = {
+    "a label above all": ({7: 5.0}, "labels from 0 to 2. Received: 7."),
+    "labels from 1": ({1: 1.0, 2: 2.0, 3: 5.0}, "labels from 0 to 2. Received: 3."),
+    "a label below 0": ({-1: 5.0}, "labels from 0 to 2. Received: -1."),
+    "True": ({True: 2.0}, "labels from 0 to 2. Received: True."),
+    "a huge label": ({10**12: 2.0, 1: 1.0}, "labels from 0 to 2. Received: 1000000000000."),
+    "a fraction": ({0.5: 2.0}, "labels from 0 to 2. Received: 0.5."),
+    "a negative weight": ({1: -2.0}, "a weight of label 1, a number at least 0 and below inf. Received: -2.0."),
+    "NaN": ({1: np.nan}, "a weight of label 1, a number at least 0 and below inf. Received: nan."),
+    "a word for a weight": ({1: "much"}, "a weight of label 1, a number at least 0 and below inf. Received: 'much'."),
+}
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy", "mse"])
+@pytest.mark.parametrize(("class_weight", "text"), NO_CLASS_WEIGHTS.values(), ids=NO_CLASS_WEIGHTS.keys())
+def test_class_weights_that_cannot_be_are_told_before_the_first_update(class_weight, text, loss):
+    model = Sequential([Dense(3, activation="softmax", input_dim=2)], seed=0)
+    model.compile("sgd", loss)
+    y = np.array([0, 1, 1]) if "sparse" in loss else np.eye(3)[[0, 1, 1]]
+    for call in model.fit, model.train_on_batch:
+        with pytest.raises(ValueError, match=r"^class_weight: expected ") as error:
+            call(np.ones((3, 2)), y, class_weight=class_weight)
+        assert text in str(error.value)
+    assert model.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize(("labels", "class_weight", "weights"), [
+    ([-1, 1, 1, -1], {1: 3.0}, [1, 3, 3, 1]), ([-1, 1, 1, -1], {-1: 2.0}, [2, 1, 1, 2]),
+    ([0, 1, 0, 1], {0: 2.0, 1: 3.0}, [2, 3, 2, 3]), ([0, 0, 0, 0], {1: 3.0}, [1, 1, 1, 1]),
+    ([4, 7, 7, 10**6], {7: 2.0, 10**6: 0.0}, [1, 2, 2, 0]), ([0, 1, 1, 0], {np.int64(1): np.float32(4)}, [1, 4, 4, 1]),
+    ([0, 1, 1, 0], {0.0: 2.0, np.float32(1): 4.0}, [2, 4, 4, 2]),                   # as np.unique(y) may give them
+], ids=str)
+def test_class_weights_of_a_single_output_are_looked_up_by_the_labels_that_occur(labels, class_weight, weights):
+    y = np.array(labels, float)[:, None]
+    loss = linear(weight=0.0).train_on_batch(np.ones((4, 1)), y, class_weight=class_weight)
+    assert loss == pytest.approx(np.mean(weights * y[:, 0] ** 2))
+
+
+def test_a_class_weight_of_a_label_that_does_not_occur_in_a_single_output_is_told():
+    with pytest.raises(ValueError, match=r"class_weight: expected labels that occur in y, or .*\. Received: 5\."):
+        linear().fit([[1.0], [2.0]], [[0.0], [7.0]], class_weight={5: 1.0, 7: 2.0}, verbose=0)
+
+
+@pytest.mark.parametrize("row", [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.9, 0.8, 0.2], [3.0, -2.0, 0.0]], ids=str)
+def test_class_weights_for_samples_of_several_labels_are_told(row):
+    model = Sequential([Dense(3, activation="sigmoid", input_dim=2)], seed=0)
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="class_weight: expected one-hot rows, one label for each sample") as error:
+        model.fit(np.ones((2, 2)), np.array([[0, 1, 0], row]), class_weight={1: 2.0}, verbose=0)
+    assert f"(for others, give sample_weight). Received: {row} for sample 1." in str(error.value)
+
+
+def test_class_weights_for_soft_targets_are_those_of_the_largest():
+    model = linear_softmax()
+    model.compile(SGD(0.0), "categorical_crossentropy")
+    y = np.array([[0.9, 0.1], [0.2, 0.8]])
+    assert model.train_on_batch(np.zeros((2, 2)), y, class_weight={1: 3.0}) == pytest.approx((1 + 3) / 2 * np.log(2))
+
+
+@pytest.mark.parametrize("y", [np.array([[0, 1], [1, 1]]), np.array([[[0], [1]], [[1], [1]]])],
+                         ids=["labels", "column"])
+def test_class_weights_for_sequences_are_told(y):
+    model = Sequential([Dense(2, activation="softmax", input_shape=(2, 3))], seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match=r"class_weight: expected one label for .* Received: targets \(2, 2\)"):
+        model.fit(np.ones((2, 2, 3)), y, class_weight={1: 2.0}, verbose=0)
+
+
 def test_no_class_weights_are_as_none():
     model = linear_softmax()
     x, labels = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinynet import Sequential
-from tinynet.callbacks import Callback, History
+from tinynet.callbacks import Callback, History, LambdaCallback
 from tinynet.layers import Dense
 from tinynet.optimizers import SGD
 
@@ -41,8 +41,9 @@ def test_hooks_are_called_in_order():
     model().fit(X, Y, batch_size=4, epochs=2, validation_data=(X, Y), callbacks=[recorder], verbose=0)
     batches = [("on_train_batch_begin", 0), ("on_train_batch_end", 0),
                ("on_train_batch_begin", 1), ("on_train_batch_end", 1)]
-    epochs = [[("on_epoch_begin", n), *batches, ("on_test_begin",), ("on_test_end",), ("on_epoch_end", n)]
-              for n in (0, 1)]
+    tests = [("on_test_begin",), ("on_test_batch_begin", 0), ("on_test_batch_end", 0),
+             ("on_test_batch_begin", 1), ("on_test_batch_end", 1), ("on_test_end",)]
+    epochs = [[("on_epoch_begin", n), *batches, *tests, ("on_epoch_end", n)] for n in (0, 1)]
     assert recorder.calls == [("on_train_begin",), *epochs[0], *epochs[1], ("on_train_end",)]
 
 
@@ -51,6 +52,26 @@ def test_batches_are_told_the_running_means_and_epochs_all_figures():
     model().fit(X, Y, batch_size=4, validation_data=(X[:1], Y[:1]), shuffle=False, callbacks=[recorder], verbose=0)
     assert recorder.logs["on_train_batch_end"] == [{"loss": 0.0}, {"loss": 5.0}]
     assert recorder.logs["on_epoch_end"] == [{"loss": 5.0, "val_loss": 0.0}]
+    model().fit(X, Y, batch_size=4, validation_data=(X, Y), callbacks=[recorder], verbose=0)
+    assert recorder.logs["on_test_batch_end"][-2:] == [{"loss": 0.0}, {"loss": 5.0}]
+
+
+@pytest.mark.parametrize("as_lambda", [False, True], ids=["methods", "LambdaCallback"])
+def test_batches_are_told_under_their_older_names_too(as_lambda):
+    begun, ended = [], []
+
+    class Older(Callback):
+        def on_batch_begin(self, batch, logs=None):
+            begun.append((batch, logs))
+
+        def on_batch_end(self, batch, logs=None):
+            ended.append((batch, logs))
+    older = Older()
+    if as_lambda:
+        older = LambdaCallback(on_batch_begin=older.on_batch_begin, on_batch_end=older.on_batch_end)
+    model().fit(X, Y, batch_size=4, shuffle=False, callbacks=[older], verbose=0)
+    assert begun == [(0, {}), (1, {})]
+    assert ended == [(0, {"loss": 0.0}), (1, {"loss": 5.0})]
 
 
 def test_callbacks_are_told_the_model_and_the_call():

@@ -7,6 +7,7 @@ from oracles import cross_entropy_slope, slope
 from tinynet import Sequential, losses
 from tinynet.layers import Activation, Dense, Softmax
 from tinynet.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
+from tinynet.optimizers import Adam
 from tinynet.utils import to_categorical
 
 
@@ -50,7 +51,42 @@ def test_categorical_crossentropy_by_hand():
     y_true, p = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[0.75, 0.25], [0.5, 0.5]])
     value, backward = CategoricalCrossentropy().forward(y_true, p)
     assert value == pytest.approx((np.log(4) + np.log(2)) / 2)
-    np.testing.assert_allclose(backward(), [[0, -2], [-1, 0]])
+    np.testing.assert_allclose(backward(), [[0.5, -1.5], [-0.5, 0.5]])         # (-y / p + 1) / 2: rows sum to 1
+
+
+def test_rows_of_probabilities_are_divided_by_their_sum_by_hand():
+    y_true, y_pred = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[0.9, 0.3], [2.0, 6.0]])       # 3/4, 1/4; 1/4, 3/4
+    value, backward = CategoricalCrossentropy().forward(y_true, y_pred)
+    assert value == pytest.approx(np.log(4 / 3))
+    np.testing.assert_allclose(backward(), [[(-4 / 3 + 1) / 1.2 / 2, 1 / 1.2 / 2], [1 / 8 / 2, (-4 / 3 + 1) / 8 / 2]])
+
+
+@pytest.mark.parametrize("loss", [CategoricalCrossentropy(), SparseCategoricalCrossentropy()], ids=["hot", "sparse"])
+@pytest.mark.parametrize("shape", [(5, 3), (2, 3, 4)], ids=str)
+def test_gradients_of_rows_that_do_not_sum_to_1_are_slopes(loss, shape, rng):
+    y_pred, labels = rng.uniform(0.2, 2, shape), rng.integers(0, 3, shape[:-1])
+    y_true = labels if "Sparse" in str(loss) else one_hot(labels, shape[-1])
+    value, backward = loss.forward(y_true, y_pred)
+    shares = y_pred / y_pred.sum(axis=-1, keepdims=True)
+    assert value == pytest.approx(loss(y_true, shares), rel=1e-12)
+    np.testing.assert_allclose(backward(), slope(lambda: loss(y_true, y_pred), y_pred), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Loss and last layer")
+def test_sigmoid_outputs_learn_with_a_cross_entropy(rng):
+    x = rng.normal(size=(60, 2))
+    labels = (x[:, 0] > 0) + (x[:, 1] > 0)
+    model = Sequential([Dense(16, activation="tanh", input_dim=2), Dense(3, activation="sigmoid")], seed=0)
+    model.compile(Adam(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = model.fit(x, labels, epochs=40, batch_size=60, verbose=0).history
+    assert history["accuracy"][-1] > 0.9
+
+
+def test_a_row_of_zeros_costs_the_most_and_has_no_slope():
+    y_true = np.array([[1.0, 0.0], [1.0, 0.0]])
+    value, backward = CategoricalCrossentropy().forward(y_true, np.array([[0.0, 0.0], [0.5, 0.5]]))
+    assert value == pytest.approx((-np.log(1e-7) + np.log(2)) / 2)
+    np.testing.assert_allclose(backward(), [[0, 0], [-0.5, 0.5]])
 
 
 def test_categorical_crossentropy_of_logits_by_hand():
@@ -254,4 +290,4 @@ def test_one_hot_targets_of_any_dtype_are_the_same(rng):
 def test_the_slope_is_zero_where_a_probability_is_clipped():
     y_true, p = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1e-9, 1.0], [0.5, 0.5]])
     _, backward = CategoricalCrossentropy().forward(y_true, p)
-    np.testing.assert_array_equal(backward(), [[0, 0], [0, -1]])
+    np.testing.assert_array_equal(backward(), [[0, 0], [0.5, -0.5]])

@@ -3,11 +3,12 @@
 import copy
 import json
 import math
+import pickle
 
 import numpy as np
 import pytest
 
-from tinynet import Sequential, kernels, optimizers
+from tinynet import Sequential, kernels, load_model, optimizers
 from tinynet.layers import Dense
 from tinynet.optimizers import SGD, Adam, CosineDecay, ExponentialDecay, PiecewiseConstantDecay, RMSprop
 
@@ -290,3 +291,76 @@ def test_compiling_again_starts_afresh(rng):
         model.compile("adam", "mse")
         model.train_on_batch(rng.normal(size=(3, 2)), np.ones((3, 1)))
         assert model.optimizer.iterations == 1
+
+
+def dense_model(optimizer):
+    model = Sequential([Dense(1, input_dim=2)], seed=0)
+    model.compile(optimizer, "mse")
+    return model
+
+
+def train(model):
+    return model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(), SGD(momentum=0.9), RMSprop(), Adam()],
+                         ids=["sgd", "momentum", "rmsprop", "adam"])
+def test_an_optimizer_that_has_trained_a_model_is_refused_by_another(optimizer):
+    train(dense_model(optimizer))
+    with pytest.raises(ValueError, match=f"{type(optimizer).__name__}: expected an optimizer of this model alone. "
+                                         r"Received: one that has trained another \(updates so far: 1\)"):
+        dense_model(optimizer)
+
+
+@pytest.mark.parametrize("step", [train, lambda model: model.train_on_batch(np.ones((4, 2)), np.ones((4, 1)))],
+                         ids=["fit", "train_on_batch"])
+def test_of_two_models_compiled_with_one_optimizer_the_first_to_be_trained_has_it(step):
+    optimizer = Adam()
+    first, second = dense_model(optimizer), dense_model(optimizer)
+    step(first)
+    before = second.get_weights()
+    with pytest.raises(ValueError, match="Make one for each: Adam"):
+        step(second)
+    np.testing.assert_array_equal(second.get_weights()[0], before[0])
+    step(first)
+    assert optimizer.iterations == 2
+
+
+def test_the_optimizer_of_a_loaded_model_is_refused_by_another(tmp_path):
+    model = dense_model("adam")
+    train(model)
+    model.save(tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    with pytest.raises(ValueError, match="one that has trained another"):
+        dense_model(loaded.optimizer)
+    train(loaded)
+
+
+def test_a_model_compiled_again_with_its_own_optimizer_goes_on_with_it():
+    model = dense_model("adam")
+    train(model)
+    model.compile(model.optimizer, "mse")
+    train(model)
+    assert model.optimizer.iterations == 2
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))],
+                         ids=["deepcopy", "pickle"])
+def test_a_copied_model_goes_on_with_its_own_copy_of_the_optimizer(copied):
+    model = dense_model("adam")
+    train(model)
+    again = copied(model)
+    train(again)
+    train(model)
+    np.testing.assert_array_equal(model.get_weights()[0], again.get_weights()[0])
+    with pytest.raises(ValueError, match="trained another"):
+        model.compile(again.optimizer, "mse")
+
+
+def test_a_layer_put_in_the_place_of_another_begins_with_running_arrays_of_its_own():
+    model = dense_model(SGD(0.1, momentum=0.9))
+    train(model)
+    model.pop()
+    model.add(Dense(1, kernel_initializer="zeros"))
+    train(model)
+    np.testing.assert_allclose(model.params["dense_1/kernel"], 0.2)         # rate * 2 (1 - 0), from a velocity of 0

@@ -58,10 +58,7 @@ class Loss(Configured):
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return the targets for predictions of `shape` as an array, or raise a ValueError."""
-        y_true = np.asarray(y_true)
-        if y_true.shape != tuple(shape):
-            raise invalid(type(self).__name__, f"targets of the predictions' shape, {batch(shape)}", y_true.shape)
-        return y_true
+        return as_values(type(self).__name__, y_true, shape)
 
 
 class MeanSquaredError(Loss):
@@ -84,9 +81,14 @@ class CategoricalCrossentropy(Loss):
     ----------
     from_logits : whether y_pred are logits z, with ``p = softmax(z)``. Then ``log p_k = z_k - log sum_j e^z_j``
         needs no clipping, and the slope is simply ``p - y_true``. A Sequential that ends in softmax is trained
-        this way. Otherwise y_pred are probabilities, clipped, and the slope is ``-y_true / p``.
+        this way. Otherwise every row of y_pred is divided by its sum, ``q = y_pred / S``, and clipped, as Keras does:
+        rows that do not sum to 1, of a sigmoid, say, count by their shares. With ``g_k = -y_true_k / q_k``, 0 where
+        q is clipped, the slope is ``(g_j - sum_k g_k q_k) / S``: a larger y_pred_j lowers all other shares. A row of
+        zeros has no shares and is left as it is.
 
     >>> CategoricalCrossentropy()(np.array([[0.0, 1.0]]), np.array([[0.5, 0.5]]))
+    0.6931471805599453
+    >>> CategoricalCrossentropy()(np.array([[0.0, 1.0]]), np.array([[0.9, 0.9]]))
     0.6931471805599453
     >>> CategoricalCrossentropy(from_logits=True)(np.array([[0.0, 1.0]]), np.array([[1000.0, 0.0]]))
     1000.0
@@ -107,16 +109,16 @@ class CategoricalCrossentropy(Loss):
             log_sum = np.log(np.exp(z).sum(axis=-1, keepdims=True))
             total = y_true.sum(axis=-1, keepdims=True)                       # 1 where the targets are one-hot
             return (y_true * (log_sum - z)).sum(axis=-1), np.exp(z - log_sum) * total - y_true
-        p = np.clip(y_pred, EPSILON, 1 - EPSILON)
-        return -(y_true * np.log(p)).sum(axis=-1), np.where(p == y_pred, -y_true / p, 0)
+        total = y_pred.sum(axis=-1, keepdims=True)                           # (N, ..., 1)
+        total = np.where(total == 0, 1, total)
+        q = y_pred / total
+        p = np.clip(q, EPSILON, 1 - EPSILON)
+        slopes = np.where(p == q, -y_true / p, 0)                            # with respect to q
+        return -(y_true * np.log(p)).sum(axis=-1), (slopes - (slopes * q).sum(axis=-1, keepdims=True)) / total
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return one-hot targets, or raise a ValueError that names the loss for labels."""
-        y_true = np.asarray(y_true)
-        if y_true.shape != tuple(shape) and y_true.shape in (shape[:-1], (*shape[:-1], 1)):
-            raise invalid("CategoricalCrossentropy", f"one-hot targets {batch(shape)}", f"labels {y_true.shape}. Use "
-                          f"loss='sparse_categorical_crossentropy', or to_categorical(y, {shape[-1]})")
-        return super().check_targets(y_true, shape)
+        return as_one_hot("CategoricalCrossentropy", y_true, shape, "loss='sparse_categorical_crossentropy'")
 
 
 class SparseCategoricalCrossentropy(CategoricalCrossentropy):
@@ -132,18 +134,51 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return labels (N, ...), or raise a ValueError that names the loss for one-hot targets."""
-        y_true, classes, owner = np.asarray(y_true), shape[-1], "SparseCategoricalCrossentropy"
-        if y_true.shape == (*shape[:-1], 1) and len(shape) == y_true.ndim:
-            y_true = y_true[..., 0]
-        if y_true.shape == tuple(shape):
-            raise invalid(owner, f"labels {batch(shape[:-1])}", f"one-hot targets {y_true.shape}. Use "
-                          f"loss='categorical_crossentropy', or y.argmax(axis=-1)")
-        if y_true.shape != tuple(shape[:-1]):
-            raise invalid(owner, f"labels {batch(shape[:-1])}", y_true.shape)
-        labels = check_labels(y_true, owner)
-        if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-            raise invalid(owner, f"labels from 0 to {classes - 1}", f"{labels.min()} to {labels.max()}")
-        return labels
+        return as_labels("SparseCategoricalCrossentropy", y_true, shape, "loss='categorical_crossentropy'")
+
+
+# The three forms of targets, for losses and metrics; `owner` is whose they are, `shape` that of the predictions.
+
+def as_values(owner: str, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+    """Return targets of the predictions' shape, or raise a ValueError."""
+    y_true = np.asarray(y_true)
+    if y_true.shape != tuple(shape):
+        raise invalid(owner, f"targets of the predictions' shape, {batch(shape)}", y_true.shape)
+    return y_true
+
+
+def as_one_hot(owner: str, y_true: ArrayLike, shape: tuple[int, ...], instead: str) -> np.ndarray:
+    """Return one-hot targets (N, ..., K), or raise a ValueError; for labels it says what to use `instead`."""
+    expect_classes(owner, shape)
+    y_true = np.asarray(y_true)
+    if y_true.shape != tuple(shape) and y_true.shape in (shape[:-1], (*shape[:-1], 1)):
+        raise invalid(owner, f"one-hot targets {batch(shape)}",
+                      f"labels {y_true.shape}. Use {instead}, or to_categorical(y, {shape[-1]})")
+    return as_values(owner, y_true, shape)
+
+
+def as_labels(owner: str, y_true: ArrayLike, shape: tuple[int, ...], instead: str) -> np.ndarray:
+    """Return labels (N, ...), or raise a ValueError; for one-hot targets it says what to use `instead`."""
+    expect_classes(owner, shape)
+    y_true, classes = np.asarray(y_true), shape[-1]
+    if y_true.shape == (*shape[:-1], 1) and len(shape) == y_true.ndim:
+        y_true = y_true[..., 0]
+    if y_true.shape == tuple(shape):
+        raise invalid(owner, f"labels {batch(shape[:-1])}",
+                      f"one-hot targets {y_true.shape}. Use {instead}, or y.argmax(axis=-1)")
+    if y_true.shape != tuple(shape[:-1]):
+        raise invalid(owner, f"labels {batch(shape[:-1])}", y_true.shape)
+    labels = check_labels(y_true, owner)
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise invalid(owner, f"labels from 0 to {classes - 1}", f"{labels.min()} to {labels.max()}")
+    return labels
+
+
+def expect_classes(owner: str, shape: tuple[int, ...]) -> None:
+    """Raise a ValueError unless predictions of `shape` are of two classes or more."""
+    if shape[-1] < 2:
+        raise invalid(owner, "predictions of two classes or more, such as those of Dense(2, activation='softmax') (the "
+                      "share of a single class is always 1, and nothing is learned)", batch(shape))
 
 
 def batch(shape: tuple[int, ...]) -> str:

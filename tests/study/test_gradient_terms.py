@@ -125,6 +125,14 @@ def test_the_terms_of_a_pixel_that_is_pooled(name):
             assert (step.rows[i], step.columns[j]) == (h, w)
 
 
+def test_a_frozen_layers_penalty_is_no_term():
+    model = twisted(regularizer="l2")
+    model.get_layer("hidden").trainable = False
+    terms = study.dense_gradient(model, "hidden", X, Y, weight=(0, 0))
+    assert terms.penalty == 0
+    assert terms.total == pytest.approx(terms.gradient, **ROUNDING)
+
+
 def test_the_terms_of_a_dense_layer():
     (dy, dx), kernel = gradients_of_outputs_and_inputs(), MODEL.params["hidden/kernel"]
     for i, u in some_indices(kernel.shape):

@@ -56,12 +56,26 @@ class Callback:
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before each batch of training; batches are counted from 0 in every epoch."""
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after each batch of training, with the running means of this epoch's loss and metrics."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name of `on_train_batch_begin`, as in Keras, for a callback that does not define that one."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name of `on_train_batch_end`, as in Keras, for a callback that does not define that one."""
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Called before an evaluation, on the validation data too."""
+        """Called before an evaluation on the validation data."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Called before each batch of an evaluation; batches are counted from 0."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Called after each batch of an evaluation, with its running means so far."""
 
     def on_test_end(self, logs: Logs | None = None) -> None:
         """Called after an evaluation, with its logs."""

@@ -33,6 +33,8 @@ class ReLU(Layer):
 class Sigmoid(Layer):
     """``y = 1 / (1 + e^-x)``, and ``dy/dx = y (1 - y)``; computed so that no exponent overflows."""
 
+    bounded = True                  # so no logits, which are of any size
+
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         e = np.exp(-np.abs(x))                                   # in (0, 1] for an x of any size
@@ -45,6 +47,8 @@ class Sigmoid(Layer):
 
 class Tanh(Layer):
     """``y = tanh(x)``, and ``dy/dx = 1 - y^2``."""
+
+    bounded = True
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
@@ -66,6 +70,7 @@ class Softmax(Layer):
     """
 
     gives_probabilities = True      # so that a cross-entropy right after it may work from the logits instead
+    bounded = True
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""

@@ -54,7 +54,8 @@ class Layer:
     ----------
     name : what the layer is called in its model; by default the model names it, ``dense_1``.
     input_shape : shape of one sample, without the batch axis; with it in its first layer, a model is built at once.
-    trainable : False keeps an optimizer from changing the parameters; gradients are computed all the same.
+    trainable : False keeps an optimizer from changing the parameters, and their penalties out of the loss; gradients
+        are computed all the same. It may be set at any time, and counts from the next update on.
 
     Attributes
     ----------
@@ -106,7 +107,7 @@ class Layer:
         return [("", self.forward)]
 
     def penalties(self) -> list[tuple[str, RegularizerLike]]:
-        """Pair parameter keys with the regularizers that are to be added to the loss."""
+        """Pair parameter keys with the regularizers that are to be added to the loss while the layer is trainable."""
         return []
 
     def leaves(self) -> list[Layer]:

@@ -32,6 +32,7 @@ class Sequential(Model):
     ----------
     layers : the layers, in order.
     name : what the model is called.
+    trainable : False freezes the layers that the model has and those added later, wherever they are used.
     dtype : ``"float32"`` or ``"float64"``, of the weights and of all arithmetic.
     seed : makes this model's weights, shuffling and dropout reproducible; see also `utils.set_random_seed`.
 
@@ -82,14 +83,18 @@ class Sequential(Model):
                 raise
             self.output_shape = layer.output_shape
         layer.name = name
+        if not self.trainable:
+            layer.trainable = False
         self.layers.append(layer)
         self.layer_names.append(name)
 
     def pop(self) -> Layer:
         """Remove the last layer, and return it."""
         self.expect(bool(self.layers), "a model with layers", "an empty one")
-        self.layer_names.pop()
-        layer = self.layers.pop()
+        name, layer = self.layer_names.pop(), self.layers.pop()
+        if self.optimizer is not None:
+            for key in layer.params:                               # a new layer may have the name
+                self.optimizer.slots.pop(f"{name}/{key}", None)
         self.output_shape = self.layers[-1].output_shape if self.layers else None
         if not self.layers:
             self.unbuild()
@@ -205,18 +210,36 @@ class Sequential(Model):
         """Whether one of the layers does."""
         return any(layer.differs_in_training for layer in self.layers)
 
+    @property
+    def trainable(self) -> bool:
+        """What was last set for the model as a whole; setting it sets every layer's, as in Keras.
+
+        Each layer decides for itself, in whichever model it is: one that is thawed again, alone, is trained.
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = value
+        for layer in self.layers:
+            layer.trainable = value
+
     def trainable_params(self) -> dict[str, np.ndarray]:
         """Return the parameters that an optimizer may change, by name."""
-        return {f"{name}/{key}": array for name, layer in self._named() if self.trainable
+        return {f"{name}/{key}": array for name, layer in self._named()
                 for key, array in layer.trainable_params().items()}
 
     def penalties(self) -> list[tuple[str, RegularizerLike]]:
-        """Pair parameter names with the regularizers that are added to the loss."""
-        return [(f"{name}/{key}", term) for name, layer in self._named() for key, term in layer.penalties()]
+        """Pair parameter names with the regularizers that are added to the loss; those of frozen layers are not."""
+        trained = self.trainable_params()
+        return [(f"{name}/{key}", term) for name, layer in self._named() for key, term in layer.penalties()
+                if f"{name}/{key}" in trained]
 
     def get_config(self) -> Config:
         """Return the architecture: what `from_config` makes a model from, with new weights."""
         config = {**super().get_config(), "dtype": str(self.dtype)}
+        if any(layer.trainable for layer in self.leaves()[1:]):
+            config.pop("trainable", None)                          # the layers say it, each for itself
         if self.input_shape is not None:
             config["input_shape"] = list(self.input_shape)
         return {**config, "layers": [to_config(layer) for layer in self.layers]}

@@ -9,7 +9,7 @@ from typing import TypedDict
 import numpy as np
 
 from tinynet import schedules
-from tinynet.checks import check_nonnegative
+from tinynet.checks import check_nonnegative, invalid
 from tinynet.kernels import buffers
 from tinynet.registry import Config, Identifier, resolve, to_config
 
@@ -45,10 +45,22 @@ class Optimizer:
         self.clipnorm = clipnorm if clipnorm is None else self.check_nonnegative("clipnorm", clipnorm)
         self.iterations = 0
         self.slots: dict[str, dict[str, np.ndarray]] = {}
+        self._owner: object = None
 
     def check_nonnegative(self, what: str, value: object, below: float = math.inf) -> float:
         """Return a setting as a float, at least 0 and less than `below`, or raise a ValueError."""
         return check_nonnegative(type(self).__name__, what, value, below)
+
+    def belong_to(self, owner: object) -> None:
+        """Become the optimizer of a model, given by an object that stands for it.
+
+        Raises a ValueError if it has trained another: `slots` and `iterations` are that one's.
+        """
+        if self.slots and self._owner is not owner:
+            name = type(self).__name__
+            raise invalid(name, "an optimizer of this model alone", f"one that has trained another (updates so "
+                          f"far: {self.iterations}), whose running arrays it keeps. Make one for each: {name}(...)")
+        self._owner = owner
 
     def current_learning_rate(self) -> float:
         """Return the learning rate of the next update."""

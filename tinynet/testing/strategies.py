@@ -202,8 +202,8 @@ def losses(draw: DrawFn) -> tuple[Loss, np.ndarray, np.ndarray]:
         for from_logits in (True, False))]))
     rows, classes = draw(shapes(1, 2)), draw(st.integers(2, 4))
     y_pred = draw(tie_free_arrays((*rows, classes)))
-    if not getattr(loss, "from_logits", True):               # probabilities: positive, each row sums to 1
-        y_pred = np.exp(y_pred) / np.exp(y_pred).sum(axis=-1, keepdims=True)
+    if not getattr(loss, "from_logits", True):               # positive; the loss divides each row by its sum
+        y_pred = np.exp(y_pred)
     if isinstance(loss, MeanSquaredError):
         return loss, draw(tie_free_arrays(y_pred.shape)), y_pred
     count = math.prod(rows)

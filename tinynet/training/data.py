@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinynet.checks import check_int, check_labels, invalid
+from tinynet.checks import check_int, check_labels, check_nonnegative, invalid, is_number
 
 Index = slice | np.ndarray                # what picks the samples of a batch
 
@@ -64,24 +64,52 @@ def same_length(**arrays: np.ndarray | None) -> None:
         raise invalid(None, "at least one sample", f"{', '.join(lengths)} of length 0")
 
 
-def weights(sample_weight: ArrayLike | None, class_weight: Mapping[int, float] | None, y: np.ndarray
-            ) -> np.ndarray | None:
-    """Return one weight for each sample: its own times its class's; None where neither is given."""
-    weight = None
-    if sample_weight is not None:
-        weight = as_samples(sample_weight, np.dtype(float), "sample_weight")
-        if weight.shape != (len(y),):
-            raise invalid("sample_weight", f"one number for each of {len(y)} samples", f"shape {weight.shape}")
+def weights(sample_weight: ArrayLike | None, samples: int) -> np.ndarray | None:
+    """Return sample weights as an array, one number for each sample; None for None."""
+    if sample_weight is None:
+        return None
+    weight = as_samples(sample_weight, np.dtype(float), "sample_weight")
+    if weight.shape != (samples,):
+        raise invalid("sample_weight", f"one number for each of {samples} samples", f"shape {weight.shape}")
+    return weight
+
+
+def with_class_weights(data: Data, class_weight: Mapping[int, float] | None, output_shape: tuple[int, ...]) -> Data:
+    """Return data whose samples weigh what they did times the weight of their class, 1 for one that is not given."""
     if class_weight is None or (isinstance(class_weight, Mapping) and not class_weight):
-        return weight
+        return data
+    labels, which = np.unique(one_label_each(data.y, output_shape), return_inverse=True)
+    check_class_weight(class_weight, {-1, 0, 1, *labels.tolist()} if output_shape in ((), (1,)) else
+                       range(output_shape[0]))
+    weight = np.array([class_weight.get(label, 1.0) for label in labels.tolist()])[which]
+    return data._replace(weight=weight if data.weight is None else data.weight * weight)
+
+
+def one_label_each(y: np.ndarray, output_shape: tuple[int, ...]) -> np.ndarray:
+    """Return the label of every sample (N,), from labels or one-hot rows; a ValueError for samples of several."""
+    if len(output_shape) > 1:
+        raise invalid("class_weight", "one label for each sample (for others, give sample_weight)",
+                      f"targets {y.shape}, for outputs {('N', *output_shape)}")
+    if y.ndim < 2 or y.shape[-1] == 1:
+        return check_labels(y, "class_weight").reshape(len(y))
+    largest = y == y.max(axis=1, keepdims=True)
+    several = (largest.sum(axis=1) > 1) | (abs(y.sum(axis=1) - 1) > 1e-3) | (y < 0).any(axis=1)
+    if several.any():
+        sample = several.argmax()
+        raise invalid("class_weight", "one-hot rows, one label for each sample (for others, give sample_weight)",
+                      f"{y[sample].tolist()} for sample {sample}")
+    return y.argmax(axis=1)
+
+
+def check_class_weight(class_weight: Mapping[int, float], known: Collection[int]) -> None:
+    """Raise a ValueError unless these are weights of labels that exist."""
     if not isinstance(class_weight, Mapping):
         raise invalid("class_weight", "{label: weight}", repr(class_weight))
-    if not all(isinstance(label, (int, np.integer)) and label >= 0 for label in class_weight):
-        raise invalid("class_weight", "labels, whole numbers from 0", list(class_weight))
-    labels = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else check_labels(y, "class_weight").reshape(len(y))
-    of_class = np.ones(int(max(labels.max(initial=0), *class_weight)) + 1)        # 1 for a class that is not given
-    of_class[list(class_weight)] = list(class_weight.values())
-    return of_class[labels] if weight is None else weight * of_class[labels]
+    if unknown := [label for label in class_weight if not is_number(label) or label not in known]:
+        which = f"from 0 to {len(known) - 1}" if isinstance(known, range) else "that occur in y, or -1, 0 and 1"
+        raise invalid("class_weight", f"labels {which}", ", ".join(map(repr, unknown)))
+    for label, weight in class_weight.items():
+        check_nonnegative("class_weight", f"a weight of label {label}", weight)
 
 
 def split(data: Data, fraction: float) -> tuple[Data, Data]:

@@ -17,14 +17,14 @@ from tinynet.checks import check_int, invalid
 from tinynet.layers.base import Layer, LayerOptions, cast_floats
 from tinynet.losses import LossLike
 from tinynet.metrics import Metric
-from tinynet.metrics import get as named_metric
+from tinynet.metrics import named as named_metrics
 from tinynet.optimizers import Optimizer
 from tinynet.registry import Identifier
 from tinynet.steps.plan import Plan, PlanCache
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import Step, steps_of, steps_of_parts
 from tinynet.steps.untouched import StateSnapshot
-from tinynet.training import data, progress
+from tinynet.training import data, mismatches, progress
 from tinynet.training.data import Data
 from tinynet.training.divergence import check_loss, check_weights
 from tinynet.training.lock import model_lock
@@ -46,17 +46,23 @@ class Model(Layer):
         self.history: History | None = None
         self.stop_training = False
         self._plans = PlanCache()
+        self._checked = False                                             # by `mismatches`, since it was compiled
+        self._identity = object()                                         # its copies have others; see `belong_to`
 
     def compile(self, optimizer: Identifier | Optimizer = "rmsprop", loss: Identifier | LossLike | None = None,
                 metrics: Iterable[str | Metric] | None = None) -> None:
-        """Choose how to train: optimizer, loss and metrics, each by name or as an object."""
-        self.optimizer = optimizers.get(optimizer)
+        """Choose how to train: optimizer, loss and metrics, each by name or as an object.
+
+        An optimizer that has trained another model is a ValueError: make one for each.
+        """
         if loss is None:
             raise invalid("compile", "a loss, such as loss='categorical_crossentropy'", None)
-        self.loss = losses.get(loss)
         if isinstance(metrics, str):
             raise invalid("compile", f"a list of metrics, such as ['{metrics}']", repr(metrics))
-        self.metrics = dict(named_metric(metric) for metric in metrics or ())
+        parts = optimizers.get(optimizer), losses.get(loss), named_metrics(metrics or ())
+        parts[0].belong_to(self._identity)
+        self.optimizer, self.loss, self.metrics = parts
+        self._checked = False
 
     def objective(self, x: np.ndarray, y: ArrayLike, sample_weight: ArrayLike | None = None, training: bool = False
                   ) -> tuple[float, np.ndarray, Callable[[], None]]:
@@ -111,7 +117,8 @@ class Model(Layer):
         validation_split : fraction of the data, taken from its end, to validate on.
         validation_data : ``(x, y)`` or ``(x, y, sample_weight)`` to validate on after every epoch.
         shuffle : whether each epoch sees the samples in a new order.
-        class_weight : ``{label: weight}`` for the loss.
+        class_weight : ``{label: weight}`` for the loss in training, 1 for other labels; not for that in validation. Of
+            one-hot rows the label is the largest; with a single output, labels are what occurs in y, -1, 0 and 1.
         sample_weight : one weight for each sample, for the loss.
 
         Raises
@@ -119,11 +126,13 @@ class Model(Layer):
         ValueError : for data and settings that cannot be trained on, before anything is changed.
         TrainingDiverged : when the loss is NaN or infinite; the history so far is kept in ``model.history``.
         """
-        train, validation = self._prepare(x, y, sample_weight, class_weight), None
+        train, validation = self._prepare(x, y, sample_weight), None
         if validation_data is not None:
             validation = self._prepare_validation(validation_data)
         elif validation_split:
             train, validation = data.split(train, validation_split)
+        train = data.with_class_weights(train, class_weight, self.output_shape or ())        # not the validation data
+        self.optimizer.belong_to(self._identity)
         for samples in filter(None, (train, validation)):
             data.check_numbers(samples)
         n, batch_size = len(train.x), data.batch_size(batch_size)
@@ -186,7 +195,10 @@ class Model(Layer):
     def train_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
                        class_weight: Mapping[int, float] | None = None, return_dict: bool = False) -> Any:
         """Make one update; return ``[loss, *metrics]`` of this batch, as they were before it."""
-        return _scores(self._train_step(self._prepare(x, y, sample_weight, class_weight)), return_dict)
+        batch = self._prepare(x, y, sample_weight)
+        batch = data.with_class_weights(batch, class_weight, self.output_shape or ())
+        self.optimizer.belong_to(self._identity)
+        return _scores(self._train_step(batch), return_dict)
 
     def test_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
                       return_dict: bool = False) -> Any:
@@ -195,11 +207,12 @@ class Model(Layer):
 
     def _train_step(self, batch: Data) -> Logs:
         value, y_pred, backward = self._training_forward(batch)
+        logs = self._logs(value, batch.y, y_pred)                        # first: a metric that fails costs no update
         if math.isfinite(value):                                         # any other would make all weights NaN
             backward()
             with model_lock:
                 self.optimizer.update(self.trainable_params(), self.grads)
-        return self._logs(value, batch.y, y_pred)
+        return logs
 
     def _training_forward(self, batch: Data) -> tuple[float, np.ndarray, Callable[[], None]]:
         """Run `objective` in training; where its value is not finite, the layers' state is restored."""
@@ -223,9 +236,10 @@ class Model(Layer):
     def _evaluate(self, samples: Data, batch_size: int, called: CallbackList) -> Logs:
         means = data.RunningMeans()
         called.call("on_test_begin", {})
-        for index in data.batches(len(samples.x), batch_size):
+        for number, index in enumerate(data.batches(len(samples.x), batch_size)):
+            called.call("on_test_batch_begin", number, {})
             batch = samples.at(index)
-            means.add(self._test_step(batch), len(batch.x))
+            called.call("on_test_batch_end", number, means.add(self._test_step(batch), len(batch.x)))
         called.call("on_test_end", means.means())
         return means.means()
 
@@ -239,16 +253,22 @@ class Model(Layer):
             self.expect(False, f"input {losses.batch((0, *(self.input_shape or ())))}", x.shape)
         return x
 
-    def _prepare(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
-                 class_weight: Mapping[int, float] | None = None) -> Data:
+    def _prepare(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Data:
         """Cast and check samples, targets and weights."""
         if self.loss is None:
             raise self._not_compiled()
         samples, targets = self._samples(x), data.as_samples(y, None, "y")
+        if not self._checked:
+            mismatches.check(self, self.loss)
+            self._checked = True
         data.same_length(x=samples, y=targets)
+        predictions = len(samples), *(self.output_shape or ())
         if hasattr(self.loss, "check_targets"):
-            targets = self.loss.check_targets(targets, (len(samples), *(self.output_shape or ())))
-        return Data(samples, targets, data.weights(sample_weight, class_weight, targets))
+            targets = self.loss.check_targets(targets, predictions)
+        for metric in self.metrics.values():
+            if hasattr(metric, "check_targets"):
+                metric.check_targets(targets, predictions)
+        return Data(samples, targets, data.weights(sample_weight, len(targets)))
 
     def _prepare_validation(self, validation_data: Sequence[ArrayLike]) -> Data:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):

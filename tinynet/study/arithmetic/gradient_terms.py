@@ -109,5 +109,6 @@ class GradientTerms:
 
 
 def penalty_of(layer: Layer, at: tuple[int, ...]) -> float:
-    """Return what a layer's regularizers add to the gradient of its kernel's element `at`."""
-    return sum(float(term.gradient(layer.params[key])[at]) for key, term in layer.penalties() if key == "kernel")
+    """Return what a layer's regularizers add to the gradient of its kernel's element `at`; nothing if it is frozen."""
+    return sum(float(term.gradient(layer.params[key])[at]) for key, term in layer.penalties()
+               if key == "kernel" and layer.trainable)
