@@ -18,7 +18,8 @@ from tinynet.callbacks import (
     ReduceLROnPlateau,
 )
 from tinynet.files.safefile import read
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
+from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D
+from tinynet.optimizers import SGD
 
 EPOCHS, BATCHES = 5, 3                       # 9 samples after the split, in batches of 4, 4 and 1
 
@@ -204,10 +205,13 @@ def test_what_a_kill_left_half_written_is_removed(tmp_path):
 
 
 @pytest.mark.parametrize(("change", "text"), [
-    ({"batch_size": 5}, "expected a training with {'batch_size': 5, 'samples': 9, 'shuffle': True}. Found: "
-                        "{'batch_size': 4, 'samples': 9, 'shuffle': True}"),
-    ({"validation_split": 0.5}, "expected a training with {'batch_size': 4, 'samples': 6, 'shuffle': True}"),
-    ({"shuffle": False}, "expected a training with")], ids=["batch size", "data", "shuffle"])
+    ({"batch_size": 5}, "expected batch_size: 5. Found: 4"),
+    ({"validation_split": 0.5}, "expected samples: 6. Found: 9"),
+    ({"shuffle": False}, "expected shuffle: False. Found: True"),
+    ({"class_weight": {1: 2.0}}, "expected class_weight: {1: 2.0}. Found: None"),
+    ({"sample_weight": np.ones(12)}, "expected sample_weight: True. Found: False"),
+    ({"validation_split": 0.0, "validation_data": (X, Y)}, "expected samples: 12. Found: 9")],
+    ids=["batch size", "data", "shuffle", "class weight", "sample weight", "validation"])
 def test_the_backup_of_another_training_is_told(tmp_path, change, text):
     left_by_a_kill(tmp_path / "out")
     with pytest.raises(ValueError, match=r"is the backup of another training\. Give this one a folder") as error:
@@ -228,10 +232,96 @@ def test_the_backup_of_another_model_is_told(tmp_path):
             np.testing.assert_array_equal(a, b)
 
 
+class Times(Layer):
+    """Multiplies; has no get_config."""
+
+    def __init__(self, factor=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def forward(self, x, training=False):
+        return x * self.factor, lambda dy: dy * self.factor
+
+
+def mlp(activation="relu", rate=0.25, factor=2.0, rule=None, frozen=False, initializer="zeros"):
+    model = Sequential([Dense(4, activation=activation, input_dim=6, trainable=not frozen, kernel_regularizer=rule,
+                              bias_initializer=initializer),
+                        Sequential([Dropout(rate), Times(factor)]), Dense(3, activation="softmax")], seed=3)
+    return model
+
+
+def fit_mlp(folder, *more, model=None, optimizer=None, loss="categorical_crossentropy", metrics=(), **arguments):
+    model = model or mlp()
+    model.compile(optimizer or SGD(0.1), loss, metrics)
+    return model.fit(X[:, 0, 0], Y, **{"batch_size": 4, "epochs": 3, "verbose": 0, **arguments},
+                     callbacks=[BackupAndRestore(folder, 2), *more])
+
+
+@pytest.mark.parametrize(("change", "text"), [
+    (lambda: {"model": mlp(activation="tanh")}, "expected dense_1, activation: Tanh(). Found: ReLU()"),
+    (lambda: {"model": mlp(rate=0.5)}, "expected sequential_1/dropout_1, rate: 0.5. Found: 0.25"),
+    (lambda: {"model": mlp(factor=3.0)}, "expected sequential_1/times_1, factor: 3.0. Found: 2.0"),
+    (lambda: {"model": mlp(rule="l1")}, "expected dense_1, kernel_regularizer: L1(l1=0.01). Found: None"),
+    (lambda: {"model": mlp(initializer=lambda shape, rng: np.ones(shape))}, "expected dense_1, "),
+    (lambda: {"model": mlp(frozen=True)}, "expected dense_1, trainable: False. Found: True"),
+    (lambda: {"optimizer": SGD(0.2)}, "expected optimizer, learning_rate: 0.2. Found: 0.1"),
+    (lambda: {"optimizer": SGD(0.1, clipnorm=1.0)}, "expected optimizer, clipnorm: 1.0. Found: None"),
+    (lambda: {"optimizer": SGD(0.1, 0.9)}, "expected optimizer, momentum: 0.9. Found: 0.0"),
+    (lambda: {"loss": "mse"}, "expected loss: MeanSquaredError(). Found: CategoricalCrossentropy(from_logits=False)"),
+    (lambda: {"metrics": ["mse"]}, "expected metrics: ['mse']. Found: []"),
+    (lambda: {"validation_data": (X[:, 0, 0], Y)}, "expected validation_samples: 12. Found: 0")],
+    ids=["activation", "rate", "a layer of one's own", "regularizer", "function", "frozen", "learning rate", "clipnorm",
+         "momentum", "loss", "metrics", "validation"])
+def test_the_backup_of_a_training_with_one_other_setting_is_told_by_its_name(tmp_path, change, text):
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Interrupt(5))
+    with pytest.raises(ValueError, match="is the backup of another training") as error:
+        fit_mlp(tmp_path, **change())
+    assert text in str(error.value)
+
+
+@pytest.mark.parametrize("callback", [lambda: LearningRateScheduler(lambda epoch, rate: rate * 0.9),
+                                      lambda: ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=9.0)])
+def test_the_learning_rate_may_change_as_training_goes_and_the_same_model_go_on(tmp_path, callback):
+    expected = fit_mlp(tmp_path, callback(), epochs=4).history
+    model = mlp()
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, callback(), Interrupt(8), model=model, epochs=4)
+    assert model.optimizer.learning_rate < 0.1
+    history = model.fit(X[:, 0, 0], Y, batch_size=4, epochs=4, verbose=0,
+                        callbacks=[callback(), BackupAndRestore(tmp_path, 2)])              # the cell, run again
+    assert history.history == expected
+
+
+def test_a_learning_rate_that_was_set_after_an_interruption_is_told(tmp_path):
+    model = mlp()
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Interrupt(5), model=model)
+    model.optimizer.learning_rate = 0.01
+    with pytest.raises(ValueError, match=r"expected optimizer, learning_rate: 0\.01\. Found: 0\.1"):
+        model.fit(X[:, 0, 0], Y, batch_size=4, epochs=3, verbose=0, callbacks=[BackupAndRestore(tmp_path, 2)])
+
+
+def test_a_list_that_a_callback_appends_to_is_restored_once(tmp_path):
+    class Begun(Callback):
+        state_names = ("epochs",)
+
+        def __init__(self):
+            super().__init__()
+            self.epochs = []
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epochs.append(epoch)
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Begun(), Interrupt(5))
+    fit_mlp(tmp_path, begun := Begun())
+    assert begun.epochs == [0, 1, 2]
+
+
 def test_other_callbacks_than_before_are_told(tmp_path):
     left_by_a_kill(tmp_path / "out")
     with pytest.warns(UserWarning, match=r"the callbacks of the backup, \[.*'EarlyStopping 1'.*Received: \['Hist"):
-        made().fit(X[:9], Y[:9], batch_size=4, epochs=EPOCHS, verbose=0,
+        made().fit(X, Y, batch_size=4, epochs=EPOCHS, verbose=0, validation_split=0.25,
                    callbacks=[BackupAndRestore(tmp_path / "out" / "backup", 1)])
 
 

@@ -7,6 +7,7 @@ import math
 import warnings
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,8 +15,13 @@ from tinynet.callbacks.base import Callback, Logs
 from tinynet.callbacks.checkpoint import check_save_freq
 from tinynet.files import atomic, safefile, saving
 from tinynet.files.atomic import StrPath
+from tinynet.files.settings import Settings, check_same, settings_of, text
+from tinynet.optimizers import Optimizer
 
 Backup = tuple[dict[str, np.ndarray], dict[str, Any]]             # weights by name; the state of model and run
+RATE = "optimizer, learning_rate"
+# the learning rate that an interrupted training left its optimizer with, and the one it began with
+interrupted: WeakKeyDictionary[Optimizer, tuple[str, str]] = WeakKeyDictionary()
 
 
 class BackupAndRestore(Callback):
@@ -35,7 +41,9 @@ class BackupAndRestore(Callback):
 
     Raises
     ------
-    ValueError : by `fit`, if the newest backup is of another model, another optimizer, or data of another size.
+    ValueError : by `fit`, if the newest backup is of another training: a setting of the model, of `compile` or of `fit`
+        differs, or the number of samples. What changes as it goes, such as the learning rate, counts as it was at the
+        start. Not compared are the numbers in the data, `epochs` and `verbose`, nor the arguments of callbacks.
     """
 
     called_last = True                  # what the other callbacks do at the same moment is part of the backup
@@ -49,9 +57,11 @@ class BackupAndRestore(Callback):
         self.save_freq = check_save_freq(save_freq)
         self.unsaved = 0                # batches since the last backup
         self.found: Backup | None = None
+        self.settings: Settings = {}
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Restore the newest backup."""
+        self.settings = {**settings_of(self.model), RATE: rate_at_start(self.model.optimizer)}
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         for left_by_a_kill in self.backup_dir.glob(atomic.TEMPORARY.format("*")):
             left_by_a_kill.unlink(missing_ok=True)
@@ -85,6 +95,8 @@ class BackupAndRestore(Callback):
                 path.unlink()
             with contextlib.suppress(OSError):                 # the user's own files are in it
                 self.backup_dir.rmdir()
+        elif self.settings:                                    # this callback has begun
+            interrupted[self.model.optimizer] = text(self.model.optimizer.learning_rate), self.settings[RATE]
 
     def backups(self) -> list[Path]:
         """List the backups, the newest last."""
@@ -97,7 +109,7 @@ class BackupAndRestore(Callback):
         self.unsaved = 0
         before = self.backups()
         number = 1 + int(before[-1].stem.partition("-")[2]) if before else 1
-        state = {"model": saving.model_state(self.model), "run": self.run.get_state()}
+        state = {"model": saving.model_state(self.model), "run": self.run.get_state(), "settings": self.settings}
         saving.write(self.backup_dir / f"backup-{number:012}.safetensors", {"kind": "backup"}, self.model, state)
         for path in before[:-1]:
             path.unlink()
@@ -121,6 +133,7 @@ class BackupAndRestore(Callback):
         try:
             params, state = saving.read_weights(file, self.model), saving.read_state(file)
             saving.check_model_state(self.model, state["model"])
+            check_same(self.settings, state["settings"])
             self.run.check_state(state["run"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"BackupAndRestore: {file.path} is the backup of another training. Give this one a folder "
@@ -136,3 +149,10 @@ class BackupAndRestore(Callback):
         saving.set_weights(self.model, params)
         saving.restore_model_state(self.model, state["model"])
         self.run.set_state(state["run"])
+
+
+def rate_at_start(optimizer: Optimizer) -> str:
+    """Return the learning rate; where an interrupted training goes on with the same model, the one it began with."""
+    rate = text(optimizer.learning_rate)
+    left, begun = interrupted.get(optimizer, (rate, rate))
+    return begun if rate == left else rate

@@ -14,6 +14,7 @@ from tinynet import losses, optimizers
 from tinynet.callbacks import Callback, CallbackList, History
 from tinynet.callbacks.base import Logs
 from tinynet.checks import check_int, invalid
+from tinynet.files.settings import text
 from tinynet.layers.base import Layer, LayerOptions, cast_floats
 from tinynet.losses import LossLike
 from tinynet.metrics import Metric
@@ -130,7 +131,9 @@ class Model(Layer):
         epochs = check_int(epochs, "epochs", 0)
         self.history = History()                       # after the callbacks passed in: it sees what they add
         called = CallbackList([*(callbacks or ()), *progress.for_verbosity(verbose), self.history])
-        run = Run(self, called.callbacks, n, batch_size, shuffle, check_int(initial_epoch, "initial_epoch", 0))
+        run = Run(self, called.callbacks, n, batch_size, shuffle, check_int(initial_epoch, "initial_epoch", 0),
+                  class_weight=text(class_weight or None), sample_weight=sample_weight is not None,
+                  validation_samples=0 if validation is None else len(validation.x))
         called.call("set_params", {"epochs": epochs, "steps": run.steps, "samples": n,
                                    "verbose": verbose, "batch_size": batch_size})
         called.call("set_model", self)
