@@ -109,8 +109,8 @@ class BackupAndRestore(Callback):
         self.unsaved = 0
         before = self.backups()
         number = 1 + int(before[-1].stem.partition("-")[2]) if before else 1
-        state = {"model": saving.model_state(self.model), "run": self.run.get_state(), "settings": self.settings}
-        saving.write(self.backup_dir / f"backup-{number:012}.safetensors", {"kind": "backup"}, self.model, state)
+        saving.write(self.backup_dir / f"backup-{number:012}.safetensors", {"kind": "backup"}, self.model, lambda: {
+            "model": saving.model_state(self.model), "run": self.run.get_state(), "settings": self.settings})
         for path in before[:-1]:
             path.unlink()
 

@@ -12,7 +12,7 @@ The contents of a model's file, as they stand in its document::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from tinynet.files.configs import plain
 from tinynet.files.safefile import SafeFile
 from tinynet.files.saveable import Saveable
 from tinynet.layers.base import cast_floats, overwrite
+from tinynet.layers.lock import reading, writing
 from tinynet.registry import to_config
 
 
@@ -34,12 +35,12 @@ def save_model(model: Saveable, path: StrPath) -> None:
         compiled = {"optimizer": plain(to_config(model.optimizer), "optimizer"),
                     "loss": plain(to_config(model.loss), "loss"), "metrics": list(model.metrics)}
     manifest = {"kind": "model", "model": plain(to_config(model), str(model)), "compiled": compiled}
-    write(path, manifest, model, model_state(model))
+    write(path, manifest, model, lambda: model_state(model))
 
 
 def save_weights(model: Saveable, path: StrPath) -> None:
     """Write a model's parameters and the state of its layers, and nothing else, into a file."""
-    write(path, {"kind": "weights"}, model, {})
+    write(path, {"kind": "weights"}, model, dict)
 
 
 def load_weights(model: Saveable, path: StrPath) -> None:
@@ -69,20 +70,27 @@ def check_model_state(model: Saveable, saved: Any) -> None:
 
 def restore_model_state(model: Saveable, saved: Mapping[str, Any]) -> None:
     """Restore what `model_state` returned."""
-    if model.optimizer is not None:
-        state.restore_optimizer(model.optimizer, saved["optimizer"])
-    state.restore_random(model, saved["generators"])
+    with writing(model):
+        if model.optimizer is not None:
+            state.restore_optimizer(model.optimizer, saved["optimizer"])
+        state.restore_random(model, saved["generators"])
 
 
-def write(path: StrPath, manifest: Mapping[str, object], model: Saveable, saved: Mapping[str, object]) -> None:
-    """Write a manifest, a model's weights and a state of any depth into one file, atomically."""
-    params, layer_state = model.params, {name: np.asarray(array) for name, array in model.state.items()}
-    for name, array in params.items():
-        if array.dtype != model.dtype:
-            raise invalid(model, f"all parameters in the model's dtype, {model.dtype}", f"{name} {array.dtype}")
-    cast_floats(layer_state, model.dtype)
-    arrays = {**params, **layer_state}
-    packed = state.pack(saved, "state", arrays)
+def write(path: StrPath, manifest: Mapping[str, object], model: Saveable, state_of: Callable[[], Mapping[str, object]]
+          ) -> None:
+    """Write a manifest, a model's weights and a state of any depth into one file, atomically.
+
+    Weights and state are copied while nobody changes them: another thread may be training the model.
+    """
+    with reading(model):
+        params, layer_state = model.params, {name: np.asarray(array) for name, array in model.state.items()}
+        for name, array in params.items():
+            if array.dtype != model.dtype:
+                raise invalid(model, f"all parameters in the model's dtype, {model.dtype}", f"{name} {array.dtype}")
+        cast_floats(layer_state, model.dtype)
+        arrays = {**params, **layer_state}
+        packed = state.pack(state_of(), "state", arrays)
+        arrays = {name: np.array(array) for name, array in arrays.items()}
     names = {"params": list(params), "layer_state": list(layer_state)}
     safefile.write(path, {**manifest, **names, "state": packed}, arrays)
 
@@ -135,6 +143,7 @@ def read_manifest(file: SafeFile) -> Mapping[str, Any]:
 
 def set_weights(model: Saveable, arrays: Mapping[str, np.ndarray]) -> None:
     """Overwrite parameters and layer state in place, by name."""
-    for weights in (model.params, model.state):
-        for name in weights:
-            overwrite(weights, name, arrays[name])
+    with writing(model):
+        for weights in (model.params, model.state):
+            for name in weights:
+                overwrite(weights, name, arrays[name])

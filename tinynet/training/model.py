@@ -16,6 +16,7 @@ from tinynet.callbacks.base import Logs
 from tinynet.checks import check_int, invalid
 from tinynet.files.settings import text
 from tinynet.layers.base import Layer, LayerOptions, cast_floats
+from tinynet.layers.lock import reading, writing
 from tinynet.losses import LossLike
 from tinynet.metrics import Metric
 from tinynet.metrics import get as named_metric
@@ -28,7 +29,6 @@ from tinynet.steps.untouched import StateSnapshot
 from tinynet.training import data, progress
 from tinynet.training.data import Data
 from tinynet.training.divergence import check_loss, check_weights
-from tinynet.training.lock import model_lock
 from tinynet.training.run import Run
 
 
@@ -182,7 +182,7 @@ class Model(Layer):
         x = self._samples(x)
         pieces = []
         for index in data.batches(len(x), data.batch_size(batch_size)):
-            with model_lock:
+            with reading(self):
                 pieces.append(self(x[index]))
         return np.concatenate(pieces) if pieces else self(x)
 
@@ -200,14 +200,14 @@ class Model(Layer):
         value, y_pred, backward = self._training_forward(batch)
         if math.isfinite(value):                                         # any other would make all weights NaN
             backward()
-            with model_lock:
+            with writing(self):
                 self.optimizer.update(self.trainable_params(), self.grads)
         return self._logs(value, batch.y, y_pred)
 
     def _training_forward(self, batch: Data) -> tuple[float, np.ndarray, Callable[[], None]]:
         """Run `objective` in training; where its value is not finite, the layers' state is restored."""
         before = StateSnapshot(self.leaves())
-        with model_lock if before.layers else nullcontext():             # a prediction sees no half-updated state
+        with writing(*before.layers) if before.layers else nullcontext():      # a prediction sees no half-updated state
             value, y_pred, backward = self.objective(*batch, training=True)
             for layer in before.layers:
                 cast_floats(layer.state, self.dtype)
@@ -216,7 +216,7 @@ class Model(Layer):
         return value, y_pred, backward
 
     def _test_step(self, batch: Data) -> Logs:
-        with model_lock:
+        with reading(self):
             value, y_pred, _ = self.objective(*batch)
         return self._logs(value, batch.y, y_pred)
 
