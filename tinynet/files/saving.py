@@ -23,6 +23,7 @@ from tinynet.files.atomic import StrPath
 from tinynet.files.configs import plain
 from tinynet.files.safefile import SafeFile
 from tinynet.files.saveable import Saveable
+from tinynet.files.unsaved import check_arguments, warn_of_unsaved
 from tinynet.layers.base import cast_floats, overwrite
 from tinynet.layers.lock import reading, writing
 from tinynet.registry import to_config
@@ -30,6 +31,7 @@ from tinynet.registry import to_config
 
 def save_model(model: Saveable, path: StrPath) -> None:
     """Write a model into one file, from which `load_model` makes it again as it is."""
+    check_arguments(model)
     compiled = None
     if model.optimizer is not None:
         compiled = {"optimizer": plain(to_config(model.optimizer), "optimizer"),
@@ -82,6 +84,7 @@ def write(path: StrPath, manifest: Mapping[str, object], model: Saveable, state_
 
     Weights and state are copied while nobody changes them: another thread may be training the model.
     """
+    warn_of_unsaved(model)
     with reading(model):
         params, layer_state = model.params, {name: np.asarray(array) for name, array in model.state.items()}
         for name, array in params.items():
