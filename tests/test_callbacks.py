@@ -273,6 +273,38 @@ def test_csv_files_are_begun_anew_or_appended_to(tmp_path):
     assert [line[0] for line in rows(tmp_path / "new")] == ["epoch", "0"]
 
 
+def log_of(path, text):
+    path.write_text(text, newline="")
+    return path
+
+
+def test_appended_numbers_stand_under_their_own_headers(tmp_path):
+    path = log_of(tmp_path / "log.csv", "epoch,val_loss,old,mae,loss\r\n0,1.5,2.5,3.5,4.5\r\n")
+    _, history = fit(CSVLogger(path, append=True), val_loss=[0.5])
+    _, first, second = rows(path)
+    assert first == ["0", "1.5", "2.5", "3.5", "4.5"]
+    assert second == ["0", "0.5", "NA", str(history.history["mae"][0]), str(history.history["loss"][0])]
+
+
+@pytest.mark.parametrize(("text", "arguments"), [
+    ("epoch,loss\n0,1\n", {}), ("epoch,loss,mse\n0,1,2\n", {}), ("epoch;loss;mae\n0;1;2\n", {}), ("0,1,2\n", {}),
+    ("epoch,loss,mae\n0,1,2\n", {"validation_data": (np.ones((2, 1)), np.ones((2, 1)))})],
+    ids=["no metric", "another", "another separator", "no header", "no validation"])
+def test_a_csv_file_without_columns_for_the_metrics_is_told_before_the_training_and_stays(tmp_path, text, arguments):
+    path, model = log_of(tmp_path / "log.csv", text), Sequential([Dense(1, input_dim=1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    with pytest.raises(ValueError, match=r"^CSVLogger: expected columns epoch, loss, mae.* in .*log\.csv, to append"):
+        model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, callbacks=[CSVLogger(path, append=True)], **arguments)
+    assert model.optimizer.iterations == 0
+    assert path.read_text() == text
+
+
+def test_a_figure_for_which_a_csv_file_has_no_column_is_told(tmp_path):
+    with pytest.warns(UserWarning, match=r"CSVLogger: .*log has no columns for learning_rate, which will not be in it"):
+        fit(LearningRateScheduler(lambda epoch: 0.5),
+            CSVLogger(log_of(tmp_path / "log", "epoch,loss,mae\n"), append=True), epochs=1)
+
+
 def test_figures_that_go_missing_are_na(tmp_path):
     class Once(Callback):
         def on_epoch_end(self, epoch, logs=None):

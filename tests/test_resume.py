@@ -119,6 +119,28 @@ def test_two_trainings_of_one_script_need_two_folders_and_a_finished_one_leaves_
     assert not (tmp_path / "backup").exists()
 
 
+def test_a_kill_before_the_first_update_or_backup_doubles_no_line_of_a_log_that_is_continued(tmp_path):
+    def run(folder, interrupt):
+        log = mkdir(tmp_path / folder) / "log.csv"
+        if not log.exists():
+            fit_mlp(tmp_path / folder / "a", CSVLogger(log), epochs=1)                  # the training before
+        fit_mlp(tmp_path / folder / "b", CSVLogger(log, append=True), Interrupt(interrupt), save_freq=99)
+        return log.read_bytes()
+    expected = run("whole", 0)
+    for after in 1, 5, 9:                                                             # of three batches an epoch
+        with pytest.raises(KeyboardInterrupt):
+            run("parts", after)
+    assert run("parts", 0) == expected
+
+
+def test_what_was_backed_up_at_the_start_alone_does_not_keep_another_training_out(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Interrupt(1))
+    assert [path.name for path in tmp_path.iterdir()] == ["backup-000000000000.safetensors"]
+    history = fit_mlp(tmp_path, optimizer=SGD(0.2)).history
+    assert history == fit_mlp(tmp_path, optimizer=SGD(0.2)).history
+
+
 def test_kept_backups_let_a_longer_training_go_on(tmp_path):
     def keep():
         return BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
@@ -250,11 +272,12 @@ def mlp(activation="relu", rate=0.25, factor=2.0, rule=None, frozen=False, initi
     return model
 
 
-def fit_mlp(folder, *more, model=None, optimizer=None, loss="categorical_crossentropy", metrics=(), **arguments):
+def fit_mlp(folder, *more, model=None, optimizer=None, loss="categorical_crossentropy", metrics=(), save_freq=2,
+            **arguments):
     model = model or mlp()
     model.compile(optimizer or SGD(0.1), loss, metrics)
     return model.fit(X[:, 0, 0], Y, **{"batch_size": 4, "epochs": 3, "verbose": 0, **arguments},
-                     callbacks=[BackupAndRestore(folder, 2), *more])
+                     callbacks=[BackupAndRestore(folder, save_freq), *more])
 
 
 @pytest.mark.parametrize(("change", "text"), [

@@ -30,8 +30,9 @@ class BackupAndRestore(Callback):
     The same script run again after a kill, an error or Ctrl-C ends with the weights, the history and the files of
     an uninterrupted run, to the bit: a backup holds the weights, the optimizer's arrays and count, the learning rate,
     every random generator, the epoch, the batch, the order of the samples, the running means of loss and metrics, and
-    the states of the other callbacks. The folder keeps the last two, each written atomically; where the newest is
-    damaged, a warning says so and the one before is used. At the end of the training they are removed.
+    the states of the other callbacks. The first is made at the start. The folder keeps the last two, each written
+    atomically; where the newest is damaged, a warning says so and the one before is used. At the end of the training
+    they are removed.
 
     Parameters
     ----------
@@ -69,6 +70,8 @@ class BackupAndRestore(Callback):
         self.found = self.newest()
         if self.found:
             self.restore(*self.found)
+        else:
+            self.save()                 # of the very start, from which it can begin again if it is killed early
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Restore it again if it is from inside an epoch: the others have just reset themselves for a new one."""
@@ -99,8 +102,8 @@ class BackupAndRestore(Callback):
             interrupted[self.model.optimizer] = text(self.model.optimizer.learning_rate), self.settings[RATE]
 
     def backups(self) -> list[Path]:
-        """List the backups, the newest last."""
-        return sorted(path for path in self.backup_dir.glob("backup-*.safetensors"))
+        """List the backups, the newest last; number 0 is of the start."""
+        return sorted(self.backup_dir.glob("backup-*.safetensors"))
 
     def save(self) -> None:
         """Write a backup, and remove all but the one before it; weights that are not finite are not backed up."""
@@ -108,7 +111,7 @@ class BackupAndRestore(Callback):
             return
         self.unsaved = 0
         before = self.backups()
-        number = 1 + int(before[-1].stem.partition("-")[2]) if before else 1
+        number = 1 + number_of(before[-1]) if before else 0
         saving.write(self.backup_dir / f"backup-{number:012}.safetensors", {"kind": "backup"}, self.model, lambda: {
             "model": saving.model_state(self.model), "run": self.run.get_state(), "settings": self.settings})
         for path in before[:-1]:
@@ -125,7 +128,12 @@ class BackupAndRestore(Callback):
                               f"before is used; if there is none, the training starts anew.", stacklevel=4)
                 path.rename(path.with_suffix(".damaged"))
                 continue
-            return self.checked(file)
+            try:
+                return self.checked(file)
+            except ValueError:
+                if number_of(path) > 0:
+                    raise
+                path.unlink()                                  # another training, of which nothing had been done
         return None
 
     def checked(self, file: safefile.SafeFile) -> Backup:
@@ -149,6 +157,11 @@ class BackupAndRestore(Callback):
         saving.set_weights(self.model, params)
         saving.restore_model_state(self.model, state["model"])
         self.run.set_state(state["run"])
+
+
+def number_of(backup: Path) -> int:
+    """Return the number in a backup's name: they are counted from 0 in each training."""
+    return int(backup.stem.partition("-")[2])
 
 
 def rate_at_start(optimizer: Optimizer) -> str:

@@ -51,6 +51,7 @@ class TrainingRun(Protocol):
 
     batch: int
     finished: bool
+    settings: dict[str, object]
 
     def get_state(self) -> dict[str, Any]:
         """Return what an exact resume must store."""

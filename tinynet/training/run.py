@@ -44,11 +44,12 @@ class Run:
                  epoch: int, **others: object):
         self.model, self.callbacks = model, callbacks
         self.samples, self.batch_size, self.shuffle = samples, batch_size, bool(shuffle)
-        self.settings = {"batch_size": batch_size, "samples": samples, "shuffle": bool(shuffle), **others}
+        self.settings: dict[str, object] = {"batch_size": batch_size, "samples": samples, "shuffle": self.shuffle,
+                                            **others}
         self.epoch, self.batch = epoch, 0
         self.means = RunningMeans()
         self.logs: Logs = {}
-        self.drawn_from: dict[str, int] = {}
+        self.drawn_from = generator_state(model.rng)
         self.finished = False
 
     @property
