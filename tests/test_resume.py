@@ -1,6 +1,8 @@
 """A training that was interrupted and goes on ends as the one that was not, to the bit."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -381,6 +383,80 @@ def test_callbacks_of_your_own_get_their_state_back(tmp_path):
     np.testing.assert_array_equal(again.rows, expected.rows)
     assert again.found == [1, np.float32(0.1), None, float("inf"), "word"]
     assert type(again.found[1]) is np.float32
+
+
+@pytest.mark.parametrize("kept", [
+    lambda: [0.1234567890123456 + n for n in range(230_000)], lambda: [np.float32(n) for n in range(30_000)],
+    lambda: [np.full(3, n) for n in range(30_000)]], ids=["losses", "scalars of NumPy", "arrays"])
+def test_a_callback_may_keep_a_great_deal(tmp_path, kept):
+    class Keeps(Callback):
+        state_names = ("kept",)
+    keeps, expected = Keeps(), kept()
+    keeps.kept = [*expected, expected[0]]
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, keeps, Interrupt(2), epochs=1, save_freq=9)
+    keeps.kept = None
+    fit_mlp(tmp_path, keeps, epochs=1, save_freq=9)
+    assert len(keeps.kept) == len(expected) + 1
+    assert type(keeps.kept[1]) is type(expected[1])
+    np.testing.assert_array_equal(keeps.kept[-2:], [expected[-1], expected[0]])
+
+
+def test_a_history_may_have_many_epochs(tmp_path):
+    class Long(Callback):
+        def on_train_begin(self, logs=None):
+            self.model.history.epoch = list(range(60_000))
+            self.model.history.history = {key: [0.1234567890123456] * 60_000 for key in ("loss", "mse", "val_loss")}
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Long(), Interrupt(2), save_freq=9)
+    history = fit_mlp(tmp_path, epochs=0)
+    assert len(history.history["val_loss"]) == len(history.epoch) == 60_000
+
+
+def test_of_two_trainings_in_one_folder_at_once_the_second_is_told_and_the_first_goes_on(tmp_path):
+    class Again(Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            with pytest.raises(ValueError, match=r"is in use by another training that runs now, in process \d+\. Give"):
+                fit_mlp(tmp_path)
+    assert fit_mlp(tmp_path, Again()).history == fit_mlp(tmp_path).history
+    assert not tmp_path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
+def test_a_folder_is_free_again_when_the_process_that_used_it_is_killed(tmp_path):
+    code = ("import sys, time; from pathlib import Path; from tinynet.files.in_use import InUse\n"
+            "used = InUse(Path(sys.argv[1])); used.begin(); print('begun', flush=True); time.sleep(20)")
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        with pytest.raises(ValueError, match=f"in use by another training that runs now, in process {process.pid}"):
+            fit_mlp(tmp_path)
+        process.kill()
+    fit_mlp(tmp_path)
+
+
+def test_a_callback_that_keeps_more_than_before_is_told(tmp_path):
+    class Keeps(Callback):
+        state_names = ("one",)
+        one, two = 1, 2
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, keeps := Keeps(), Interrupt(5))
+    keeps.state_names, keeps.one = ("one", "two"), 3
+    with pytest.warns(UserWarning, match="^Keeps: two starts anew, as the state that is restored"):
+        fit_mlp(tmp_path, keeps)
+    assert (keeps.one, keeps.two) == (1, 2)
+
+
+def test_a_callback_that_cannot_take_its_state_is_told_and_named(tmp_path):
+    class Odd(Callback):
+        def get_state(self):
+            return {"a": 1}
+
+        def set_state(self, state):
+            state["b"]
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Odd(), Interrupt(5))
+    with pytest.raises(ValueError, match=r"^Odd 1: set_state cannot take what get_state returned .*KeyError\('b'\)"):
+        fit_mlp(tmp_path, Odd())
 
 
 def test_nothing_is_backed_up_after_a_batch_whose_loss_is_no_number(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from tinynet.callbacks.base import Callback, Logs
 from tinynet.callbacks.checkpoint import check_save_freq
 from tinynet.files import atomic, safefile, saving
 from tinynet.files.atomic import StrPath
+from tinynet.files.in_use import InUse
 from tinynet.files.settings import Settings, check_same, settings_of, text
 from tinynet.optimizers import Optimizer
 
@@ -42,9 +43,10 @@ class BackupAndRestore(Callback):
 
     Raises
     ------
-    ValueError : by `fit`, if the newest backup is of another training: a setting of the model, of `compile` or of `fit`
-        differs, or the number of samples. What changes as it goes, such as the learning rate, counts as it was at the
-        start. Not compared are the numbers in the data, `epochs` and `verbose`, nor the arguments of callbacks.
+    ValueError : by `fit`, if another training uses the folder now, or if the newest backup is of another training: a
+        setting of the model, of `compile` or of `fit` differs, or the number of samples. What changes as it goes, such
+        as the learning rate, counts as it was at the start. Not compared are the numbers in the data, `epochs` and
+        `verbose`, nor the arguments of callbacks.
     """
 
     called_last = True                  # what the other callbacks do at the same moment is part of the backup
@@ -59,11 +61,13 @@ class BackupAndRestore(Callback):
         self.unsaved = 0                # batches since the last backup
         self.found: Backup | None = None
         self.settings: Settings = {}
+        self.in_use = InUse(self.backup_dir)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Restore the newest backup."""
         self.settings = {**settings_of(self.model), RATE: rate_at_start(self.model.optimizer)}
         self.backup_dir.mkdir(parents=True, exist_ok=True)
+        self.in_use.begin()
         for left_by_a_kill in self.backup_dir.glob(atomic.TEMPORARY.format("*")):
             left_by_a_kill.unlink(missing_ok=True)
         self.unsaved = 0
@@ -95,11 +99,13 @@ class BackupAndRestore(Callback):
         """Remove the backups, unless the training was interrupted."""
         if self.delete_checkpoint and self.run.finished:
             for path in self.backups():
-                path.unlink()
+                path.unlink(missing_ok=True)
+            self.in_use.end()
             with contextlib.suppress(OSError):                 # the user's own files are in it
                 self.backup_dir.rmdir()
         elif self.settings:                                    # this callback has begun
             interrupted[self.model.optimizer] = text(self.model.optimizer.learning_rate), self.settings[RATE]
+        self.in_use.end()
 
     def backups(self) -> list[Path]:
         """List the backups, the newest last; number 0 is of the start."""
@@ -115,7 +121,7 @@ class BackupAndRestore(Callback):
         saving.write(self.backup_dir / f"backup-{number:012}.safetensors", {"kind": "backup"}, self.model, lambda: {
             "model": saving.model_state(self.model), "run": self.run.get_state(), "settings": self.settings})
         for path in before[:-1]:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def newest(self) -> Backup | None:
         """Return the newest backup that is intact; those that are not are renamed, out of the way."""

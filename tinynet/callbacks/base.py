@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -73,7 +74,11 @@ class Callback:
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned; called after ``on_train_begin``."""
         for name in self.state_names:
-            setattr(self, name, state[name])
+            if name in state:
+                setattr(self, name, state[name])
+            else:
+                warnings.warn(f"{type(self).__name__}: {name} starts anew, as the state that is restored is of a "
+                              f"callback without it.", stacklevel=2)
 
 
 class CallbackList:

@@ -7,7 +7,8 @@ The contents of a model's file, as they stand in its document::
     layer_state names of the arrays that the layers have learned without gradients
     model       how to build the layers: {"class", "config"}, see `configs`
     compiled    optimizer, loss and metrics, or null
-    state       what the optimizer has accumulated, and the random generators, see `state`
+    state       what the optimizer has accumulated, and the random generators, see `state`; where that is long, such as
+                a history of many epochs, {"$json": the name of an array that holds it as JSON}
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.checks import invalid
-from tinynet.files import safefile, state
+from tinynet.files import safefile, state, strict_json
 from tinynet.files.atomic import StrPath
 from tinynet.files.configs import plain
 from tinynet.files.safefile import SafeFile
@@ -27,6 +28,9 @@ from tinynet.files.unsaved import check_arguments, warn_of_unsaved
 from tinynet.layers.base import cast_floats, overwrite
 from tinynet.layers.lock import reading, writing
 from tinynet.registry import to_config
+
+MAX_IN_HEADER = 2**20                               # bytes of a state; safefile.MAX_HEADER is for all of the header
+SPILLED = "state"                                   # the array's name, which none of a layer or a state can have
 
 
 def save_model(model: Saveable, path: StrPath) -> None:
@@ -92,10 +96,19 @@ def write(path: StrPath, manifest: Mapping[str, object], model: Saveable, state_
                 raise invalid(model, f"all parameters in the model's dtype, {model.dtype}", f"{name} {array.dtype}")
         cast_floats(layer_state, model.dtype)
         arrays = {**params, **layer_state}
-        packed = state.pack(state_of(), "state", arrays)
+        packed = spill(state.pack(state_of(), "state", arrays), arrays)
         arrays = {name: np.array(array) for name, array in arrays.items()}
     names = {"params": list(params), "layer_state": list(layer_state)}
     safefile.write(path, {**manifest, **names, "state": packed}, arrays)
+
+
+def spill(packed: object, arrays: dict[str, np.ndarray]) -> object:
+    """Return a state as the document holds it; one that is long goes into an array, as the header has a limit."""
+    text = strict_json.dump(packed)
+    if len(text) <= MAX_IN_HEADER:
+        return packed
+    arrays[SPILLED] = np.frombuffer(text, np.uint8)
+    return {"$json": SPILLED}
 
 
 def read_weights(file: SafeFile, model: Saveable) -> dict[str, np.ndarray]:
@@ -124,8 +137,11 @@ def read_state(file: SafeFile) -> Any:
     weights = {*manifest["params"], *manifest["layer_state"]}
     left = {name: array for name, array in file.arrays.items() if name not in weights}
     try:
-        saved = state.unpack(manifest["state"], left)
-    except (KeyError, TypeError, ValueError) as error:
+        packed = manifest["state"]
+        if packed == {"$json": SPILLED}:
+            packed = strict_json.load(left.pop(SPILLED).tobytes())
+        saved = state.unpack(packed, left)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise file.failure("a state whose arrays are in the file", repr(error)) from error
     if left:
         raise file.failure("tensors of weights and of the state alone", f"tensor {min(left)!r} as well")

@@ -103,7 +103,12 @@ class Run:
         self.model.stop_training = state["stopped"]
         for name, callback in self.named_callbacks().items():
             if name in state["callbacks"]:
-                callback.set_state(copy.deepcopy(state["callbacks"][name]))     # which may be restored once more
+                saved = copy.deepcopy(state["callbacks"][name])                 # which may be restored once more
+                try:
+                    callback.set_state(saved)
+                except Exception as error:
+                    raise ValueError(f"{name}: set_state cannot take what get_state returned when the backup was made "
+                                     f"({error!r}).") from error
 
     def callback_states(self) -> dict[str, Any]:
         """Return the states of the callbacks that have one."""
