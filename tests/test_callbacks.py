@@ -1,9 +1,12 @@
 """The callbacks that Keras users know: their arguments and defaults, what they do, and what they say."""
 
+import copy
 import csv
 import inspect
 import math
+import pickle
 import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import pytest
 
 from tinynet import Sequential, callbacks, load_model
 from tinynet.callbacks import (
+    BackupAndRestore,
     Callback,
     CSVLogger,
     EarlyStopping,
@@ -317,6 +321,25 @@ def test_figures_that_go_missing_are_na(tmp_path):
 def test_a_csv_file_that_cannot_be_written_is_told_before_the_training(tmp_path):
     with pytest.raises(FileNotFoundError):
         fit(CSVLogger(tmp_path / "none" / "log.csv"), epochs=1)
+
+
+# Copies
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda thing: pickle.loads(pickle.dumps(thing))],
+                         ids=["copied", "pickled"])
+def test_a_model_can_be_copied_after_and_in_a_fit_whatever_its_callbacks_hold(copied, tmp_path):
+    class Holds(Callback):
+        def __init__(self):
+            super().__init__()
+            self.lock, self.copies = threading.Lock(), []
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.copies.append(copied(self.model))
+    model, _ = fit(holds := Holds(), LambdaCallback(on_epoch_end=lambda epoch, logs: None),
+                   BackupAndRestore(tmp_path), epochs=1, mine=[1.0])
+    for again in (copied(model), *holds.copies):
+        np.testing.assert_array_equal(again.predict(np.ones((2, 1))), model.predict(np.ones((2, 1))))
+    assert copied(model).history.history == copied(model.history).history == model.history.history
 
 
 # States
