@@ -4,9 +4,11 @@ import copy
 import csv
 import inspect
 import math
+import os
 import pickle
 import signal
 import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +26,9 @@ from tinynet.callbacks import (
     ReduceLROnPlateau,
     TerminateOnNaN,
 )
-from tinynet.layers import Dense
+from tinynet.layers import Dense, Layer
 from tinynet.optimizers import SGD, ExponentialDecay
+from tinynet.training.run import Run
 
 KERAS = {
     "EarlyStopping": "monitor='val_loss', min_delta=0, patience=0, verbose=0, mode='auto', baseline=None, "
@@ -240,13 +243,98 @@ def test_checkpoints_of_weights_alone_and_after_batches(tmp_path):
 
 
 def test_checkpoint_mistakes_are_told(tmp_path):
-    with pytest.raises(KeyError, match=r"Failed to format this callback filepath: .*\{top5\}.*Reason: .*top5"):
+    with pytest.raises(ValueError, match=r"Failed to format this callback filepath: .*\{top5\}.*Reason: .*top5"):
         fit(ModelCheckpoint(tmp_path / "{top5}"), epochs=1)
     with pytest.raises(OSError, match="Please specify a non-directory filepath for ModelCheckpoint"):
         fit(ModelCheckpoint(tmp_path), epochs=1)
     with pytest.warns(UserWarning, match="Can save best model only with val_loss available"):
         fit(ModelCheckpoint(tmp_path / "m", save_best_only=True), epochs=1)
     assert names(tmp_path) == ["m"]
+
+
+# What is told before the first epoch
+
+class Own(Layer):
+    def __init__(self, factor=1.0):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x, training=False):
+        return x * self.factor, lambda dy: dy * self.factor
+
+
+def file_at(path):
+    path.write_text("")
+    return path
+
+
+def pipe_at(path):
+    os.mkfifo(path)
+    return path
+
+
+@pytest.mark.parametrize(("make", "error", "text"), [
+    (lambda folder: ModelCheckpoint(folder / "{val_acc}"), ValueError, "Failed to format this .* Reason: 'val_acc'"),
+    (lambda folder: ModelCheckpoint(folder / "{val_loss:.2f}"), ValueError, "Reason: 'val_loss'"),
+    (lambda folder: ModelCheckpoint(folder / "{batch}"), ValueError, "Reason: 'batch'"),
+    (lambda folder: ModelCheckpoint(folder / "{val_loss}", save_freq=1), ValueError, "Reason: 'val_loss'"),
+    (lambda folder: ModelCheckpoint(folder / "{loss:d}"), ValueError, "Reason: Unknown format code 'd'"),
+    (lambda folder: ModelCheckpoint(folder / "{}"), ValueError, "Failed to format"),
+    (lambda folder: ModelCheckpoint(folder / "{epoch"), ValueError, "Failed to format"),
+    (lambda folder: ModelCheckpoint(file_at(folder / "file") / "m"), OSError, "expected a folder to save into"),
+    (lambda folder: ModelCheckpoint(file_at(folder / "file") / "deep" / "{epoch}"), OSError, "expected a folder to"),
+    (lambda folder: ModelCheckpoint("/proc/none/m"), OSError, "expected a folder to save into, /proc/none"),
+    (lambda folder: ModelCheckpoint("/proc/m"), OSError, "expected a folder to save into, /proc"),
+    (lambda folder: ModelCheckpoint(folder), OSError, "Please specify a non-directory filepath"),
+    (lambda folder: ModelCheckpoint(pipe_at(folder / "pipe")), ValueError, "a pipe, a socket or a device"),
+], ids=["metric", "no validation", "batch", "validation in an epoch", "format", "no name", "brace", "file for a folder",
+        "deep", "no folder", "no file", "folder", "pipe"])
+def test_a_checkpoint_that_would_fail_is_told_before_the_first_update(tmp_path, make, error, text):
+    assert_told_at_once(make(tmp_path), [Dense(1)], "sgd", error, text)
+
+
+@pytest.mark.parametrize(("layer", "error", "text"), [
+    (lambda: Own(7.0), ValueError, "none for 'factor'"),
+    (lambda: Dense(1, kernel_initializer=lambda shape, rng: np.ones(shape)), TypeError, "no get_config")])
+def test_a_model_that_no_checkpoint_can_hold_is_told_before_the_first_update(tmp_path, layer, error, text):
+    assert_told_at_once(ModelCheckpoint(tmp_path / "m"), [layer()], "sgd", error, text)
+
+
+@pytest.mark.parametrize("callback", [ReduceLROnPlateau("loss"), LearningRateScheduler(lambda epoch: 0.1)])
+@pytest.mark.parametrize("schedule", [ExponentialDecay(0.1, 10, 0.5), lambda step: 0.1])
+def test_a_rate_that_is_set_beside_a_schedule_is_told_before_the_first_update(callback, schedule):
+    assert_told_at_once(callback, [Dense(1)], SGD(schedule), ValueError, "learning rate is a number. Received: ")
+
+
+def assert_told_at_once(callback, layers, optimizer, error, text):
+    model = Sequential(layers, input_shape=(1,))
+    model.compile(optimizer, "mse", metrics=["mae"])
+    with pytest.raises(error, match=text):
+        model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, callbacks=callback)
+    assert model.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize("callback", [EarlyStopping(), ReduceLROnPlateau("val_acc"),
+                                      ModelCheckpoint("none", "val_mae", save_best_only=True, save_freq=99)])
+def test_a_metric_to_monitor_that_there_will_not_be_is_told_once_before_the_first_update(callback, tmp_path,
+                                                                                         monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, updates = Sequential([Dense(1, input_dim=1)]), []
+    model.compile("sgd", "mse")
+    monkeypatch.setattr(warnings, "warn", lambda *args, **kwargs: updates.append(model.optimizer.iterations))
+    model.fit(np.ones((2, 1)), np.ones((2, 1)), epochs=3, verbose=0, callbacks=[callback])
+    assert updates == [0]
+
+
+@pytest.mark.parametrize("given", [lambda one, other: one, lambda one, other: (one, [other]),
+                                   lambda one, other: iter([one, None])])
+def test_one_callback_needs_no_list_and_lists_may_be_nested(given):
+    calls = []
+    one, other = (LambdaCallback(on_train_begin=lambda logs, name=name: calls.append(name)) for name in "ab")
+    model = Sequential([Dense(1, input_dim=1)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, callbacks=given(one, other))
+    assert calls == (["a", "b"] if isinstance(given(one, other), tuple) else ["a"])
 
 
 # CSVLogger
@@ -344,13 +432,13 @@ def test_a_model_can_be_copied_after_and_in_a_fit_whatever_its_callbacks_hold(co
 
 # States
 
-class Weights:
-    """What callbacks use of a model: a number that is the epoch's, and an optimizer."""
-
-    stop_training = False
+class Weights(Sequential):
+    """A model whose weights are a number, that of the epoch."""
 
     def __init__(self):
-        self.optimizer, self.epoch = SGD(1.0), 0
+        super().__init__()
+        self.compile(SGD(1.0), "mse")
+        self.epoch = 0
 
     def get_weights(self):
         return [self.epoch]
@@ -373,6 +461,7 @@ def test_nothing_is_lost_where_a_callback_goes_on_from_its_state(make, tmp_path)
         def begun():
             callback = make(folder)
             callback.set_model(model)
+            callback.set_run(Run(model, [Figures()], 1, 1, True, 0, validation_samples=0))
             callback.on_train_begin()
             return callback
         callback = begun()
@@ -386,7 +475,7 @@ def test_nothing_is_lost_where_a_callback_goes_on_from_its_state(make, tmp_path)
                 callback.set_state(state)
                 callback.on_epoch_begin(epoch)                                   # as where it goes on inside an epoch
         files = {path.name: path.read_text() for path in folder.iterdir()}
-        kept = {name: value for name, value in vars(callback).items() if not isinstance(value, (str, Weights))}
+        kept = {name: value for name, value in vars(callback).items() if not isinstance(value, (str, Run, Weights))}
         return kept, files, model.optimizer.learning_rate
     whole = watched(False)
     assert watched(True) == whole

@@ -7,6 +7,7 @@ import os
 import warnings
 
 from tinynet.callbacks.base import Callback, Logs
+from tinynet.callbacks.foreseen import measured
 from tinynet.checks import invalid
 from tinynet.files.atomic import StrPath
 
@@ -48,11 +49,9 @@ class CSVLogger(Callback):
 
     def check_columns(self, head: list[str]) -> None:
         """Raise a ValueError unless a file has columns for what is known of the logs before the first epoch."""
-        measured = ["loss", *self.model.metrics]
-        if self.run.settings["validation_samples"]:
-            measured += [f"val_{name}" for name in measured]
-        if head[0] != "epoch" or not set(measured) <= set(head):
-            raise invalid("CSVLogger", f"columns epoch, {', '.join(measured)} in {self.filename}, to append to them "
+        needed = ["epoch", *measured(self)]
+        if head[0] != "epoch" or not set(needed) <= set(head):
+            raise invalid("CSVLogger", f"columns {', '.join(needed)} in {self.filename}, to append to them "
                           f"(otherwise give another filename, or append=False)", ", ".join(head))
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

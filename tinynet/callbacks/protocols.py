@@ -53,6 +53,10 @@ class TrainingRun(Protocol):
     finished: bool
     settings: dict[str, object]
 
+    @property
+    def callbacks(self) -> Sequence[Any]:
+        """All of this call to `fit`."""
+
     def get_state(self) -> dict[str, Any]:
         """Return what an exact resume must store."""
 

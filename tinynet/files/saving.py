@@ -35,13 +35,17 @@ SPILLED = "state"                                   # the array's name, which no
 
 def save_model(model: Saveable, path: StrPath) -> None:
     """Write a model into one file, from which `load_model` makes it again as it is."""
+    write(path, manifest_of(model), model, lambda: model_state(model))
+
+
+def manifest_of(model: Saveable) -> dict[str, Any]:
+    """Return how a model is made and compiled, or raise a TypeError or ValueError for what no file can hold."""
     check_arguments(model)
     compiled = None
     if model.optimizer is not None:
         compiled = {"optimizer": plain(to_config(model.optimizer), "optimizer"),
                     "loss": plain(to_config(model.loss), "loss"), "metrics": list(model.metrics)}
-    manifest = {"kind": "model", "model": plain(to_config(model), str(model)), "compiled": compiled}
-    write(path, manifest, model, lambda: model_state(model))
+    return {"kind": "model", "model": plain(to_config(model), str(model)), "compiled": compiled}
 
 
 def save_weights(model: Saveable, path: StrPath) -> None:

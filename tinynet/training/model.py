@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinynet import losses, optimizers
-from tinynet.callbacks import Callback, CallbackList, History
-from tinynet.callbacks.base import Logs
+from tinynet.callbacks import CallbackList, History
+from tinynet.callbacks.base import Callbacks, Logs
 from tinynet.checks import check_int, invalid
 from tinynet.files.settings import text
 from tinynet.layers.base import Layer, LayerOptions, cast_floats
@@ -96,7 +96,7 @@ class Model(Layer):
         return self._plans.plan(steps_of(self), training, self.loss if training else None)
 
     def fit(self, x: ArrayLike, y: ArrayLike, batch_size: int | None = None, epochs: int = 1, verbose: int | str = 1,
-            callbacks: Iterable[Callback] | None = None, validation_split: float = 0.0,
+            callbacks: Callbacks = None, validation_split: float = 0.0,
             validation_data: Sequence[ArrayLike] | None = None, shuffle: bool = True,
             class_weight: Mapping[int, float] | None = None, sample_weight: ArrayLike | None = None,
             initial_epoch: int = 0) -> History:
@@ -108,7 +108,7 @@ class Model(Layer):
         batch_size : samples per step, 32 if not given; the last batch of an epoch may be smaller.
         epochs : number of the last epoch; `initial_epoch` is the number of the first, from 0.
         verbose : 0 silent; 1 a progress bar, or one line an epoch where there is no terminal; 2 one line an epoch.
-        callbacks : `Callback` objects.
+        callbacks : `Callback` objects: a list of them, or one.
         validation_split : fraction of the data, taken from its end, to validate on.
         validation_data : ``(x, y)`` or ``(x, y, sample_weight)`` to validate on after every epoch.
         shuffle : whether each epoch sees the samples in a new order.
@@ -130,7 +130,7 @@ class Model(Layer):
         n, batch_size = len(train.x), data.batch_size(batch_size)
         epochs = check_int(epochs, "epochs", 0)
         self.history = History()                       # after the callbacks passed in: it sees what they add
-        called = CallbackList([*(callbacks or ()), *progress.for_verbosity(verbose), self.history])
+        called = CallbackList([callbacks, *progress.for_verbosity(verbose), self.history])
         run = Run(self, called.callbacks, n, batch_size, shuffle, check_int(initial_epoch, "initial_epoch", 0),
                   class_weight=text(class_weight or None), sample_weight=sample_weight is not None,
                   validation_samples=0 if validation is None else len(validation.x))
