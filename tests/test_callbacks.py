@@ -39,8 +39,8 @@ KERAS = {
                          "cooldown=0, min_lr=0.0",
     "LearningRateScheduler": "schedule, verbose=0",
     "CSVLogger": "filename, separator=',', append=False",
-    "TerminateOnNaN": "",
-    "BackupAndRestore": "backup_dir, save_freq='epoch', delete_checkpoint=True",
+    "TerminateOnNaN": "raise_error=False",
+    "BackupAndRestore": "backup_dir, save_freq='epoch', double_checkpoint=False, delete_checkpoint=True",
 }
 
 
@@ -136,7 +136,7 @@ def test_what_is_better_is_known_of_losses_errors_and_accuracies_and_else_asked(
         assert make(monitor=name).largest() is larger
     with pytest.raises(ValueError, match="isn't able to automatically determine whether that metric should be"):
         make(monitor="mine")
-    with pytest.warns(UserWarning, match="mode best is unknown, fallback to auto mode"):
+    with pytest.warns(UserWarning, match="mode 'best' is unknown, fallback to auto mode"):
         make(mode="best")
 
 
@@ -218,7 +218,7 @@ def test_only_the_best_is_kept(tmp_path, capsys):
     fit(ModelCheckpoint(path, save_best_only=True, verbose=1), val_loss=[3, 1, 2])
     assert weight(load_model(path)) == 1
     assert capsys.readouterr().out == (
-        f"\nEpoch 1: val_loss improved from inf to 3.00000, saving model to {path}\n"
+        f"\nEpoch 1: val_loss improved from None to 3.00000, saving model to {path}\n"
         f"\nEpoch 1: finished saving model to {path}\n"
         f"\nEpoch 2: val_loss improved from 3.00000 to 1.00000, saving model to {path}\n"
         f"\nEpoch 2: finished saving model to {path}\n"
@@ -352,6 +352,13 @@ def test_every_epoch_is_a_line_of_the_csv_file(tmp_path):
     assert [line[0] for line in lines] == ["0", "1", "2"]
     for column, key in enumerate(head[1:], start=1):
         assert [float(line[column]) for line in lines] == history.history[key]
+
+
+def test_a_csv_file_is_the_one_that_keras_writes(tmp_path):
+    _, history = fit(CSVLogger(tmp_path / "log", separator=";"), epochs=2)
+    loss, mae = history.history["loss"], history.history["mae"]
+    assert (tmp_path / "log").read_bytes().decode() == (
+        "epoch;loss;mae;val_loss;val_mae\r\n" + "".join(f"{n};{loss[n]};{mae[n]};NA;NA\r\n" for n in range(2)))
 
 
 def test_csv_files_are_begun_anew_or_appended_to(tmp_path):
@@ -538,3 +545,21 @@ def test_terminating_is_told(capsys):
     assert not math.isfinite(history.history["loss"][-1])
     assert capsys.readouterr().out == "Batch 1: Invalid loss, terminating training\n"
     assert len(history.epoch) == 1
+
+
+def test_terminating_may_raise_an_error_instead():
+    model = Sequential([Dense(1, input_dim=1)], dtype="float64")
+    model.compile(SGD(1e200), "mse")
+    with pytest.raises(RuntimeError, match=r"^NaN or Inf loss encountered at batch 1\. Loss value: inf\. Terminat"):
+        model.fit(np.ones((4, 1)), np.full((4, 1), 9.0), batch_size=2, verbose=0, callbacks=TerminateOnNaN(True))
+    model = Sequential([Dense(1, input_dim=1)])
+    model.compile(SGD(0.1), "mse")
+    with pytest.raises(RuntimeError, match=r"^NaN or Inf weights encountered at the end of epoch 1\. Terminating"):
+        model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, callbacks=[LambdaCallback(
+            on_train_batch_end=lambda batch, logs: model.set_weights([[[math.inf]], [0.0]])), TerminateOnNaN(True)])
+
+
+def test_a_first_loss_that_is_no_number_is_not_the_best(tmp_path, capsys):
+    fit(ModelCheckpoint(tmp_path / "best", save_best_only=True, verbose=1), val_loss=[math.nan, 2.0])
+    assert weight(load_model(tmp_path / "best")) == 1
+    assert "Epoch 1: val_loss did not improve from None" in capsys.readouterr().out

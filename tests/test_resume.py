@@ -481,9 +481,10 @@ def test_weights_that_are_no_numbers_are_not_backed_up(tmp_path):
 
 @pytest.mark.parametrize("save_freq", [0, -1, 1.5, "batch", True, None])
 def test_save_freq_is_checked(save_freq):
-    for make in lambda: BackupAndRestore("x", save_freq), lambda: ModelCheckpoint("x", save_freq=save_freq):
-        with pytest.raises(ValueError, match=r"Unrecognized save_freq: .*\. Expected save_freq are 'epoch' or integer"):
-            make()
+    with pytest.raises(ValueError, match=r"Invalid value for argument `save_freq`\. Received: save_freq=.*\. Expected"):
+        BackupAndRestore("x", save_freq)
+    with pytest.raises(ValueError, match=r"Unrecognized save_freq: .*\. Expected save_freq are 'epoch' or integer"):
+        ModelCheckpoint("x", save_freq=save_freq)
     with pytest.raises(ValueError, match="Empty `backup_dir` argument passed"):
         BackupAndRestore("")
 

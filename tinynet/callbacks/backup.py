@@ -39,6 +39,7 @@ class BackupAndRestore(Callback):
     ----------
     backup_dir : a folder for this training alone; made if it is missing.
     save_freq : ``"epoch"``, or a number of batches after which to back up.
+    double_checkpoint : Keras's, which keeps the last two only then; here they are always kept.
     delete_checkpoint : whether the backups are removed at the end; if not, a longer training can continue from them.
 
     Raises
@@ -51,13 +52,15 @@ class BackupAndRestore(Callback):
 
     called_last = True                  # what the other callbacks do at the same moment is part of the backup
 
-    def __init__(self, backup_dir: StrPath, save_freq: str | int = "epoch",
+    def __init__(self, backup_dir: StrPath, save_freq: str | int = "epoch", double_checkpoint: bool = False,
                  delete_checkpoint: bool = True):
         super().__init__()
         if not backup_dir:
             raise ValueError("Empty `backup_dir` argument passed")
         self.backup_dir, self.delete_checkpoint = Path(backup_dir), delete_checkpoint
-        self.save_freq = check_save_freq(save_freq)
+        self.double_checkpoint = double_checkpoint
+        self.save_freq = check_save_freq(save_freq, "Invalid value for argument `save_freq`. Received: save_freq={}. "
+                                                    "Expected either 'epoch' or an integer value.")
         self.unsaved = 0                # batches since the last backup
         self.found: Backup | None = None
         self.settings: Settings = {}

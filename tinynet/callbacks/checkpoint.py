@@ -43,11 +43,12 @@ class ModelCheckpoint(Monitor):
         super().__init__(monitor, mode)
         self.filepath = os.fspath(filepath)
         self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
-        self.save_freq = check_save_freq(save_freq)
+        self.save_freq = check_save_freq(save_freq, "Unrecognized save_freq: {}. Expected save_freq are 'epoch' or "
+                                                    "integer values")
         self.batches_since_saving = 0
         self.best = initial_value_threshold
-        if self.best is None and save_best_only:
-            self.best = self.worst()
+        if save_best_only:
+            self.largest()                              # raises an error where it is not known what is better
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Check what can be checked before the first epoch, which may take an hour."""
@@ -127,22 +128,22 @@ class ModelCheckpoint(Monitor):
     def is_best(self, epoch: int, logs: Logs, path: str) -> bool:
         """Compare with the best so far; where the logs lack the metric, everything is saved."""
         current = self.value(logs)
-        if current is None or self.best is None:
+        if current is None:
             return True
-        improved = self.better(current, self.best)
+        improved = self.better(current, self.worst() if self.best is None else self.best)
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: {self.monitor} improved from {self.best:.5f} to {current:.5f}, saving model "
-                  f"to {path}" if improved else
-                  f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {self.best:.5f}")
+            best = "None" if self.best is None else f"{self.best:.5f}"
+            print(f"\nEpoch {epoch + 1}: {self.monitor} improved from {best} to {current:.5f}, saving model to {path}"
+                  if improved else f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best}")
         if improved:
             self.best = current
         return improved
 
 
-def check_save_freq(save_freq: str | int) -> str | int:
-    """Return ``"epoch"`` or a positive number of batches, or raise a ValueError."""
+def check_save_freq(save_freq: str | int, words: str) -> str | int:
+    """Return ``"epoch"`` or a positive number of batches, or raise a ValueError in these words."""
     if save_freq == "epoch":
         return "epoch"
     if not is_int(save_freq, 1):
-        raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
+        raise ValueError(words.format(save_freq))
     return int(save_freq)

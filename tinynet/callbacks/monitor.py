@@ -24,7 +24,7 @@ class Monitor(Callback):
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0):
         super().__init__()
         if mode not in ("auto", "min", "max"):
-            warnings.warn(f"{type(self).__name__} mode {mode} is unknown, fallback to auto mode.", stacklevel=3)
+            warnings.warn(f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode.", stacklevel=3)
             mode = "auto"
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
         self.told = False                   # at the beginning of training, that the logs lack the metric
@@ -58,7 +58,8 @@ class Monitor(Callback):
             return False
         raise ValueError(f"{type(self).__name__} callback received monitor={self.monitor}, but tinynet isn't able to "
                          f"automatically determine whether that metric should be maximized or minimized. Pass "
-                         f"`mode='max'` or `mode='min'`.")
+                         f"`mode='max'` in order to monitor based on the highest metric value, or pass `mode='min'` in "
+                         f"order to use the lowest value.")
 
     def value(self, logs: Logs | None) -> float | None:
         """Return the metric, or warn and return None where the logs lack it."""
