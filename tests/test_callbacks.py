@@ -442,8 +442,8 @@ def test_a_model_can_be_copied_after_and_in_a_fit_whatever_its_callbacks_hold(co
 class Weights(Sequential):
     """A model whose weights are a number, that of the epoch."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, **config):
+        super().__init__(**config)
         self.compile(SGD(1.0), "mse")
         self.epoch = 0
 

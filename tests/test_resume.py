@@ -143,6 +143,17 @@ def test_what_was_backed_up_at_the_start_alone_does_not_keep_another_training_ou
     assert history == fit_mlp(tmp_path, optimizer=SGD(0.2)).history
 
 
+def test_a_killed_start_does_not_bring_its_weights_to_the_next(tmp_path):
+    def other():
+        model = mlp()
+        model.set_weights([array + 0.1 for array in model.get_weights()])
+        return model
+    expected = fit_mlp(tmp_path, model=other()).history
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Interrupt(1))
+    assert fit_mlp(tmp_path, model=other()).history == expected
+
+
 def test_kept_backups_let_a_longer_training_go_on(tmp_path):
     def keep():
         return BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)

@@ -349,6 +349,11 @@ class Needs(Times):
         self.unit = unit
 
 
+class Three(Dense):
+    def __init__(self):
+        super().__init__(3)
+
+
 class Slower(Adam):
     def __init__(self, brake=0.5, **kwargs):
         super().__init__(**kwargs)
@@ -363,7 +368,8 @@ class Slower(Adam):
     (lambda: Frozen(trainable=False), "adam", "Received: none for 'trainable'."),
     (lambda: Sequential([Dense(3, activation=Times(7.0))]), "adam", "Received: none for 'factor'."),
     (lambda: Dense(3), Slower(0.1), "Slower: expected all arguments of its constructor"),
-], ids=["default", "another attribute", "no default", "trainable", "nested activation", "optimizer"])
+    (Three, "adam", "Three 'three_1': expected in get_config() what its constructor takes. Received: got an"),
+], ids=["default", "another attribute", "no default", "trainable", "nested activation", "optimizer", "too much"])
 def test_an_argument_that_would_be_lost_is_told_when_saving(tmp_path, layer, optimizer, text):
     model = Sequential([layer(), Dense(2)], input_shape=(3,))
     model.compile(optimizer, "mse")

@@ -77,8 +77,8 @@ class BackupAndRestore(Callback):
         self.found = self.newest()
         if self.found:
             self.restore(*self.found)
-        else:
-            self.save()                 # of the very start, from which it can begin again if it is killed early
+        elif not self.backups():
+            self.save()                 # of the very start, see `begin_again`
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Restore it again if it is from inside an epoch: the others have just reset themselves for a new one."""
@@ -137,13 +137,20 @@ class BackupAndRestore(Callback):
                               f"before is used; if there is none, the training starts anew.", stacklevel=4)
                 path.rename(path.with_suffix(".damaged"))
                 continue
-            try:
+            if number_of(path) > 0:
                 return self.checked(file)
-            except ValueError:
-                if number_of(path) > 0:
-                    raise
-                path.unlink()                                  # another training, of which nothing had been done
+            self.begin_again(path, file)
         return None
+
+    def begin_again(self, path: Path, start: safefile.SafeFile) -> None:
+        """Restore the callbacks, and them alone, from the backup of the start: all else the script has made anew.
+
+        A log that is continued was so long when the training began that was killed before its next backup.
+        """
+        try:
+            self.run.set_callback_states(self.checked(start)[1]["run"]["callbacks"])
+        except ValueError:                                     # of another training, of which nothing is lost
+            path.unlink()
 
     def checked(self, file: safefile.SafeFile) -> Backup:
         """Return what is in a backup, or raise a ValueError if it is of another training."""

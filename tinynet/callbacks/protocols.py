@@ -66,5 +66,8 @@ class TrainingRun(Protocol):
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Restore what `get_state` returned."""
 
+    def set_callback_states(self, states: Mapping[str, Any]) -> None:
+        """Restore what `callback_states` returned."""
+
     def callback_states(self) -> dict[str, Any]:
         """Return the states of the callbacks that have one."""

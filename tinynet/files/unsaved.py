@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -18,20 +19,33 @@ OF_EVERY_LAYER = {*vars(Layer()), "rng"}                # saved by other means, 
 
 
 def check_arguments(model: Saveable) -> None:
-    """Raise a ValueError for an argument that would come back as its default, as ``get_config`` leaves it out."""
+    """Raise a ValueError where ``get_config`` leaves out an argument, which would come back as its default.
+
+    The same where it has more than the constructor takes. Weights alone can be saved all the same.
+    """
     for thing in own_things(model):
+        owner = thing if isinstance(thing, Layer) else type(thing).__name__
         for name in left_out(thing):
-            raise invalid(thing if isinstance(thing, Layer) else type(thing).__name__,
-                          f"all arguments of its constructor in get_config(), so that it can be made again: "
-                          f"return {{**super().get_config(), {name!r}: self.{name}}}", f"none for {name!r}")
+            raise invalid(owner, f"all arguments of its constructor in get_config(), so that it can be made again: "
+                                 f"return {{**super().get_config(), {name!r}: self.{name}}}", f"none for {name!r}")
+        try:
+            inspect.signature(type(thing)).bind(**thing.get_config())
+        except TypeError as error:
+            raise invalid(owner, "in get_config() what its constructor takes", error) from None
 
 
 def left_out(thing: Any) -> list[str]:
-    """Return the arguments that a config lacks, but for those that have their defaults."""
-    config, kept = thing.get_config(), vars(thing)
-    return [name for name, parameter in constructor_arguments(type(thing)).items()
-            if name not in {*config, "name", "input_shape"}              # a model names its layers, and knows its input
-            and not (name in kept and same(kept[name], parameter.default))]
+    """Return the arguments that a config lacks, but for those that have their defaults.
+
+    Of those that are passed on to a class of this package, it is known which that puts into the config.
+    """
+    config, kept, taken = thing.get_config(), vars(thing), constructor_arguments(type(thing))
+    ours = next((base for base in type(thing).__mro__ if base.__module__.startswith("tinynet.")), object)
+    passed_on = constructor_arguments(ours)
+    own = [name for name, parameter in taken.items()
+           if name not in passed_on and not (name in kept and same(kept[name], parameter.default))]
+    needed = [*own, *(name for name in taken if name in passed_on and name in ours.get_config(thing))]         # type: ignore[attr-defined]
+    return [name for name in needed if name not in {*config, "name", "input_shape"}]       # a model names its layers
 
 
 def own_things(model: Saveable) -> Iterator[Any]:

@@ -101,9 +101,13 @@ class Run:
         self.means = RunningMeans()
         self.means.samples, self.means.sums = state["samples"], dict(state["sums"])
         self.model.stop_training = state["stopped"]
+        self.set_callback_states(state["callbacks"])
+
+    def set_callback_states(self, states: Mapping[str, Any]) -> None:
+        """Restore what `callback_states` returned."""
         for name, callback in self.named_callbacks().items():
-            if name in state["callbacks"]:
-                saved = copy.deepcopy(state["callbacks"][name])                 # which may be restored once more
+            if name in states:
+                saved = copy.deepcopy(states[name])                             # which may be restored once more
                 try:
                     callback.set_state(saved)
                 except Exception as error:
