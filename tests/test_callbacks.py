@@ -254,6 +254,11 @@ def test_checkpoint_mistakes_are_told(tmp_path):
 
 # What is told before the first epoch
 
+class Prints(Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        print(epoch)
+
+
 class Own(Layer):
     def __init__(self, factor=1.0):
         super().__init__()
@@ -310,7 +315,7 @@ def assert_told_at_once(callback, layers, optimizer, error, text):
     model = Sequential(layers, input_shape=(1,))
     model.compile(optimizer, "mse", metrics=["mae"])
     with pytest.raises(error, match=text):
-        model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, callbacks=callback)
+        model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, callbacks=[Prints(), callback])
     assert model.optimizer.iterations == 0
 
 

@@ -24,7 +24,7 @@ class Callback:
 
     state_names: tuple[str, ...] = ()
     called_last = False
-    adds_to_logs: tuple[str, ...] | None = ()               # of the callbacks of this package; None: anything
+    adds_to_logs: tuple[str, ...] = ()      # by this package's own methods; what a user's may add is not known
     model: TrainedModel                     # `fit` sets these three before the first hook
     run: TrainingRun
     params: dict[str, Any]

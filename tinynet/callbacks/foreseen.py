@@ -18,5 +18,7 @@ def foreseen(callback: Callback) -> set[str] | None:
 
 
 def adds(callback: Callback) -> tuple[str, ...] | None:
-    """Return what a callback adds to the logs, None if that is not known."""
-    return callback.adds_to_logs if type(callback).__module__.startswith("tinynet.") else None
+    """Return what a callback adds to the logs, None if that is not known: if the user wrote a method that gets them."""
+    methods = callback.on_epoch_end, callback.on_train_batch_end
+    ours = all(getattr(method, "__module__", "").startswith("tinynet.") for method in methods)
+    return callback.adds_to_logs if ours else None

@@ -23,8 +23,6 @@ class LambdaCallback(Callback):
     others : any other method of `Callback` that begins with ``on_``.
     """
 
-    adds_to_logs = None
-
     def __init__(self, on_epoch_begin: NumberedHook | None = None, on_epoch_end: NumberedHook | None = None,
                  on_train_begin: Hook | None = None, on_train_end: Hook | None = None,
                  on_train_batch_begin: NumberedHook | None = None, on_train_batch_end: NumberedHook | None = None,
