@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tinynet import Sequential
+from tinynet.callbacks import EarlyStopping
 from tinynet.layers import Conv2D, Dense, Flatten, MaxPool2D
 
 IMAGES = np.random.default_rng(0).random((20, 1, 8, 8), np.float32)
@@ -91,7 +92,10 @@ MISTAKES = {
     "validation_split 20": (lambda: fit(validation_split=20),
                             "expected validation_split between 0 and 1. Received: 20."),
     "verbose 3": (lambda: fit(verbose=3), "expected verbose 0 (silent), 1 (progress bar) or 2 (one line an epoch)."),
-    "a function for a callback": (lambda: fit(callbacks=[print]), "Expected callbacks derived from tinynet.callbacks."),
+    "a function for a callback": (lambda: fit(callbacks=[print]),
+                                  "fit: expected callbacks derived from tinynet.callbacks.Callback"),
+    "a class for a callback": (lambda: fit(callbacks=EarlyStopping), "Did you mean EarlyStopping(...)?"),
+    "a name for a callback": (lambda: fit(callbacks="early_stopping"), "a list or one. Received: 'early_stopping'."),
     "unknown loss": (lambda: cnn("categorical_crosentropy"),
                      "Unknown loss 'categorical_crosentropy'. Did you mean 'categorical_crossentropy'?"),
     "unknown optimizer": (lambda: cnn(None).compile("adaam", "mse"), "Unknown optimizer 'adaam'. Did you mean 'adam'?"),

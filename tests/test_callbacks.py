@@ -1,9 +1,14 @@
 """The callbacks that Keras users know: their arguments and defaults, what they do, and what they say."""
 
+import copy
 import csv
 import inspect
 import math
+import os
+import pickle
 import signal
+import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +16,7 @@ import pytest
 
 from tinynet import Sequential, callbacks, load_model
 from tinynet.callbacks import (
+    BackupAndRestore,
     Callback,
     CSVLogger,
     EarlyStopping,
@@ -20,8 +26,9 @@ from tinynet.callbacks import (
     ReduceLROnPlateau,
     TerminateOnNaN,
 )
-from tinynet.layers import Dense
+from tinynet.layers import Dense, Layer
 from tinynet.optimizers import SGD, ExponentialDecay
+from tinynet.training.run import Run
 
 KERAS = {
     "EarlyStopping": "monitor='val_loss', min_delta=0, patience=0, verbose=0, mode='auto', baseline=None, "
@@ -32,8 +39,8 @@ KERAS = {
                          "cooldown=0, min_lr=0.0",
     "LearningRateScheduler": "schedule, verbose=0",
     "CSVLogger": "filename, separator=',', append=False",
-    "TerminateOnNaN": "",
-    "BackupAndRestore": "backup_dir, save_freq='epoch', delete_checkpoint=True",
+    "TerminateOnNaN": "raise_error=False",
+    "BackupAndRestore": "backup_dir, save_freq='epoch', double_checkpoint=False, delete_checkpoint=True",
 }
 
 
@@ -129,7 +136,7 @@ def test_what_is_better_is_known_of_losses_errors_and_accuracies_and_else_asked(
         assert make(monitor=name).largest() is larger
     with pytest.raises(ValueError, match="isn't able to automatically determine whether that metric should be"):
         make(monitor="mine")
-    with pytest.warns(UserWarning, match="mode best is unknown, fallback to auto mode"):
+    with pytest.warns(UserWarning, match="mode 'best' is unknown, fallback to auto mode"):
         make(mode="best")
 
 
@@ -211,7 +218,7 @@ def test_only_the_best_is_kept(tmp_path, capsys):
     fit(ModelCheckpoint(path, save_best_only=True, verbose=1), val_loss=[3, 1, 2])
     assert weight(load_model(path)) == 1
     assert capsys.readouterr().out == (
-        f"\nEpoch 1: val_loss improved from inf to 3.00000, saving model to {path}\n"
+        f"\nEpoch 1: val_loss improved from None to 3.00000, saving model to {path}\n"
         f"\nEpoch 1: finished saving model to {path}\n"
         f"\nEpoch 2: val_loss improved from 3.00000 to 1.00000, saving model to {path}\n"
         f"\nEpoch 2: finished saving model to {path}\n"
@@ -236,13 +243,103 @@ def test_checkpoints_of_weights_alone_and_after_batches(tmp_path):
 
 
 def test_checkpoint_mistakes_are_told(tmp_path):
-    with pytest.raises(KeyError, match=r"Failed to format this callback filepath: .*\{top5\}.*Reason: .*top5"):
+    with pytest.raises(ValueError, match=r"Failed to format this callback filepath: .*\{top5\}.*Reason: .*top5"):
         fit(ModelCheckpoint(tmp_path / "{top5}"), epochs=1)
     with pytest.raises(OSError, match="Please specify a non-directory filepath for ModelCheckpoint"):
         fit(ModelCheckpoint(tmp_path), epochs=1)
     with pytest.warns(UserWarning, match="Can save best model only with val_loss available"):
         fit(ModelCheckpoint(tmp_path / "m", save_best_only=True), epochs=1)
     assert names(tmp_path) == ["m"]
+
+
+# What is told before the first epoch
+
+class Prints(Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        print(epoch)
+
+
+class Own(Layer):
+    def __init__(self, factor=1.0):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x, training=False):
+        return x * self.factor, lambda dy: dy * self.factor
+
+
+def file_at(path):
+    path.write_text("")
+    return path
+
+
+def pipe_at(path):
+    os.mkfifo(path)
+    return path
+
+
+@pytest.mark.parametrize(("make", "error", "text"), [
+    (lambda folder: ModelCheckpoint(folder / "{val_acc}"), ValueError, "Failed to format this .* Reason: 'val_acc'"),
+    (lambda folder: ModelCheckpoint(folder / "{val_loss:.2f}"), ValueError, "Reason: 'val_loss'"),
+    (lambda folder: ModelCheckpoint(folder / "{batch}"), ValueError, "Reason: 'batch'"),
+    (lambda folder: ModelCheckpoint(folder / "{val_loss}", save_freq=1), ValueError, "Reason: 'val_loss'"),
+    (lambda folder: ModelCheckpoint(folder / "{loss:d}"), ValueError, "Reason: Unknown format code 'd'"),
+    (lambda folder: ModelCheckpoint(folder / "{}"), ValueError, "Failed to format"),
+    (lambda folder: ModelCheckpoint(folder / "{epoch"), ValueError, "Failed to format"),
+    (lambda folder: ModelCheckpoint(file_at(folder / "file") / "m"), OSError, "expected a folder to save into"),
+    (lambda folder: ModelCheckpoint(file_at(folder / "file") / "deep" / "{epoch}"), OSError, "expected a folder to"),
+    (lambda folder: ModelCheckpoint("/proc/none/m"), OSError, "expected a folder to save into, /proc/none"),
+    (lambda folder: ModelCheckpoint("/proc/m"), OSError, "expected a folder to save into, /proc"),
+    (lambda folder: ModelCheckpoint(folder), OSError, "Please specify a non-directory filepath"),
+    (lambda folder: ModelCheckpoint(pipe_at(folder / "pipe")), ValueError, "a pipe, a socket or a device"),
+], ids=["metric", "no validation", "batch", "validation in an epoch", "format", "no name", "brace", "file for a folder",
+        "deep", "no folder", "no file", "folder", "pipe"])
+def test_a_checkpoint_that_would_fail_is_told_before_the_first_update(tmp_path, make, error, text):
+    assert_told_at_once(make(tmp_path), [Dense(1)], "sgd", error, text)
+
+
+@pytest.mark.parametrize(("layer", "error", "text"), [
+    (lambda: Own(7.0), ValueError, "none for 'factor'"),
+    (lambda: Dense(1, kernel_initializer=lambda shape, rng: np.ones(shape)), TypeError, "no get_config")])
+def test_a_model_that_no_checkpoint_can_hold_is_told_before_the_first_update(tmp_path, layer, error, text):
+    assert_told_at_once(ModelCheckpoint(tmp_path / "m"), [layer()], "sgd", error, text)
+
+
+@pytest.mark.parametrize("callback", [ReduceLROnPlateau("loss"), LearningRateScheduler(lambda epoch: 0.1)])
+@pytest.mark.parametrize("schedule", [ExponentialDecay(0.1, 10, 0.5), lambda step: 0.1])
+def test_a_rate_that_is_set_beside_a_schedule_is_told_before_the_first_update(callback, schedule):
+    assert_told_at_once(callback, [Dense(1)], SGD(schedule), ValueError, "learning rate is a number. Received: ")
+
+
+def assert_told_at_once(callback, layers, optimizer, error, text):
+    model = Sequential(layers, input_shape=(1,))
+    model.compile(optimizer, "mse", metrics=["mae"])
+    with pytest.raises(error, match=text):
+        model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, callbacks=[Prints(), callback])
+    assert model.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize("callback", [EarlyStopping(), ReduceLROnPlateau("val_acc"),
+                                      ModelCheckpoint("none", "val_mae", save_best_only=True, save_freq=99)])
+def test_a_metric_to_monitor_that_there_will_not_be_is_told_once_before_the_first_update(callback, tmp_path,
+                                                                                         monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, updates = Sequential([Dense(1, input_dim=1)]), []
+    model.compile("sgd", "mse")
+    monkeypatch.setattr(warnings, "warn", lambda *args, **kwargs: updates.append(model.optimizer.iterations))
+    model.fit(np.ones((2, 1)), np.ones((2, 1)), epochs=3, verbose=0, callbacks=[callback])
+    assert updates == [0]
+
+
+@pytest.mark.parametrize("given", [lambda one, other: one, lambda one, other: (one, [other]),
+                                   lambda one, other: iter([one, None])])
+def test_one_callback_needs_no_list_and_lists_may_be_nested(given):
+    calls = []
+    one, other = (LambdaCallback(on_train_begin=lambda logs, name=name: calls.append(name)) for name in "ab")
+    model = Sequential([Dense(1, input_dim=1)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, callbacks=given(one, other))
+    assert calls == (["a", "b"] if isinstance(given(one, other), tuple) else ["a"])
 
 
 # CSVLogger
@@ -262,6 +359,13 @@ def test_every_epoch_is_a_line_of_the_csv_file(tmp_path):
         assert [float(line[column]) for line in lines] == history.history[key]
 
 
+def test_a_csv_file_is_the_one_that_keras_writes(tmp_path):
+    _, history = fit(CSVLogger(tmp_path / "log", separator=";"), epochs=2)
+    loss, mae = history.history["loss"], history.history["mae"]
+    assert (tmp_path / "log").read_bytes().decode() == (
+        "epoch;loss;mae;val_loss;val_mae\r\n" + "".join(f"{n};{loss[n]};{mae[n]};NA;NA\r\n" for n in range(2)))
+
+
 def test_csv_files_are_begun_anew_or_appended_to(tmp_path):
     path = tmp_path / "log.csv"
     fit(CSVLogger(path, separator=";"), val_loss=[3, 2])
@@ -271,6 +375,38 @@ def test_csv_files_are_begun_anew_or_appended_to(tmp_path):
     assert [line[0] for line in rows(path, delimiter=";")] == ["epoch", "0", "0", "1"]
     fit(CSVLogger(tmp_path / "new", append=True), val_loss=[3])
     assert [line[0] for line in rows(tmp_path / "new")] == ["epoch", "0"]
+
+
+def log_of(path, text):
+    path.write_text(text, newline="")
+    return path
+
+
+def test_appended_numbers_stand_under_their_own_headers(tmp_path):
+    path = log_of(tmp_path / "log.csv", "epoch,val_loss,old,mae,loss\r\n0,1.5,2.5,3.5,4.5\r\n")
+    _, history = fit(CSVLogger(path, append=True), val_loss=[0.5])
+    _, first, second = rows(path)
+    assert first == ["0", "1.5", "2.5", "3.5", "4.5"]
+    assert second == ["0", "0.5", "NA", str(history.history["mae"][0]), str(history.history["loss"][0])]
+
+
+@pytest.mark.parametrize(("text", "arguments"), [
+    ("epoch,loss\n0,1\n", {}), ("epoch,loss,mse\n0,1,2\n", {}), ("epoch;loss;mae\n0;1;2\n", {}), ("0,1,2\n", {}),
+    ("epoch,loss,mae\n0,1,2\n", {"validation_data": (np.ones((2, 1)), np.ones((2, 1)))})],
+    ids=["no metric", "another", "another separator", "no header", "no validation"])
+def test_a_csv_file_without_columns_for_the_metrics_is_told_before_the_training_and_stays(tmp_path, text, arguments):
+    path, model = log_of(tmp_path / "log.csv", text), Sequential([Dense(1, input_dim=1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    with pytest.raises(ValueError, match=r"^CSVLogger: expected columns epoch, loss, mae.* in .*log\.csv, to append"):
+        model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, callbacks=[CSVLogger(path, append=True)], **arguments)
+    assert model.optimizer.iterations == 0
+    assert path.read_text() == text
+
+
+def test_a_figure_for_which_a_csv_file_has_no_column_is_told(tmp_path):
+    with pytest.warns(UserWarning, match=r"CSVLogger: .*log has no columns for learning_rate, which will not be in it"):
+        fit(LearningRateScheduler(lambda epoch: 0.5),
+            CSVLogger(log_of(tmp_path / "log", "epoch,loss,mae\n"), append=True), epochs=1)
 
 
 def test_figures_that_go_missing_are_na(tmp_path):
@@ -287,15 +423,34 @@ def test_a_csv_file_that_cannot_be_written_is_told_before_the_training(tmp_path)
         fit(CSVLogger(tmp_path / "none" / "log.csv"), epochs=1)
 
 
+# Copies
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda thing: pickle.loads(pickle.dumps(thing))],
+                         ids=["copied", "pickled"])
+def test_a_model_can_be_copied_after_and_in_a_fit_whatever_its_callbacks_hold(copied, tmp_path):
+    class Holds(Callback):
+        def __init__(self):
+            super().__init__()
+            self.lock, self.copies = threading.Lock(), []
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.copies.append(copied(self.model))
+    model, _ = fit(holds := Holds(), LambdaCallback(on_epoch_end=lambda epoch, logs: None),
+                   BackupAndRestore(tmp_path), epochs=1, mine=[1.0])
+    for again in (copied(model), *holds.copies):
+        np.testing.assert_array_equal(again.predict(np.ones((2, 1))), model.predict(np.ones((2, 1))))
+    assert copied(model).history.history == copied(model.history).history == model.history.history
+
+
 # States
 
-class Weights:
-    """What callbacks use of a model: a number that is the epoch's, and an optimizer."""
+class Weights(Sequential):
+    """A model whose weights are a number, that of the epoch."""
 
-    stop_training = False
-
-    def __init__(self):
-        self.optimizer, self.epoch = SGD(1.0), 0
+    def __init__(self, **config):
+        super().__init__(**config)
+        self.compile(SGD(1.0), "mse")
+        self.epoch = 0
 
     def get_weights(self):
         return [self.epoch]
@@ -318,6 +473,7 @@ def test_nothing_is_lost_where_a_callback_goes_on_from_its_state(make, tmp_path)
         def begun():
             callback = make(folder)
             callback.set_model(model)
+            callback.set_run(Run(model, [Figures()], 1, 1, True, 0, validation_samples=0))
             callback.on_train_begin()
             return callback
         callback = begun()
@@ -331,7 +487,7 @@ def test_nothing_is_lost_where_a_callback_goes_on_from_its_state(make, tmp_path)
                 callback.set_state(state)
                 callback.on_epoch_begin(epoch)                                   # as where it goes on inside an epoch
         files = {path.name: path.read_text() for path in folder.iterdir()}
-        kept = {name: value for name, value in vars(callback).items() if not isinstance(value, (str, Weights))}
+        kept = {name: value for name, value in vars(callback).items() if not isinstance(value, (str, Run, Weights))}
         return kept, files, model.optimizer.learning_rate
     whole = watched(False)
     assert watched(True) == whole
@@ -394,3 +550,21 @@ def test_terminating_is_told(capsys):
     assert not math.isfinite(history.history["loss"][-1])
     assert capsys.readouterr().out == "Batch 1: Invalid loss, terminating training\n"
     assert len(history.epoch) == 1
+
+
+def test_terminating_may_raise_an_error_instead():
+    model = Sequential([Dense(1, input_dim=1)], dtype="float64")
+    model.compile(SGD(1e200), "mse")
+    with pytest.raises(RuntimeError, match=r"^NaN or Inf loss encountered at batch 1\. Loss value: inf\. Terminat"):
+        model.fit(np.ones((4, 1)), np.full((4, 1), 9.0), batch_size=2, verbose=0, callbacks=TerminateOnNaN(True))
+    model = Sequential([Dense(1, input_dim=1)])
+    model.compile(SGD(0.1), "mse")
+    with pytest.raises(RuntimeError, match=r"^NaN or Inf weights encountered at the end of epoch 1\. Terminating"):
+        model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, callbacks=[LambdaCallback(
+            on_train_batch_end=lambda batch, logs: model.set_weights([[[math.inf]], [0.0]])), TerminateOnNaN(True)])
+
+
+def test_a_first_loss_that_is_no_number_is_not_the_best(tmp_path, capsys):
+    fit(ModelCheckpoint(tmp_path / "best", save_best_only=True, verbose=1), val_loss=[math.nan, 2.0])
+    assert weight(load_model(tmp_path / "best")) == 1
+    assert "Epoch 1: val_loss did not improve from None" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """IDX files: what is written down by hand is read back, and nothing else is ever read."""
 
 import gzip
+import os
 import re
 import struct
 import tracemalloc
@@ -205,6 +206,13 @@ def peak_of_refusing(file, match):
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in tmp_path / "pipe", tmp_path, Path("/dev/zero"):
+        with pytest.raises(ValueError, match=r"an IDX file, gzipped or not\. Found: a folder, a pipe or a device"):
+            read_idx(path)
 
 
 def test_a_gzip_bomb_is_read_no_further_than_its_header_declares(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from oracles import assert_gradients_right
 
-from tinynet import Sequential
+from tinynet import Sequential, load_model
 from tinynet.layers import Activation, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 
 
@@ -91,3 +91,22 @@ def test_inner_models_given_as_activation_are_run(rng):
 def test_an_empty_model_inside_another_is_refused():
     with pytest.raises(ValueError, match="expected a model with layers"):
         Sequential([Dense(2, input_dim=3), Sequential([])])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("inner", [
+    lambda: Sequential([Dense(2)]), lambda: Sequential([Dense(2, input_dim=3)]),
+    lambda: Sequential([Dense(2, input_dim=3)], dtype="float64"),
+    lambda: Sequential([Sequential([Dense(4, input_dim=3)]), Sequential([Dense(2)])])],
+    ids=["not built", "built", "built in float64", "two deep"])
+@pytest.mark.parametrize("shape", [(3,), None], ids=["built at once", "built by its data"])
+def test_models_inside_one_take_over_its_dtype_and_come_back_from_its_file(tmp_path, dtype, inner, shape):
+    model = Sequential([inner(), Dense(1)], input_shape=shape, dtype=dtype, seed=0)
+    model.compile("adam", "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0)
+    assert {array.dtype for array in model.get_weights()} == {np.dtype(dtype)}
+    assert model.predict(np.ones((4, 3))).dtype == dtype
+    model.save(tmp_path / "m")
+    again = load_model(tmp_path / "m")
+    np.testing.assert_array_equal(again.predict(np.ones((4, 3))), model.predict(np.ones((4, 3))))
+    assert again.layers[0].dtype == np.dtype(dtype)

@@ -1,6 +1,8 @@
 """A training that was interrupted and goes on ends as the one that was not, to the bit."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -18,7 +20,8 @@ from tinynet.callbacks import (
     ReduceLROnPlateau,
 )
 from tinynet.files.safefile import read
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
+from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D
+from tinynet.optimizers import SGD
 
 EPOCHS, BATCHES = 5, 3                       # 9 samples after the split, in batches of 4, 4 and 1
 
@@ -118,6 +121,39 @@ def test_two_trainings_of_one_script_need_two_folders_and_a_finished_one_leaves_
     assert not (tmp_path / "backup").exists()
 
 
+def test_a_kill_before_the_first_update_or_backup_doubles_no_line_of_a_log_that_is_continued(tmp_path):
+    def run(folder, interrupt):
+        log = mkdir(tmp_path / folder) / "log.csv"
+        if not log.exists():
+            fit_mlp(tmp_path / folder / "a", CSVLogger(log), epochs=1)                  # the training before
+        fit_mlp(tmp_path / folder / "b", CSVLogger(log, append=True), Interrupt(interrupt), save_freq=99)
+        return log.read_bytes()
+    expected = run("whole", 0)
+    for after in 1, 5, 9:                                                             # of three batches an epoch
+        with pytest.raises(KeyboardInterrupt):
+            run("parts", after)
+    assert run("parts", 0) == expected
+
+
+def test_what_was_backed_up_at_the_start_alone_does_not_keep_another_training_out(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Interrupt(1))
+    assert [path.name for path in tmp_path.iterdir()] == ["backup-000000000000.safetensors"]
+    history = fit_mlp(tmp_path, optimizer=SGD(0.2)).history
+    assert history == fit_mlp(tmp_path, optimizer=SGD(0.2)).history
+
+
+def test_a_killed_start_does_not_bring_its_weights_to_the_next(tmp_path):
+    def other():
+        model = mlp()
+        model.set_weights([array + 0.1 for array in model.get_weights()])
+        return model
+    expected = fit_mlp(tmp_path, model=other()).history
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Interrupt(1))
+    assert fit_mlp(tmp_path, model=other()).history == expected
+
+
 def test_kept_backups_let_a_longer_training_go_on(tmp_path):
     def keep():
         return BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
@@ -204,10 +240,13 @@ def test_what_a_kill_left_half_written_is_removed(tmp_path):
 
 
 @pytest.mark.parametrize(("change", "text"), [
-    ({"batch_size": 5}, "expected a training with {'batch_size': 5, 'samples': 9, 'shuffle': True}. Found: "
-                        "{'batch_size': 4, 'samples': 9, 'shuffle': True}"),
-    ({"validation_split": 0.5}, "expected a training with {'batch_size': 4, 'samples': 6, 'shuffle': True}"),
-    ({"shuffle": False}, "expected a training with")], ids=["batch size", "data", "shuffle"])
+    ({"batch_size": 5}, "expected batch_size: 5. Found: 4"),
+    ({"validation_split": 0.5}, "expected samples: 6. Found: 9"),
+    ({"shuffle": False}, "expected shuffle: False. Found: True"),
+    ({"class_weight": {1: 2.0}}, "expected class_weight: {1: 2.0}. Found: None"),
+    ({"sample_weight": np.ones(12)}, "expected sample_weight: True. Found: False"),
+    ({"validation_split": 0.0, "validation_data": (X, Y)}, "expected samples: 12. Found: 9")],
+    ids=["batch size", "data", "shuffle", "class weight", "sample weight", "validation"])
 def test_the_backup_of_another_training_is_told(tmp_path, change, text):
     left_by_a_kill(tmp_path / "out")
     with pytest.raises(ValueError, match=r"is the backup of another training\. Give this one a folder") as error:
@@ -228,10 +267,97 @@ def test_the_backup_of_another_model_is_told(tmp_path):
             np.testing.assert_array_equal(a, b)
 
 
+class Times(Layer):
+    """Multiplies; has no get_config."""
+
+    def __init__(self, factor=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def forward(self, x, training=False):
+        return x * self.factor, lambda dy: dy * self.factor
+
+
+def mlp(activation="relu", rate=0.25, factor=2.0, rule=None, frozen=False, initializer="zeros"):
+    model = Sequential([Dense(4, activation=activation, input_dim=6, trainable=not frozen, kernel_regularizer=rule,
+                              bias_initializer=initializer),
+                        Sequential([Dropout(rate), Times(factor)]), Dense(3, activation="softmax")], seed=3)
+    return model
+
+
+def fit_mlp(folder, *more, model=None, optimizer=None, loss="categorical_crossentropy", metrics=(), save_freq=2,
+            **arguments):
+    model = model or mlp()
+    model.compile(optimizer or SGD(0.1), loss, metrics)
+    return model.fit(X[:, 0, 0], Y, **{"batch_size": 4, "epochs": 3, "verbose": 0, **arguments},
+                     callbacks=[BackupAndRestore(folder, save_freq), *more])
+
+
+@pytest.mark.parametrize(("change", "text"), [
+    (lambda: {"model": mlp(activation="tanh")}, "expected dense_1, activation: Tanh(). Found: ReLU()"),
+    (lambda: {"model": mlp(rate=0.5)}, "expected sequential_1/dropout_1, rate: 0.5. Found: 0.25"),
+    (lambda: {"model": mlp(factor=3.0)}, "expected sequential_1/times_1, factor: 3.0. Found: 2.0"),
+    (lambda: {"model": mlp(rule="l1")}, "expected dense_1, kernel_regularizer: L1(l1=0.01). Found: None"),
+    (lambda: {"model": mlp(initializer=lambda shape, rng: np.ones(shape))}, "expected dense_1, "),
+    (lambda: {"model": mlp(frozen=True)}, "expected dense_1, trainable: False. Found: True"),
+    (lambda: {"optimizer": SGD(0.2)}, "expected optimizer, learning_rate: 0.2. Found: 0.1"),
+    (lambda: {"optimizer": SGD(0.1, clipnorm=1.0)}, "expected optimizer, clipnorm: 1.0. Found: None"),
+    (lambda: {"optimizer": SGD(0.1, 0.9)}, "expected optimizer, momentum: 0.9. Found: 0.0"),
+    (lambda: {"loss": "mse"}, "expected loss: MeanSquaredError(). Found: CategoricalCrossentropy(from_logits=False)"),
+    (lambda: {"metrics": ["mse"]}, "expected metrics: ['mse']. Found: []"),
+    (lambda: {"validation_data": (X[:, 0, 0], Y)}, "expected validation_samples: 12. Found: 0")],
+    ids=["activation", "rate", "a layer of one's own", "regularizer", "function", "frozen", "learning rate", "clipnorm",
+         "momentum", "loss", "metrics", "validation"])
+def test_the_backup_of_a_training_with_one_other_setting_is_told_by_its_name(tmp_path, change, text):
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Interrupt(5))
+    with pytest.raises(ValueError, match="is the backup of another training") as error:
+        fit_mlp(tmp_path, **change())
+    assert text in str(error.value)
+
+
+@pytest.mark.parametrize("callback", [lambda: LearningRateScheduler(lambda epoch, rate: rate * 0.9),
+                                      lambda: ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=9.0)])
+def test_the_learning_rate_may_change_as_training_goes_and_the_same_model_go_on(tmp_path, callback):
+    expected = fit_mlp(tmp_path, callback(), epochs=4).history
+    model = mlp()
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, callback(), Interrupt(8), model=model, epochs=4)
+    assert model.optimizer.learning_rate < 0.1
+    history = model.fit(X[:, 0, 0], Y, batch_size=4, epochs=4, verbose=0,
+                        callbacks=[callback(), BackupAndRestore(tmp_path, 2)])              # the cell, run again
+    assert history.history == expected
+
+
+def test_a_learning_rate_that_was_set_after_an_interruption_is_told(tmp_path):
+    model = mlp()
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Interrupt(5), model=model)
+    model.optimizer.learning_rate = 0.01
+    with pytest.raises(ValueError, match=r"expected optimizer, learning_rate: 0\.01\. Found: 0\.1"):
+        model.fit(X[:, 0, 0], Y, batch_size=4, epochs=3, verbose=0, callbacks=[BackupAndRestore(tmp_path, 2)])
+
+
+def test_a_list_that_a_callback_appends_to_is_restored_once(tmp_path):
+    class Begun(Callback):
+        state_names = ("epochs",)
+
+        def __init__(self):
+            super().__init__()
+            self.epochs = []
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epochs.append(epoch)
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Begun(), Interrupt(5))
+    fit_mlp(tmp_path, begun := Begun())
+    assert begun.epochs == [0, 1, 2]
+
+
 def test_other_callbacks_than_before_are_told(tmp_path):
     left_by_a_kill(tmp_path / "out")
     with pytest.warns(UserWarning, match=r"the callbacks of the backup, \[.*'EarlyStopping 1'.*Received: \['Hist"):
-        made().fit(X[:9], Y[:9], batch_size=4, epochs=EPOCHS, verbose=0,
+        made().fit(X, Y, batch_size=4, epochs=EPOCHS, verbose=0, validation_split=0.25,
                    callbacks=[BackupAndRestore(tmp_path / "out" / "backup", 1)])
 
 
@@ -270,6 +396,80 @@ def test_callbacks_of_your_own_get_their_state_back(tmp_path):
     assert type(again.found[1]) is np.float32
 
 
+@pytest.mark.parametrize("kept", [
+    lambda: [0.1234567890123456 + n for n in range(230_000)], lambda: [np.float32(n) for n in range(30_000)],
+    lambda: [np.full(3, n) for n in range(30_000)]], ids=["losses", "scalars of NumPy", "arrays"])
+def test_a_callback_may_keep_a_great_deal(tmp_path, kept):
+    class Keeps(Callback):
+        state_names = ("kept",)
+    keeps, expected = Keeps(), kept()
+    keeps.kept = [*expected, expected[0]]
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, keeps, Interrupt(2), epochs=1, save_freq=9)
+    keeps.kept = None
+    fit_mlp(tmp_path, keeps, epochs=1, save_freq=9)
+    assert len(keeps.kept) == len(expected) + 1
+    assert type(keeps.kept[1]) is type(expected[1])
+    np.testing.assert_array_equal(keeps.kept[-2:], [expected[-1], expected[0]])
+
+
+def test_a_history_may_have_many_epochs(tmp_path):
+    class Long(Callback):
+        def on_train_begin(self, logs=None):
+            self.model.history.epoch = list(range(60_000))
+            self.model.history.history = {key: [0.1234567890123456] * 60_000 for key in ("loss", "mse", "val_loss")}
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Long(), Interrupt(2), save_freq=9)
+    history = fit_mlp(tmp_path, epochs=0)
+    assert len(history.history["val_loss"]) == len(history.epoch) == 60_000
+
+
+def test_of_two_trainings_in_one_folder_at_once_the_second_is_told_and_the_first_goes_on(tmp_path):
+    class Again(Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            with pytest.raises(ValueError, match=r"is in use by another training that runs now, in process \d+\. Give"):
+                fit_mlp(tmp_path)
+    assert fit_mlp(tmp_path, Again()).history == fit_mlp(tmp_path).history
+    assert not tmp_path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
+def test_a_folder_is_free_again_when_the_process_that_used_it_is_killed(tmp_path):
+    code = ("import sys, time; from pathlib import Path; from tinynet.files.in_use import InUse\n"
+            "used = InUse(Path(sys.argv[1])); used.begin(); print('begun', flush=True); time.sleep(20)")
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        with pytest.raises(ValueError, match=f"in use by another training that runs now, in process {process.pid}"):
+            fit_mlp(tmp_path)
+        process.kill()
+    fit_mlp(tmp_path)
+
+
+def test_a_callback_that_keeps_more_than_before_is_told(tmp_path):
+    class Keeps(Callback):
+        state_names = ("one",)
+        one, two = 1, 2
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, keeps := Keeps(), Interrupt(5))
+    keeps.state_names, keeps.one = ("one", "two"), 3
+    with pytest.warns(UserWarning, match="^Keeps: two starts anew, as the state that is restored"):
+        fit_mlp(tmp_path, keeps)
+    assert (keeps.one, keeps.two) == (1, 2)
+
+
+def test_a_callback_that_cannot_take_its_state_is_told_and_named(tmp_path):
+    class Odd(Callback):
+        def get_state(self):
+            return {"a": 1}
+
+        def set_state(self, state):
+            state["b"]
+    with pytest.raises(KeyboardInterrupt):
+        fit_mlp(tmp_path, Odd(), Interrupt(5))
+    with pytest.raises(ValueError, match=r"^Odd 1: set_state cannot take what get_state returned .*KeyError\('b'\)"):
+        fit_mlp(tmp_path, Odd())
+
+
 def test_nothing_is_backed_up_after_a_batch_whose_loss_is_no_number(tmp_path, monkeypatch):
     backup, saved = BackupAndRestore(tmp_path, save_freq=2), []
     monkeypatch.setattr(backup, "save", lambda: saved.append(backup.unsaved))
@@ -292,9 +492,10 @@ def test_weights_that_are_no_numbers_are_not_backed_up(tmp_path):
 
 @pytest.mark.parametrize("save_freq", [0, -1, 1.5, "batch", True, None])
 def test_save_freq_is_checked(save_freq):
-    for make in lambda: BackupAndRestore("x", save_freq), lambda: ModelCheckpoint("x", save_freq=save_freq):
-        with pytest.raises(ValueError, match=r"Unrecognized save_freq: .*\. Expected save_freq are 'epoch' or integer"):
-            make()
+    with pytest.raises(ValueError, match=r"Invalid value for argument `save_freq`\. Received: save_freq=.*\. Expected"):
+        BackupAndRestore("x", save_freq)
+    with pytest.raises(ValueError, match=r"Unrecognized save_freq: .*\. Expected save_freq are 'epoch' or integer"):
+        ModelCheckpoint("x", save_freq=save_freq)
     with pytest.raises(ValueError, match="Empty `backup_dir` argument passed"):
         BackupAndRestore("")
 

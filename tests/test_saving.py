@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -315,6 +316,101 @@ def test_what_a_config_may_not_hold_is_told_when_saving(tmp_path, config, text):
     with pytest.raises(TypeError, match=text):
         model.save(tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
+
+
+class Times(Layer):
+    """y = factor * x, and no get_config."""
+
+    def __init__(self, factor=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def forward(self, x, training=False):
+        return x * self.factor, lambda dy: dy * self.factor
+
+
+class HiddenTimes(Layer):
+    def __init__(self, factor=None, **kwargs):
+        super().__init__(**kwargs)
+        self._factor = factor
+
+    def forward(self, x, training=False):
+        return x * self._factor, lambda dy: dy * self._factor
+
+
+class Frozen(Times):
+    def get_config(self):
+        return {"factor": self.factor}
+
+
+class Needs(Times):
+    def __init__(self, unit, factor=1.0, **kwargs):
+        super().__init__(factor, **kwargs)
+        self.unit = unit
+
+
+class Three(Dense):
+    def __init__(self):
+        super().__init__(3)
+
+
+class Slower(Adam):
+    def __init__(self, brake=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.brake = brake
+
+
+@pytest.mark.parametrize(("layer", "optimizer", "text"), [
+    (lambda: Times(7.0), "adam", "Times 'times_1': expected all arguments of its constructor in get_config(), so that "
+     "it can be made again: return {**super().get_config(), 'factor': self.factor}. Received: none for 'factor'."),
+    (lambda: HiddenTimes(7.0), "adam", "Received: none for 'factor'."),
+    (lambda: Needs("m"), "adam", "Needs 'needs_1': expected all arguments"),
+    (lambda: Frozen(trainable=False), "adam", "Received: none for 'trainable'."),
+    (lambda: Sequential([Dense(3, activation=Times(7.0))]), "adam", "Received: none for 'factor'."),
+    (lambda: Dense(3), Slower(0.1), "Slower: expected all arguments of its constructor"),
+    (Three, "adam", "Three 'three_1': expected in get_config() what its constructor takes. Received: got an"),
+], ids=["default", "another attribute", "no default", "trainable", "nested activation", "optimizer", "too much"])
+def test_an_argument_that_would_be_lost_is_told_when_saving(tmp_path, layer, optimizer, text):
+    model = Sequential([layer(), Dense(2)], input_shape=(3,))
+    model.compile(optimizer, "mse")
+    with pytest.raises(ValueError, match=re.escape(text)):
+        model.save(tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+    model.save_weights(tmp_path / "w")
+
+
+def test_a_layer_made_with_its_defaults_needs_no_get_config(tmp_path):
+    Sequential([Times(name="times", input_shape=(3,)), Times(1)]).save(tmp_path / "m")
+    assert load_model(tmp_path / "m", {"Times": Times}).layers[1].factor == 1.0
+
+
+class Centre(Layer):
+    """Learns a mean outside its state, and counts."""
+
+    def build(self, input_shape, rng):
+        self.mean, self.seen, self.losses = np.zeros(input_shape, np.float32), 0, []
+        self.steady, self._cache = np.ones(3), None
+        return input_shape
+
+    def forward(self, x, training=False):
+        if training:
+            self.mean = 0.9 * self.mean + 0.1 * x.mean(axis=0)
+            self.first, self._cache, self.size = x[0], x, x.shape
+            self.seen += len(x)
+            self.losses.append(0.5)
+        return x - self.mean, lambda dy: dy
+
+
+@pytest.mark.parametrize("save", ["save", "save_weights"])
+def test_what_a_layer_keeps_outside_params_and_state_is_told_when_saving(tmp_path, save):
+    model = Sequential([Sequential([Centre()]), Dense(2)], input_shape=(3,))
+    getattr(model, save)(tmp_path / "m")                             # nothing is lost yet
+    model(np.ones((2, 3), np.float32), training=True)
+    with pytest.warns(UserWarning, match=r"^sequential_1/centre_1: mean, seen, losses, first will not be in the file, "
+                                         r"as only params and state are.*learns belongs in self\.state") as told:
+        getattr(model, save)(tmp_path / "m")
+    assert len(told) == 1
+    assert told[0].filename == __file__
 
 
 def test_tuples_and_numpys_scalars_in_configs_are_fine(tmp_path):

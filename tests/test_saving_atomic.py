@@ -5,6 +5,8 @@ import os
 import re
 import resource
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -169,6 +171,57 @@ def test_two_writers_at_once_leave_one_whole_file(tmp_path):
             whole(tmp_path / "m")                                       # a reader sees no half file either
     assert whole(tmp_path / "m") in (0, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def fifo(path):
+    os.mkfifo(path)
+
+
+def socket_at(path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+def device(path):
+    path.symlink_to("/dev/null")
+
+
+@pytest.mark.parametrize("make", [fifo, socket_at, device])
+@pytest.mark.parametrize("save", ["save", "save_weights"])
+def test_what_is_no_file_is_told_and_stays(tmp_path, make, save):
+    path = tmp_path / "m"
+    make(path)
+    kind = stat.S_IFMT(path.stat().st_mode)
+    with pytest.raises(ValueError, match=r"m: expected the path of a file\. Received: a pipe, a socket or a device"):
+        getattr(trained(), save)(path)
+    assert stat.S_IFMT(path.stat().st_mode) == kind
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_flushed_is_no_error_as_the_file_is_there(tmp_path, monkeypatch):
+    real = os.fsync
+
+    def fsync(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(handle)
+    monkeypatch.setattr(os, "fsync", fsync)
+    trained().save(tmp_path / "m")
+    load_model(tmp_path / "m")
+
+
+def test_a_folder_that_may_be_written_and_not_read_is_no_error():
+    with tempfile.TemporaryDirectory() as folder:                      # not tmp_path, which is root's own
+        path, model, user = Path(folder, "m"), trained(), os.geteuid()
+        os.chmod(folder, 0o333)
+        if user == 0:                                                  # root may read everywhere; nobody may not
+            os.seteuid(65534)
+        try:
+            model.save(path)
+        finally:
+            os.seteuid(user)
+            os.chmod(folder, 0o755)
+        load_model(path)
 
 
 def test_a_link_stays_a_link(tmp_path):

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from tinynet import Sequential
+from tinynet import Sequential, load_model
+from tinynet.callbacks import EarlyStopping
 from tinynet.kernels import buffers
 from tinynet.kernels.fast import threads
 from tinynet.kernels.fast.threads import one_blas_thread
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
+from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D
 
 SCRIPT = """
 import hashlib, numpy as np
@@ -149,6 +150,164 @@ def test_a_prediction_beside_a_training_sees_weights_between_two_updates(images)
     assert len(seen) > 1
     known = {hashlib.sha256(p.tobytes()).digest() for p in between}
     assert all(hashlib.sha256(p.tobytes()).digest() in known for p in seen)
+
+
+class Waits(Layer):
+    """Lets the test do something in the middle of a forward."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inside, self.go_on = threading.Event(), threading.Event()
+
+    def forward(self, x, training=False):
+        self.inside.set()
+        assert self.go_on.wait(10)
+        return x, lambda dy: dy
+
+
+def set_weights(model, _):
+    model.set_weights([array + 1 for array in model.get_weights()])
+
+
+def set_one_layers_weights(model, _):
+    model.layers[2].set_weights([array + 1 for array in model.layers[2].get_weights()])
+
+
+def load_weights(model, folder):
+    model.load_weights(folder / "other")
+
+
+def restore_best_weights(model, _):
+    callback = EarlyStopping("loss", restore_best_weights=True)
+    callback.set_model(model)
+    callback.best_weights = [array + 1 for array in model.get_weights()]
+    callback.on_train_end()
+
+
+@pytest.mark.parametrize("write", [set_weights, set_one_layers_weights, load_weights, restore_best_weights])
+def test_weights_stay_as_they_are_while_a_prediction_is_at_work(write, tmp_path):
+    waits = Waits()
+    model = Sequential([Dense(3, input_dim=4), waits, Dense(2)], seed=0)
+    before, x = model.get_weights(), np.ones((2, 4))
+    model.set_weights([array + 2 for array in before])
+    model.save_weights(tmp_path / "other")
+    model.set_weights(before)
+    with ThreadPoolExecutor(2) as pool:
+        predicted = pool.submit(model.predict, x)
+        assert waits.inside.wait(10)
+        written = pool.submit(write, model, tmp_path)
+        threading.Event().wait(0.1)
+        assert np.array_equal(model.params["dense_2/kernel"], before[2])
+        waits.go_on.set()
+        written.result(10)
+    np.testing.assert_allclose(predicted.result(), x @ before[0] @ before[2], rtol=1e-5)
+    assert not np.array_equal(model.params["dense_2/kernel"], before[2])
+
+
+def test_a_file_saved_beside_a_training_is_whole(tmp_path):
+    model = Sequential([Dense(300, activation="relu", input_dim=300), Dense(10, activation="softmax")], seed=1)
+    model.compile("adam", "categorical_crossentropy")
+    x, y, done = np.ones((8, 300), np.float32), np.eye(10)[:8], threading.Event()
+    model.train_on_batch(x, y)
+
+    def train():
+        while not done.is_set():
+            model.train_on_batch(x, y)
+    with ThreadPoolExecutor(1) as pool:
+        trained = pool.submit(train)
+        try:
+            for _ in range(8):
+                model.save(tmp_path / "m")
+                load_model(tmp_path / "m")
+        finally:
+            done.set()
+        trained.result(10)
+
+
+class Ensemble(Layer):
+    """The mean of models that are asked in threads."""
+
+    def __init__(self, models, **kwargs):
+        super().__init__(**kwargs)
+        self.models = models
+
+    def forward(self, x, training=False):
+        with ThreadPoolExecutor(2) as pool:
+            outputs = list(pool.map(lambda model: model.predict(x), self.models))
+        return np.mean(outputs, axis=0), lambda dy: dy
+
+
+class Counts(Layer):
+    """Has a state, which makes a training forward one that writes."""
+
+    def build(self, input_shape, rng):
+        self.state["count"] = np.zeros(1, np.int64)
+        return input_shape
+
+    def forward(self, x, training=False):
+        self.state["count"][0] += training
+        return x, lambda dy: dy
+
+
+@pytest.mark.parametrize("use", ["predict", "evaluate", "fit"])
+def test_a_layer_may_ask_other_models_in_threads(use):
+    inner = [Sequential([Dense(4, input_dim=4)], seed=seed) for seed in (1, 2)]
+    model = Sequential([Counts(input_shape=(4,)), Ensemble([*inner, inner[0]]), Dense(3)], seed=0)
+    model.compile("sgd", "mse")
+    arguments = {"predict": {}, "evaluate": {"y": np.ones((2, 3)), "verbose": 0},
+                 "fit": {"y": np.ones((2, 3)), "verbose": 0}}[use]
+    done = threading.Event()
+
+    def work():
+        getattr(model, use)(np.ones((2, 4)), **arguments)
+        done.set()
+    threading.Thread(target=work, daemon=True).start()
+    assert done.wait(20)
+
+
+def test_neither_a_reader_nor_a_writer_is_kept_out_for_ever():
+    class Slow(Layer):
+        def forward(self, x, training=False):
+            threading.Event().wait(0.002)
+            return x, lambda dy: dy
+    model, done = Sequential([Dense(3, input_dim=4), Slow()], seed=0), threading.Event()
+
+    def again_and_again(work):
+        while not done.is_set():
+            work()
+    weights, x = model.get_weights(), np.ones((2, 4))
+    with ThreadPoolExecutor(5) as pool:
+        busy = [pool.submit(again_and_again, work) for work in
+                [*[lambda: model.predict(x)] * 3, lambda: model.set_weights(weights)]]
+        mine = pool.submit(lambda: [(model.set_weights(weights), model.predict(x)) for _ in range(5)])
+        try:
+            mine.result(20)
+        finally:
+            done.set()
+        for each in busy:
+            each.result(10)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_fork_in_the_middle_of_a_forward_leaves_both_able_to_predict():
+    class Forks(Layer):
+        child = None
+
+        def forward(self, x, training=False):
+            if self.child is None:
+                self.child = os.fork()
+            return x, lambda dy: dy
+    model, parent, right = Sequential([Dense(3, input_dim=4), Forks()], seed=0), os.getpid(), False
+    try:
+        expected = model.predict(np.ones((2, 4)))
+        model.set_weights(model.get_weights())
+        right = np.array_equal(model.predict(np.ones((2, 4))), expected)
+    finally:
+        if os.getpid() != parent:
+            os._exit(0 if right else 1)
+    assert right
+    assert os.waitpid(model.layers[1].child, 0)[1] == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

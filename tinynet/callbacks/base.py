@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,6 +24,7 @@ class Callback:
 
     state_names: tuple[str, ...] = ()
     called_last = False
+    adds_to_logs: tuple[str, ...] = ()      # by this package's own methods; what a user's may add is not known
     model: TrainedModel                     # `fit` sets these three before the first hook
     run: TrainingRun
     params: dict[str, Any]
@@ -87,17 +89,34 @@ class Callback:
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned; called after ``on_train_begin``."""
         for name in self.state_names:
-            setattr(self, name, state[name])
+            if name in state:
+                setattr(self, name, state[name])
+            else:
+                warnings.warn(f"{type(self).__name__}: {name} starts anew, as the state that is restored is of a "
+                              f"callback without it.", stacklevel=2)
+
+
+Callbacks = Callback | Iterable["Callbacks"] | None          # one, or a list, which may have lists in it, as in Keras
+
+
+def listed(callbacks: Callbacks) -> list[Callback]:
+    """Return callbacks as a flat list, or raise a TypeError."""
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, Iterable) and not isinstance(callbacks, (Callback, str)):
+        return [each for item in callbacks for each in listed(item)]
+    if not isinstance(callbacks, Callback):
+        hint = f" Did you mean {callbacks.__name__}(...)?" if isinstance(callbacks, type) else ""
+        raise TypeError(f"fit: expected callbacks derived from tinynet.callbacks.Callback, a list or one. Received: "
+                        f"{callbacks!r}.{hint}")
+    return [callbacks]
 
 
 class CallbackList:
     """Several callbacks called as one, in order: ``callbacks.call("on_epoch_end", epoch, logs)``."""
 
-    def __init__(self, callbacks: Iterable[Callback]):
-        self.callbacks = list(callbacks)
-        for callback in self.callbacks:
-            if not isinstance(callback, Callback):
-                raise TypeError(f"Expected callbacks derived from tinynet.callbacks.Callback. Received: {callback!r}.")
+    def __init__(self, callbacks: Callbacks):
+        self.callbacks = listed(callbacks)
         self.callbacks.sort(key=lambda callback: callback.called_last)         # a stable sort: the others stay in order
 
     def call(self, hook: str, *args: object) -> None:

@@ -35,6 +35,8 @@ class EarlyStopping(Monitor):
     """
 
     state_names = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
+    unavailable = ("Early stopping conditioned on metric `{monitor}` which is not available. Available metrics are: "
+                   "{keys}")
 
     def __init__(self, monitor: str = "val_loss", min_delta: float = 0, patience: int = 0, verbose: int = 0,
                  mode: str = "auto", baseline: float | None = None, restore_best_weights: bool = False,
@@ -42,18 +44,22 @@ class EarlyStopping(Monitor):
         super().__init__(monitor, mode, min_delta)
         self.patience, self.verbose, self.baseline = patience, verbose, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
-        self.on_train_begin()
+        self.reset()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Reset what earlier calls of `fit` left."""
+        """Check that there is something to monitor; reset what earlier calls of `fit` left."""
+        super().on_train_begin()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin without a best value."""
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = self.worst()
         self.best_weights: list[np.ndarray] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Compare, and stop if there was no improvement for too long."""
-        current = self.value(logs, "Early stopping conditioned on metric `{monitor}` which is not available. "
-                                   "Available metrics are: {keys}")
+        current = self.value(logs)
         if current is None or epoch < self.start_from_epoch:
             return
         improved = self.better(current, self.best)

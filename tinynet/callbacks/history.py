@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinynet.callbacks.base import Callback, Logs
+from tinynet.callbacks.protocols import TrainingRun
 from tinynet.files.atomic import StrPath
 
 
@@ -21,6 +22,9 @@ class History(Callback):
         super().__init__()
         self.epoch: list[int] = []
         self.history: dict[str, list[float]] = {}
+
+    def set_run(self, run: TrainingRun) -> None:
+        """Keep nothing of it: the model keeps this history, and must not keep all other callbacks with it."""
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Append the epoch's logs."""

@@ -35,6 +35,12 @@ class LearningRateScheduler(Callback):
         super().__init__()
         self.schedule, self.verbose = schedule, verbose
 
+    adds_to_logs = ("learning_rate",)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Check that it can be set."""
+        learning_rate(self)
+
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Set the learning rate."""
         old = learning_rate(self)
@@ -71,6 +77,9 @@ class ReduceLROnPlateau(Monitor):
     """
 
     state_names = ("wait", "best", "cooldown_counter")
+    unavailable = ("Learning rate reduction is conditioned on metric `{monitor}` which is not available. Available "
+                   "metrics are: {keys}.")
+    adds_to_logs = ("learning_rate",)
 
     def __init__(self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10, verbose: int = 0,
                  mode: str = "auto", min_delta: float = 1e-4, cooldown: int = 0, min_lr: float = 0.0):
@@ -79,10 +88,16 @@ class ReduceLROnPlateau(Monitor):
             raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}")
         self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr
-        self.on_train_begin()
+        self.reset()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Reset what earlier calls of `fit` left."""
+        """Check that there is something to monitor, and a rate to set; reset what earlier calls of `fit` left."""
+        super().on_train_begin()
+        learning_rate(self)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin without a best value."""
         self.wait = self.cooldown_counter = 0
         self.best = self.worst()
 
@@ -91,8 +106,7 @@ class ReduceLROnPlateau(Monitor):
         old = learning_rate(self)
         if logs is not None:
             logs["learning_rate"] = old
-        current = self.value(logs, "Learning rate reduction is conditioned on metric `{monitor}` which is not "
-                                   "available. Available metrics are: {keys}.")
+        current = self.value(logs)
         if current is None:
             return
         if self.in_cooldown():

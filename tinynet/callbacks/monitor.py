@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
 
 from tinynet import metrics
 from tinynet.callbacks.base import Callback, Logs
+from tinynet.callbacks.foreseen import foreseen
 
 
 class Monitor(Callback):
@@ -22,9 +24,20 @@ class Monitor(Callback):
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0):
         super().__init__()
         if mode not in ("auto", "min", "max"):
-            warnings.warn(f"{type(self).__name__} mode {mode} is unknown, fallback to auto mode.", stacklevel=3)
+            warnings.warn(f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode.", stacklevel=3)
             mode = "auto"
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
+        self.told = False                   # at the beginning of training, that the logs lack the metric
+
+    unavailable: str                                        # what is said where the logs lack the metric
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Warn at once of a metric that no epoch will have."""
+        self.told = False
+        names = foreseen(self)
+        if names is not None and self.monitor not in names:
+            self.warn(sorted(names), stacklevel=6)
+            self.told = True
 
     def better(self, value: float, than: float) -> bool:
         """Return whether a value is an improvement on another."""
@@ -45,11 +58,16 @@ class Monitor(Callback):
             return False
         raise ValueError(f"{type(self).__name__} callback received monitor={self.monitor}, but tinynet isn't able to "
                          f"automatically determine whether that metric should be maximized or minimized. Pass "
-                         f"`mode='max'` or `mode='min'`.")
+                         f"`mode='max'` in order to monitor based on the highest metric value, or pass `mode='min'` in "
+                         f"order to use the lowest value.")
 
-    def value(self, logs: Logs | None, unavailable: str) -> float | None:
+    def value(self, logs: Logs | None) -> float | None:
         """Return the metric, or warn and return None where the logs lack it."""
         logs = logs or {}
-        if self.monitor not in logs:
-            warnings.warn(unavailable.format(monitor=self.monitor, keys=",".join(logs)), stacklevel=5)
+        if self.monitor not in logs and not self.told:
+            self.warn(logs, stacklevel=6)
         return logs.get(self.monitor)
+
+    def warn(self, keys: Iterable[str], stacklevel: int) -> None:
+        """Warn that the metric is not among these."""
+        warnings.warn(self.unavailable.format(monitor=self.monitor, keys=",".join(keys)), stacklevel=stacklevel)

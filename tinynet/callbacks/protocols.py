@@ -51,6 +51,11 @@ class TrainingRun(Protocol):
 
     batch: int
     finished: bool
+    settings: dict[str, object]
+
+    @property
+    def callbacks(self) -> Sequence[Any]:
+        """All of this call to `fit`."""
 
     def get_state(self) -> dict[str, Any]:
         """Return what an exact resume must store."""
@@ -60,6 +65,9 @@ class TrainingRun(Protocol):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Restore what `get_state` returned."""
+
+    def set_callback_states(self, states: Mapping[str, Any]) -> None:
+        """Restore what `callback_states` returned."""
 
     def callback_states(self) -> dict[str, Any]:
         """Return the states of the callbacks that have one."""

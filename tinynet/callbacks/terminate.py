@@ -25,16 +25,33 @@ class TrainingDiverged(RuntimeError):       # noqa: N818 (the name says what hap
 
 
 class TerminateOnNaN(Callback):
-    """Stop when the loss is NaN or infinite, where `fit` would raise `TrainingDiverged`."""
+    """Stop when the loss is NaN or infinite, where `fit` would raise `TrainingDiverged`.
+
+    Parameters
+    ----------
+    raise_error : whether to raise Keras's RuntimeError rather than to end the training quietly.
+    """
+
+    def __init__(self, raise_error: bool = False):
+        super().__init__()
+        self.raise_error = raise_error
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Stop at a loss that is not finite."""
-        if not math.isfinite((logs or {}).get("loss", 0.0)):
-            print(f"Batch {batch}: Invalid loss, terminating training")
-            self.model.stop_training = True
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss):
+            self.stop(f"Batch {batch}: Invalid loss, terminating training",
+                      f"NaN or Inf loss encountered at batch {batch}. Loss value: {loss}. ")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Stop at weights that are not finite: the epoch's last update comes after the last loss that was checked."""
         if not self.model.stop_training and not all(np.isfinite(p).all() for p in self.model.params.values()):
-            print(f"Epoch {epoch + 1}: Invalid weights, terminating training")
-            self.model.stop_training = True
+            self.stop(f"Epoch {epoch + 1}: Invalid weights, terminating training",
+                      f"NaN or Inf weights encountered at the end of epoch {epoch + 1}. ")
+
+    def stop(self, printed: str, raised: str) -> None:
+        """End the training in one way or the other."""
+        if self.raise_error:
+            raise RuntimeError(f"{raised}Terminating training immediately.")
+        print(printed)
+        self.model.stop_training = True

@@ -69,6 +69,8 @@ def read_idx_bytes(path: StrPath) -> bytearray:
     bytes is left to `parse_idx`.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():           # reading a pipe could block for ever
+        raise _error(path, "an IDX file, gzipped or not", "a folder, a pipe or a device")
     try:
         file = path.open("rb")
     except FileNotFoundError:

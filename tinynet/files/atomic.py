@@ -6,8 +6,11 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterable
 from pathlib import Path
+
+from tinynet.checks import invalid
 
 StrPath = str | os.PathLike[str]
 TEMPORARY = ".tinynet-{}.tmp"       # what a kill in the middle of a write leaves behind; safe to delete
@@ -21,8 +24,10 @@ def write(path: StrPath, pieces: Iterable[bytes | memoryview]) -> None:
     several concurrent writers, the last to rename wins.
 
     Raises OSError (the system's own subclass: PermissionError, FileNotFoundError, ...) if the file cannot be written;
-    then the old one is unchanged, and the temporary one is deleted.
+    then the old one is unchanged, and the temporary one is deleted. Raises ValueError for a pipe, a socket or a device,
+    which the rename would replace.
     """
+    check_replaceable(path)
     path = Path(os.path.realpath(path))                       # a link is followed, not replaced by the file
     temporary = path.with_name(TEMPORARY.format(secrets.token_hex(8)))
     try:
@@ -43,11 +48,20 @@ def write(path: StrPath, pieces: Iterable[bytes | memoryview]) -> None:
     flush_folder(path.parent)
 
 
+def check_replaceable(path: StrPath) -> None:
+    """Raise a ValueError unless there is a file at `path`, or nothing; what the system says of folders is clear."""
+    with contextlib.suppress(OSError):
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise invalid(os.fspath(path), "the path of a file", "a pipe, a socket or a device, which stays as it is")
+
+
 def flush_folder(folder: Path) -> None:
-    """Make a rename survive a power cut, where the system can."""
+    """Make a rename survive a power cut, where the system can; the new file is there in any case."""
     if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        with contextlib.suppress(OSError):         # folders that may not be read, file systems that cannot flush them
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)

@@ -7,39 +7,50 @@ The contents of a model's file, as they stand in its document::
     layer_state names of the arrays that the layers have learned without gradients
     model       how to build the layers: {"class", "config"}, see `configs`
     compiled    optimizer, loss and metrics, or null
-    state       what the optimizer has accumulated, and the random generators, see `state`
+    state       what the optimizer has accumulated, and the random generators, see `state`; where that is long, such as
+                a history of many epochs, {"$json": the name of an array that holds it as JSON}
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from tinynet.checks import invalid
-from tinynet.files import safefile, state
+from tinynet.files import safefile, state, strict_json
 from tinynet.files.atomic import StrPath
 from tinynet.files.configs import plain
 from tinynet.files.safefile import SafeFile
 from tinynet.files.saveable import Saveable
+from tinynet.files.unsaved import check_arguments, warn_of_unsaved
 from tinynet.layers.base import cast_floats, overwrite
+from tinynet.layers.lock import reading, writing
 from tinynet.registry import to_config
+
+MAX_IN_HEADER = 2**20                               # bytes of a state; safefile.MAX_HEADER is for all of the header
+SPILLED = "state"                                   # the array's name, which none of a layer or a state can have
 
 
 def save_model(model: Saveable, path: StrPath) -> None:
     """Write a model into one file, from which `load_model` makes it again as it is."""
+    write(path, manifest_of(model), model, lambda: model_state(model))
+
+
+def manifest_of(model: Saveable) -> dict[str, Any]:
+    """Return how a model is made and compiled, or raise a TypeError or ValueError for what no file can hold."""
+    check_arguments(model)
     compiled = None
     if model.optimizer is not None:
         compiled = {"optimizer": plain(to_config(model.optimizer), "optimizer"),
                     "loss": plain(to_config(model.loss), "loss"), "metrics": list(model.metrics)}
-    manifest = {"kind": "model", "model": plain(to_config(model), str(model)), "compiled": compiled}
-    write(path, manifest, model, model_state(model))
+    return {"kind": "model", "model": plain(to_config(model), str(model)), "compiled": compiled}
 
 
 def save_weights(model: Saveable, path: StrPath) -> None:
     """Write a model's parameters and the state of its layers, and nothing else, into a file."""
-    write(path, {"kind": "weights"}, model, {})
+    write(path, {"kind": "weights"}, model, dict)
 
 
 def load_weights(model: Saveable, path: StrPath) -> None:
@@ -69,22 +80,39 @@ def check_model_state(model: Saveable, saved: Any) -> None:
 
 def restore_model_state(model: Saveable, saved: Mapping[str, Any]) -> None:
     """Restore what `model_state` returned."""
-    if model.optimizer is not None:
-        state.restore_optimizer(model.optimizer, saved["optimizer"])
-    state.restore_random(model, saved["generators"])
+    with writing(model):
+        if model.optimizer is not None:
+            state.restore_optimizer(model.optimizer, saved["optimizer"])
+        state.restore_random(model, saved["generators"])
 
 
-def write(path: StrPath, manifest: Mapping[str, object], model: Saveable, saved: Mapping[str, object]) -> None:
-    """Write a manifest, a model's weights and a state of any depth into one file, atomically."""
-    params, layer_state = model.params, {name: np.asarray(array) for name, array in model.state.items()}
-    for name, array in params.items():
-        if array.dtype != model.dtype:
-            raise invalid(model, f"all parameters in the model's dtype, {model.dtype}", f"{name} {array.dtype}")
-    cast_floats(layer_state, model.dtype)
-    arrays = {**params, **layer_state}
-    packed = state.pack(saved, "state", arrays)
+def write(path: StrPath, manifest: Mapping[str, object], model: Saveable, state_of: Callable[[], Mapping[str, object]]
+          ) -> None:
+    """Write a manifest, a model's weights and a state of any depth into one file, atomically.
+
+    Weights and state are copied while nobody changes them: another thread may be training the model.
+    """
+    warn_of_unsaved(model)
+    with reading(model):
+        params, layer_state = model.params, {name: np.asarray(array) for name, array in model.state.items()}
+        for name, array in params.items():
+            if array.dtype != model.dtype:
+                raise invalid(model, f"all parameters in the model's dtype, {model.dtype}", f"{name} {array.dtype}")
+        cast_floats(layer_state, model.dtype)
+        arrays = {**params, **layer_state}
+        packed = spill(state.pack(state_of(), "state", arrays), arrays)
+        arrays = {name: np.array(array) for name, array in arrays.items()}
     names = {"params": list(params), "layer_state": list(layer_state)}
     safefile.write(path, {**manifest, **names, "state": packed}, arrays)
+
+
+def spill(packed: object, arrays: dict[str, np.ndarray]) -> object:
+    """Return a state as the document holds it; one that is long goes into an array, as the header has a limit."""
+    text = strict_json.dump(packed)
+    if len(text) <= MAX_IN_HEADER:
+        return packed
+    arrays[SPILLED] = np.frombuffer(text, np.uint8)
+    return {"$json": SPILLED}
 
 
 def read_weights(file: SafeFile, model: Saveable) -> dict[str, np.ndarray]:
@@ -113,8 +141,11 @@ def read_state(file: SafeFile) -> Any:
     weights = {*manifest["params"], *manifest["layer_state"]}
     left = {name: array for name, array in file.arrays.items() if name not in weights}
     try:
-        saved = state.unpack(manifest["state"], left)
-    except (KeyError, TypeError, ValueError) as error:
+        packed = manifest["state"]
+        if packed == {"$json": SPILLED}:
+            packed = strict_json.load(left.pop(SPILLED).tobytes())
+        saved = state.unpack(packed, left)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise file.failure("a state whose arrays are in the file", repr(error)) from error
     if left:
         raise file.failure("tensors of weights and of the state alone", f"tensor {min(left)!r} as well")
@@ -135,6 +166,7 @@ def read_manifest(file: SafeFile) -> Mapping[str, Any]:
 
 def set_weights(model: Saveable, arrays: Mapping[str, np.ndarray]) -> None:
     """Overwrite parameters and layer state in place, by name."""
-    for weights in (model.params, model.state):
-        for name in weights:
-            overwrite(weights, name, arrays[name])
+    with writing(model):
+        for weights in (model.params, model.state):
+            for name in weights:
+                overwrite(weights, name, arrays[name])

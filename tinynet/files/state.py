@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.files import safefile
 from tinynet.files.saveable import HasGenerator, Saveable
 from tinynet.optimizers import Optimizer
 
-# what JSON lacks: {"$array": its name in the file}, {"$number": "nan", "inf" or "-inf"}, and, for a dict whose
-# order is not that of its keys, {"$items": [[key, value], ...]}
-ARRAY, NUMBER, ITEMS = "$array", "$number", "$items"
+# what JSON lacks: {"$array": its name in the file}, {"$stack": that of an array of equal ones, of which there may be a
+# great many}, {"$scalar": [NumPy's dtype, its value]}, {"$number": "nan", "inf" or "-inf"}, and, for a dict whose order
+# is not that of its keys, {"$items": [[key, value], ...]}
+ARRAY, STACK, SCALAR, NUMBER, ITEMS = "$array", "$stack", "$scalar", "$number", "$items"
 
 
 def pack(value: object, name: str, arrays: dict[str, np.ndarray]) -> object:
@@ -29,6 +31,11 @@ def pack(value: object, name: str, arrays: dict[str, np.ndarray]) -> object:
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else {NUMBER: repr(float(value))}
+    if isinstance(value, np.generic) and value.dtype.str[1:] in safefile.CODES:
+        return {SCALAR: [value.dtype.str[1:], pack(value.item(), name, arrays)]}
+    if isinstance(value, list) and len(value) > 1 and isinstance(value[0], np.ndarray) and len(
+            {kind_of(item) for item in value}) == 1:
+        return {STACK: pack(np.stack(value), name, arrays)}
     if isinstance(value, (np.ndarray, np.generic)):
         if name in arrays:
             raise ValueError(f"Two arrays have the name {name!r}.")
@@ -52,6 +59,11 @@ def unpack(packed: object, arrays: dict[str, np.ndarray]) -> Any:
         return packed
     if packed.keys() == {NUMBER}:
         return float(packed[NUMBER])
+    if packed.keys() == {SCALAR}:
+        code, value = packed[SCALAR]
+        return np.dtype(safefile.DTYPES[safefile.CODES[code]]).type(unpack(value, arrays))
+    if packed.keys() == {STACK}:
+        return [item.copy() for item in unpack(packed[STACK], arrays)]
     if packed.keys() == {ITEMS}:
         return {key: unpack(item, arrays) for key, item in packed[ITEMS]}
     if packed.keys() == {ARRAY}:

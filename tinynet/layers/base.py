@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinynet.checks import invalid, is_count
+from tinynet.layers.lock import reading, writing
 from tinynet.registry import Config
 from tinynet.regularizers import RegularizerLike
 
@@ -124,7 +125,8 @@ class Layer:
 
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of all parameters and of the state, in the order of ``params``, then of ``state``."""
-        return [np.array(arrays[key]) for arrays, key in self.weights()]
+        with reading(self):
+            return [np.array(arrays[key]) for arrays, key in self.weights()]
 
     def set_weights(self, weights: Iterable[np.ndarray]) -> None:
         """Overwrite all parameters and the state with arrays of the same shapes, in the order of `get_weights`."""
@@ -132,8 +134,9 @@ class Layer:
         shapes = [np.shape(arrays[key]) for arrays, key in self.weights()]
         self.expect([array.shape for array in weights] == shapes, f"weights of shapes {shapes}",
                     [array.shape for array in weights])
-        for (arrays, key), new in zip(self.weights(), weights, strict=True):
-            overwrite(arrays, key, new)
+        with writing(self):
+            for (arrays, key), new in zip(self.weights(), weights, strict=True):
+                overwrite(arrays, key, new)
 
     def count_params(self) -> int:
         """Count the numbers in ``params`` and ``state``."""

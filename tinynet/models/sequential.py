@@ -33,7 +33,7 @@ class Sequential(Model):
     layers : the layers, in order.
     name : what the model is called.
     trainable : False freezes the layers that the model has and those added later, wherever they are used.
-    dtype : ``"float32"`` or ``"float64"``, of the weights and of all arithmetic.
+    dtype : ``"float32"`` or ``"float64"``, of the weights and of all arithmetic; models inside it take it over.
     seed : makes this model's weights, shuffling and dropout reproducible; see also `utils.set_random_seed`.
 
     >>> from tinynet.layers import Dense
@@ -69,6 +69,9 @@ class Sequential(Model):
             raise ValueError(f"Sequential: {layer} is in this model already; a layer can be in it once. "
                              f"Make a new layer, or give another model this one.")
         name = self._name_for(layer)
+        for leaf in layer.leaves():
+            if isinstance(leaf, Model):
+                leaf.dtype = self.dtype                            # of which what it builds later will be
         if self.layers:
             shape = self.output_shape
         else:
@@ -129,9 +132,9 @@ class Sequential(Model):
             layer.input_shape = shape
             shared = layer.params.keys() & layer.state.keys()
             layer.expect(not shared, "other keys in state than in params", sorted(shared))
-            for key, array in layer.params.items():
-                layer.params[key] = array.astype(self.dtype, copy=False)
-            cast_floats(layer.state, self.dtype)
+        for key, array in layer.params.items():                    # also of one that was built before, by itself
+            layer.params[key] = array.astype(self.dtype, copy=False)
+        cast_floats(layer.state, self.dtype)
 
     def _name_for(self, layer: Layer) -> str:
         own = layer._constructed_with[0]

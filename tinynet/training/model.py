@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinynet import losses, optimizers
-from tinynet.callbacks import Callback, CallbackList, History
-from tinynet.callbacks.base import Logs
+from tinynet.callbacks import CallbackList, History
+from tinynet.callbacks.base import Callbacks, Logs
 from tinynet.checks import check_int, invalid
+from tinynet.files.settings import text
 from tinynet.layers.base import Layer, LayerOptions, cast_floats
+from tinynet.layers.lock import reading, writing
 from tinynet.losses import LossLike
 from tinynet.metrics import Metric
 from tinynet.metrics import named as named_metrics
@@ -27,7 +29,6 @@ from tinynet.steps.untouched import StateSnapshot
 from tinynet.training import data, mismatches, progress
 from tinynet.training.data import Data
 from tinynet.training.divergence import check_loss, check_weights
-from tinynet.training.lock import model_lock
 from tinynet.training.run import Run
 
 
@@ -101,7 +102,7 @@ class Model(Layer):
         return self._plans.plan(steps_of(self), training, self.loss if training else None)
 
     def fit(self, x: ArrayLike, y: ArrayLike, batch_size: int | None = None, epochs: int = 1, verbose: int | str = 1,
-            callbacks: Iterable[Callback] | None = None, validation_split: float = 0.0,
+            callbacks: Callbacks = None, validation_split: float = 0.0,
             validation_data: Sequence[ArrayLike] | None = None, shuffle: bool = True,
             class_weight: Mapping[int, float] | None = None, sample_weight: ArrayLike | None = None,
             initial_epoch: int = 0) -> History:
@@ -113,7 +114,7 @@ class Model(Layer):
         batch_size : samples per step, 32 if not given; the last batch of an epoch may be smaller.
         epochs : number of the last epoch; `initial_epoch` is the number of the first, from 0.
         verbose : 0 silent; 1 a progress bar, or one line an epoch where there is no terminal; 2 one line an epoch.
-        callbacks : `Callback` objects.
+        callbacks : `Callback` objects: a list of them, or one.
         validation_split : fraction of the data, taken from its end, to validate on.
         validation_data : ``(x, y)`` or ``(x, y, sample_weight)`` to validate on after every epoch.
         shuffle : whether each epoch sees the samples in a new order.
@@ -138,8 +139,10 @@ class Model(Layer):
         n, batch_size = len(train.x), data.batch_size(batch_size)
         epochs = check_int(epochs, "epochs", 0)
         self.history = History()                       # after the callbacks passed in: it sees what they add
-        called = CallbackList([*(callbacks or ()), *progress.for_verbosity(verbose), self.history])
-        run = Run(self, called.callbacks, n, batch_size, shuffle, check_int(initial_epoch, "initial_epoch", 0))
+        called = CallbackList([callbacks, *progress.for_verbosity(verbose), self.history])
+        run = Run(self, called.callbacks, n, batch_size, shuffle, check_int(initial_epoch, "initial_epoch", 0),
+                  class_weight=text(class_weight or None), sample_weight=sample_weight is not None,
+                  validation_samples=0 if validation is None else len(validation.x))
         called.call("set_params", {"epochs": epochs, "steps": run.steps, "samples": n,
                                    "verbose": verbose, "batch_size": batch_size})
         called.call("set_model", self)
@@ -188,7 +191,7 @@ class Model(Layer):
         x = self._samples(x)
         pieces = []
         for index in data.batches(len(x), data.batch_size(batch_size)):
-            with model_lock:
+            with reading(self):
                 pieces.append(self(x[index]))
         return np.concatenate(pieces) if pieces else self(x)
 
@@ -210,14 +213,14 @@ class Model(Layer):
         logs = self._logs(value, batch.y, y_pred)                        # first: a metric that fails costs no update
         if math.isfinite(value):                                         # any other would make all weights NaN
             backward()
-            with model_lock:
+            with writing(self):
                 self.optimizer.update(self.trainable_params(), self.grads)
         return logs
 
     def _training_forward(self, batch: Data) -> tuple[float, np.ndarray, Callable[[], None]]:
         """Run `objective` in training; where its value is not finite, the layers' state is restored."""
         before = StateSnapshot(self.leaves())
-        with model_lock if before.layers else nullcontext():             # a prediction sees no half-updated state
+        with writing(*before.layers) if before.layers else nullcontext():      # a prediction sees no half-updated state
             value, y_pred, backward = self.objective(*batch, training=True)
             for layer in before.layers:
                 cast_floats(layer.state, self.dtype)
@@ -226,7 +229,7 @@ class Model(Layer):
         return value, y_pred, backward
 
     def _test_step(self, batch: Data) -> Logs:
-        with model_lock:
+        with reading(self):
             value, y_pred, _ = self.objective(*batch)
         return self._logs(value, batch.y, y_pred)
 

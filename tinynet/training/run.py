@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections import Counter
@@ -12,6 +13,7 @@ import numpy as np
 
 from tinynet.callbacks.base import Callback, Logs
 from tinynet.files.saveable import HasGenerator
+from tinynet.files.settings import check_same
 from tinynet.files.state import check_generator_state, generator_state, require, restore_generator
 from tinynet.training import data
 from tinynet.training.data import Index, RunningMeans
@@ -33,24 +35,27 @@ class Run:
     epoch, batch : the epoch, from 0, and how many of its batches are done.
     means : of the epoch's loss and metrics so far.
     logs : those of the last batch or epoch, which the end of the training passes to the callbacks.
+    settings : what `fit` was told that must be the same when it is resumed, by name.
     drawn_from : the state of the model's generator before it drew the order.
     finished : whether the training ended by itself, rather than by an error or Ctrl-C.
     """
 
     def __init__(self, model: RunningModel, callbacks: list[Callback], samples: int, batch_size: int, shuffle: bool,
-                 epoch: int):
+                 epoch: int, **others: object):
         self.model, self.callbacks = model, callbacks
-        self.data = {"batch_size": batch_size, "samples": samples, "shuffle": bool(shuffle)}
+        self.samples, self.batch_size, self.shuffle = samples, batch_size, bool(shuffle)
+        self.settings: dict[str, object] = {"batch_size": batch_size, "samples": samples, "shuffle": self.shuffle,
+                                            **others}
         self.epoch, self.batch = epoch, 0
         self.means = RunningMeans()
         self.logs: Logs = {}
-        self.drawn_from: dict[str, int] = {}
+        self.drawn_from = generator_state(model.rng)
         self.finished = False
 
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        return math.ceil(self.data["samples"] / self.data["batch_size"])
+        return math.ceil(self.samples / self.batch_size)
 
     def more(self, epochs: int) -> bool:
         """Return whether there is an epoch to do, or to finish."""
@@ -63,9 +68,8 @@ class Run:
             self.means, self.drawn_from = RunningMeans(), generator_state(generator)
         else:                                   # resumed inside an epoch: the model has drawn its order before
             generator = restore_generator(np.random.default_rng(), self.drawn_from)
-        n = self.data["samples"]
-        order = generator.permutation(n) if self.data["shuffle"] else None
-        return itertools.islice(enumerate(data.batches(n, self.data["batch_size"], order)), self.batch, None)
+        order = generator.permutation(self.samples) if self.shuffle else None
+        return itertools.islice(enumerate(data.batches(self.samples, self.batch_size, order)), self.batch, None)
 
     def add(self, logs: Logs, samples: int) -> Logs:
         """Count a batch as done; return the running means of the epoch."""
@@ -82,13 +86,13 @@ class Run:
         """Return all of it, as a tree of plain values and arrays."""
         stopped = self.model.stop_training                # then the rest of an epoch that has begun is skipped
         return {"batch": self.steps if self.batch and stopped else self.batch, "callbacks": self.callback_states(),
-                "data": self.data, "drawn_from": self.drawn_from, "epoch": self.epoch, "samples": self.means.samples,
-                "stopped": stopped, "sums": self.means.sums}
+                "drawn_from": self.drawn_from, "epoch": self.epoch, "samples": self.means.samples,
+                "settings": self.settings, "stopped": stopped, "sums": self.means.sums}
 
     def check_state(self, state: Any) -> None:
-        """Raise a ValueError unless this is the state of a call to `fit` with the same data, batches and shuffling."""
+        """Raise a ValueError unless this is the state of a call to `fit` with the same settings."""
         require(isinstance(state, dict) and state.keys() == self.get_state().keys(), "the state of a training", state)
-        require(state["data"] == self.data, f"a training with {self.data}", state["data"])
+        check_same(self.settings, state["settings"])
         check_generator_state(state["drawn_from"])
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -97,9 +101,18 @@ class Run:
         self.means = RunningMeans()
         self.means.samples, self.means.sums = state["samples"], dict(state["sums"])
         self.model.stop_training = state["stopped"]
+        self.set_callback_states(state["callbacks"])
+
+    def set_callback_states(self, states: Mapping[str, Any]) -> None:
+        """Restore what `callback_states` returned."""
         for name, callback in self.named_callbacks().items():
-            if name in state["callbacks"]:
-                callback.set_state(state["callbacks"][name])
+            if name in states:
+                saved = copy.deepcopy(states[name])                             # which may be restored once more
+                try:
+                    callback.set_state(saved)
+                except Exception as error:
+                    raise ValueError(f"{name}: set_state cannot take what get_state returned when the backup was made "
+                                     f"({error!r}).") from error
 
     def callback_states(self) -> dict[str, Any]:
         """Return the states of the callbacks that have one."""
