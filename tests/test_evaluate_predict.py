@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinynet import Sequential
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten
+from tinynet.layers import AveragePool2D, Conv2D, Dense, Dropout, Flatten
 
 
 @pytest.fixture
@@ -130,6 +130,18 @@ def test_losses_of_sequences_are_means_over_their_places(rng):
     assert loss == pytest.approx(-np.log(p).mean(), rel=1e-5)
     assert 0 <= accuracy <= 1
     assert model.fit(x, y, epochs=2, verbose=0).history["loss"][0] == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("given", [np.uint8, np.int64, ">f4", np.float64, list])
+def test_calling_a_model_casts_its_input_as_predict_does(dtype, given):
+    model = Sequential([AveragePool2D(input_shape=(1, 2, 2)), Flatten(), Dense(2)], dtype=dtype, seed=0)
+    images = np.array([[[[200, 200], [200, 201]]]])
+    x = images.tolist() if given is list else images.astype(given)
+    y = model(x)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y, model.predict(x))
+    np.testing.assert_array_equal(y, model(images.astype(dtype)))
 
 
 def test_a_model_is_called_like_a_function(rng):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from tinynet.checks import invalid, is_count
 from tinynet.registry import Config
@@ -95,8 +95,12 @@ class Layer:
         """Forget the shapes that `build` was given, so that it can be called with others."""
         self.input_shape, self.output_shape = self._constructed_with[1], None
 
-    def __call__(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        return self.forward(x, training)[0]
+    def __call__(self, x: ArrayLike, training: bool = False) -> np.ndarray:
+        return self.forward(self.cast(x), training)[0]
+
+    def cast(self, x: ArrayLike) -> np.ndarray:
+        """Return `x` as a call hands it to forward: as floating numbers, those that it has or float32."""
+        return as_floating(x)
 
     def check(self, x: np.ndarray) -> None:
         """Raise a ValueError unless `x` is what forward can take."""
@@ -170,6 +174,18 @@ class Layer:
 
 
 Layer.composed_forward = Layer.forward
+
+
+def as_floating(x: ArrayLike, whole: DTypeLike = np.float32) -> np.ndarray:
+    """Return an array as layers compute with it: floating, in the machine's byte order; whole numbers as `whole`.
+
+    An image as it is loaded is uint8, in which 200 + 200 is 144.
+
+    >>> as_floating(np.array([200, 200], np.uint8))
+    array([200., 200.], dtype=float32)
+    """
+    array = np.asarray(x)
+    return array.astype(whole if array.dtype.kind in "biu" else array.dtype.newbyteorder("="), copy=False)
 
 
 def cast_floats(arrays: MutableMapping[str, np.ndarray], dtype: DTypeLike) -> None:

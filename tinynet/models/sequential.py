@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from tinynet.files import configs, saving
 from tinynet.files.atomic import StrPath
-from tinynet.layers.base import Backward, Layer, Shape, Weight, as_shape, cast_floats
+from tinynet.layers.base import Backward, Layer, Shape, Weight, as_floating, as_shape, cast_floats
 from tinynet.models.summary import summary
 from tinynet.registry import Config, pick, to_config
 from tinynet.regularizers import RegularizerLike
@@ -194,7 +194,7 @@ class Sequential(Model):
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return ``(y, backward)``; ``backward(dy)`` sets every layer's ``grads`` and returns d loss / d x."""
-        return run_steps(self._plans.plan(self.steps(), training).steps, x, training)
+        return run_steps(self._plans.plan(self.steps(), training).steps, as_floating(x, self.dtype), training)
 
     def leaves(self) -> list[Layer]:
         """List the model itself and its layers, those of nested models one by one."""

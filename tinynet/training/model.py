@@ -14,7 +14,7 @@ from tinynet import losses, optimizers
 from tinynet.callbacks import Callback, CallbackList, History
 from tinynet.callbacks.base import Logs
 from tinynet.checks import check_int, invalid
-from tinynet.layers.base import Layer, LayerOptions, cast_floats
+from tinynet.layers.base import Layer, LayerOptions, as_floating, cast_floats
 from tinynet.losses import LossLike
 from tinynet.metrics import Metric
 from tinynet.metrics import get as named_metric
@@ -70,7 +70,7 @@ class Model(Layer):
         plan = self._plans.plan(steps_of(self), training, self.loss)
         if plan.loss is None:
             raise self._not_compiled()
-        output, backward = run_steps(plan.steps, x, training)
+        output, backward = run_steps(plan.steps, as_floating(x, self.dtype), training)
         value, loss_backward = plan.loss.forward(y, output, sample_weight)
         params, penalties = self.params, self.penalties()
         value += sum(term.value(params[key]) for key, term in penalties)
@@ -81,6 +81,10 @@ class Model(Layer):
             for key, term in penalties:
                 grads[key] = grads[key] + term.gradient(params[key])
         return value, run_steps(plan.softmax, output)[0], set_grads
+
+    def cast(self, x: ArrayLike) -> np.ndarray:
+        """Return `x` in the model's dtype."""
+        return data.as_samples(x, self.dtype)
 
     def steps(self) -> list[Step]:
         """List all that the model does, flat: ``conv2d_1``, ``conv2d_1/relu``, ``max_pool2d_1``, ..."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 from numba import njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -27,6 +28,16 @@ def compiled(function: Function, inline: Literal["never", "always"] = "never") -
     if hasattr(dispatcher, "_cache"):                       # a plain function where NUMBA_DISABLE_JIT is set
         dispatcher._cache._cache_file._source_stamp = SOURCE_HASH
     return dispatcher
+
+
+def for_loops(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
+    """Return an array as compiled functions take it: of `dtype` (None: its own), in the machine's byte order, aligned,
+    C-contiguous.
+
+    numba knows no other byte order, and compiles anew for arrays that are not aligned; after that it takes the one
+    kind for the other.
+    """
+    return np.require(array, dtype or array.dtype.newbyteorder("="), ["C", "ALIGNED"])
 
 
 def inlined(function: Function) -> Function:
