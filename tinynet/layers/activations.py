@@ -72,7 +72,8 @@ class Softmax(Layer):
         """Return (y, backward), both of the shape of x."""
         self.expect(x.ndim >= 2, "input (N, ..., classes)", x.shape)
         x = as_floating(x)
-        e = np.exp(x - x.max(axis=-1, keepdims=True))            # each row's own maximum: e is in [0, 1]
+        with np.errstate(over="ignore"):                         # -inf is right: e^-inf is 0
+            e = np.exp(x - x.max(axis=-1, keepdims=True))        # each row's own maximum: e is in [0, 1]
         y = e / e.sum(axis=-1, keepdims=True)
 
         def backward(dy: np.ndarray) -> np.ndarray:

@@ -129,7 +129,8 @@ class Model(Layer):
         elif validation_split:
             train, validation = data.split(train, validation_split)
         for samples in filter(None, (train, validation)):
-            data.check_numbers(samples)
+            data.check_numbers(samples, "fit")
+            data.warn_of_pixels(samples)
         n, batch_size = len(train.x), data.batch_size(batch_size)
         epochs = check_int(epochs, "epochs", 0)
         self.history = History()                       # after the callbacks passed in: it sees what they add
@@ -173,7 +174,9 @@ class Model(Layer):
     def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int | None = 32, verbose: int | str = 1,
                  sample_weight: ArrayLike | None = None, return_dict: bool = False) -> Any:
         """Return ``[loss, *metrics]`` on the data, without dropout; the loss alone if there are no metrics."""
-        logs = self._evaluate(self._prepare(x, y, sample_weight), data.batch_size(batch_size), CallbackList([]))
+        samples = self._prepare(x, y, sample_weight)
+        data.check_numbers(samples, "evaluate")          # the largest of NaNs is the first: an accuracy like any other
+        logs = self._evaluate(samples, data.batch_size(batch_size), CallbackList([]))
         if verbose:
             print(progress.format_logs(logs), flush=True)
         return _scores(logs, return_dict)
@@ -195,7 +198,9 @@ class Model(Layer):
     def test_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
                       return_dict: bool = False) -> Any:
         """Return ``[loss, *metrics]`` of this batch."""
-        return _scores(self._test_step(self._prepare(x, y, sample_weight)), return_dict)
+        batch = self._prepare(x, y, sample_weight)
+        data.check_numbers(batch, "test_on_batch")
+        return _scores(self._test_step(batch), return_dict)
 
     def _train_step(self, batch: Data) -> Logs:
         value, y_pred, backward = self._training_forward(batch)
