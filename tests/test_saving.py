@@ -384,6 +384,12 @@ def test_weights_of_another_architecture_are_refused_by_name_and_change_nothing(
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_model_without_weights_writes_no_file_of_weights(tmp_path):
+    with pytest.raises(ValueError, match="Sequential: has no weights yet"):
+        Sequential([Dense(4)]).save_weights(tmp_path / "w")
+    assert not list(tmp_path.iterdir())
+
+
 # Names and promises.
 
 def test_load_model_has_the_names_of_keras():

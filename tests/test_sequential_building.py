@@ -181,12 +181,25 @@ def test_sharing_layers_does_not_change_their_weights():
 
 def test_weights_exist_once_the_input_shape_is_known():
     model = Sequential([Dense(4), Dense(2)])
-    assert model.count_params() == 0
     assert model.output_shape is None
+    assert repr(model) == "<Sequential, not built>"
     model.build((3,))
     assert model.count_params() == 26
     assert model.input_shape == (3,)
     assert model.output_shape == (2,)
+
+
+@pytest.mark.parametrize("ask", [lambda thing: thing.count_params(),
+                                 lambda thing: thing.set_weights([np.ones((3, 4)), np.ones(4)])],
+                         ids=["count_params", "set_weights"])
+@pytest.mark.parametrize("thing", [Sequential([Dense(4)]), Sequential(), Dense(4), Conv2D(2, 3)], ids=repr)
+def test_what_has_no_weights_yet_says_how_it_gets_them(thing, ask):
+    with pytest.raises(ValueError, match=r"has no weights yet\. .* build\(input_shape"):
+        ask(thing)
+
+
+def test_a_layer_that_learns_nothing_has_all_its_weights_at_once():
+    assert ReLU().count_params() == 0
 
 
 @pytest.mark.parametrize("first_use", [

@@ -65,6 +65,7 @@ class Layer:
     """
 
     differs_in_training = False
+    how_to_build = "Put it into a Sequential whose input shape is known, or call build(input_shape, rng) first."
     composed_forward: ClassVar[Forward]                       # the forward that `parts` takes apart
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -131,6 +132,7 @@ class Layer:
 
     def set_weights(self, weights: Iterable[np.ndarray]) -> None:
         """Overwrite all parameters and the state with arrays of the same shapes, in the order of `get_weights`."""
+        self.expect_weights()
         weights = [np.asarray(array) for array in weights]
         shapes = [np.shape(arrays[key]) for arrays, key in self.weights()]
         self.expect([array.shape for array in weights] == shapes, f"weights of shapes {shapes}",
@@ -140,7 +142,8 @@ class Layer:
 
     def count_params(self) -> int:
         """Count the numbers in ``params`` and ``state``."""
-        return sum(np.size(arrays[key]) for arrays, key in self.weights())
+        self.expect_weights()
+        return count_numbers(self.weights())
 
     def get_config(self) -> Config:
         """Return the arguments that make this layer again, without what it has learned."""
@@ -154,7 +157,8 @@ class Layer:
         return cls(**config)
 
     def __repr__(self) -> str:
-        return f"<{self}, {self.count_params():,} parameters>"
+        learned = f"{count_numbers(self.weights()):,} parameters" if self.has_weights() else "not built"
+        return f"<{self}, {learned}>"
 
     def __str__(self) -> str:
         return f"{type(self).__name__} '{self.name}'" if self.name else type(self).__name__
@@ -169,8 +173,19 @@ class Layer:
     def expect_built(self, key: str) -> None:
         """Raise a ValueError that says how to build, unless the parameter `key` exists."""
         if key not in self.params:
-            raise ValueError(f"{self}: has no weights yet. Put it into a Sequential whose input shape is known, "
-                             f"or call build(input_shape, rng) first.")
+            raise self._not_built()
+
+    def expect_weights(self) -> None:
+        """Raise a ValueError that says how to build, unless the layer `has_weights`."""
+        if not self.has_weights():
+            raise self._not_built()
+
+    def has_weights(self) -> bool:
+        """Return whether all that the layer is to learn exists: `build` was called, or has nothing to do."""
+        return self.output_shape is not None or bool(self.weights()) or type(self).build is Layer.build
+
+    def _not_built(self) -> ValueError:
+        return ValueError(f"{self}: has no weights yet. {self.how_to_build}")
 
 
 Layer.composed_forward = Layer.forward
@@ -193,6 +208,11 @@ def cast_floats(arrays: MutableMapping[str, np.ndarray], dtype: DTypeLike) -> No
     for key, array in arrays.items():
         if np.asarray(array).dtype.kind == "f" and array.dtype != dtype:
             arrays[key] = array.astype(dtype)
+
+
+def count_numbers(weights: Iterable[Weight]) -> int:
+    """Count the numbers in some arrays."""
+    return sum(np.size(arrays[key]) for arrays, key in weights)
 
 
 def overwrite(arrays: MutableMapping[str, np.ndarray], key: str, new: np.ndarray) -> None:

@@ -43,6 +43,8 @@ class Sequential(Model):
     ['dense_1', 'dense_2']
     """
 
+    how_to_build = "Begin it with an Input, give its first layer input_shape=, or call build(input_shape) first."
+
     def __init__(self, layers: Iterable[Layer] = (), name: str | None = None, *, dtype: DTypeLike = "float32",
                  seed: int | None = None, input_shape: Iterable[int] | None = None, trainable: bool = True):
         self.layers: list[Layer] = []
@@ -62,6 +64,8 @@ class Sequential(Model):
             raise TypeError(f"Sequential: expected a layer. Received: {layer!r}.{hint}")
         if not steps_of_parts(layer) and layer.input_shape is not None:                 # Input: only a shape
             self.expect(not self.layers, "an Input before all layers", f"{layer} after {self.layer_names[-1:]}")
+            self.expect(self.input_shape in (None, layer.input_shape), "one input shape",
+                        f"{self.input_shape} and {layer.input_shape}")
             self.input_shape = layer.input_shape
             return
         if {id(leaf) for leaf in layer.leaves()} & {id(leaf) for leaf in self.leaves()}:
@@ -232,6 +236,7 @@ class Sequential(Model):
 
     def save_weights(self, path: StrPath) -> None:
         """Write the parameters and the layers' state into a safetensors file, atomically."""
+        self.expect_weights()
         saving.save_weights(self, path)
 
     def load_weights(self, path: StrPath) -> None:
