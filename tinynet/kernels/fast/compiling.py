@@ -1,32 +1,26 @@
-"""How the fast kernels are compiled: by numba, when first called, and cached on disk until a kernel changes.
+"""How the fast kernels are compiled: by numba, when first called, and kept on disk until a kernel changes.
 
 A compiled function works through the samples it is given and writes into arrays that it is passed. A loop that is to
 become vector instructions runs over contiguous rows, and selects between values instead of branching.
 """
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numba import njit
 
+from tinynet.kernels.fast.cache import kernel_cache
+
 Function = TypeVar("Function", bound=Callable[..., Any])
-KERNELS = Path(__file__).resolve().parents[1]
-SOURCE_HASH = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(KERNELS.rglob("*.py")))).hexdigest()
 
 
 def compiled(function: Function, inline: Literal["never", "always"] = "never") -> Function:
-    """Compile a function with numba when it is first called, and keep it on disk as long as no kernel changes.
-
-    numba compiles called functions into their caller, but checks only the caller's own file when it decides whether a
-    cached version is out of date. So cached versions are stamped with a hash of all files of `tinynet.kernels`.
-    """
+    """Compile a function with numba when it is first called, and keep it on disk as long as no kernel changes."""
     # nogil: the threads of `parallel_for` really run in parallel. No fastmath: NaN and infinity must propagate.
-    dispatcher: Any = njit(nogil=True, cache=True, error_model="numpy", inline=inline)(function)
+    dispatcher: Any = njit(nogil=True, error_model="numpy", inline=inline)(function)
     if hasattr(dispatcher, "_cache"):                       # a plain function where NUMBA_DISABLE_JIT is set
-        dispatcher._cache._cache_file._source_stamp = SOURCE_HASH
+        dispatcher._cache = kernel_cache(function)
     return dispatcher
 
 
