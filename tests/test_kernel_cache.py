@@ -1,4 +1,4 @@
-"""Keeping compiled kernels on disk: what is kept is used, what is damaged is compiled anew, what cannot be kept is not."""
+"""Keeping compiled kernels on disk: what is kept is used, what is damaged compiled anew, what cannot be kept is not."""
 
 import errno
 

@@ -125,6 +125,50 @@ def test_blas_has_its_threads_back_when_the_last_has_left_though_another_came_fi
     assert set(blas_threads()) == {3}
 
 
+def interrupted(call, at):
+    """Make a call with Ctrl-C at the `at`th begin or end of a function in threads.py; return whether it came so far.
+
+    Signals are handled there, and after calls of other functions; not at every line, as a trace could raise it.
+    """
+    events = 0
+
+    def trace(frame, event, argument):
+        nonlocal events
+        if frame.f_code.co_filename != threads.__file__:
+            return None
+        events += event in ("call", "return")
+        if events == at:
+            raise KeyboardInterrupt
+        return trace
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+
+
+def test_blas_has_its_threads_back_wherever_ctrl_c_arrives(three_blas_threads):
+    threads.on_one_blas_thread(lambda: None)
+    at = 1
+    while interrupted(lambda: threads.on_one_blas_thread(lambda: None), at):
+        assert set(blas_threads()) == {3}, f"at event {at}"
+        at += 1
+    assert at > 10
+    assert threads.on_one_blas_thread(blas_threads) == [1] * len(blas_threads())
+
+
+def test_ctrl_c_cannot_be_lost_while_a_buffer_is_freed():
+    called, array = [], buffers.empty((300, 300), np.dtype("float32"))
+    sys.setprofile(lambda frame, event, argument: called.append(event))
+    del array                                                        # runs no code of Python's, where it would arrive
+    sys.setprofile(None)
+    assert "call" not in called
+    assert not hasattr(buffers.PooledBuffer, "__del__")
+
+
 def test_a_prediction_beside_a_training_sees_weights_between_two_updates(images):
     model, (x, y) = small_model(), images
     one = x[:1]
@@ -189,4 +233,7 @@ def test_freed_buffers_are_reused_and_not_hoarded():
     assert buffers.empty((300, 300), np.dtype("float32")).ctypes.data == address
     held = [buffers.empty((1 << 20,), np.dtype("float32")) for _ in range(40)]        # 4 MB each
     del held
-    assert sum(size * len(free) for size, free in buffers.unused.items()) <= buffers.MAX_UNUSED_BYTES
+    assert buffers.unused.bytes() <= buffers.MAX_UNUSED_BYTES
+    for size in range(1, 40):                                                         # of many sizes
+        buffers.empty((size << 18,), np.dtype("float32"))
+    assert buffers.unused.bytes() <= buffers.MAX_UNUSED_BYTES + buffers.MAX_POOLED_BYTES

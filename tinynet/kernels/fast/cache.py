@@ -1,7 +1,7 @@
 """Where compiled kernels are kept: on disk, as long as that works; without it each start compiles them anew.
 
-numba keeps what it has compiled beside the source, or in the user's cache folder, and ends the program where neither can
-be written to, where the disk is full, and where a file that it has kept is damaged. None of it is a reason not to train.
+numba keeps what it has compiled beside the source, or in the user's cache folder, and ends the program where neither
+can be written to, where the disk is full, and where a file that it has kept is damaged. No reason not to train.
 """
 
 import hashlib
@@ -76,7 +76,7 @@ def warn_not_kept(error: Exception) -> None:
     """Warn, once in a process, that the next start has to compile again."""
     if not _warned:
         _warned.append(error)
-        warnings.warn("tinynet: compiled kernels cannot be kept on this machine, so that every start compiles them anew. "
+        warnings.warn("tinynet: compiled kernels cannot be kept on this machine, so each start compiles them anew. "
                       "Set the environment variable NUMBA_CACHE_DIR to a folder that can be written to, and has room. "
                       f"({type(error).__name__}: {error})", stacklevel=2)
 
