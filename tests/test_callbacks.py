@@ -282,6 +282,14 @@ def test_figures_that_go_missing_are_na(tmp_path):
     assert [line[1] for line in rows(tmp_path / "log")] == ["extra", "1.0", "NA"]
 
 
+def test_a_csv_file_is_utf_8_in_every_locale(tmp_path, monkeypatch):
+    opened = []
+    real = open
+    monkeypatch.setattr("builtins.open", lambda *args, **kwargs: opened.append(kwargs) or real(*args, **kwargs))
+    fit(CSVLogger(tmp_path / "log.csv"), loss=[1])
+    assert [kwargs["encoding"] for kwargs in opened] == ["utf-8", "utf-8"]
+
+
 def test_a_csv_file_that_cannot_be_written_is_told_before_the_training(tmp_path):
     with pytest.raises(FileNotFoundError):
         fit(CSVLogger(tmp_path / "none" / "log.csv"), epochs=1)

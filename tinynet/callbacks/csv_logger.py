@@ -29,7 +29,7 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Make the file if it is missing."""
-        with open(self.filename, "a"):
+        with open(self.filename, "a", encoding="utf-8"):
             self.keys, self.size = None, os.path.getsize(self.filename) if self.append else 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -37,7 +37,7 @@ class CSVLogger(Callback):
         logs = logs or {}
         if self.keys is None:
             self.keys = sorted(logs)
-        with open(self.filename, "a", newline="") as file:
+        with open(self.filename, "a", newline="", encoding="utf-8") as file:
             # truncated only here, and not in on_train_begin: only now it is known from which epoch a backup resumes
             start = file.truncate(min(self.size, os.path.getsize(self.filename)))
             writer = csv.writer(file, delimiter=self.sep, lineterminator="\n")

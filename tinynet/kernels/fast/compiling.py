@@ -9,10 +9,34 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numba import njit
+from numba.core import event
 
+from tinynet.kernels.compilation import compilation
 from tinynet.kernels.fast.cache import kernel_cache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class CompilationListener(event.Listener):
+    """Tells `kernels.compilation` of the compilations that are of this package's functions."""
+
+    def on_start(self, event: Any) -> None:
+        """A compilation begins."""
+        if is_kernel(event):
+            compilation.begin()
+
+    def on_end(self, event: Any) -> None:
+        """It ends."""
+        if is_kernel(event):
+            compilation.end()
+
+
+def is_kernel(event: Any) -> bool:
+    """Return whether numba's event is of a function of this package."""
+    return event.data["dispatcher"].py_func.__module__.startswith("tinynet.")
+
+
+event.register("numba:compile", CompilationListener())
 
 
 def compiled(function: Function, inline: Literal["never", "always"] = "never") -> Function:
