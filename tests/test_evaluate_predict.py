@@ -1,5 +1,7 @@
 """evaluate, predict, train_on_batch and test_on_batch: what they return."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,22 @@ def test_predict_takes_lists_and_needs_no_compiling():
     y = model.predict([[1, 2], [3, 4]])
     assert y.tolist() == [[3], [7]]
     assert y.dtype == np.float32
+
+
+@pytest.mark.parametrize("use", [lambda model, x, y: model.predict(x), lambda model, x, y: model.evaluate(x, y, 32, 0),
+                                 lambda model, x, y: model.fit(x, y, verbose=0)], ids=["predict", "evaluate", "fit"])
+def test_images_on_disk_are_cast_a_batch_at_a_time(tmp_path, use):
+    images = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (2000, 784))
+    model = Sequential([Dense(1, input_dim=784)], seed=0)
+    model.compile("sgd", "mse")
+    y = np.zeros((2000, 1))
+    use(model, images[:32], y[:32])
+    tracemalloc.start()
+    try:
+        use(model, images, y)
+        assert tracemalloc.get_traced_memory()[1] < images.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_predict_returns_an_array_of_its_own(rng):

@@ -1,6 +1,7 @@
 """Composing a model: adding, removing, naming and finding layers, and when weights appear."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -239,6 +240,18 @@ def test_deferred_and_immediate_building_draw_the_same_weights():
     two.build((3,))
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def seconds_to_stack(layers):
+    begin = time.process_time()
+    Sequential(layers, input_shape=(1,))
+    return time.process_time() - begin
+
+
+def test_names_that_are_taken_already_cost_no_time():
+    plain = seconds_to_stack([Flatten() for _ in range(300)])
+    taken = [Flatten(name=f"dense_{number}") for number in range(1, 151)]
+    assert seconds_to_stack([*taken, *[Dense(1) for _ in range(150)]]) < 4 * plain + 0.1
 
 
 def test_the_input_shape_can_be_the_models_own():

@@ -139,8 +139,8 @@ class Sequential(Model):
             self.expect(own not in self.layer_names, "a layer name that is not taken", repr(own))
             return str(own)
         kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
-        number = 1 + sum(type(other) is type(layer) for other in self.layers)
-        while f"{kind}_{number}" in self.layer_names:
+        number, taken = 1 + sum(type(other) is type(layer) for other in self.layers), set(self.layer_names)
+        while f"{kind}_{number}" in taken:
             number += 1
         return f"{kind}_{number}"
 

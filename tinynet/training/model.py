@@ -30,6 +30,8 @@ from tinynet.training.divergence import check_loss, check_weights
 from tinynet.training.lock import model_lock
 from tinynet.training.run import Run
 
+ALL = slice(None)                                                         # of the samples
+
 
 class Model(Layer):
     """A layer that can be compiled with a loss and an optimizer, trained, evaluated, and asked for predictions."""
@@ -129,7 +131,7 @@ class Model(Layer):
         elif validation_split:
             train, validation = data.split(train, validation_split)
         for samples in filter(None, (train, validation)):
-            data.check_numbers(samples, "fit")
+            data.check_numbers(samples, "fit", self.dtype)
             data.warn_of_pixels(samples)
         n, batch_size = len(train.x), data.batch_size(batch_size)
         epochs = check_int(epochs, "epochs", 0)
@@ -163,7 +165,7 @@ class Model(Layer):
         """Train on the batches that are left of an epoch, until a callback stops the training."""
         for number, index in run.batches():
             called.call("on_train_batch_begin", number, {})
-            batch = train.at(index)
+            batch = train.batch(index, self.dtype)
             with np.errstate(all="ignore"):            # check_loss reports what is not finite, and where it began
                 logs = run.add(self._train_step(batch), len(batch.x))
             called.call("on_train_batch_end", number, logs)
@@ -175,10 +177,10 @@ class Model(Layer):
                  sample_weight: ArrayLike | None = None, return_dict: bool = False) -> Any:
         """Return ``[loss, *metrics]`` on the data, without dropout; the loss alone if there are no metrics."""
         samples = self._prepare(x, y, sample_weight)
-        data.check_numbers(samples, "evaluate")          # the largest of NaNs is the first: an accuracy like any other
+        data.check_numbers(samples, "evaluate", self.dtype)    # of NaNs argmax takes the first: a plausible accuracy
         logs = self._evaluate(samples, data.batch_size(batch_size), CallbackList([]))
         if verbose:
-            print(progress.format_logs(logs), flush=True)
+            progress.print_line(progress.format_logs(logs))
         return _scores(logs, return_dict)
 
     def predict(self, x: ArrayLike, batch_size: int | None = 32, verbose: int | str = 0) -> np.ndarray:
@@ -193,14 +195,15 @@ class Model(Layer):
     def train_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
                        class_weight: Mapping[int, float] | None = None, return_dict: bool = False) -> Any:
         """Make one update; return ``[loss, *metrics]`` of this batch, as they were before it."""
-        return _scores(self._train_step(self._prepare(x, y, sample_weight, class_weight)), return_dict)
+        samples = self._prepare(x, y, sample_weight, class_weight)
+        return _scores(self._train_step(samples.batch(ALL, self.dtype)), return_dict)
 
     def test_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
                       return_dict: bool = False) -> Any:
         """Return ``[loss, *metrics]`` of this batch."""
-        batch = self._prepare(x, y, sample_weight)
-        data.check_numbers(batch, "test_on_batch")
-        return _scores(self._test_step(batch), return_dict)
+        samples = self._prepare(x, y, sample_weight)
+        data.check_numbers(samples, "test_on_batch", self.dtype)
+        return _scores(self._test_step(samples.batch(ALL, self.dtype)), return_dict)
 
     def _train_step(self, batch: Data) -> Logs:
         value, y_pred, backward = self._training_forward(batch)
@@ -233,14 +236,14 @@ class Model(Layer):
         means = data.RunningMeans()
         called.call("on_test_begin", {})
         for index in data.batches(len(samples.x), batch_size):
-            batch = samples.at(index)
+            batch = samples.batch(index, self.dtype)
             means.add(self._test_step(batch), len(batch.x))
         called.call("on_test_end", means.means())
         return means.means()
 
     def _samples(self, x: ArrayLike) -> np.ndarray:
-        """Cast samples, build the model if it is not, and check them against its input shape."""
-        x = data.as_samples(x, self.dtype)
+        """Make an array of samples, build the model if it is not, and check them against its input shape."""
+        x = data.as_samples(x, None)
         if self.output_shape is None:
             self.build(x.shape[1:], self.rng)
         if x.shape[1:] != self.input_shape:
@@ -250,7 +253,7 @@ class Model(Layer):
 
     def _prepare(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
                  class_weight: Mapping[int, float] | None = None) -> Data:
-        """Cast and check samples, targets and weights."""
+        """Make arrays of samples, targets and weights, and check them."""
         if self.loss is None:
             raise self._not_compiled()
         samples, targets = self._samples(x), data.as_samples(y, None, "y")
