@@ -1,6 +1,6 @@
-"""When kernels are compiled: seconds in which nothing else happens, for whoever shows how far a training is.
+"""When kernels are compiled, or loaded: seconds in which nothing else happens, for whoever shows how far a training is.
 
-`tinynet.kernels.fast.compiling` tells it of each compilation; here it can be asked without loading numba.
+`tinynet.kernels.fast` tells it of each; here it can be asked without loading numba.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ class Compilation:
 
     Attributes
     ----------
-    seconds : how long it has taken so far.
-    listeners : functions that are called when it begins.
+    seconds : how long compiling and loading have taken so far.
+    listeners : functions that are called when a compilation begins.
     """
 
     def __init__(self) -> None:
@@ -23,15 +23,15 @@ class Compilation:
         self.listeners: list[Callable[[], None]] = []
         self._begun: list[float] = []                     # kernels that call others are compiled around them
 
-    def begin(self) -> None:
-        """A kernel begins to be compiled."""
+    def begin(self, only_loads: bool = False) -> None:
+        """A kernel begins to be compiled, or to be loaded as it was kept."""
         self._begun.append(perf_counter())
-        if len(self._begun) == 1:
+        if len(self._begun) == 1 and not only_loads:
             for listener in list(self.listeners):
                 listener()
 
     def end(self) -> None:
-        """It is compiled, or has failed to be."""
+        """It is there, or is not to be had."""
         begun = self._begun.pop()
         if not self._begun:
             self.seconds += perf_counter() - begun

@@ -8,11 +8,11 @@ import time
 import warnings
 from collections.abc import Mapping
 
+from tinynet import kernels
 from tinynet.callbacks import Callback
 from tinynet.callbacks.base import Logs
 from tinynet.checks import invalid
 from tinynet.kernels.compilation import compilation
-
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
@@ -73,7 +73,8 @@ class ProgressBar(Callback):
     """
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Listen for kernels that are compiled."""
+        """Load the kernels, before there is a clock, and listen for those that are compiled."""
+        kernels.current()
         self.said = False
         compilation.listeners.append(self.say_compiling)
 
@@ -81,7 +82,7 @@ class ProgressBar(Callback):
         """Say, once, why the bar does not move."""
         if not self.said and hasattr(self, "bar"):
             self.said = True
-            self.bar.set_postfix_str("compiling kernels, which are kept for the next start")
+            self.bar.set_postfix_str("compiling kernels, once")
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Draw an empty bar."""
@@ -89,11 +90,10 @@ class ProgressBar(Callback):
             warnings.simplefilter("ignore")           # without ipywidgets a notebook gets the bar made of text
             from tqdm.auto import tqdm
         # of a terminal that does not tell its width, the usual one; a notebook's is its own affair
-        columns = None if in_notebook() else shutil.get_terminal_size().columns
+        columns, rows = (None, None) if in_notebook() else shutil.get_terminal_size()
         self.compiled = compilation.seconds
-        self.bar = tqdm(total=self.params["samples"], file=sys.stdout, mininterval=0.2, ncols=columns,
-                        desc=f"Epoch {epoch + 1}/{self.params['epochs']}",
-                        bar_format=BAR)
+        self.bar = tqdm(total=self.params["samples"], file=sys.stdout, mininterval=0.2, ncols=columns, nrows=rows,
+                        desc=f"Epoch {epoch + 1}/{self.params['epochs']}", bar_format=BAR)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Advance the bar."""

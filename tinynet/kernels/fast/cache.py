@@ -12,6 +12,8 @@ from typing import Any
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
 
+from tinynet.kernels.compilation import compilation
+
 KERNELS = Path(__file__).resolve().parents[1]
 SOURCE_HASH = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(KERNELS.rglob("*.py")))).hexdigest()
 CHECKSUM_BYTES = 32
@@ -39,10 +41,13 @@ class KernelCache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled version for a signature; None if there is none that is intact."""
+        compilation.begin(only_loads=True)
         try:
             return super().load_overload(sig, target_context)
         except Exception:                                 # whatever unpickling raises for bytes that are not a pickle
             return None
+        finally:
+            compilation.end()
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled version."""
