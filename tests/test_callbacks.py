@@ -252,6 +252,12 @@ def rows(path, **kwargs):
         return list(csv.reader(file, **kwargs))
 
 
+@pytest.mark.parametrize("path", ["{}", "{0}", "{", "{epoch:q}", "{epoch.x}"])
+def test_a_file_path_whose_braces_cannot_be_filled_is_refused_at_once(path):
+    with pytest.raises(ValueError, match="ModelCheckpoint: expected filepath with names in its braces, such as"):
+        ModelCheckpoint(path)
+
+
 def test_every_epoch_is_a_line_of_the_csv_file(tmp_path):
     path = tmp_path / "log.csv"
     _, history = fit(CSVLogger(path), val_loss=[3.25, 0.1, 1e-20])

@@ -83,6 +83,13 @@ def test_what_a_helper_raises_is_raised_by_the_caller(monkeypatch):
         threads.parallel_for(work, 10, 1)
 
 
+@pytest.mark.parametrize("wanted", ["0", "-1", "two", "1.5", "", "²"])
+def test_a_number_of_threads_that_is_none_is_told_in_words(monkeypatch, wanted):
+    monkeypatch.setenv("TINYNET_NUM_THREADS", wanted)
+    with pytest.raises(ValueError, match=r"TINYNET_NUM_THREADS: expected a whole number from 1\. Received: '"):
+        threads.num_threads()
+
+
 def blas_threads():
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 

@@ -97,7 +97,7 @@ class Layer:
         self.input_shape, self.output_shape = self._constructed_with[1], None
 
     def __call__(self, x: ArrayLike, training: bool = False) -> np.ndarray:
-        return self.forward(self.cast(x), training)[0]
+        return check_forward(self, self.forward(self.cast(x), training))[0]
 
     def cast(self, x: ArrayLike) -> np.ndarray:
         """Return `x` as a call hands it to forward: as floating numbers, those that it has or float32."""
@@ -201,6 +201,26 @@ def as_floating(x: ArrayLike, whole: DTypeLike = np.float32) -> np.ndarray:
     """
     array = np.asarray(x)
     return array.astype(whole if array.dtype.kind in "biu" else array.dtype.newbyteorder("="), copy=False)
+
+
+def check_forward(layer: Layer, returned: object) -> tuple[np.ndarray, Backward]:
+    """Return what a layer's forward returned, or raise its ValueError unless that is an array and a function."""
+    if (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[0], (np.ndarray, np.generic))
+            and callable(returned[1])):
+        return returned
+    raise invalid(layer, "forward to return (y, backward), an array and a function", described(returned))
+
+
+def described(returned: object) -> str:
+    """Write what was returned: ``a tuple of ndarray, function``."""
+    if isinstance(returned, (tuple, list)):
+        return f"a {type(returned).__name__} of {', '.join(described_type(part) for part in returned) or 'nothing'}"
+    return described_type(returned)
+
+
+def described_type(thing: object) -> str:
+    """Write the type of a value."""
+    return "None" if thing is None else type(thing).__name__
 
 
 def cast_floats(arrays: MutableMapping[str, np.ndarray], dtype: DTypeLike) -> None:

@@ -136,6 +136,7 @@ class Sequential(Model):
         own = layer._constructed_with[0]
         if own is not None:
             self.expect("/" not in str(own), "a layer name without '/'", repr(own))
+            self.expect(not str(own).startswith("$"), "a layer name that does not begin with '$'", repr(own))
             self.expect(own not in self.layer_names, "a layer name that is not taken", repr(own))
             return str(own)
         kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()

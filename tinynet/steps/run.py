@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinynet.layers.base import Backward
+from tinynet.layers.base import Backward, Layer, check_forward, described
 from tinynet.steps.step import Step
 
 
@@ -23,7 +23,7 @@ class StepRun(NamedTuple):
 def forwards(steps: Iterable[Step], x: np.ndarray, training: bool = False) -> Iterator[StepRun]:
     """Run steps one after the other, each on the output of the one before."""
     for step in steps:
-        y, backward = step.run(x, training)
+        y, backward = check_forward(step.layer, step.run(x, training))
         yield StepRun(step, x, y, backward)
         x = y
 
@@ -51,10 +51,17 @@ def run_steps(steps: Sequence[Step], x: np.ndarray, training: bool = False) -> t
         needed = backwards[first:]
         if needed and not need_dx:
             needed[0] = without_dx(needed[0])
-        for dx in gradients(needed, dy):
+        for place, dx in zip(reversed(range(first, len(steps))), gradients(needed, dy), strict=True):
+            if place > first:                       # what the first returns nobody here needs
+                check_gradient(steps[place].layer, dx)
             dy = dx
         return dy if need_dx else None
     return x, backward
+
+
+def check_gradient(layer: Layer, dx: object) -> None:
+    """Raise the layer's ValueError unless its backward returned an array."""
+    layer.expect(isinstance(dx, np.ndarray), "backward to return dx, an array, alone", described(dx))
 
 
 def first_with_parameters(steps: Sequence[Step]) -> int:

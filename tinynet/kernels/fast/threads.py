@@ -24,7 +24,7 @@ def num_threads() -> int:
     """Return the number of threads to use: ``TINYNET_NUM_THREADS``, or one for each core this process may run on."""
     wanted = os.environ.get("TINYNET_NUM_THREADS")
     if wanted is not None:
-        if not wanted.isdigit() or int(wanted) < 1:
+        if not wanted.isdecimal() or int(wanted) < 1:
             raise ValueError(f"TINYNET_NUM_THREADS: expected a whole number from 1. Received: {wanted!r}.")
         return int(wanted)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
