@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinynet.layers.base import Backward, Layer, check_forward, described
+from tinynet.layers.base import Backward, check_forward, described
 from tinynet.steps.step import Step
 
 
@@ -51,17 +51,18 @@ def run_steps(steps: Sequence[Step], x: np.ndarray, training: bool = False) -> t
         needed = backwards[first:]
         if needed and not need_dx:
             needed[0] = without_dx(needed[0])
-        for place, dx in zip(reversed(range(first, len(steps))), gradients(needed, dy), strict=True):
-            if place > first:                       # what the first returns nobody here needs
-                check_gradient(steps[place].layer, dx)
+        for dx in checked(gradients(needed, dy), steps[first:]):
             dy = dx
         return dy if need_dx else None
     return x, backward
 
 
-def check_gradient(layer: Layer, dx: object) -> None:
-    """Raise the layer's ValueError unless its backward returned an array."""
-    layer.expect(isinstance(dx, np.ndarray), "backward to return dx, an array, alone", described(dx))
+def checked(dxs: Iterable[np.ndarray], steps: Sequence[Step]) -> Iterator[np.ndarray]:
+    """Hand on what the backwards of steps return; a ValueError of its layer if one that the next needs is no array."""
+    for place, dx in zip(reversed(range(len(steps))), dxs, strict=True):
+        steps[place].layer.expect(place == 0 or isinstance(dx, np.ndarray), "backward to return dx, an array, alone",
+                                  described(dx))
+        yield dx
 
 
 def first_with_parameters(steps: Sequence[Step]) -> int:
