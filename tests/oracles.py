@@ -6,7 +6,8 @@ Nothing here knows how tinynet computes anything.
 import numpy as np
 from scipy.signal import correlate
 
-LAYOUTS = ("contiguous", "fortran", "strided", "reversed", "transposed", "read-only")
+LAYOUTS = ("contiguous", "fortran", "strided", "reversed", "transposed", "read-only", "big-endian",
+           "unaligned")
 
 
 def slope(f, x, step=1e-6):
@@ -46,6 +47,8 @@ def built(layer, input_shape, dtype=np.float64, seed=1):
     layer.output_shape = layer.build(tuple(input_shape), rng)
     for key, p in layer.params.items():
         layer.params[key] = rng.normal(0, 0.5, p.shape).astype(dtype)
+    if hasattr(layer, "dtype"):                                  # a model's, to which a call casts its input
+        layer.dtype = np.dtype(dtype)
     return layer
 
 
@@ -64,6 +67,12 @@ def in_layout(array, layout):
         return np.moveaxis(np.moveaxis(array, 1, -1).copy(), -1, 1)
     if layout == "read-only":
         array.flags.writeable = False
+    if layout == "big-endian":                                   # as IDX files hold numbers
+        return array.astype(array.dtype.newbyteorder(">"))
+    if layout == "unaligned":                                    # as in a file that is memory-mapped behind its header
+        unaligned = np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+        unaligned[...] = array
+        return unaligned
     return array
 
 

@@ -1,5 +1,6 @@
 """Everything a person does wrong with data and settings, each with its message; and what must simply work."""
 
+import re
 import subprocess
 import sys
 import warnings
@@ -9,7 +10,7 @@ import pytest
 
 from tinynet import Sequential
 from tinynet.callbacks import EarlyStopping
-from tinynet.layers import Conv2D, Dense, Flatten, MaxPool2D
+from tinynet.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D
 
 IMAGES = np.random.default_rng(0).random((20, 1, 8, 8), np.float32)
 LABELS = np.random.default_rng(1).integers(0, 3, 20)
@@ -80,6 +81,15 @@ MISTAKES = {
                        "fit: expected numbers in sample_weight."),
     "NaN in the validation data": (lambda: fit(validation_data=(IMAGES * np.nan, ONE_HOT)),
                                    "infinity in 20 of 20 samples"),
+    "NaN in what is evaluated": (lambda: cnn().evaluate(changed(IMAGES, (3, 0, 1, 1), np.nan), ONE_HOT, verbose=0),
+                                 "evaluate: expected numbers in x. Received: NaN or infinity in 1 of 20 samples, the "
+                                 "first of them 3."),
+    "NaN in its targets": (lambda: cnn().evaluate(IMAGES, changed(ONE_HOT, 19, np.nan)),
+                           "evaluate: expected numbers in y."),
+    "NaN in its weights": (lambda: cnn().evaluate(IMAGES, ONE_HOT, sample_weight=changed(np.ones(20), 2, np.inf)),
+                           "evaluate: expected numbers in sample_weight."),
+    "NaN in a batch to test": (lambda: cnn().test_on_batch(changed(IMAGES, (3, 0, 1, 1), np.nan), ONE_HOT),
+                               "test_on_batch: expected numbers in x."),
     "batch_size 0": (lambda: fit(batch_size=0), "Expected batch_size, a whole number from 1. Received: 0."),
     "batch_size -1": (lambda: fit(batch_size=-1), "Expected batch_size, a whole number from 1. Received: -1."),
     "batch_size '32'": (lambda: fit(batch_size="32"), "Expected batch_size, a whole number from 1. Received: '32'."),
@@ -117,6 +127,8 @@ MISTAKES = {
     "evaluate before compile": (lambda: cnn(None).evaluate(IMAGES, ONE_HOT), "not compiled yet"),
     "compile without a loss": (lambda: cnn(None).compile("adam"),
                                "compile: expected a loss, such as loss='categorical"),
+    "a name that begins with $": (lambda: Sequential([Dense(3, name="$x")]),
+                                  "Sequential: expected a layer name that does not begin with '$'. Received: '$x'."),
     "the same layer twice": (same_layer_twice, "Dense 'dense_1' is in this model already; a layer can be in it once."),
     "objects": (lambda: fit(np.full((20, 1, 8, 8), object())),
                 "x: expected an array of numbers, all samples of one shape."),
@@ -215,6 +227,42 @@ def test_columns_of_pandas_work():
         model.fit(x, y, verbose=0)
         weights.append(model.params["dense_1/kernel"])
     np.testing.assert_array_equal(weights[0], weights[1])
+
+
+class Returning(Layer):
+    """A layer of a reader's, whose forward or backward returns something else."""
+
+    def __init__(self, y=lambda y: y, dx=lambda dx: dx):
+        super().__init__(input_shape=(2,))
+        self.y, self.dx = y, dx
+
+    def forward(self, x, training=False):
+        return self.y((x, lambda dy: self.dx(dy)))
+
+
+@pytest.mark.parametrize(("y", "received"), [
+    (lambda y: y[0], "ndarray"), (lambda y: None, "None"), (lambda y: list(y), "a list of ndarray, function"),
+    (lambda y: (*y, 3), "a tuple of ndarray, function, int"), (lambda y: (y[0], None), "a tuple of ndarray, None"),
+    (lambda y: ((y[0], y[0]), y[1]), "a tuple of tuple, function"),
+])
+def test_a_layer_whose_forward_returns_something_else_is_told_what_it_is_to_return(y, received):
+    model = Sequential([Returning(y), Dense(1)], seed=0)
+    text = re.escape(f": expected forward to return (y, backward), an array and a function. Received: {received}.")
+    with pytest.raises(ValueError, match="Returning 'returning_1'" + text):
+        model.predict(np.ones((3, 2)))
+    with pytest.raises(ValueError, match="^Returning" + text):
+        Returning(y)(np.ones((3, 2)))
+
+
+@pytest.mark.parametrize(("dx", "received"), [(lambda dx: (dx,), "a tuple of ndarray"), (lambda dx: None, "None")])
+def test_a_layer_whose_backward_returns_something_else_is_told_what_it_is_to_return(dx, received):
+    model = Sequential([Dense(2, input_dim=2), Returning(dx=dx)], seed=0)
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=re.escape("Returning 'returning_1': expected backward to return dx, an array, "
+                                                   f"alone. Received: {received}.")):
+        model.fit(np.ones((3, 2)), np.ones((3, 2)), verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
 
 
 @pytest.mark.parametrize("batch_size", [19, 20, 21, 10**6, None, np.int64(3)])

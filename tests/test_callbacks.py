@@ -349,6 +349,12 @@ def rows(path, **kwargs):
         return list(csv.reader(file, **kwargs))
 
 
+@pytest.mark.parametrize("path", ["{}", "{0}", "{", "{epoch:q}", "{epoch.x}"])
+def test_a_file_path_whose_braces_cannot_be_filled_is_refused_at_once(path):
+    with pytest.raises(ValueError, match="ModelCheckpoint: expected filepath with names in its braces, such as"):
+        ModelCheckpoint(path)
+
+
 def test_every_epoch_is_a_line_of_the_csv_file(tmp_path):
     path = tmp_path / "log.csv"
     _, history = fit(CSVLogger(path), val_loss=[3.25, 0.1, 1e-20])
@@ -416,6 +422,14 @@ def test_figures_that_go_missing_are_na(tmp_path):
                 logs["extra"] = 1.0
     fit(Once(), CSVLogger(tmp_path / "log"), val_loss=[1, 2])
     assert [line[1] for line in rows(tmp_path / "log")] == ["extra", "1.0", "NA"]
+
+
+def test_a_csv_file_is_utf_8_in_every_locale(tmp_path, monkeypatch):
+    opened = []
+    real = open
+    monkeypatch.setattr("builtins.open", lambda *args, **kwargs: opened.append(kwargs) or real(*args, **kwargs))
+    fit(CSVLogger(tmp_path / "log.csv"), loss=[1])
+    assert [kwargs["encoding"] for kwargs in opened] == ["utf-8", "utf-8"]
 
 
 def test_a_csv_file_that_cannot_be_written_is_told_before_the_training(tmp_path):

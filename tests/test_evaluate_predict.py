@@ -1,10 +1,12 @@
 """evaluate, predict, train_on_batch and test_on_batch: what they return."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from tinynet import Sequential
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten
+from tinynet.layers import AveragePool2D, Conv2D, Dense, Dropout, Flatten
 
 
 @pytest.fixture
@@ -78,6 +80,22 @@ def test_predict_takes_lists_and_needs_no_compiling():
     assert y.dtype == np.float32
 
 
+@pytest.mark.parametrize("use", [lambda model, x, y: model.predict(x), lambda model, x, y: model.evaluate(x, y, 32, 0),
+                                 lambda model, x, y: model.fit(x, y, verbose=0)], ids=["predict", "evaluate", "fit"])
+def test_images_on_disk_are_cast_a_batch_at_a_time(tmp_path, use):
+    images = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (2000, 784))
+    model = Sequential([Dense(1, input_dim=784)], seed=0)
+    model.compile("sgd", "mse")
+    y = np.zeros((2000, 1))
+    use(model, images[:32], y[:32])
+    tracemalloc.start()
+    try:
+        use(model, images, y)
+        assert tracemalloc.get_traced_memory()[1] < images.nbytes
+    finally:
+        tracemalloc.stop()
+
+
 def test_predict_returns_an_array_of_its_own(rng):
     model, x = Sequential([Dropout(0.5, input_shape=(3,))]), rng.normal(size=(4, 3)).astype(np.float32)
     assert not np.shares_memory(model.predict(x), x)
@@ -130,6 +148,18 @@ def test_losses_of_sequences_are_means_over_their_places(rng):
     assert loss == pytest.approx(-np.log(p).mean(), rel=1e-5)
     assert 0 <= accuracy <= 1
     assert model.fit(x, y, epochs=2, verbose=0).history["loss"][0] == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("given", [np.uint8, np.int64, ">f4", np.float64, list])
+def test_calling_a_model_casts_its_input_as_predict_does(dtype, given):
+    model = Sequential([AveragePool2D(input_shape=(1, 2, 2)), Flatten(), Dense(2)], dtype=dtype, seed=0)
+    images = np.array([[[[200, 200], [200, 201]]]])
+    x = images.tolist() if given is list else images.astype(given)
+    y = model(x)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y, model.predict(x))
+    np.testing.assert_array_equal(y, model(images.astype(dtype)))
 
 
 def test_a_model_is_called_like_a_function(rng):

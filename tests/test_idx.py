@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from tinynet.datasets import idx
 from tinynet.datasets.idx import parse_idx, read_idx, read_idx_bytes
 
 CODES = {"uint8": 0x08, "int8": 0x09, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
@@ -226,6 +227,31 @@ def test_what_a_header_declares_is_not_allocated(compress, tmp_path):
     file = tmp_path / "boast"
     file.write_bytes(compress(b"\0\0\x08\1\x7f\xff\xff\xff" + bytes(1000)))
     assert peak_of_refusing(file, "expected 2147483655 bytes .* Found: only 1008.$") < 4 * MEBIBYTE
+
+
+def test_a_gzip_file_that_unpacks_to_hundreds_of_its_size_is_refused_unless_it_is_nearly_all_zeros(
+        tmp_path, monkeypatch):
+    monkeypatch.setattr(idx, "_ALWAYS_UNPACKED", MEBIBYTE)
+    header, ones, zeros = b"\0\0\x08\1" + (10 * MEBIBYTE).to_bytes(4, "big"), b"\1" * MEBIBYTE, bytes(MEBIBYTE)
+    bomb, mostly_zeros = tmp_path / "bomb.gz", tmp_path / "zeros.gz"
+    bomb.write_bytes(gzip.compress(header + 10 * ones))
+    mostly_zeros.write_bytes(gzip.compress(header + 2 * zeros + ones + 7 * zeros))
+    most = rf"unpacks to at most {MEBIBYTE:,} bytes, zeros aside. Found: more. If you trust it, unpack it first"
+    assert peak_of_refusing(bomb, most) < 5 * MEBIBYTE
+    assert read_idx(mostly_zeros).sum() == MEBIBYTE
+    assert read_idx(mostly_zeros)[2 * MEBIBYTE:3 * MEBIBYTE].all()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory in use is not told here")
+def test_zeros_cost_no_memory_that_is_really_there(tmp_path):
+    def pages():
+        return int(Path("/proc/self/statm").read_text().split()[1])
+    file = tmp_path / "zeros.gz"
+    file.write_bytes(gzip.compress(b"\0\0\x0c\1" + (8 * MEBIBYTE).to_bytes(4, "big") + bytes(32 * MEBIBYTE), 1))
+    before = pages()
+    array = read_idx(file)
+    assert (pages() - before) * 4096 < 16 * MEBIBYTE
+    assert array.shape == (8 * MEBIBYTE,)
 
 
 # Fuzz: an error that names the file, or exactly the array that the bytes spell

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinynet import initializers
+from tinynet.initializers import RandomNormal, RandomUniform, VarianceScaling
 from tinynet.layers import Conv2D, Dense
 
 SHAPE = (300, 200)
@@ -144,6 +145,15 @@ def test_the_mean_of_both_fans_is_not_rounded():
     unit = np.random.default_rng(0).uniform(-1, 1, (1, 2))
     np.testing.assert_allclose(w, np.sqrt(3 / 1.5) * unit, rtol=1e-6)
     np.testing.assert_allclose(drawn("glorot_uniform", (1, 2)), w, rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", [
+    lambda bad: VarianceScaling(bad), lambda bad: RandomNormal(stddev=bad), lambda bad: RandomUniform(0, bad),
+], ids=["VarianceScaling", "RandomNormal", "RandomUniform"])
+@pytest.mark.parametrize("bad", [-1, np.nan, np.inf, "1"])
+def test_settings_of_no_distribution_are_refused(make, bad):
+    with pytest.raises(ValueError, match=r": expected (scale|stddev|maxval), a number"):
+        make(bad)
 
 
 def test_unknown_settings_are_refused():

@@ -37,6 +37,15 @@ def test_input_needs_a_shape():
         Input()
 
 
+@pytest.mark.parametrize("make", [
+    lambda: Sequential([Input((3,)), Input((4,)), Dense(2)]),
+    lambda: Sequential([Input((4,)), Dense(2)], input_shape=(3,)),
+], ids=["two Inputs", "an Input beside the model's own"])
+def test_a_second_input_shape_is_refused(make):
+    with pytest.raises(ValueError, match=r"Sequential: expected one input shape\. Received: \(3,\) and \(4,\)"):
+        make()
+
+
 def test_input_hands_its_argument_on():
     x = np.array([[1.0, 2.0]])
     y, backward = Input((2,)).forward(x)

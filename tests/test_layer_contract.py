@@ -224,6 +224,15 @@ def test_layout_in_memory_does_not_matter(case, layout):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, bool])
+def test_whole_numbers_give_what_the_same_floats_give(case, dtype):
+    layer, x = case.of(np.float32), case.rng.integers(0, 200, (3, *case.shape)).astype(dtype)
+    expected = layer(x.astype(np.float32))
+    for found in (layer(x), layer.forward(x)[0]):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert layer(x).dtype == np.float32
+
+
 def test_a_config_makes_the_same_layer_again_through_json_too(case):
     config = case.layer.get_config()
     own = {"custom_layers": {"Scale": Scale}} if isinstance(case.layer, Sequential) else {}

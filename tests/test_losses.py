@@ -173,6 +173,17 @@ def test_logits_of_any_size_give_exact_values_and_gradients(dtype, size):
     np.testing.assert_allclose(backward(), cross_entropy_slope(z, one_hot([0, 2, 1], 3)), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logits_as_large_as_numbers_can_be_cost_nothing_where_they_are_right(dtype):
+    largest = np.finfo(dtype).max
+    z = np.array([[largest, -largest, 0], [0, -np.inf, -largest]], dtype)
+    value, backward = CategoricalCrossentropy(from_logits=True).forward(one_hot([0, 0], 3), z)
+    assert value == 0
+    assert backward().tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert SparseCategoricalCrossentropy(from_logits=True)([1, 0], z) == np.inf
+    assert Softmax()(z).tolist() == [[1, 0, 0], [1, 0, 0]]
+
+
 def test_probabilities_are_clipped_as_keras_clips_them():
     for dtype in np.float32, np.float64:
         p = np.array([[1.0, 0.0]], dtype)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.kernels.fast import compiling, elementwise
+from tinynet.kernels.fast import cache, elementwise
 
 MACHINES = {
     "without AVX-512": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+avx,+sse4.2,+popcnt"},
@@ -52,4 +52,4 @@ def test_the_numbers_are_those_of_numpy(machine, tmp_path):
 def test_the_cache_of_compiled_code_is_stamped_with_a_hash_of_all_kernels():
     dispatcher = elementwise.adam_loop
     if hasattr(dispatcher, "_cache"):
-        assert dispatcher._cache._cache_file._source_stamp == compiling.SOURCE_HASH
+        assert dispatcher._cache._cache_file._source_stamp == cache.SOURCE_HASH

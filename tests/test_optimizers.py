@@ -208,6 +208,15 @@ def test_all_optimizers_clip(optimizer):
     np.testing.assert_allclose(p, expected, rtol=1e-10)
 
 
+@pytest.mark.parametrize("make", [
+    lambda: ExponentialDecay(-0.1, 10, 0.5), lambda: ExponentialDecay(0.1, 0, 0.5),
+    lambda: ExponentialDecay(0.1, 10, np.nan), lambda: CosineDecay(np.inf, 10), lambda: CosineDecay(0.1, 10, -1),
+])
+def test_settings_of_no_schedule_are_refused(make):
+    with pytest.raises(ValueError, match=r"Decay: expected .*, a number"):
+        make()
+
+
 def test_schedules_by_hand():
     decay = ExponentialDecay(0.1, decay_steps=10, decay_rate=0.5)
     np.testing.assert_allclose([decay(0), decay(5), decay(20)], [0.1, 0.1 * 0.5 ** 0.5, 0.025])

@@ -22,6 +22,13 @@ def test_value_and_gradient_by_hand(term, value, gradient):
     np.testing.assert_allclose(term.gradient(W), gradient)
 
 
+@pytest.mark.parametrize("bad", [-1, np.nan, np.inf, "0.1", None])
+@pytest.mark.parametrize("make", [L1, L2, L1L2, lambda bad: L1L2(0.1, bad)])
+def test_a_factor_that_is_no_penalty_is_refused(make, bad):
+    with pytest.raises(ValueError, match=r"L[12L]+: expected l[12], a number at least 0"):
+        make(bad)
+
+
 def test_names_have_kerass_defaults():
     assert (regularizers.get("l1"), regularizers.get("l2")) == (L1(0.01), L2(0.01))
     assert regularizers.get(None) is None

@@ -480,6 +480,40 @@ def test_weights_of_another_architecture_are_refused_by_name_and_change_nothing(
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_model_without_weights_writes_no_file_of_weights(tmp_path):
+    with pytest.raises(ValueError, match="Sequential: has no weights yet"):
+        Sequential([Dense(4)]).save_weights(tmp_path / "w")
+    assert not list(tmp_path.iterdir())
+
+
+class Largest:
+    """A metric that is a class of functions."""
+
+    def __call__(self, y_true, y_pred):
+        return largest(y_true, y_pred)
+
+
+@pytest.mark.parametrize("metric", [largest, lambda y_true, y_pred: largest(y_true, y_pred), Largest()],
+                         ids=["function", "lambda", "object"])
+@pytest.mark.parametrize("argument", ["custom_layers", "custom_objects"])
+def test_a_metric_of_your_own_is_named_when_the_model_is_loaded(tmp_path, metric, argument):
+    model = Sequential([Dense(3, input_dim=2)], seed=0)
+    model.compile("sgd", "mse", metrics=[metric])
+    model.save(tmp_path / "m")
+    (name,) = model.metrics
+    with pytest.raises(ValueError, match=rf"Unknown metric '{name}'.* metric of your own .* custom_layers=\{{'{name}'"):
+        load_model(tmp_path / "m")
+    again = load_model(tmp_path / "m", **{argument: {name: metric}})
+    assert again.metrics == {name: metric}
+
+
+def test_a_metric_may_be_named_by_its_class(tmp_path):
+    model = Sequential([Dense(3, input_dim=2)], seed=0)
+    model.compile("sgd", "mse", metrics=[Largest()])
+    model.save(tmp_path / "m")
+    assert isinstance(load_model(tmp_path / "m", {"Largest": Largest}).metrics["Largest"], Largest)
+
+
 # Names and promises.
 
 def test_load_model_has_the_names_of_keras():

@@ -1,6 +1,7 @@
 """Files that are not what they should be: each fault told, which tensor, expected, found; no model comes of it."""
 
 import copy
+import io
 import json
 import os
 import time
@@ -22,6 +23,33 @@ def raw(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "m"
     trained().save(path)
     return path.read_bytes()
+
+
+def zipped():
+    data = io.BytesIO()
+    np.savez(data, a=np.ones(3))
+    return data.getvalue()
+
+
+OTHERS = {
+    "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(200), r"an HDF5 file, such as Keras writes"),
+    "zip": (zipped(), r"a zip archive, such as Keras \(\.keras\)"),
+    "pickle": (b"\x80\x04" + bytes(100), "a pickle"),
+    "npy": (b"\x93NUMPY\x01\x00" + bytes(100), r"an array of NumPy's \(\.npy\)"),
+    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123\n",
+                "a pointer of Git LFS.*git lfs pull"),
+    "HTML": (b"\n <!DOCTYPE HTML><html><body>404</body></html>", r"a web page \(HTML\)"),
+    "gzip": (b"\x1f\x8b" + bytes(100), "a gzip file"),
+    "JSON": (b'{"class_name": "Sequential"}', r"text \(JSON\)"),
+}
+
+
+@pytest.mark.parametrize("read", [load_model, lambda path: trained().load_weights(path)], ids=["model", "weights"])
+@pytest.mark.parametrize(("data", "kind"), OTHERS.values(), ids=OTHERS.keys())
+def test_a_file_of_another_format_is_called_what_it_looks_like(tmp_path, read, data, kind):
+    (tmp_path / "m").write_bytes(data)
+    with pytest.raises(SavedFileError, match=rf"m: expected a file that tinynet wrote\. Found: what looks like {kind}"):
+        read(tmp_path / "m")
 
 
 def with_header(raw, change):

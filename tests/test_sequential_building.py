@@ -1,6 +1,7 @@
 """Composing a model: adding, removing, naming and finding layers, and when weights appear."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -167,12 +168,25 @@ def test_sharing_layers_does_not_change_their_weights():
 
 def test_weights_exist_once_the_input_shape_is_known():
     model = Sequential([Dense(4), Dense(2)])
-    assert model.count_params() == 0
     assert model.output_shape is None
+    assert repr(model) == "<Sequential, not built>"
     model.build((3,))
     assert model.count_params() == 26
     assert model.input_shape == (3,)
     assert model.output_shape == (2,)
+
+
+@pytest.mark.parametrize("ask", [lambda thing: thing.count_params(),
+                                 lambda thing: thing.set_weights([np.ones((3, 4)), np.ones(4)])],
+                         ids=["count_params", "set_weights"])
+@pytest.mark.parametrize("thing", [Sequential([Dense(4)]), Sequential(), Dense(4), Conv2D(2, 3)], ids=repr)
+def test_what_has_no_weights_yet_says_how_it_gets_them(thing, ask):
+    with pytest.raises(ValueError, match=r"has no weights yet\. .* build\(input_shape"):
+        ask(thing)
+
+
+def test_a_layer_that_learns_nothing_has_all_its_weights_at_once():
+    assert ReLU().count_params() == 0
 
 
 @pytest.mark.parametrize("first_use", [
@@ -212,6 +226,18 @@ def test_deferred_and_immediate_building_draw_the_same_weights():
     two.build((3,))
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def seconds_to_stack(layers):
+    begin = time.process_time()
+    Sequential(layers, input_shape=(1,))
+    return time.process_time() - begin
+
+
+def test_names_that_are_taken_already_cost_no_time():
+    plain = seconds_to_stack([Flatten() for _ in range(300)])
+    taken = [Flatten(name=f"dense_{number}") for number in range(1, 151)]
+    assert seconds_to_stack([*taken, *[Dense(1) for _ in range(150)]]) < 4 * plain + 0.1
 
 
 def test_the_input_shape_can_be_the_models_own():

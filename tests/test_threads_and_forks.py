@@ -86,6 +86,13 @@ def test_what_a_helper_raises_is_raised_by_the_caller(monkeypatch):
         threads.parallel_for(work, 10, 1)
 
 
+@pytest.mark.parametrize("wanted", ["0", "-1", "two", "1.5", "", "²"])
+def test_a_number_of_threads_that_is_none_is_told_in_words(monkeypatch, wanted):
+    monkeypatch.setenv("TINYNET_NUM_THREADS", wanted)
+    with pytest.raises(ValueError, match=r"TINYNET_NUM_THREADS: expected a whole number from 1\. Received: '"):
+        threads.num_threads()
+
+
 def blas_threads():
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
@@ -126,6 +133,50 @@ def test_blas_has_its_threads_back_when_the_last_has_left_though_another_came_fi
         leave.set()
         other.result()
     assert set(blas_threads()) == {3}
+
+
+def interrupted(call, at):
+    """Make a call with Ctrl-C at the `at`th begin or end of a function in threads.py; return whether it came so far.
+
+    Signals are handled there, and after calls of other functions; not at every line, as a trace could raise it.
+    """
+    events = 0
+
+    def trace(frame, event, argument):
+        nonlocal events
+        if frame.f_code.co_filename != threads.__file__:
+            return None
+        events += event in ("call", "return")
+        if events == at:
+            raise KeyboardInterrupt
+        return trace
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+
+
+def test_blas_has_its_threads_back_wherever_ctrl_c_arrives(three_blas_threads):
+    threads.on_one_blas_thread(lambda: None)
+    at = 1
+    while interrupted(lambda: threads.on_one_blas_thread(lambda: None), at):
+        assert set(blas_threads()) == {3}, f"at event {at}"
+        at += 1
+    assert at > 10
+    assert threads.on_one_blas_thread(blas_threads) == [1] * len(blas_threads())
+
+
+def test_ctrl_c_cannot_be_lost_while_a_buffer_is_freed():
+    called, array = [], buffers.empty((300, 300), np.dtype("float32"))
+    sys.setprofile(lambda frame, event, argument: called.append(event))
+    del array                                                        # runs no code of Python's, where it would arrive
+    sys.setprofile(None)
+    assert "call" not in called
+    assert not hasattr(buffers.PooledBuffer, "__del__")
 
 
 def test_a_prediction_beside_a_training_sees_weights_between_two_updates(images):
@@ -350,4 +401,7 @@ def test_freed_buffers_are_reused_and_not_hoarded():
     assert buffers.empty((300, 300), np.dtype("float32")).ctypes.data == address
     held = [buffers.empty((1 << 20,), np.dtype("float32")) for _ in range(40)]        # 4 MB each
     del held
-    assert sum(size * len(free) for size, free in buffers.unused.items()) <= buffers.MAX_UNUSED_BYTES
+    assert buffers.unused.bytes() <= buffers.MAX_UNUSED_BYTES
+    for size in range(1, 40):                                                         # of many sizes
+        buffers.empty((size << 18,), np.dtype("float32"))
+    assert buffers.unused.bytes() <= buffers.MAX_UNUSED_BYTES + buffers.MAX_POOLED_BYTES

@@ -53,6 +53,20 @@ def check_nonnegative(owner: object, what: str, value: object, below: float = ma
     return float(value)
 
 
+def check_positive(owner: object, what: str, value: object) -> float:
+    """Return a setting as a float above 0, or raise a ValueError."""
+    if not (is_number(value) and 0 < value < math.inf):
+        raise invalid(owner, f"{what}, a number above 0", repr(value))
+    return float(value)
+
+
+def check_number(owner: object, what: str, value: object, least: float = -math.inf) -> float:
+    """Return a setting as a float, finite and at least `least`, or raise a ValueError."""
+    if not (is_number(value) and math.isfinite(value) and value >= least):
+        raise invalid(owner, f"{what}, a number" + (f" from {least:g}" if math.isfinite(least) else ""), repr(value))
+    return float(value)
+
+
 def check_labels(y: ArrayLike, owner: str) -> np.ndarray:
     """Return class labels as an int64 array, or raise a ValueError."""
     labels = np.asarray(y)

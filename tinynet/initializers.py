@@ -17,7 +17,7 @@ from contextvars import ContextVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinynet.checks import invalid
+from tinynet.checks import check_nonnegative, check_number, check_positive, invalid
 from tinynet.registry import Configured, Identifier, resolve
 
 InitializerLike = Callable[[tuple[int, ...], np.random.Generator], ArrayLike]
@@ -49,7 +49,8 @@ class RandomNormal(Initializer):
     """Draws from N(mean, stddev); ``'normal'`` is N(0, 0.05)."""
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05):
-        self.mean, self.stddev = mean, stddev
+        self.mean = check_number("RandomNormal", "mean", mean)
+        self.stddev = check_nonnegative("RandomNormal", "stddev", stddev)
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return rng.normal(self.mean, self.stddev, shape).astype(np.float32)
@@ -59,7 +60,8 @@ class RandomUniform(Initializer):
     """Draws uniformly from [minval, maxval); ``'uniform'`` is [-0.05, 0.05)."""
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05):
-        self.minval, self.maxval = minval, maxval
+        self.minval = check_number("RandomUniform", "minval", minval)
+        self.maxval = check_number("RandomUniform", "maxval", maxval, least=self.minval)
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return rng.uniform(self.minval, self.maxval, shape).astype(np.float32)
@@ -132,7 +134,7 @@ class VarianceScaling(Scaled):
         if mode not in ("fan_in", "fan_out", "fan_avg") or distribution not in ("uniform", "truncated_normal"):
             raise invalid("VarianceScaling", "mode 'fan_in', 'fan_out' or 'fan_avg' and distribution 'uniform' or "
                           "'truncated_normal'", f"{mode!r}, {distribution!r}")
-        self.scale, self.mode, self.distribution = scale, mode, distribution
+        self.scale, self.mode, self.distribution = check_positive("VarianceScaling", "scale", scale), mode, distribution
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:

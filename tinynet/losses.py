@@ -105,10 +105,12 @@ class CategoricalCrossentropy(Loss):
         """Return the losses (N, ...) and their slopes (N, ..., K)."""
         y_true = y_true.astype(y_pred.dtype, copy=False)
         if self.from_logits:
-            z = y_pred - y_pred.max(axis=-1, keepdims=True)                  # the largest becomes 0
+            with np.errstate(over="ignore"):                                 # -inf is right: e^-inf is 0
+                z = y_pred - y_pred.max(axis=-1, keepdims=True)              # the largest becomes 0
             log_sum = np.log(np.exp(z).sum(axis=-1, keepdims=True))
             total = y_true.sum(axis=-1, keepdims=True)                       # 1 where the targets are one-hot
-            return (y_true * (log_sum - z)).sum(axis=-1), np.exp(z - log_sum) * total - y_true
+            terms = np.multiply(y_true, log_sum - z, where=y_true != 0, out=np.zeros_like(z))    # 0 * inf is 0 here
+            return terms.sum(axis=-1), np.exp(z - log_sum) * total - y_true
         total = y_pred.sum(axis=-1, keepdims=True)                           # (N, ..., 1)
         total = np.where(total == 0, 1, total)
         q = y_pred / total

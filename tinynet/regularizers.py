@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tinynet.checks import invalid
+from tinynet.checks import check_nonnegative, invalid
 from tinynet.registry import Configured, Identifier, resolve
 
 
@@ -44,21 +44,21 @@ class L1(Regularizer):
     """Penalise ``l1 * sum(|w|)``: drives weights to exactly 0."""
 
     def __init__(self, l1: float = 0.01):
-        self.l1 = l1
+        self.l1 = check_nonnegative("L1", "l1", l1)
 
 
 class L2(Regularizer):
     """Penalise ``l2 * sum(w^2)``: shrinks each weight in proportion."""
 
     def __init__(self, l2: float = 0.01):
-        self.l2 = l2
+        self.l2 = check_nonnegative("L2", "l2", l2)
 
 
 class L1L2(Regularizer):
     """Both at once."""
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0):
-        self.l1, self.l2 = l1, l2
+        self.l1, self.l2 = check_nonnegative("L1L2", "l1", l1), check_nonnegative("L1L2", "l2", l2)
 
 
 KNOWN: dict[str, type] = {"l1": L1, "l2": L2, "l1_l2": L1L2}

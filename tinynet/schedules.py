@@ -10,7 +10,7 @@ import bisect
 import math
 from collections.abc import Sequence
 
-from tinynet.checks import invalid
+from tinynet.checks import check_nonnegative, check_positive, invalid
 from tinynet.registry import Configured
 
 
@@ -26,8 +26,11 @@ class ExponentialDecay(Schedule):
     """``initial * decay_rate ** (step / decay_steps)``; a staircase rounds the exponent down."""
 
     def __init__(self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False):
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
-        self.decay_rate, self.staircase = decay_rate, staircase
+        own = type(self).__name__
+        self.initial_learning_rate = check_nonnegative(own, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = check_positive(own, "decay_steps", decay_steps)
+        self.decay_rate = check_nonnegative(own, "decay_rate", decay_rate)
+        self.staircase = staircase
 
     def __call__(self, step: int) -> float:
         exponent = step / self.decay_steps
@@ -38,7 +41,10 @@ class CosineDecay(Schedule):
     """Half a cosine from the initial rate down to ``alpha`` times it at `decay_steps`, and constant from there."""
 
     def __init__(self, initial_learning_rate: float, decay_steps: int, alpha: float = 0.0):
-        self.initial_learning_rate, self.decay_steps, self.alpha = initial_learning_rate, decay_steps, alpha
+        own = type(self).__name__
+        self.initial_learning_rate = check_nonnegative(own, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = check_positive(own, "decay_steps", decay_steps)
+        self.alpha = check_nonnegative(own, "alpha", alpha)
 
     def __call__(self, step: int) -> float:
         cosine = (1 + math.cos(math.pi * min(step, self.decay_steps) / self.decay_steps)) / 2

@@ -7,7 +7,8 @@
     the rest    the values, the last dimension changing fastest
 
 All numbers are big-endian. A file is untrusted: memory is allocated for bytes that are there, not for those that its
-header declares.
+header declares; and where most of an array is 0, as in a gzip file that unpacks to a thousand times its size, only for
+the rest of it.
 
 Source: Y. LeCun, C. Cortes, "The MNIST database of handwritten digits", section "The IDX file format",
 http://yann.lecun.com/exdb/mnist/.
@@ -18,14 +19,16 @@ import math
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
 
 __all__ = ["parse_idx", "read_idx", "read_idx_bytes"]
 
 StrPath = str | os.PathLike[str]
+Result = TypeVar("Result")
 _DTYPES: dict[int, np.dtype] = {
     0x08: np.dtype("u1"),
     0x09: np.dtype("i1"),
@@ -39,6 +42,8 @@ _MAX_BYTES = 2**31  # 2 GiB: 46 times MNIST's training images
 _MAX_RANK = 32  # what every version of NumPy can hold
 _MAX_HEADER = 4 + 4 * _MAX_RANK
 _CHUNK = 2**20
+_MAX_UNPACKED = 200  # bytes for each of a gzip file, zeros aside: 20 times what images of digits unpack to,
+_ALWAYS_UNPACKED = 2**26  # or this many
 
 
 def read_idx(path: StrPath) -> np.ndarray:
@@ -49,7 +54,8 @@ def read_idx(path: StrPath) -> np.ndarray:
 
     Raises ValueError, naming the file, what was expected and what was found, for anything that is not exactly
     one IDX array of rank 1 to 32 and at most 2 GiB; FileNotFoundError for a missing file. Memory stays in
-    proportion to what the header declares or to what the file holds, whichever is less.
+    proportion to what the header declares or to what the file holds, whichever is less; a gzip file that holds more
+    than 200 times its own size is to be unpacked first, unless it is small, or nearly all zeros.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +64,7 @@ def read_idx(path: StrPath) -> np.ndarray:
     ...     read_idx(file)
     array([7, 2, 1], dtype=uint8)
     """
-    return parse_idx(read_idx_bytes(path), path)
+    return _read(path, _read_array)
 
 
 def read_idx_bytes(path: StrPath) -> bytearray:
@@ -68,6 +74,11 @@ def read_idx_bytes(path: StrPath) -> bytearray:
     is enough for `parse_idx` to see that there is too much. Raises as `read_idx`, except that the number of
     bytes is left to `parse_idx`.
     """
+    return _read(path, _read_declared)
+
+
+def _read(path: StrPath, read: Callable[[IO[bytes] | gzip.GzipFile, Path, float], Result]) -> Result:
+    """Call ``read(stream, path, most)`` on a file's uncompressed bytes; `most` of them, zeros aside, may be kept."""
     path = Path(path)
     if path.exists() and not path.is_file():           # reading a pipe could block for ever
         raise _error(path, "an IDX file, gzipped or not", "a folder, a pipe or a device")
@@ -78,10 +89,10 @@ def read_idx_bytes(path: StrPath) -> bytearray:
         raise FileNotFoundError(f"{path}: expected an IDX file, gzipped or not. Found: {found}.") from None
     with file:
         if not file.peek(2).startswith(_GZIP_MAGIC):
-            return _read_declared(file, path)
+            return read(file, path, math.inf)
         try:
             with gzip.GzipFile(fileobj=file) as unzipped:
-                return _read_declared(unzipped, path)
+                return read(unzipped, path, max(_ALWAYS_UNPACKED, _MAX_UNPACKED * os.fstat(file.fileno()).st_size))
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise _error(path, "a complete, intact gzip file", str(error)) from error
 
@@ -96,18 +107,59 @@ def parse_idx(data: bytes | bytearray, file: StrPath = "IDX data") -> np.ndarray
            [4, 5, 6]], dtype=uint8)
     """
     dtype, shape, expected = _parse_header(data, file)
-    if len(data) != expected:
-        found = f"only {len(data)}" if len(data) < expected else f"at least {len(data)}"
-        raise _error(file, f"{expected} bytes (header and {_describe(dtype, shape)})", found)
+    _check_size(file, dtype, shape, expected, len(data))
     values = np.frombuffer(data, dtype, count=math.prod(shape), offset=_header_size(shape)).reshape(shape)
     return values.astype(dtype.newbyteorder("="))  # copies: aligned, writable, independent of data
 
 
-def _read_declared(stream: IO[bytes] | gzip.GzipFile, file: Path) -> bytearray:
+def _read_array(stream: IO[bytes] | gzip.GzipFile, file: Path, most: float) -> np.ndarray:
+    """Return the array in a stream; chunks of zeros are skipped, and cost no memory that is really there."""
+    data = bytearray()
+    _fill(data, stream, _MAX_HEADER)
+    dtype, shape, expected = _parse_header(data, file)
+    del data[:_header_size(shape)]
+    chunks: list[bytearray | None] = []  # of values, None for zeros: the array is made once all of them are there
+    size, kept = expected - _header_size(shape), 0
+    for start in range(0, size, _CHUNK):
+        wanted = min(_CHUNK, size - start)
+        _fill(data, stream, wanted)
+        if len(data) < wanted:
+            _check_size(file, dtype, shape, expected, expected - size + start + len(data))
+        chunk, data = data[:wanted], data[wanted:]
+        chunks.append(chunk if np.frombuffer(chunk, np.uint8).any() else None)
+        kept += wanted if chunks[-1] else 0
+        _check_unpacked(file, kept, most)
+    _fill(data, stream, 1)  # beyond the end; asking for it makes gzip check its CRC
+    _check_size(file, dtype, shape, expected, expected + len(data))
+    values = np.zeros(math.prod(shape), dtype.newbyteorder("="))
+    for place in range(len(chunks)):
+        if there := chunks[place]:
+            start = place * (_CHUNK // dtype.itemsize)
+            values[start:start + len(there) // dtype.itemsize] = np.frombuffer(there, dtype)
+            chunks[place] = None
+    return values.reshape(shape)
+
+
+def _check_unpacked(file: StrPath, size: int, most: float) -> None:
+    """Raise a ValueError if what a gzip file unpacks to is out of all proportion to it."""
+    if size > most:
+        raise _error(file, f"a gzip file that unpacks to at most {most:,} bytes, zeros aside",
+                     "more. If you trust it, unpack it first, by gunzip")
+
+
+def _check_size(file: StrPath, dtype: np.dtype, shape: tuple[int, ...], expected: int, size: int) -> None:
+    """Raise a ValueError unless there are as many bytes as the header declares."""
+    if size != expected:
+        found = f"only {size}" if size < expected else f"at least {size}"
+        raise _error(file, f"{expected} bytes (header and {_describe(dtype, shape)})", found)
+
+
+def _read_declared(stream: IO[bytes] | gzip.GzipFile, file: Path, most: float) -> bytearray:
     """Return the bytes its header declares and one more; for gzip, asking for that one makes it check the CRC."""
     data = bytearray()
     _fill(data, stream, _MAX_HEADER)
     declared = _parse_header(data, file)[2]
+    _check_unpacked(file, declared, most)
     _fill(data, stream, declared + 1)
     return data
 

@@ -25,7 +25,7 @@ from typing import IO, Any, NamedTuple, TypeGuard
 import numpy as np
 
 from tinynet.checks import invalid
-from tinynet.files import atomic, strict_json
+from tinynet.files import atomic, signatures, strict_json
 from tinynet.files.atomic import StrPath
 
 FORMAT = 1
@@ -154,6 +154,9 @@ def read(path: StrPath) -> SafeFile:
             raise failure(path, f"8 to {MAX_BYTES:,} bytes", f"{size:,}")
         header_size = int.from_bytes(exactly(file, 8, path), "little")
         if not 2 <= header_size <= min(MAX_HEADER, size - 8):
+            file.seek(0)
+            if kind := signatures.seems_to_be(file.read(signatures.LONGEST)):
+                raise failure(path, "a file that tinynet wrote", f"what looks like {kind}")
             raise failure(path, f"a header of 2 to {min(MAX_HEADER, size - 8):,} bytes", f"a declared {header_size:,}")
         header = parse(path, "header", exactly(file, header_size, path))
         if not isinstance(header, dict):

@@ -15,32 +15,52 @@ This file is not in ``fast/``: layers and optimizers allocate parameters with it
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+import weakref
+from collections import deque
 from itertools import cycle
 
 import numpy as np
 
 MIN_POOLED_BYTES = 1 << 16                 # smaller arrays come from the system, which is as fast; also the granularity
 MAX_POOLED_BYTES = 1 << 25                 # larger ones are not kept
-MAX_UNUSED_BYTES = 1 << 26                 # in the pool, of all sizes together
+MAX_UNUSED_BYTES = 1 << 26                 # in the pool, of all sizes together, when another size is asked for
+MAX_BYTES_OF_A_SIZE = 3 << 24              # in the pool at any time
 CACHE_LINE, PAGE = 64, 4096                # bytes
 
-unused: defaultdict[int, list[np.ndarray]] = defaultdict(list)        # the pool: freed buffers by size
 staggered_offsets = cycle(range(0, PAGE, PAGE // 4))
 
 
+class Pool(dict[int, "deque[Loan]"]):
+    """The loans that have ended, by the size of their memory; the oldest of too many are let go."""
+
+    def __missing__(self, size: int) -> deque[Loan]:
+        return self.setdefault(size, deque(maxlen=MAX_BYTES_OF_A_SIZE // size))
+
+    def bytes(self) -> int:
+        """Return how much memory is unused."""
+        return sum(size * len(loans) for size, loans in list(self.items()))
+
+
+unused = Pool()
+
+
+class Loan(weakref.ref):
+    """The memory of a `PooledBuffer`, and what is called when the buffer is freed."""
+
+    memory: np.ndarray
+
+
 class PooledBuffer:
-    """Owns a buffer and returns it to the pool when freed: when the last array, or view of one, that uses it is."""
+    """Has the memory of an array, which is back in the pool when the last array, or view of one, that uses it is freed.
+
+    It is put there by a method of deque, and not by a ``__del__``: in that, Python drops the exceptions that come from
+    outside, such as the KeyboardInterrupt of Ctrl-C.
+    """
 
     def __init__(self, memory: np.ndarray):
-        self.memory, self.__array_interface__ = memory, memory.__array_interface__
-
-    def __del__(self) -> None:
-        if len(self.memory) > MAX_POOLED_BYTES:
-            return
-        if sum(size * len(buffers) for size, buffers in list(unused.items())) + len(self.memory) > MAX_UNUSED_BYTES:
-            unused.clear()                 # the model or the batch size has changed: these sizes are not asked for
-        unused[len(self.memory)].append(self.memory)
+        self.__array_interface__ = memory.__array_interface__
+        self.loan = Loan(self, unused[len(memory)].append)
+        self.loan.memory = memory
 
 
 def allocate(size: int) -> np.ndarray:
@@ -55,10 +75,14 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     size = math.prod(shape) * dtype.itemsize
     if size < MIN_POOLED_BYTES:
         return np.empty(shape, dtype)
+    if size > MAX_POOLED_BYTES:
+        return allocate(size).view(dtype).reshape(shape)
     rounded = -(-size // MIN_POOLED_BYTES) * MIN_POOLED_BYTES
     try:
-        memory = unused[rounded].pop()     # atomic: two threads never get the same buffer
+        memory = unused[rounded].pop().memory               # atomic: two threads never get the same buffer
     except IndexError:
+        if unused.bytes() > MAX_UNUSED_BYTES:
+            unused.clear()                 # the model or the batch size has changed: these sizes are not asked for
         memory = allocate(rounded)
     return np.asarray(PooledBuffer(memory))[:size].view(dtype).reshape(shape)
 

@@ -8,7 +8,7 @@ from typing import Unpack
 import numpy as np
 
 from tinynet.checks import invalid
-from tinynet.layers.base import Backward, Forward, Layer, LayerOptions, Shape
+from tinynet.layers.base import Backward, Forward, Layer, LayerOptions, Shape, as_floating
 from tinynet.registry import Config, Identifier, resolve, to_config
 
 ActivationLike = Identifier | Layer | Callable[[np.ndarray], np.ndarray] | None   # of functions, those of `get`
@@ -37,6 +37,7 @@ class Sigmoid(Layer):
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
+        x = as_floating(x)
         e = np.exp(-np.abs(x))                                   # in (0, 1] for an x of any size
         y = np.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
@@ -52,7 +53,7 @@ class Tanh(Layer):
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
-        y = np.tanh(x)
+        y = np.tanh(as_floating(x))
 
         def backward(dy: np.ndarray) -> np.ndarray:
             return dy * (1 - y * y)
@@ -75,7 +76,9 @@ class Softmax(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         self.expect(x.ndim >= 2, "input (N, ..., classes)", x.shape)
-        e = np.exp(x - x.max(axis=-1, keepdims=True))            # each row's own maximum: e is in [0, 1]
+        x = as_floating(x)
+        with np.errstate(over="ignore"):                         # -inf is right: e^-inf is 0
+            e = np.exp(x - x.max(axis=-1, keepdims=True))        # each row's own maximum: e is in [0, 1]
         y = e / e.sum(axis=-1, keepdims=True)
 
         def backward(dy: np.ndarray) -> np.ndarray:

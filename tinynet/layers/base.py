@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from tinynet.checks import invalid, is_count
 from tinynet.layers.lock import reading, writing
@@ -67,6 +67,7 @@ class Layer:
     """
 
     differs_in_training = False
+    how_to_build = "Put it into a Sequential whose input shape is known, or call build(input_shape, rng) first."
     composed_forward: ClassVar[Forward]                       # the forward that `parts` takes apart
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -97,8 +98,12 @@ class Layer:
         """Forget the shapes that `build` was given, so that it can be called with others."""
         self.input_shape, self.output_shape = self._constructed_with[1], None
 
-    def __call__(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        return self.forward(x, training)[0]
+    def __call__(self, x: ArrayLike, training: bool = False) -> np.ndarray:
+        return check_forward(self, self.forward(self.cast(x), training))[0]
+
+    def cast(self, x: ArrayLike) -> np.ndarray:
+        """Return `x` as a call hands it to forward: as floating numbers, those that it has or float32."""
+        return as_floating(x)
 
     def check(self, x: np.ndarray) -> None:
         """Raise a ValueError unless `x` is what forward can take."""
@@ -130,6 +135,7 @@ class Layer:
 
     def set_weights(self, weights: Iterable[np.ndarray]) -> None:
         """Overwrite all parameters and the state with arrays of the same shapes, in the order of `get_weights`."""
+        self.expect_weights()
         weights = [np.asarray(array) for array in weights]
         shapes = [np.shape(arrays[key]) for arrays, key in self.weights()]
         self.expect([array.shape for array in weights] == shapes, f"weights of shapes {shapes}",
@@ -140,7 +146,8 @@ class Layer:
 
     def count_params(self) -> int:
         """Count the numbers in ``params`` and ``state``."""
-        return sum(np.size(arrays[key]) for arrays, key in self.weights())
+        self.expect_weights()
+        return count_numbers(self.weights())
 
     def get_config(self) -> Config:
         """Return the arguments that make this layer again, without what it has learned."""
@@ -154,7 +161,8 @@ class Layer:
         return cls(**config)
 
     def __repr__(self) -> str:
-        return f"<{self}, {self.count_params():,} parameters>"
+        learned = f"{count_numbers(self.weights()):,} parameters" if self.has_weights() else "not built"
+        return f"<{self}, {learned}>"
 
     def __str__(self) -> str:
         return f"{type(self).__name__} '{self.name}'" if self.name else type(self).__name__
@@ -169,11 +177,54 @@ class Layer:
     def expect_built(self, key: str) -> None:
         """Raise a ValueError that says how to build, unless the parameter `key` exists."""
         if key not in self.params:
-            raise ValueError(f"{self}: has no weights yet. Put it into a Sequential whose input shape is known, "
-                             f"or call build(input_shape, rng) first.")
+            raise self._not_built()
+
+    def expect_weights(self) -> None:
+        """Raise a ValueError that says how to build, unless the layer `has_weights`."""
+        if not self.has_weights():
+            raise self._not_built()
+
+    def has_weights(self) -> bool:
+        """Return whether all that the layer is to learn exists: `build` was called, or has nothing to do."""
+        return self.output_shape is not None or bool(self.weights()) or type(self).build is Layer.build
+
+    def _not_built(self) -> ValueError:
+        return ValueError(f"{self}: has no weights yet. {self.how_to_build}")
 
 
 Layer.composed_forward = Layer.forward
+
+
+def as_floating(x: ArrayLike, whole: DTypeLike = np.float32) -> np.ndarray:
+    """Return an array as layers compute with it: floating, in the machine's byte order; whole numbers as `whole`.
+
+    An image as it is loaded is uint8, in which 200 + 200 is 144.
+
+    >>> as_floating(np.array([200, 200], np.uint8))
+    array([200., 200.], dtype=float32)
+    """
+    array = np.asarray(x)
+    return array.astype(whole if array.dtype.kind in "biu" else array.dtype.newbyteorder("="), copy=False)
+
+
+def check_forward(layer: Layer, returned: object) -> tuple[np.ndarray, Backward]:
+    """Return what a layer's forward returned, or raise its ValueError unless that is an array and a function."""
+    if (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[0], (np.ndarray, np.generic))
+            and callable(returned[1])):
+        return returned
+    raise invalid(layer, "forward to return (y, backward), an array and a function", described(returned))
+
+
+def described(returned: object) -> str:
+    """Write what was returned: ``a tuple of ndarray, function``."""
+    if isinstance(returned, (tuple, list)):
+        return f"a {type(returned).__name__} of {', '.join(described_type(part) for part in returned) or 'nothing'}"
+    return described_type(returned)
+
+
+def described_type(thing: object) -> str:
+    """Write the type of a value."""
+    return "None" if thing is None else type(thing).__name__
 
 
 def cast_floats(arrays: MutableMapping[str, np.ndarray], dtype: DTypeLike) -> None:
@@ -181,6 +232,11 @@ def cast_floats(arrays: MutableMapping[str, np.ndarray], dtype: DTypeLike) -> No
     for key, array in arrays.items():
         if np.asarray(array).dtype.kind == "f" and array.dtype != dtype:
             arrays[key] = array.astype(dtype)
+
+
+def count_numbers(weights: Iterable[Weight]) -> int:
+    """Count the numbers in some arrays."""
+    return sum(np.size(arrays[key]) for arrays, key in weights)
 
 
 def overwrite(arrays: MutableMapping[str, np.ndarray], key: str, new: np.ndarray) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet.checks import is_number
 from tinynet.kernels.splitmix import random_bits
-from tinynet.layers.base import Backward, Layer, LayerOptions, Shape
+from tinynet.layers.base import Backward, Layer, LayerOptions, Shape, as_floating
 from tinynet.registry import Config
 
 
@@ -42,6 +42,7 @@ class Dropout(Layer):
         """Return (y, backward), both of the shape of x."""
         if not training or self.rate == 0:
             return x, lambda dy: dy
+        x = as_floating(x)
         key, threshold, scale = self.draw(x)
         mask = (random_bits(key, x.size).reshape(x.shape) >= threshold) * scale         # 0 or the scale
 

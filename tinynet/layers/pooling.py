@@ -7,7 +7,7 @@ from typing import Unpack
 import numpy as np
 
 from tinynet import kernels
-from tinynet.layers.base import Backward, Layer, LayerOptions, Shape
+from tinynet.layers.base import Backward, Layer, LayerOptions, Shape, as_floating
 from tinynet.layers.windows import PairLike, Windows, as_padding, as_pair, image_shape
 from tinynet.registry import Config
 
@@ -58,7 +58,7 @@ class MaxPool2D(Pooling):
         """Return (y, backward)."""
         self.check(x)
         k, windows, image = kernels.current(), self.windows, x.shape[2:]
-        padded = windows.pad(x, -np.inf)
+        padded = windows.pad(as_floating(x), -np.inf)
         y, argmax = k.max_pool2d(padded, windows.size, windows.strides)         # both (N, C, P, Q)
 
         def backward(dy: np.ndarray) -> np.ndarray:
@@ -78,8 +78,8 @@ class AveragePool2D(Pooling):
         """Return (y, backward)."""
         self.check(x)
         k, windows, image = kernels.current(), self.windows, x.shape[2:]
-        padded = windows.pad(x, 0)
-        inside = windows.pad(np.ones((1, 1, *image), x.dtype), 0)
+        padded = windows.pad(as_floating(x), 0)
+        inside = windows.pad(np.ones((1, 1, *image), padded.dtype), 0)
         counts = k.sum_pool2d(inside, windows.size, windows.strides)            # (1, 1, P, Q)
         y = k.sum_pool2d(padded, windows.size, windows.strides) / counts        # (N, C, P, Q)
 

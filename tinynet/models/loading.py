@@ -13,7 +13,8 @@ from tinynet.models.sequential import Sequential
 from tinynet.registry import pick
 
 
-def load_model(path: StrPath, custom_layers: Mapping[str, Any] | None = None) -> Sequential:
+def load_model(path: StrPath, custom_layers: Mapping[str, Any] | None = None,
+               custom_objects: Mapping[str, Any] | None = None) -> Sequential:
     """Return the model that `Sequential.save` wrote: its layers, weights, compile settings and optimizer's state.
 
     Training goes on as it would have, to the bit. A file can do no more than choose among the classes of this
@@ -24,6 +25,7 @@ def load_model(path: StrPath, custom_layers: Mapping[str, Any] | None = None) ->
     path : the file.
     custom_layers : classes of your own by name, as ``{"Scale": Scale}``: layers, and what else of yours a model may
         hold: initializers, losses, metrics (functions), optimizers.
+    custom_objects : the same, under the name that Keras has for it.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def load_model(path: StrPath, custom_layers: Mapping[str, Any] | None = None) ->
     if manifest["kind"] != "model" or not {"model", "compiled"} <= manifest.keys():
         raise file.failure("a model, written by model.save", f"kind {safefile.brief(manifest['kind'])}")
     state = saving.read_state(file)
-    known = {**configs.KNOWN, "Sequential": Sequential, **(custom_layers or {})}
+    known = {**configs.KNOWN, "Sequential": Sequential, **(custom_layers or {}), **(custom_objects or {})}
     try:
         with initializers.parameter_budget(sum(array.size for array in file.arrays.values())):
             model = architecture(manifest["model"], known)
@@ -74,7 +76,17 @@ def architecture(entry: object, known: Mapping[str, Any]) -> Sequential:
 def compile_from(compiled: Mapping[str, Any], model: Sequential, known: Mapping[str, Any]) -> None:
     """Compile a model as the manifest says."""
     parts = {key: configs.rebuild(configs.plain(compiled[key], key), known) for key in ("optimizer", "loss")}
-    own = {name: thing for name, thing in known.items() if not isinstance(thing, type)}
-    named = {name: pick("metric", name, {**metrics.KNOWN, **own}) for name in compiled["metrics"]}
+    named = {name: metric_named(name, known) for name in compiled["metrics"]}
     model.compile(optimizers.get(parts["optimizer"]), losses.get(parts["loss"]))
     model.metrics = named
+
+
+def metric_named(name: str, known: Mapping[str, Any]) -> metrics.Metric:
+    """Return the metric that is known by a name: one's own, which is a function or a class of them, or tinynet's."""
+    own = {key: thing for key, thing in known.items() if key not in configs.KNOWN}
+    try:
+        metric = pick("metric", name, {**metrics.KNOWN, **own})
+    except ValueError as error:
+        raise ValueError(f"{error} A metric of your own is named in custom_layers={{{name!r}: ...}}, the function "
+                         f"itself.") from None
+    return metric() if isinstance(metric, type) else metric

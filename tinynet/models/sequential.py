@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from tinynet.files import configs, saving
 from tinynet.files.atomic import StrPath
-from tinynet.layers.base import Backward, Layer, Shape, Weight, as_shape, cast_floats
+from tinynet.layers.base import Backward, Layer, Shape, Weight, as_floating, as_shape, cast_floats
 from tinynet.models.summary import summary
 from tinynet.registry import Config, pick, to_config
 from tinynet.regularizers import RegularizerLike
@@ -44,6 +44,8 @@ class Sequential(Model):
     ['dense_1', 'dense_2']
     """
 
+    how_to_build = "Begin it with an Input, give its first layer input_shape=, or call build(input_shape) first."
+
     def __init__(self, layers: Iterable[Layer] = (), name: str | None = None, *, dtype: DTypeLike = "float32",
                  seed: int | None = None, input_shape: Iterable[int] | None = None, trainable: bool = True):
         self.layers: list[Layer] = []
@@ -63,6 +65,8 @@ class Sequential(Model):
             raise TypeError(f"Sequential: expected a layer. Received: {layer!r}.{hint}")
         if not steps_of_parts(layer) and layer.input_shape is not None:                 # Input: only a shape
             self.expect(not self.layers, "an Input before all layers", f"{layer} after {self.layer_names[-1:]}")
+            self.expect(self.input_shape in (None, layer.input_shape), "one input shape",
+                        f"{self.input_shape} and {layer.input_shape}")
             self.input_shape = layer.input_shape
             return
         if {id(leaf) for leaf in layer.leaves()} & {id(leaf) for leaf in self.leaves()}:
@@ -140,11 +144,12 @@ class Sequential(Model):
         own = layer._constructed_with[0]
         if own is not None:
             self.expect("/" not in str(own), "a layer name without '/'", repr(own))
+            self.expect(not str(own).startswith("$"), "a layer name that does not begin with '$'", repr(own))
             self.expect(own not in self.layer_names, "a layer name that is not taken", repr(own))
             return str(own)
         kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
-        number = 1 + sum(type(other) is type(layer) for other in self.layers)
-        while f"{kind}_{number}" in self.layer_names:
+        number, taken = 1 + sum(type(other) is type(layer) for other in self.layers), set(self.layer_names)
+        while f"{kind}_{number}" in taken:
             number += 1
         return f"{kind}_{number}"
 
@@ -202,7 +207,7 @@ class Sequential(Model):
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return ``(y, backward)``; ``backward(dy)`` sets every layer's ``grads`` and returns d loss / d x."""
-        return run_steps(self._plans.plan(self.steps(), training).steps, x, training)
+        return run_steps(self._plans.plan(self.steps(), training).steps, as_floating(x, self.dtype), training)
 
     def leaves(self) -> list[Layer]:
         """List the model itself and its layers, those of nested models one by one."""
@@ -258,6 +263,7 @@ class Sequential(Model):
 
     def save_weights(self, path: StrPath) -> None:
         """Write the parameters and the layers' state into a safetensors file, atomically."""
+        self.expect_weights()
         saving.save_weights(self, path)
 
     def load_weights(self, path: StrPath) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tinynet.layers.base import Layer
+from tinynet.layers.base import Layer, count_numbers
 
 
 def summary(model: Layer, layers: Iterable[tuple[str, Layer]], line_length: int = 65) -> str:
@@ -19,8 +19,9 @@ def summary(model: Layer, layers: Iterable[tuple[str, Layer]], line_length: int 
              row("Layer (type)", "Output Shape", "Param #"), "=" * line_length]
     for name, layer in layers:
         shape = "?" if layer.output_shape is None else str((None, *layer.output_shape))
-        lines += [row(f"{name} ({type(layer).__name__})", shape, str(layer.count_params())), "_" * line_length]
-    total, trainable = model.count_params(), sum(p.size for p in model.trainable_params().values())
+        count = str(count_numbers(layer.weights())) if layer.has_weights() else "0 (unbuilt)"
+        lines += [row(f"{name} ({type(layer).__name__})", shape, count), "_" * line_length]
+    total, trainable = count_numbers(model.weights()), sum(p.size for p in model.trainable_params().values())
     lines[-1] = "=" * line_length
     return "\n".join([*lines, f"Total params: {total:,}", f"Trainable params: {trainable:,}",
                       f"Non-trainable params: {total - trainable:,}", "_" * line_length])

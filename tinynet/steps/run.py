@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinynet.layers.base import Backward
+from tinynet.layers.base import Backward, check_forward, described
 from tinynet.steps.step import Step
 
 
@@ -23,7 +23,7 @@ class StepRun(NamedTuple):
 def forwards(steps: Iterable[Step], x: np.ndarray, training: bool = False) -> Iterator[StepRun]:
     """Run steps one after the other, each on the output of the one before."""
     for step in steps:
-        y, backward = step.run(x, training)
+        y, backward = check_forward(step.layer, step.run(x, training))
         yield StepRun(step, x, y, backward)
         x = y
 
@@ -51,10 +51,18 @@ def run_steps(steps: Sequence[Step], x: np.ndarray, training: bool = False) -> t
         needed = backwards[first:]
         if needed and not need_dx:
             needed[0] = without_dx(needed[0])
-        for dx in gradients(needed, dy):
+        for dx in checked(gradients(needed, dy), steps[first:]):
             dy = dx
         return dy if need_dx else None
     return x, backward
+
+
+def checked(dxs: Iterable[np.ndarray], steps: Sequence[Step]) -> Iterator[np.ndarray]:
+    """Hand on what the backwards of steps return; a ValueError of its layer if one that the next needs is no array."""
+    for place, dx in zip(reversed(range(len(steps))), dxs, strict=True):
+        steps[place].layer.expect(place == 0 or isinstance(dx, np.ndarray), "backward to return dx, an array, alone",
+                                  described(dx))
+        yield dx
 
 
 def first_with_parameters(steps: Sequence[Step]) -> int:

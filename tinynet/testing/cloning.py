@@ -13,6 +13,7 @@ import numpy as np
 
 from tinynet.layers.base import Layer, Weight
 from tinynet.steps.untouched import StateSnapshot
+from tinynet.training.model import Model
 
 
 def clone(thing: Any) -> Any:
@@ -21,7 +22,10 @@ def clone(thing: Any) -> Any:
 
 
 def float64_clone(layer: Any) -> Any:
-    """Copy a layer with all that it holds; parameters and floating state become float64, wherever it refers to them."""
+    """Copy a layer with all that it holds; parameters and floating state become float64, wherever it refers to them.
+
+    The models in it become models of that dtype.
+    """
     memo = _modules()                                      # deepcopy's: what stands for which object in the copy
     before = weights_of(layer)
     wanted = [np.array(arrays[key], float64_unless_whole(arrays[key]), order="C") for arrays, key in before]
@@ -31,6 +35,8 @@ def float64_clone(layer: Any) -> Any:
     for (arrays, key), array in zip(weights_of(copied), wanted, strict=True):
         if arrays[key] is not array:                       # a plain number, which deepcopy does not look up
             arrays[key] = array
+    for model in found(copied, Model):
+        model.dtype = np.dtype(np.float64)
     return copied
 
 
@@ -49,18 +55,22 @@ def _modules() -> dict[int, Any]:
     return {id(module): module for module in list(sys.modules.values())}
 
 
-def generators(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:
+def generators(thing: Any) -> Iterator[Any]:
     """Find every NumPy random generator that an object holds, at whatever depth."""
+    return found(thing, (np.random.Generator, np.random.RandomState))
+
+
+def found(thing: Any, kind: type | tuple[type, ...], seen: set[int] | None = None) -> Iterator[Any]:
+    """Find every instance of `kind` that an object is or holds, at whatever depth."""
     seen = set() if seen is None else seen
     if id(thing) in seen or isinstance(thing, (type, ModuleType, np.ndarray, str, bytes)):
         return
     seen.add(id(thing))
-    if isinstance(thing, (np.random.Generator, np.random.RandomState)):
+    if isinstance(thing, kind):
         yield thing
-        return
     parts = thing.values() if isinstance(thing, dict) else thing if isinstance(thing, (list, tuple, set)) else ()
     for part in (*parts, *getattr(thing, "__dict__", {}).values()):
-        yield from generators(part, seen)
+        yield from found(part, kind, seen)
 
 
 class Replay:

@@ -26,6 +26,12 @@ class Data(NamedTuple):
         return Data(self.x[where], self.y[where], None if self.weight is None else self.weight[where])
 
 
+    def batch(self, where: Index, dtype: np.dtype) -> Data:
+        """Return those samples, x in a model's dtype: cast here, as all at once may not fit the memory."""
+        batch = self.at(where)
+        return batch._replace(x=batch.x.astype(dtype, copy=False))
+
+
 def as_samples(x: ArrayLike, dtype: np.dtype | None, what: str = "x") -> np.ndarray:
     """Return arrays, lists, ints and data frames as one array of `dtype` (None: of its own), or raise a ValueError."""
     try:
@@ -41,13 +47,26 @@ def as_samples(x: ArrayLike, dtype: np.dtype | None, what: str = "x") -> np.ndar
     return array.astype(dtype or array.dtype, copy=False)
 
 
-def check_numbers(data: Data) -> None:
-    """Raise a ValueError for NaN and infinity; warn of pixels that were not scaled from 0 to 255."""
+def check_numbers(data: Data, owner: str, dtype: np.dtype) -> None:
+    """Raise a ValueError for NaN and infinity, in the name of the method that they were passed to.
+
+    In x they may be what a number has become in the model's `dtype`.
+    """
     for what, array in {"x": data.x, "y": data.y, "sample_weight": data.weight}.items():
-        if array is not None and array.size and not np.isfinite([array.min(), array.max()]).all():
-            bad = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
-            raise invalid("fit", f"numbers in {what}",
+        if array is not None and array.size and not finite([array.min(), array.max()], dtype).all():
+            bad = np.flatnonzero(~finite(array, dtype).reshape(len(array), -1).all(axis=1))
+            raise invalid(owner, f"numbers in {what}",
                           f"NaN or infinity in {len(bad)} of {len(array)} samples, the first of them {bad[0]}")
+
+
+def finite(numbers: ArrayLike, dtype: np.dtype) -> np.ndarray:
+    """Return which numbers are finite, in their own dtype and in another."""
+    with np.errstate(over="ignore"):
+        return np.isfinite(np.asarray(numbers).astype(dtype))
+
+
+def warn_of_pixels(data: Data) -> None:
+    """Warn of pixels that were not scaled from 0 to 255."""
     low, high, some = data.x.min(), data.x.max(), data.x[:100]
     if some[0].size >= 16 and low >= 0 and 128 <= high <= 255 and np.array_equal(some, np.round(some)):
         warnings.warn(f"fit: x looks like pixels from 0 to 255 (it is from {low:g} to {high:g}). Networks learn best "

@@ -15,7 +15,7 @@ from tinynet.callbacks import CallbackList, History
 from tinynet.callbacks.base import Callbacks, Logs
 from tinynet.checks import check_int, invalid
 from tinynet.files.settings import text
-from tinynet.layers.base import Layer, LayerOptions, cast_floats
+from tinynet.layers.base import Layer, LayerOptions, as_floating, cast_floats
 from tinynet.layers.lock import reading, writing
 from tinynet.losses import LossLike
 from tinynet.metrics import Metric
@@ -30,6 +30,8 @@ from tinynet.training import data, mismatches, progress
 from tinynet.training.data import Data
 from tinynet.training.divergence import check_loss, check_weights
 from tinynet.training.run import Run
+
+ALL = slice(None)                                                         # of the samples
 
 
 class Model(Layer):
@@ -77,7 +79,7 @@ class Model(Layer):
         plan = self._plans.plan(steps_of(self), training, self.loss)
         if plan.loss is None:
             raise self._not_compiled()
-        output, backward = run_steps(plan.steps, x, training)
+        output, backward = run_steps(plan.steps, as_floating(x, self.dtype), training)
         value, loss_backward = plan.loss.forward(y, output, sample_weight)
         params, penalties = self.params, self.penalties()
         value += sum(term.value(params[key]) for key, term in penalties)
@@ -88,6 +90,10 @@ class Model(Layer):
             for key, term in penalties:
                 grads[key] = grads[key] + term.gradient(params[key])
         return value, run_steps(plan.softmax, output)[0], set_grads
+
+    def cast(self, x: ArrayLike) -> np.ndarray:
+        """Return `x` in the model's dtype."""
+        return data.as_samples(x, self.dtype)
 
     def steps(self) -> list[Step]:
         """List all that the model does, flat: ``conv2d_1``, ``conv2d_1/relu``, ``max_pool2d_1``, ..."""
@@ -135,7 +141,8 @@ class Model(Layer):
         train = data.with_class_weights(train, class_weight, self.output_shape or ())        # not the validation data
         self.optimizer.belong_to(self._identity)
         for samples in filter(None, (train, validation)):
-            data.check_numbers(samples)
+            data.check_numbers(samples, "fit", self.dtype)
+            data.warn_of_pixels(samples)
         n, batch_size = len(train.x), data.batch_size(batch_size)
         epochs = check_int(epochs, "epochs", 0)
         self.history = History()                       # after the callbacks passed in: it sees what they add
@@ -170,7 +177,7 @@ class Model(Layer):
         """Train on the batches that are left of an epoch, until a callback stops the training."""
         for number, index in run.batches():
             called.call("on_train_batch_begin", number, {})
-            batch = train.at(index)
+            batch = train.batch(index, self.dtype)
             with np.errstate(all="ignore"):            # check_loss reports what is not finite, and where it began
                 logs = run.add(self._train_step(batch), len(batch.x))
             called.call("on_train_batch_end", number, logs)
@@ -181,9 +188,11 @@ class Model(Layer):
     def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int | None = 32, verbose: int | str = 1,
                  sample_weight: ArrayLike | None = None, return_dict: bool = False) -> Any:
         """Return ``[loss, *metrics]`` on the data, without dropout; the loss alone if there are no metrics."""
-        logs = self._evaluate(self._prepare(x, y, sample_weight), data.batch_size(batch_size), CallbackList([]))
+        samples = self._prepare(x, y, sample_weight)
+        data.check_numbers(samples, "evaluate", self.dtype)    # of NaNs argmax takes the first: a plausible accuracy
+        logs = self._evaluate(samples, data.batch_size(batch_size), CallbackList([]))
         if verbose:
-            print(progress.format_logs(logs), flush=True)
+            progress.print_line(progress.format_logs(logs))
         return _scores(logs, return_dict)
 
     def predict(self, x: ArrayLike, batch_size: int | None = 32, verbose: int | str = 0) -> np.ndarray:
@@ -201,12 +210,14 @@ class Model(Layer):
         batch = self._prepare(x, y, sample_weight)
         batch = data.with_class_weights(batch, class_weight, self.output_shape or ())
         self.optimizer.belong_to(self._identity)
-        return _scores(self._train_step(batch), return_dict)
+        return _scores(self._train_step(batch.batch(ALL, self.dtype)), return_dict)
 
     def test_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
                       return_dict: bool = False) -> Any:
         """Return ``[loss, *metrics]`` of this batch."""
-        return _scores(self._test_step(self._prepare(x, y, sample_weight)), return_dict)
+        samples = self._prepare(x, y, sample_weight)
+        data.check_numbers(samples, "test_on_batch", self.dtype)
+        return _scores(self._test_step(samples.batch(ALL, self.dtype)), return_dict)
 
     def _train_step(self, batch: Data) -> Logs:
         value, y_pred, backward = self._training_forward(batch)
@@ -241,14 +252,14 @@ class Model(Layer):
         called.call("on_test_begin", {})
         for number, index in enumerate(data.batches(len(samples.x), batch_size)):
             called.call("on_test_batch_begin", number, {})
-            batch = samples.at(index)
+            batch = samples.batch(index, self.dtype)
             called.call("on_test_batch_end", number, means.add(self._test_step(batch), len(batch.x)))
         called.call("on_test_end", means.means())
         return means.means()
 
     def _samples(self, x: ArrayLike) -> np.ndarray:
-        """Cast samples, build the model if it is not, and check them against its input shape."""
-        x = data.as_samples(x, self.dtype)
+        """Make an array of samples, build the model if it is not, and check them against its input shape."""
+        x = data.as_samples(x, None)
         if self.output_shape is None:
             self.build(x.shape[1:], self.rng)
         if x.shape[1:] != self.input_shape:
@@ -257,7 +268,7 @@ class Model(Layer):
         return x
 
     def _prepare(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Data:
-        """Cast and check samples, targets and weights."""
+        """Make arrays of samples, targets and weights, and check them."""
         if self.loss is None:
             raise self._not_compiled()
         samples, targets = self._samples(x), data.as_samples(y, None, "y")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 import warnings
 from collections.abc import Mapping
 
+from tinynet import kernels
 from tinynet.callbacks import Callback
 from tinynet.callbacks.base import Logs
 from tinynet.checks import invalid
+from tinynet.kernels.compilation import compilation
+
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
 def for_verbosity(verbose: int | str) -> list[Callback]:
@@ -18,7 +23,19 @@ def for_verbosity(verbose: int | str) -> list[Callback]:
         raise invalid("fit", "verbose 0 (silent), 1 (progress bar) or 2 (one line an epoch)", repr(verbose))
     if verbose == 0:
         return []
-    return [ProgressBar()] if verbose != 2 and (sys.stdout.isatty() or in_notebook()) else [EpochLines()]
+    return [ProgressBar()] if verbose != 2 and (on_terminal() or in_notebook()) else [EpochLines()]
+
+
+def on_terminal() -> bool:
+    """Return whether the standard output is a terminal; a program without windows of text may have none at all."""
+    return bool(getattr(sys.stdout, "isatty", bool)())
+
+
+def print_line(text: str) -> None:
+    """Print a line on the standard output, whatever stands there, at once; what it cannot spell as question marks."""
+    if sys.stdout is not None:
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        print(text.encode(encoding, "replace").decode(encoding), flush=hasattr(sys.stdout, "flush"))
 
 
 def in_notebook() -> bool:
@@ -45,32 +62,61 @@ class EpochLines(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Print the line."""
         seconds = time.perf_counter() - self.start
-        print(f"Epoch {epoch + 1}/{self.params['epochs']} - {seconds:.0f}s - {format_logs(logs)}", flush=True)
+        print_line(f"Epoch {epoch + 1}/{self.params['epochs']} - {seconds:.0f}s - {format_logs(logs)}")
 
 
 class ProgressBar(Callback):
-    """A bar an epoch, with the time left and the running means of the logs."""
+    """A bar an epoch, with the time left and the running means of the logs; below it, at the epoch's end, its logs.
+
+    They have a line of their own, as all of them do not fit a terminal of 80 columns beside a bar. The time in which
+    kernels are compiled, at the first start, does not count: it says nothing of what is left.
+    """
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Load the kernels, before there is a clock, and listen for those that are compiled."""
+        kernels.current()
+        self.said = False
+        compilation.listeners.append(self.say_compiling)
+
+    def say_compiling(self) -> None:
+        """Say, once, why the bar does not move."""
+        if not self.said and hasattr(self, "bar"):
+            self.said = True
+            self.bar.set_postfix_str("compiling kernels, once")
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Draw an empty bar."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")           # without ipywidgets a notebook gets the bar made of text
             from tqdm.auto import tqdm
-        self.bar = tqdm(total=self.params["samples"], unit=" samples", file=sys.stdout, mininterval=0.2,
-                        desc=f"Epoch {epoch + 1}/{self.params['epochs']}", dynamic_ncols=True)
+        # of a terminal that does not tell its width, the usual one; a notebook's is its own affair
+        columns, rows = (None, None) if in_notebook() else shutil.get_terminal_size()
+        self.compiled = compilation.seconds
+        self.bar = tqdm(total=self.params["samples"], file=sys.stdout, mininterval=0.2, ncols=columns, nrows=rows,
+                        desc=f"Epoch {epoch + 1}/{self.params['epochs']}", bar_format=BAR)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Advance the bar."""
+        self.leave_out_compiling()
         done = min((batch + 1) * self.params["batch_size"], self.params["samples"])
         self.bar.set_postfix_str(format_logs(logs), refresh=False)
         self.bar.update(done - self.bar.n)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Leave the full bar with the epoch's logs, those of the validation included."""
-        self.bar.set_postfix_str(format_logs(logs))
+        """Leave the full bar, and below it the epoch's logs, those of the validation included."""
+        self.bar.set_postfix_str("")
         self.bar.close()
+        print_line(format_logs(logs))
+
+    def leave_out_compiling(self) -> None:
+        """Move the beginning of the bar's clock by the time in which kernels were compiled."""
+        seconds = compilation.seconds - self.compiled
+        self.compiled += seconds
+        self.bar.start_t += seconds
+        self.bar.last_print_t += seconds
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Close the bar of an epoch that did not end."""
+        compilation.listeners.remove(self.say_compiling)
         if hasattr(self, "bar"):
             self.bar.close()

@@ -10,7 +10,8 @@ Besides the functions that every kernel set has, there are some that do the work
     products         matrix products: by tiles, by BLAS, or past zeros, which is `sparse`
     pooling, elementwise
     threads          one loop on all cores
-    compiling        what numba is told, and when its cache is out of date
+    compiling        what numba is told
+    cache            where compiled kernels are kept, and when they are out of date
 """
 
 from tinynet.kernels.fast.conv import conv2d, conv2d_input_gradient, conv2d_kernel_gradient

@@ -1,32 +1,61 @@
-"""How the fast kernels are compiled: by numba, when first called, and cached on disk until a kernel changes.
+"""How the fast kernels are compiled: by numba, when first called, and kept on disk until a kernel changes.
 
 A compiled function works through the samples it is given and writes into arrays that it is passed. A loop that is to
 become vector instructions runs over contiguous rows, and selects between values instead of branching.
 """
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 from numba import njit
+from numba.core import event
+
+from tinynet.kernels.compilation import compilation
+from tinynet.kernels.fast.cache import kernel_cache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-KERNELS = Path(__file__).resolve().parents[1]
-SOURCE_HASH = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(KERNELS.rglob("*.py")))).hexdigest()
+
+
+class CompilationListener(event.Listener):
+    """Tells `kernels.compilation` of the compilations that are of this package's functions."""
+
+    def on_start(self, event: Any) -> None:
+        """A compilation begins."""
+        if is_kernel(event):
+            compilation.begin()
+
+    def on_end(self, event: Any) -> None:
+        """It ends."""
+        if is_kernel(event):
+            compilation.end()
+
+
+def is_kernel(event: Any) -> bool:
+    """Return whether numba's event is of a function of this package."""
+    return event.data["dispatcher"].py_func.__module__.startswith("tinynet.")
+
+
+event.register("numba:compile", CompilationListener())
 
 
 def compiled(function: Function, inline: Literal["never", "always"] = "never") -> Function:
-    """Compile a function with numba when it is first called, and keep it on disk as long as no kernel changes.
-
-    numba compiles called functions into their caller, but checks only the caller's own file when it decides whether a
-    cached version is out of date. So cached versions are stamped with a hash of all files of `tinynet.kernels`.
-    """
+    """Compile a function with numba when it is first called, and keep it on disk as long as no kernel changes."""
     # nogil: the threads of `parallel_for` really run in parallel. No fastmath: NaN and infinity must propagate.
-    dispatcher: Any = njit(nogil=True, cache=True, error_model="numpy", inline=inline)(function)
+    dispatcher: Any = njit(nogil=True, error_model="numpy", inline=inline)(function)
     if hasattr(dispatcher, "_cache"):                       # a plain function where NUMBA_DISABLE_JIT is set
-        dispatcher._cache._cache_file._source_stamp = SOURCE_HASH
+        dispatcher._cache = kernel_cache(function)
     return dispatcher
+
+
+def for_loops(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
+    """Return an array as compiled functions take it: of `dtype` (None: its own), in the machine's byte order, aligned,
+    C-contiguous.
+
+    numba knows no other byte order, and compiles anew for arrays that are not aligned; after that it takes the one
+    kind for the other.
+    """
+    return np.require(array, dtype or array.dtype.newbyteorder("="), ["C", "ALIGNED"])
 
 
 def inlined(function: Function) -> Function:

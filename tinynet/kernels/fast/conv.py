@@ -6,7 +6,7 @@ import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import layout, tiles
-from tinynet.kernels.fast.compiling import compiled, inlined
+from tinynet.kernels.fast.compiling import compiled, for_loops, inlined
 from tinynet.kernels.fast.layout import channels_first, channels_last
 from tinynet.kernels.fast.threads import MIN_PARALLEL, parallel_for
 from tinynet.kernels.geometry import Pair, output_size
@@ -18,7 +18,7 @@ NUM_CHUNKS = 8                 # of a batch, each with sums of gradients of its 
 def conv2d(x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair) -> np.ndarray:
     """Multiply the windows of each sample, a block of rows at a time, by the kernels, which stay in cache."""
     dtype = layout.common_dtype(x, kernel)
-    x = np.ascontiguousarray(x, dtype)
+    x = for_loops(x, dtype)
     y = empty((len(x), len(kernel), *output_size(x.shape[2:], kernel.shape[2:], strides, dilation)), dtype)
     weights, bias = layout.kernel_panels(kernel, dilation, dtype), layout.bias_rows(np.zeros(len(kernel), dtype))
 
@@ -32,7 +32,7 @@ def conv2d_kernel_gradient(x: np.ndarray, dy: np.ndarray, kernel_size: Pair, str
                            dilation: Pair) -> np.ndarray:
     """Add up windows times upstream gradients in each chunk of the batch, then over the chunks, in a fixed order."""
     dtype, shape = layout.common_dtype(x, dy), (dy.shape[1], x.shape[1], *kernel_size)           # (F, C, kh, kw)
-    x, dy = np.ascontiguousarray(x, dtype), np.ascontiguousarray(dy, dtype)
+    x, dy = for_loops(x, dtype), for_loops(dy, dtype)
     dweights, samples = layout.gradient_sums(NUM_CHUNKS, shape, dilation, dtype), samples_per_chunk(len(x))
 
     def work(start: int, stop: int) -> None:
@@ -45,7 +45,7 @@ def conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, 
                           dilation: Pair) -> np.ndarray:
     """Add each upstream gradient, times the kernel, onto the pixels of its window."""
     dtype = layout.common_dtype(dy, kernel)
-    dy, weights = np.ascontiguousarray(dy, dtype), layout.transposed_kernel_panels(kernel, dtype)
+    dy, weights = for_loops(dy, dtype), layout.transposed_kernel_panels(kernel, dtype)
     dx = empty((len(dy), kernel.shape[1], *input_size), dtype)
 
     def work(start: int, stop: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import conv, layout, tiles
-from tinynet.kernels.fast.compiling import compiled
+from tinynet.kernels.fast.compiling import compiled, for_loops
 from tinynet.kernels.fast.layout import channels_first, channels_last
 from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.geometry import Pair, output_size
@@ -26,7 +26,7 @@ def conv2d_relu_max_pool2d(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, 
     maximum within its pooling window, row by row, or -1 where ReLU has set it to 0.
     """
     dtype, samples = layout.common_dtype(x, kernel), conv.samples_per_chunk(len(x))
-    x = np.ascontiguousarray(x, dtype)
+    x = for_loops(x, dtype)
     P, Q = output_size(output_size(x.shape[2:], kernel.shape[2:], strides, dilation), pool_size, pool_size)
     weights, biases = layout.kernel_panels(kernel, dilation, dtype), layout.bias_rows(bias.astype(dtype, copy=False))
     y = empty((len(x), len(kernel), P, Q), dtype)
@@ -44,7 +44,7 @@ def conv2d_relu_max_pool2d_gradient(
         pool_size: Pair, need_dx: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Return the gradients of kernel, bias and, if needed, x (otherwise None), in one pass too."""
     dtype, samples = layout.common_dtype(dy, kernel), conv.samples_per_chunk(len(x))
-    x, dy = np.ascontiguousarray(x, dtype), np.ascontiguousarray(dy, dtype)
+    x, dy = for_loops(x, dtype), for_loops(dy, dtype)
     dweights = layout.gradient_sums(conv.NUM_CHUNKS, kernel.shape, dilation, dtype)
     dbias = np.zeros((conv.NUM_CHUNKS, dweights.shape[-1]), dtype)
     weights, dx = (layout.transposed_kernel_panels(kernel, dtype), empty(x.shape, dtype)) if need_dx else (None, None)

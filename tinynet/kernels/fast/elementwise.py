@@ -4,7 +4,7 @@ import numpy as np
 
 from tinynet.kernels import im2col
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast.compiling import compiled
+from tinynet.kernels.fast.compiling import compiled, for_loops
 from tinynet.kernels.fast.products import matmul
 from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.splitmix import FACTORS, GAMMA, SHIFTS
@@ -19,7 +19,7 @@ def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
     if not all(array.flags.c_contiguous for array in (p, m, v)):        # reshape(-1) would update copies
         im2col.adam(p, g, m, v, rate, beta_1, beta_2, epsilon)
         return
-    p, g, m, v = (np.ascontiguousarray(array, p.dtype).reshape(-1) for array in (p, g, m, v))
+    p, g, m, v = (for_loops(array, p.dtype).reshape(-1) for array in (p, g, m, v))
 
     def work(start: int, stop: int) -> None:
         adam_loop(p[start:stop], g[start:stop], m[start:stop], v[start:stop], rate, beta_1, beta_2, epsilon)
@@ -31,7 +31,7 @@ def dropout(x: np.ndarray, key: np.uint64, threshold: int, scale: float) -> np.n
 
     The bits are generated while multiplying, so no mask is stored: the gradient is ``dropout(dy, ...)``, same key.
     """
-    x, factor = np.ascontiguousarray(x), x.dtype.type(scale)
+    x, factor = for_loops(x), x.dtype.type(scale)
     y = empty(x.shape, x.dtype)
     flat_x, flat_y = x.reshape(-1), y.reshape(-1)
     words = -(-numbers_per_chunk(x.size) // NUMBERS_PER_WORD)                     # chunks begin with a word
@@ -51,7 +51,7 @@ def dense_relu(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarra
 
 def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return dy where y, the output of a ReLU, is above 0, and 0 elsewhere."""
-    dy, y = np.ascontiguousarray(dy), np.ascontiguousarray(y)
+    dy, y = for_loops(dy), for_loops(y)
     dz = empty(y.shape, y.dtype)
     relu_gradient_loop(dy.reshape(-1), y.reshape(-1), dz.reshape(-1))
     return dz

@@ -98,7 +98,7 @@ def sum_to_kernel(dweights: np.ndarray, F: int, kernel_size: Pair) -> np.ndarray
     return np.ascontiguousarray(total.transpose(3, 2, 1, 0))
 
 
-def common_dtype(a: np.ndarray, b: np.ndarray) -> np.dtype:
-    """Return the dtype of a product of two arrays, at least float32: tiles know float32 and float64 only."""
-    dtype = np.result_type(a, b)
-    return dtype if dtype.kind == "f" and dtype.itemsize >= 4 else np.result_type(dtype, np.float32)
+def common_dtype(*arrays: np.ndarray) -> np.dtype:
+    """Return the dtype to compute with some arrays in: compiled loops know float32 and float64 only."""
+    dtype = np.result_type(*arrays, np.float32)
+    return np.dtype(np.float64) if dtype == np.longdouble else dtype

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tinynet.kernels.fast.compiling import compiled
+from tinynet.kernels.fast.compiling import compiled, for_loops
+from tinynet.kernels.fast.layout import common_dtype
 from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.geometry import Pair, output_size
 
@@ -11,7 +12,7 @@ MAX_CHUNK_BYTES = 1 << 20      # of images that one thread takes at a time: half
 
 def max_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> tuple[np.ndarray, np.ndarray]:
     """Return the maximum of each window and its index within the window; the first of equals wins."""
-    x = np.ascontiguousarray(x)
+    x = for_loops(x, common_dtype(x))
     y = np.empty((*x.shape[:2], *output_size(x.shape[2:], pool_size, strides)), x.dtype)
     argmax = np.empty(y.shape, np.int32)
 
@@ -24,7 +25,7 @@ def max_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> tuple[np.ndarra
 def max_pool2d_gradient(dy: np.ndarray, argmax: np.ndarray, input_size: Pair, pool_size: Pair,
                         strides: Pair) -> np.ndarray:
     """Send each upstream gradient to the pixel that won."""
-    dy = np.ascontiguousarray(dy)
+    dy = for_loops(dy, common_dtype(dy))
     dx = np.zeros((*dy.shape[:2], *input_size), dy.dtype)
 
     def work(start: int, stop: int) -> None:
@@ -35,7 +36,7 @@ def max_pool2d_gradient(dy: np.ndarray, argmax: np.ndarray, input_size: Pair, po
 
 def sum_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> np.ndarray:
     """Add up each window."""
-    x = np.ascontiguousarray(x)
+    x = for_loops(x, common_dtype(x))
     y = np.zeros((*x.shape[:2], *output_size(x.shape[2:], pool_size, strides)), x.dtype)
 
     def work(start: int, stop: int) -> None:
@@ -46,7 +47,7 @@ def sum_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> np.ndarray:
 
 def sum_pool2d_gradient(dy: np.ndarray, input_size: Pair, pool_size: Pair, strides: Pair) -> np.ndarray:
     """Send each upstream gradient to every pixel of its window."""
-    dy = np.ascontiguousarray(dy)
+    dy = for_loops(dy, common_dtype(dy))
     dx = np.zeros((*dy.shape[:2], *input_size), dy.dtype)
 
     def work(start: int, stop: int) -> None:

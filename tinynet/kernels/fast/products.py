@@ -5,7 +5,7 @@ import numpy as np
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import sparse, tiles
 from tinynet.kernels.fast.compiling import compiled
-from tinynet.kernels.fast.threads import MIN_PARALLEL, one_blas_thread, parallel_for
+from tinynet.kernels.fast.threads import MIN_PARALLEL, on_one_blas_thread, parallel_for
 
 MAX_TINY = 8_000               # multiply-adds up to which BLAS uses one thread of its own accord
 MAX_NARROW = 256               # columns up to which tiles are faster than BLAS, which first copies its matrices
@@ -24,8 +24,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return y
     if multiply_adds <= MAX_TINY:
         return a @ b
-    with one_blas_thread:
-        return a @ b if small else blas_in_halves(a, b)
+    return on_one_blas_thread(lambda: a @ b if small else blas_in_halves(a, b))
 
 
 def blas_in_halves(a: np.ndarray, b: np.ndarray) -> np.ndarray:

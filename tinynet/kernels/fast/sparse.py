@@ -8,7 +8,7 @@ they come from L3, not from registers. `docs/performance.md` has the gain.
 import numpy as np
 
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast.compiling import compiled
+from tinynet.kernels.fast.compiling import compiled, for_loops
 from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.fast.tiles import suits_compiled_loops
 
@@ -22,7 +22,7 @@ def mostly_zeros(a: np.ndarray, b: np.ndarray) -> bool:
     if not suits_compiled_loops(a, b):
         return False
     rows = a if a.flags.c_contiguous else a.T
-    sample = np.ascontiguousarray(rows[::-(-len(rows) // SAMPLED_ROWS)])
+    sample = for_loops(rows[::-(-len(rows) // SAMPLED_ROWS)])
     return count_nonzero(sample.reshape(-1)) <= MAX_DENSITY * sample.size
 
 
@@ -36,7 +36,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     finite: list[bool] = []
 
     def work(start: int, stop: int) -> None:
-        multiply(np.ascontiguousarray(a[start:stop]), b, y[start:stop])
+        multiply(for_loops(a[start:stop]), b, y[start:stop])
         finite.append(all_finite(b[start * K // M:stop * K // M]))
     parallel_for(work, M, -(-M // NUM_CHUNKS))
     return y if all(finite) else None

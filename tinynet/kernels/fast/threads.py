@@ -12,10 +12,11 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from threadpoolctl import LibController, ThreadpoolController
 
+Result = TypeVar("Result")
 MIN_PARALLEL = 5_000_000     # multiply-adds that one thread does in the time that it takes to wake a second one
 
 
@@ -23,7 +24,7 @@ def num_threads() -> int:
     """Return the number of threads to use: ``TINYNET_NUM_THREADS``, or one for each core this process may run on."""
     wanted = os.environ.get("TINYNET_NUM_THREADS")
     if wanted is not None:
-        if not wanted.isdigit() or int(wanted) < 1:
+        if not wanted.isdecimal() or int(wanted) < 1:
             raise ValueError(f"TINYNET_NUM_THREADS: expected a whole number from 1. Received: {wanted!r}.")
         return int(wanted)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -86,30 +87,55 @@ class _Job:
                 raise self._error
 
 
+def on_one_blas_thread(product: Callable[[], Result]) -> Result:
+    """Call a function while NumPy's products use one thread; whatever interrupts it, the setting is restored."""
+    try:
+        with one_blas_thread:
+            return product()
+    except BaseException:                        # Ctrl-C may have arrived in __enter__ or __exit__, halfway
+        one_blas_thread.leave()
+        raise
+
+
 class _OneBlasThread:
-    """``with one_blas_thread:`` NumPy's products use one thread; the last thread to leave restores the setting."""
+    """``with one_blas_thread:`` NumPy's products use one thread; the last thread to leave restores the setting.
+
+    Entering and leaving can both be broken off anywhere, and leaving be done again.
+    """
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         """Begin with no thread inside."""
-        self._lock, self._depth = threading.Lock(), 0
+        self._lock = threading.RLock()
+        self._inside: set[int] = set()                                   # the threads that are
+        self._before: list[tuple[LibController, int]] = []               # what is to be restored
+
+    @property
+    def _depth(self) -> int:
+        return len(self._inside)
 
     def __enter__(self) -> None:
         with self._lock:
-            self._depth += 1
-            if self._depth == 1:
+            self._inside.add(threading.get_ident())
+            if not self._before:
                 self._before = [(library, library.num_threads) for library in _blas_libraries()]
+            if self._depth == 1:
                 for library, _ in self._before:
                     _set_threads(library, 1)
 
     def __exit__(self, *exception: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Let this thread be inside no more, if it is."""
         with self._lock:
-            self._depth -= 1
+            self._inside.discard(threading.get_ident())
             if self._depth == 0:
                 for library, before in self._before:
                     _set_threads(library, before)
+                self._before = []
 
 
 _shared: dict[str, Any] = {}                 # the job queue and the BLAS libraries, looked up when first needed

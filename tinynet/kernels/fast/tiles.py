@@ -169,5 +169,6 @@ def suits_tiles(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def suits_compiled_loops(a: np.ndarray, b: np.ndarray) -> bool:
-    """Return whether a and b have one dtype, float32 or float64, and the rows of `b` are contiguous."""
-    return a.dtype == b.dtype and a.dtype in (np.float32, np.float64) and b.flags.c_contiguous
+    """Return whether a and b have one dtype, float32 or float64, and are aligned, and the rows of `b` contiguous."""
+    return (a.dtype == b.dtype and a.dtype in (np.float32, np.float64) and b.flags.c_contiguous
+            and a.flags.aligned and b.flags.aligned)
