@@ -311,6 +311,36 @@ def test_a_rate_that_is_set_beside_a_schedule_is_told_before_the_first_update(ca
     assert_told_at_once(callback, [Dense(1)], SGD(schedule), ValueError, "learning rate is a number. Received: ")
 
 
+class NoLogs(Callback):
+    def on_epoch_end(self, epoch):
+        pass
+
+
+class NoNumber(Callback):
+    def on_train_batch_end(self, logs=None):
+        pass
+
+
+class TooMany(Callback):
+    def on_train_end(self, epoch, logs):
+        pass
+
+
+@pytest.mark.parametrize(("callback", "text"), [
+    (NoLogs(), r"^NoLogs\.on_epoch_end: expected a function of \(epoch, logs\)\. Received: .*too many"),
+    (NoNumber(), r"^NoNumber\.on_train_batch_end: expected a function of \(batch, logs\)"),
+    (TooMany(), r"^TooMany\.on_train_end: expected a function of \(logs\)\. Received: .*missing"),
+    (LambdaCallback(on_epoch_end=lambda logs: None), r"^LambdaCallback\.on_epoch_end: expected a function of \(epoch"),
+    (LambdaCallback(on_test_end=3), r"^LambdaCallback\.on_test_end: expected a function of \(logs\)\. Received: 3 \(")])
+def test_a_method_that_cannot_be_called_is_told_before_the_first_update(callback, text):
+    assert_told_at_once(callback, [Dense(1)], "sgd", TypeError, text)
+
+
+def test_a_schedule_that_is_no_function_is_told():
+    with pytest.raises(ValueError, match=r"expected schedule, a function of the epoch .*\. Received: 'fast'"):
+        LearningRateScheduler("fast")
+
+
 def assert_told_at_once(callback, layers, optimizer, error, text):
     model = Sequential(layers, input_shape=(1,))
     model.compile(optimizer, "mse", metrics=["mae"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -112,11 +113,27 @@ def listed(callbacks: Callbacks) -> list[Callback]:
     return [callbacks]
 
 
+def check_hooks(callback: Callback) -> None:
+    """Raise a TypeError for a method that cannot be called as `fit` will call it, perhaps after an hour."""
+    for hook in (name for name in vars(Callback) if name.startswith("on_")):
+        method = getattr(callback, hook)
+        takes = [name for name in ("epoch", "batch") if name in hook] + ["logs"]
+        try:
+            inspect.signature(method).bind(*takes)
+        except ValueError:                                  # a builtin function, of which this is not known
+            pass
+        except TypeError as error:
+            raise TypeError(f"{type(callback).__name__}.{hook}: expected a function of ({', '.join(takes)}). Received: "
+                            f"{method!r} ({error}).") from None
+
+
 class CallbackList:
     """Several callbacks called as one, in order: ``callbacks.call("on_epoch_end", epoch, logs)``."""
 
     def __init__(self, callbacks: Callbacks):
         self.callbacks = listed(callbacks)
+        for callback in self.callbacks:
+            check_hooks(callback)
         self.callbacks.sort(key=lambda callback: callback.called_last)         # a stable sort: the others stay in order
 
     def call(self, hook: str, *args: object) -> None:

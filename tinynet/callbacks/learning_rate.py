@@ -33,6 +33,9 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0):
         super().__init__()
+        if not callable(schedule):
+            raise invalid("LearningRateScheduler", "schedule, a function of the epoch and the learning rate",
+                          repr(schedule))
         self.schedule, self.verbose = schedule, verbose
 
     adds_to_logs = ("learning_rate",)
