@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections import defaultdict
 
 from tinynet.callbacks.base import Logs
 from tinynet.callbacks.foreseen import foreseen
 from tinynet.callbacks.monitor import Monitor
-from tinynet.checks import invalid, is_int
+from tinynet.checks import is_int
 from tinynet.files import atomic, saving
 from tinynet.files.atomic import StrPath
 
@@ -42,7 +41,7 @@ class ModelCheckpoint(Monitor):
                  save_best_only: bool = False, save_weights_only: bool = False, mode: str = "auto",
                  save_freq: str | int = "epoch", initial_value_threshold: float | None = None):
         super().__init__(monitor, mode)
-        self.filepath = check_filepath(os.fspath(filepath))
+        self.filepath = os.fspath(filepath)
         self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
         self.save_freq = check_save_freq(save_freq, "Unrecognized save_freq: {}. Expected save_freq are 'epoch' or "
                                                     "integer values")
@@ -139,16 +138,6 @@ class ModelCheckpoint(Monitor):
         if improved:
             self.best = current
         return improved
-
-
-def check_filepath(filepath: str) -> str:
-    """Return a file path whose braces can be filled, or raise a ValueError."""
-    try:
-        filepath.format_map(defaultdict(float, epoch=1, batch=1))
-    except (ValueError, LookupError, AttributeError, TypeError) as error:
-        raise invalid("ModelCheckpoint", "filepath with names in its braces, such as {epoch:02d} or {val_loss:.2f}",
-                      f"{filepath!r} ({error})") from None
-    return filepath
 
 
 def check_save_freq(save_freq: str | int, words: str) -> str | int:
