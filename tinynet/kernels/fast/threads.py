@@ -120,7 +120,7 @@ class _OneBlasThread:
         with self._lock:
             self._inside.add(threading.get_ident())
             if not self._before:
-                self._before = [(library, library.num_threads) for library in _blas_libraries()]
+                self._before = [(library, library.num_threads) for library in _blas()]
             if self._depth == 1:
                 for library, _ in self._before:
                     _set_threads(library, 1)
@@ -155,7 +155,7 @@ def _worker(queue: SimpleQueue[_Job]) -> None:
         queue.get().work()
 
 
-def _blas_libraries() -> list[LibController]:
+def _blas() -> list[LibController]:
     if "blas" not in _shared:
         _shared["blas"] = ThreadpoolController().select(user_api="blas").lib_controllers
     return _shared["blas"]
