@@ -75,13 +75,13 @@ def test_im2col_and_naive_never_load_numba():
 
 
 # The rooms from the ground up: a file imports from its own room and from those before it, for types too.
-ROOMS = ["registry", "checks", "utils", "backend", "kernels", "initializers", "regularizers", "schedules", "datasets",
-         "layers", "activations", "losses", "metrics", "optimizers", "steps", "files", "callbacks", "training",
-         "models", "testing", "study", "demo", "__main__"]
+ROOMS = ["registry", "checks", "utils", "tables", "figures", "backend", "kernels", "initializers", "regularizers",
+         "schedules", "datasets", "digits", "layers", "activations", "losses", "metrics", "optimizers", "steps",
+         "files", "callbacks", "training", "models", "testing", "study", "demo", "__main__"]
 ONLY = {                                      # rooms that know less than what lies below them
     "kernels": {"kernels", "registry"},
     "layers": {"layers", "kernels", "initializers", "regularizers", "registry", "checks", "utils"},
-    "steps": {"steps", "layers", "kernels"},
+    "steps": {"steps", "layers", "kernels", "tables"},
 }
 MODULES = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
            for path in sorted(PACKAGE.rglob("*.py"))}
