@@ -22,12 +22,14 @@ from tinynet.optimizers import Adam, SGD, RMSprop
 from tinynet.callbacks import Callback
 from tinynet.datasets import mnist
 from tinynet.utils import to_categorical, set_random_seed
+from tinynet.digits import read_drawing, normalise
 from tinynet import backend as K
 from tinynet import kernels
 """
 BELOW = [path for path in sorted(PACKAGE.rglob("*.py"))
          if not {"testing", "study"} & set(path.relative_to(PACKAGE).parts)]
-HEAVY = ("matplotlib", "numba", "scipy", "tqdm", "pandas", "hypothesis", "pytest", "tinynet.testing", "tinynet.study")
+HEAVY = ("matplotlib", "PIL", "numba", "scipy", "tqdm", "pandas", "hypothesis", "pytest", "tinynet.testing",
+         "tinynet.study")
 
 
 def python(code):
