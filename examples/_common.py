@@ -9,8 +9,9 @@ from pathlib import Path
 
 import matplotlib
 
-if "ipykernel" not in sys.modules:
-    matplotlib.use("Agg")                    # a script writes its figures to files; a notebook shows them
+IN_NOTEBOOK = "ipykernel" in sys.modules
+if not IN_NOTEBOOK:
+    matplotlib.use("Agg")                    # a script has no window to show its figures in
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,7 +30,7 @@ def options(description: str, epochs: int) -> argparse.ArgumentParser:
 
 def read(parser: argparse.ArgumentParser, in_notebook: Sequence[str] = ()) -> argparse.Namespace:
     """Read the command line; in a notebook there is none, and `in_notebook` stands for it."""
-    return parser.parse_args(in_notebook if "ipykernel" in sys.modules else None)
+    return parser.parse_args(in_notebook if IN_NOTEBOOK else None)
 
 
 def arguments(description: str, epochs: int) -> argparse.Namespace:
@@ -38,11 +39,14 @@ def arguments(description: str, epochs: int) -> argparse.Namespace:
 
 
 def save(figure: plt.Figure, folder: Path, name: str) -> None:
-    """Write a figure, and say where."""
+    """Write a figure, and say where; a notebook shows it too."""
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / name, dpi=110)
-    plt.close(figure)
+    plt.close(figure)                        # so that %matplotlib inline does not show it a second time
     print(f"Figure: {folder / name}")
+    if IN_NOTEBOOK:
+        from IPython.display import Image, display
+        display(Image(filename=str(folder / name)))
 
 
 def digits(images: np.ndarray, labels: np.ndarray, rows: int, columns: int, cmap: str) -> plt.Figure:

@@ -6,13 +6,14 @@
 #     python examples/predict_digit.py drawing.png
 #
 # A network knows only what it was shown. MNIST's digits are light on dark, of one size, and in the middle; yours is
-# first brought to the same (`_digits.py` has the steps). Try `--no-normalise` to see what happens otherwise.
+# first brought to the same (`tinynet.digits` has the steps). Try `--no-normalise` to see what happens otherwise.
 
 # %%
 import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _any_model import as_input, probabilities_of
 from _common import options, read, save
 from _digits import normalise, plot_digit, read_drawing, resize
 from _larger import add_model_option, trained
@@ -27,8 +28,9 @@ args = read(parser, in_notebook=["drawing.png"])       # the name of your file
 
 # %% [markdown]
 # ## The drawing
-# Paper is what most of the drawing is, and ink is what differs from it. The box around the ink is scaled to 20 x 20,
-# with its proportions kept, and moved until the centre of its mass lies at the middle of 28 x 28.
+# Ink is what paper encloses and is darker, or lighter, than all of it; so a shadow is paper, and so is the table that a
+# sheet lies on. Lines of the paper and frames are left out. The box around the ink is scaled to 20 x 20, with its
+# proportions kept, and moved until the centre of its mass lies at the middle of 28 x 28.
 
 # %%
 try:
@@ -41,15 +43,20 @@ image = resize(drawing, 28, 28) if args.no_normalise else digit.image
 
 # %% [markdown]
 # ## What the model says
-# The probabilities sum to 1 whatever is drawn: a model of ten digits cannot say "this is none of them".
+# The probabilities sum to 1 whatever is drawn: a model of ten digits cannot say "this is none of them". Draw an A, and
+# it may be a 4, with 99.98 %: that is how the A differs from the other nine digits, and no proof that it is a 4.
 
 # %%
 model = trained(args).model
-x = image[None, None].astype("float32")                # (1, 1, 28, 28): one sample, one channel
-probabilities = model.predict(x)[0]
+try:
+    x = as_input(image, model)
+    probabilities = probabilities_of(model, x)
+except ValueError as error:
+    sys.exit(f"{error}")
 for label, probability in enumerate(probabilities):
     print(f"{label}  {100 * probability:6.2f} %  {'#' * round(40 * probability)}")
 print(f"It is a {probabilities.argmax()}.")
+print("That holds if it is a digit: the model knows nothing else, and would find one in a letter, too.")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained", width_ratios=[1, 1.6])
 left.imshow(image, cmap="gray", vmin=0, vmax=1)
@@ -58,7 +65,7 @@ bars = right.barh(np.arange(10), 100 * probabilities, color="0.4")
 right.bar_label(bars, [f"{100 * probability:.2f} %" for probability in probabilities], padding=3, fontsize=8)
 right.set(yticks=np.arange(10), ylabel="digit", xlabel="probability (%)", xlim=(0, 118), xticks=range(0, 101, 25))
 right.invert_yaxis()
-right.set_title(f"it is a {probabilities.argmax()}", fontsize=10)
+right.set_title(f"it is a {probabilities.argmax()}, if it is a digit", fontsize=10)
 save(figure, args.figures, "predict_digit_probabilities.png")
 
 # %% [markdown]

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "tinynet"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-OPEN_TO_ALL = {"registry", "checks", "utils"}
+OPEN_TO_ALL = {"registry", "checks", "utils", "tables", "figures"}
 
 
 def rooms():

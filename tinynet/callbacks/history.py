@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 from tinynet.callbacks.base import Callback, Logs
 from tinynet.callbacks.protocols import TrainingRun
 from tinynet.files.atomic import StrPath
+from tinynet.tables import Table, Tabular, shortened
 
 
-class History(Callback):
+class History(Tabular, Callback):
     """The loss and the metrics of every epoch; what `fit` returns.
 
     Attributes
@@ -32,6 +34,19 @@ class History(Callback):
         for key, value in (logs or {}).items():
             self.history.setdefault(key, []).append(value)
 
+    def in_short(self) -> str:
+        """Say how many epochs there are, and the numbers of the last."""
+        if not self.epoch:
+            return "no epochs yet"
+        last = ", ".join(f"{key} {written(values[-1])}" for key, values in self.history.items() if values)
+        return f"{len(self.epoch)} epoch{'s' * (len(self.epoch) > 1)}; in the end {last}"
+
+    def tables(self) -> list[Table]:
+        """Return a table of the epochs, counted from 1 as the progress bar does."""
+        rows = [[str(epoch + 1), *map(written, values)]
+                for epoch, *values in zip_longest(self.epoch, *self.history.values())]
+        return [Table(["epoch", *self.history], shortened(rows))]
+
     def plot(self, path: StrPath | None = None) -> Any:
         """Plot every metric over the epochs, training beside validation; return the matplotlib figure."""
         from tinynet.study import plot_history
@@ -45,3 +60,11 @@ class History(Callback):
         """Restore the epochs and their logs."""
         self.epoch = list(state["epoch"])
         self.history = {key: list(values) for key, values in state["history"].items()}
+
+
+def written(value: object) -> str:
+    """Write a number of the history with four digits; what a callback has added to the logs may be no number."""
+    try:
+        return f"{value:.4g}"
+    except (TypeError, ValueError):
+        return "" if value is None else str(value)[:20]

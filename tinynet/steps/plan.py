@@ -24,6 +24,7 @@ from tinynet.layers.base import Backward, Forward, Layer
 from tinynet.steps import fused
 from tinynet.steps.run import first_with_parameters
 from tinynet.steps.step import Step
+from tinynet.tables import Table, Tabular
 
 
 class PlannedLoss(Protocol):
@@ -53,7 +54,7 @@ class Row(NamedTuple):
     why: str
 
 
-class Plan(Sequence[Row]):
+class Plan(Tabular, Sequence[Row]):
     """How a model runs; printed, a row for each function that is called.
 
     Attributes
@@ -107,13 +108,18 @@ class Plan(Sequence[Row]):
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
 
+    def in_short(self) -> str:
+        """Say how many functions are called, and for how many steps."""
+        return f"{len(self)} functions for {sum(len(row.layers) for row in self.rows)} steps"
+
+    def tables(self) -> list[Table]:
+        """Return the plan as a table."""
+        return [Table(["layers", "runs", "function", "why"],
+                      [(", ".join(row.layers), "in one pass" if row.fused else "as shown", row.function, row.why)
+                       for row in self.rows])]
+
     def __str__(self) -> str:
-        cells = [("layers", "runs", "function", "why"),
-                 *((", ".join(row.layers), "in one pass" if row.fused else "as shown", row.function, row.why)
-                   for row in self.rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-                         for row in cells)
+        return "\n".join(self.tables()[0].lines(left=4))
 
     __repr__ = __str__
 

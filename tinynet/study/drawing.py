@@ -1,4 +1,4 @@
-"""What all figures have in common: they need no window, share scales and colour maps, and are saved if asked.
+"""What all figures have in common: they need no window, a notebook shows them, and they share scales and colours.
 
 matplotlib is loaded when the first figure is made, not before.
 """
@@ -33,9 +33,9 @@ def canvas(ax: Axes | None = None, size: tuple[float, float] = (6, 4)) -> tuple[
 
 def grid(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, np.ndarray]:
     """Return a figure of `size` inches and its axes (rows, columns); `options` are those of ``Figure.subplots``."""
-    from matplotlib.figure import Figure
+    from tinynet.figures import InlineFigure
 
-    figure = Figure(size, layout="constrained")                   # without pyplot: no window, no global state
+    figure = InlineFigure(size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 

@@ -10,11 +10,12 @@ from tinynet.registry import pick
 from tinynet.steps.plan import ends_in_probabilities, leave_softmax_to_loss
 from tinynet.steps.run import forwards, gradients
 from tinynet.steps.untouched import StateSnapshot
+from tinynet.tables import Table, Tabular
 from tinynet.training.data import as_samples
 from tinynet.training.model import Model
 
 
-class Trace:
+class Trace(Tabular):
     """A forward of `model` on samples `x`, one step after the other and none fused with the next.
 
     The arrays are what `Sequential.forward` computes, to its rounding. Dropout is off unless `training` is true; a
@@ -40,6 +41,17 @@ class Trace:
         self.inputs: list[np.ndarray] = [each.x for each in ran]
         self.outputs: list[np.ndarray] = [each.y for each in ran]
         self.backwards: list[Backward] = [each.backward for each in ran]
+
+    def in_short(self) -> str:
+        """Say of which model, on how many samples, through how many steps."""
+        shape = self.inputs[0].shape if self.inputs else ()
+        return f"{self.model}, {len(self.steps)} steps, samples {shape}"
+
+    def tables(self) -> list[Table]:
+        """Return a table of the steps, with the range of what each returned."""
+        rows = [[step.name, str(x.shape), str(y.shape), f"{y.min():.4g} to {y.max():.4g}" if y.size else ""]
+                for step, x, y in zip(self.steps, self.inputs, self.outputs, strict=True)]
+        return [Table(["step", "input", "output", "from the smallest to the largest"], rows)]
 
     def place(self, layer: Layer | str) -> int:
         """Return the place in `steps` of a layer, or of the step of that name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,14 +16,15 @@ from tinynet.study.arithmetic.weighted_steps import activation_after, find_weigh
 from tinynet.study.arithmetic.window_geometry import inside, take, window_at
 from tinynet.study.drawing import StrPath
 from tinynet.study.trace import Trace, check_place
+from tinynet.tables import Table, Tabular, shortened, signed
 from tinynet.training.model import Model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class ConvStep:
+@dataclass(frozen=True, repr=False)
+class ConvStep(Tabular):
     """Output pixel (p, q) of filter f, by the definition and as one element of im2col's matrix product.
 
     ``str()`` shows it in numbers, `plot` draws it.
@@ -50,7 +51,7 @@ class ConvStep:
     rows: np.ndarray
     columns: np.ndarray
     padding: np.ndarray
-    image: np.ndarray = field(repr=False)
+    image: np.ndarray
     patch: np.ndarray
     kernel: np.ndarray
     products: np.ndarray
@@ -60,8 +61,8 @@ class ConvStep:
     z: float
     activation: str
     y: float
-    kernel_matrix: np.ndarray = field(repr=False)
-    column_matrix: np.ndarray = field(repr=False)
+    kernel_matrix: np.ndarray
+    column_matrix: np.ndarray
     kernel_row: int
     column_index: int
 
@@ -79,11 +80,31 @@ class ConvStep:
         """Return the channels with the sums of the largest magnitude, at most `count`, in decreasing order."""
         return largest(self.channel_sums, count).tolist()
 
-    def __str__(self) -> str:
+    def in_short(self) -> str:
+        """Say which pixel this is."""
         f, p, q = self.at
+        return f"{self.name}: filter {f}, output pixel ({p}, {q}), sample {self.sample}"
+
+    def tables(self) -> list[Table]:
+        """Return a table of every product of the strongest channels, and one of the sums."""
+        _, kh, kw = self.patch.shape
+        shown = self.strongest(3)
+        products = [[str(c), str(i), str(j), *(f"{part[c, i, j]:.4f}" for part in
+                                               (self.patch, self.kernel, self.products))]
+                    for c in shown for i in range(kh) for j in range(kw)]
+        sums = {f"channel {c}": self.channel_sums[c] for c in shown}
+        if len(shown) < len(self.channel_sums):
+            sums["the other channels"] = np.delete(self.channel_sums, shown).sum()
+        sums |= {"bias": self.bias, "z, their sum": self.sum + self.bias, "the engine's z": self.z}
+        if self.activation:
+            sums[f"{self.activation}(z)"] = self.y
+        return [Table(["channel", "row", "column", "pixel", "weight", "product"], shortened(products, 30)),
+                Table(["", "sum"], signed(sums.items()))]
+
+    def __str__(self) -> str:
         C, kh, kw = self.patch.shape
         shown, width = self.strongest(3), 8 * kw
-        lines = [f"{self.name}: filter {f}, output pixel ({p}, {q}), sample {self.sample}",
+        lines = [self.in_short(),
                  f"the window lies on rows {self.rows[0]} to {self.rows[-1]} and columns {self.columns[0]} to "
                  f"{self.columns[-1]} of the image" + ("; outside the image are zeros" if self.padding.any() else "")]
         for c in shown:

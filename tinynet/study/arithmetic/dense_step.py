@@ -16,6 +16,7 @@ from tinynet.study.arithmetic.summands import largest, sum_of_others
 from tinynet.study.arithmetic.weighted_steps import activation_after, find_weighted
 from tinynet.study.drawing import StrPath, canvas, draw_sum, finish
 from tinynet.study.trace import Trace, check_place
+from tinynet.tables import Table, Tabular, signed
 from tinynet.training.model import Model
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 MAX_SHOWN = 10                                      # products that are written out
 
 
-@dataclass(frozen=True)
-class DenseStep:
+@dataclass(frozen=True, repr=False)
+class DenseStep(Tabular):
     """One element of a dense layer's output: ``z = sum_i x[i] kernel[i,u] + bias[u]``, ``y = activation(z)``.
 
     Attributes
@@ -67,14 +68,22 @@ class DenseStep:
         where = tuple(map(int, np.unravel_index(i, self.unflattened))) if self.unflattened else ()
         return f"x[{i} = {where}]" if where else f"x[{i}]"
 
-    def __str__(self) -> str:
+    def in_short(self) -> str:
+        """Say which element this is."""
+        return (f"{self.name}: unit {', '.join(map(str, self.at))}, sample {self.sample}, "
+                f"{len(self.inputs)} inputs, {np.count_nonzero(self.inputs)} of them not 0")
+
+    def tables(self) -> list[Table]:
+        """Return a table of the summands, and of what they sum to."""
         numbers = {**self.parts(), "z, their sum": self.sum + self.bias, "the engine's z": self.z}
         if self.activation:
             numbers[f"{self.activation}(z)"] = self.y
-        width = max(map(len, numbers))
-        return "\n".join([f"{self.name}: unit {', '.join(map(str, self.at))}, sample {self.sample}, "
-                          f"{len(self.inputs)} inputs, {np.count_nonzero(self.inputs)} of them not 0",
-                          *(f"  {name:<{width}} {number:+.6f}" for name, number in numbers.items())])
+        return [Table(["summand", "value"], signed(numbers.items()))]
+
+    def __str__(self) -> str:
+        rows = self.tables()[0].rows
+        width = max(len(name) for name, _ in rows)
+        return "\n".join([self.in_short(), *(f"  {name:<{width}} {number}" for name, number in rows)])
 
     def plot(self, ax: Axes | None = None, path: StrPath | None = None) -> Figure:
         """Draw the largest products, the sum of the others, the bias, z and y as bars."""

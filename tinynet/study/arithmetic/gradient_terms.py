@@ -10,6 +10,7 @@ import numpy as np
 from tinynet.layers.base import Layer
 from tinynet.study.arithmetic.summands import largest, sum_of_others
 from tinynet.study.drawing import StrPath, colorbar_below, draw_sum, finish, grid, show_dotted
+from tinynet.tables import Table, Tabular
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 MAX_SHOWN = 12                                        # terms that are written out
 
 
-@dataclass(frozen=True)
-class GradientTerms:
+@dataclass(frozen=True, repr=False)
+class GradientTerms(Tabular):
     """One gradient as the sum of T products, each of an upstream gradient and the local derivative.
 
     ``str()`` shows the largest products in numbers and the sum of the others; `plot` shows the same as bars.
@@ -69,17 +70,32 @@ class GradientTerms:
         penalty = {"the regularizer's part": self.penalty} if self.penalty else {}
         return {**sum_of_others(self.terms, shown), **penalty}
 
+    def in_short(self) -> str:
+        """Say of what this is the gradient, and of how many terms it is the sum."""
+        return (f"d loss / d {self.of} is the sum of {len(self.terms)} terms {' * '.join(self.names)}, "
+                f"{np.count_nonzero(self.terms)} of them not 0")
+
+    def sums(self, shown: np.ndarray) -> dict[str, float]:
+        """Return by name what follows the terms that are shown: the rest, the sum, and the engine's own number."""
+        return {**self.rest(shown), "the sum of all": self.total, "the engine's gradient": self.gradient,
+                "their difference": self.total - self.gradient}
+
+    def tables(self) -> list[Table]:
+        """Return a table of the largest terms, and of what they sum to with the others."""
+        shown = self.largest()
+        terms = [[self.label(k), f"{self.left[k]:+.4e}", f"{self.right[k]:+.6f}", f"{self.terms[k]:+.6e}"]
+                 for k in shown]
+        sums = [[name, "", "", f"{number:+.6e}"] for name, number in self.sums(shown).items()]
+        return [Table(["term", *self.names, "product"], terms + sums)]
+
     def __str__(self) -> str:
         shown = self.largest()
-        count = np.count_nonzero(self.terms)
-        lines = [f"d loss / d {self.of} is the sum of {len(self.terms)} terms {' * '.join(self.names)}, "
-                 f"{count} of them not 0:"]
+        lines = [f"{self.in_short()}:"]
         width = max([len(self.label(k)) for k in shown] + [32])
         lines += [f"  {self.label(k):<{width}} = {self.left[k]:+.4e} * {self.right[k]:+11.6f} = {self.terms[k]:+.6e}"
                   for k in shown]
-        numbers = {**self.rest(shown), "the sum of all": self.total, "the engine's gradient": self.gradient,
-                   "their difference": self.total - self.gradient}
-        return "\n".join(lines + [f"  {name:<{width + 30}} {number:+.6e}" for name, number in numbers.items()])
+        return "\n".join(lines + [f"  {name:<{width + 30}} {number:+.6e}"
+                                  for name, number in self.sums(shown).items()])
 
     def plot(self, path: StrPath | None = None) -> Figure:
         """Draw the largest terms, the sum of the others, and the total as bars; above them the maps, if any."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +16,7 @@ from tinynet.study.arithmetic.gradient_terms import GradientTerms
 from tinynet.study.arithmetic.window_geometry import take, window_at, windows_over
 from tinynet.study.drawing import PIXELS, StrPath, colorbar_below, finish, frame, grid, scale_of, show, write_numbers
 from tinynet.study.trace import Trace, check_place
+from tinynet.tables import Table, Tabular, shortened
 from tinynet.training.model import Model
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def _(layer: AveragePool2D, window: np.ndarray) -> np.ndarray:
     return inside / inside.sum()
 
 
-@dataclass(frozen=True)
-class PoolStep:
+@dataclass(frozen=True, repr=False)
+class PoolStep(Tabular):
     """Output pixel (p, q) of channel c of a pooling layer: ``y = sum_ij shares[i,j] window[i,j]``.
 
     Attributes
@@ -77,17 +78,28 @@ class PoolStep:
     at: tuple[int, int, int]
     rows: np.ndarray
     columns: np.ndarray
-    image: np.ndarray = field(repr=False)
+    image: np.ndarray
     window: np.ndarray
     shares: np.ndarray
     y: float
     dy: float | None = None
     dx: np.ndarray | None = None
 
-    def __str__(self) -> str:
+    def in_short(self) -> str:
+        """Say which pixel this is."""
         c, p, q = self.at
+        return f"{self.name}: channel {c}, output pixel ({p}, {q}), sample {self.sample}"
+
+    def tables(self) -> list[Table]:
+        """Return a table of the window's pixels, each with its share."""
+        pixels = [[str(row), str(column), "outside" if np.isnan(self.window[i, j]) else f"{self.window[i, j]:.4f}",
+                   f"{self.shares[i, j]:.3f}"]
+                  for i, row in enumerate(self.rows) for j, column in enumerate(self.columns)]
+        return [Table(["row", "column", "pixel", "share"], shortened(pixels, 30), f"y = {self.y:+.6f}")]
+
+    def __str__(self) -> str:
         width = 9 * len(self.columns)
-        lines = [f"{self.name}: channel {c}, output pixel ({p}, {q}), sample {self.sample}",
+        lines = [self.in_short(),
                  f"  {'':6}{'window':<{width}}   shares"]
         for row, pixels, parts in zip(self.rows, self.window, self.shares, strict=True):
             cells = "".join("  outside" if np.isnan(pixel) else f"{pixel:9.4f}" for pixel in pixels)

@@ -13,6 +13,7 @@ from tinynet.study.arguments import expect, expect_logits_for_loss
 from tinynet.study.arithmetic.gradient_terms import GradientTerms
 from tinynet.study.drawing import HIGHLIGHT, StrPath, finish, frame, grid, scale_of, show, write_numbers
 from tinynet.study.trace import Trace, check_place
+from tinynet.tables import Table, Tabular
 from tinynet.training.model import Model
 from tinynet.utils import to_categorical
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class SoftmaxStep:
+@dataclass(frozen=True, repr=False)
+class SoftmaxStep(Tabular):
     """One sample's softmax and cross-entropy: ``p = e^z / sum e^z``, ``loss = -sum_k t_k log p_k``.
 
     Computed in float64 from the engine's logits.
@@ -52,18 +53,26 @@ class SoftmaxStep:
     difference: np.ndarray | None = None
     gradient: np.ndarray | None = None
 
-    def __str__(self) -> str:
+    def in_short(self) -> str:
+        """Say which sample this is, of how many classes, and its loss."""
+        loss = "" if self.loss is None else f", loss {self.loss:.6f} nats"
+        return f"softmax of sample {self.sample}, {len(self.logits)} classes{loss}"
+
+    def tables(self) -> list[Table]:
+        """Return a table of the classes, and of the columns' sums."""
         columns = {"logit z": self.logits, "e^(z - max)": self.exps, "p": self.probabilities}
         if self.target is not None and self.difference is not None and self.gradient is not None:
             columns |= {"target t": self.target, "p - t": self.difference, "engine's dz": self.gradient}
-        lines = [f"softmax of sample {self.sample}", f"{'class':>6}" + "".join(f"{name:>13}" for name in columns)]
-        lines += [f"{k:>6}" + "".join(f"{without_minus_zero(column[k]):>13.6f}" for column in columns.values())
-                  for k in range(len(self.logits))]
-        sums = [without_minus_zero(column.sum()) for column in columns.values()][1:]
-        lines.append(f"{'sum':>6}{'':>13}" + "".join(f"{total:>13.6f}" for total in sums))
-        if self.loss is not None:
-            lines.append(f"loss = -sum t log p = {self.loss:.6f} nats")
-        return "\n".join(line.rstrip() for line in lines)
+        rows = [[str(k), *(f"{without_minus_zero(column[k]):.6f}" for column in columns.values())]
+                for k in range(len(self.logits))]
+        sums = [f"{without_minus_zero(column.sum()):.6f}" for column in columns.values()][1:]
+        below = "" if self.loss is None else f"loss = -sum t log p = {self.loss:.6f} nats"
+        return [Table(["class", *columns], [*rows, ["sum", "", *sums]], below)]
+
+    def __str__(self) -> str:
+        table, = self.tables()
+        lines = table.lines(6, *[13] * (len(table.head) - 1), left=0)
+        return "\n".join([f"softmax of sample {self.sample}", *lines, *([table.below] if table.below else [])])
 
     def plot(self, path: StrPath | None = None) -> Figure:
         """Draw logits, probabilities, the Jacobian, and p - t if there are targets."""

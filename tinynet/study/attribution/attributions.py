@@ -6,13 +6,14 @@ All explain a logit, not a probability: the gradient of a probability vanishes w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tinynet.study.arguments import Target, expect
 from tinynet.study.attribution.targets import target_gradient, target_logits
+from tinynet.tables import Table, Tabular, shortened
 from tinynet.training.data import as_samples
 from tinynet.training.model import Model
 
@@ -99,8 +100,8 @@ def smoothgrad(model: Model, x: ArrayLike, target: Target = None, samples: int =
     return mean
 
 
-@dataclass(frozen=True)
-class IntegratedGradients:
+@dataclass(frozen=True, repr=False)
+class IntegratedGradients(Tabular):
     """What each element of `x` adds to the target's logit, on the path from a baseline to `x`.
 
     Attributes
@@ -110,9 +111,20 @@ class IntegratedGradients:
     gap : (N,) the sum of a sample's attributions minus its difference: the error of the numerical integration.
     """
 
-    attributions: np.ndarray = field(repr=False)
+    attributions: np.ndarray
     difference: np.ndarray
     gap: np.ndarray
+
+    def in_short(self) -> str:
+        """Say of how many samples, and the largest error of the integration."""
+        worst = np.abs(self.gap).max(initial=0)
+        return f"{len(self.gap)} samples of shape {self.attributions.shape[1:]}, gap {worst:.1e} at most"
+
+    def tables(self) -> list[Table]:
+        """Return a table of the samples."""
+        rows = [[str(n), f"{change + gap:+.6f}", f"{change:+.6f}", f"{gap:+.1e}"]
+                for n, (change, gap) in enumerate(zip(self.difference, self.gap, strict=True))]
+        return [Table(["sample", "sum", "logit difference", "gap"], shortened(rows))]
 
     def __str__(self) -> str:
         return "\n".join(f"sample {n}: sum {change + gap:+.6f}, logit difference {change:+.6f}, gap {gap:+.1e}"

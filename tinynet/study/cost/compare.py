@@ -14,14 +14,15 @@ from tinynet.layers.base import Layer
 from tinynet.steps.untouched import untouched
 from tinynet.study.arguments import expect
 from tinynet.study.drawing import StrPath, canvas, finish
+from tinynet.tables import Table, Tabular
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class KernelComparison:
+@dataclass(frozen=True, repr=False)
+class KernelComparison(Tabular):
     """A layer's results on each kernel set, beside those of the naive one; ``print`` shows a table, `plot` the times.
 
     Attributes
@@ -41,15 +42,21 @@ class KernelComparison:
     forward_ms: dict[str, float]
     backward_ms: dict[str, float]
 
+    def in_short(self) -> str:
+        """Say of which layer, on what."""
+        return f"{self.layer} on {self.shape}: time, and largest difference from naive"
+
+    def tables(self) -> list[Table]:
+        """Return a table of the kernel sets; the last row has the largest number of each array."""
+        rows = [[name, f"{self.forward_ms[name]:.3f}", f"{self.backward_ms[name]:.3f}",
+                 *(f"{difference:.1e}" for difference in self.differences[name].values())]
+                for name in self.differences]
+        sizes = [f"{size:.1e}" for size in self.largest.values()]
+        return [Table(["", "fwd ms", "bwd ms", *self.largest], [*rows, ["largest number", "", "", *sizes]])]
+
     def __str__(self) -> str:
         width = max(9, *(len(name) for name in self.largest)) + 2
-        head = f"{'':<8}{'fwd ms':>11}{'bwd ms':>11}" + "".join(f"{name:>{width}}" for name in self.largest)
-        lines = [f"{self.layer} on {self.shape}: time, and largest difference from naive", head]
-        lines += [f"{name:<8}{self.forward_ms[name]:>11.3f}{self.backward_ms[name]:>11.3f}"
-                  + "".join(f"{difference:>{width}.1e}" for difference in self.differences[name].values())
-                  for name in self.differences]
-        lines.append(f"{'largest number':<30}" + "".join(f"{size:>{width}.1e}" for size in self.largest.values()))
-        return "\n".join(lines)
+        return "\n".join([self.in_short(), *self.tables()[0].lines(14, 11, 11, *[width] * len(self.largest))])
 
     def plot(self, ax: Axes | None = None, path: StrPath | None = None) -> Figure:
         """Draw the times as bars, on a logarithmic scale."""

@@ -17,6 +17,7 @@ from tinynet.study.arguments import built_input_shape
 from tinynet.study.cost.costs import Axis, im2col_size, multiply_adds
 from tinynet.study.drawing import StrPath, finish, grid
 from tinynet.study.receptive_fields import receptive_fields
+from tinynet.tables import Table, Tabular
 from tinynet.training.model import Model
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class StepProfile:
         return pair(self.fields, 1).replace("all", "-")
 
 
-@dataclass(frozen=True)
-class Profile:
+@dataclass(frozen=True, repr=False)
+class Profile(Tabular):
     """The profile of a model's steps; ``print`` shows a table, `plot` draws bars.
 
     Attributes
@@ -87,10 +88,14 @@ class Profile:
         """Return a step's part of the time, from 0 to 1."""
         return (step.forward_ms + step.backward_ms) / self.milliseconds
 
-    def __str__(self) -> str:
-        rows: list[tuple[str, ...]] = [("step", "output", "params", "mult-adds", "field", "jump", "act KB", "im2col KB",
-                                        "fwd ms", "bwd ms", "%")]
-        rows += [
+    def in_short(self) -> str:
+        """Say of which model, and the time that a batch took."""
+        return (f"{self.model}, {len(self.steps)} steps, batches of {self.batch_size}: "
+                f"{self.milliseconds:.1f} ms forward and backward")
+
+    def tables(self) -> list[Table]:
+        """Return a table of the steps; the last row has the totals."""
+        rows: list[tuple[str, ...]] = [
             (step.name, "x".join(map(str, step.output_shape)), f"{step.parameters:,}", count(step.multiply_adds),
              step.field, step.jump, f"{step.activation_bytes / 1024:,.0f}", f"{step.im2col_bytes / 1024:,.0f}",
              f"{step.forward_ms:.3f}", f"{step.backward_ms:.3f}", f"{100 * self.share(step):.1f}")
@@ -102,9 +107,11 @@ class Profile:
                      f"{sum(step.im2col_bytes for step in self.steps) / 1024:,.0f}",
                      f"{sum(step.forward_ms for step in self.steps):.3f}",
                      f"{sum(step.backward_ms for step in self.steps):.3f}", "100.0"))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(cell.ljust(width) if k < 2 else cell.rjust(width)
-                           for k, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
+        return [Table(["step", "output", "params", "mult-adds", "field", "jump", "act KB", "im2col KB", "fwd ms",
+                       "bwd ms", "%"], rows)]
+
+    def __str__(self) -> str:
+        lines = self.tables()[0].lines(left=2)
         rule = "-" * max(map(len, lines))
         return "\n".join([f"Profile of {self.model}, batches of {self.batch_size}: multiply-adds for one sample; bytes "
                           f"and medians for a batch", lines[0], rule, *lines[1:-1], rule, lines[-1],

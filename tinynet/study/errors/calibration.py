@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,14 +12,15 @@ from numpy.typing import ArrayLike
 from tinynet.checks import check_int
 from tinynet.study.drawing import StrPath, finish, grid
 from tinynet.study.errors.predictions import predictions, probabilities
+from tinynet.tables import Table, Tabular
 from tinynet.training.model import Model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, repr=False)
+class Calibration(Tabular):
     """Samples binned by their confidence, the largest probability; ``print`` shows a table, `plot` draws it.
 
     Attributes
@@ -45,16 +47,24 @@ class Calibration:
                                 for means in (self.confidence, self.accuracy))
         return float(confidence), float(accuracy)
 
+    def in_short(self) -> str:
+        """Say of how many samples, and the error expected."""
+        return f"{self.counts.sum():,} samples in {len(self.counts)} bins, expected error {self.expected_error:.4f}"
+
+    def tables(self) -> list[Table]:
+        """Return a table of the bins, the last row of all samples."""
+        bins = [f"{low:.3f} - {high:.3f}" for low, high in pairwise(self.edges)]
+        parts = zip([*bins, "all"], [*self.counts, self.counts.sum()], [*self.confidence, self.overall[0]],
+                    [*self.accuracy, self.overall[1]], strict=True)
+        rows = [[name, f"{count:,}", *([f"{confidence:.4f}", f"{accuracy:.4f}", f"{accuracy - confidence:+.4f}"]
+                                       if count else ["", "", ""])]
+                for name, count, confidence, accuracy in parts]
+        return [Table(["confidence", "samples", "mean conf", "accuracy", "gap"], rows,
+                      f"expected calibration error: {self.expected_error:.4f}")]
+
     def __str__(self) -> str:
-        lines = [f"{'confidence':<14}{'samples':>9}{'mean conf':>11}{'accuracy':>10}{'gap':>9}"]
-        for low, high, count, confidence, accuracy in zip(self.edges, self.edges[1:], self.counts, self.confidence,
-                                                          self.accuracy, strict=False):
-            row = f"{low:.3f} - {high:.3f} {count:>9,}"
-            lines.append(row + (f"{confidence:>11.4f}{accuracy:>10.4f}{accuracy - confidence:>+9.4f}" if count else ""))
-        confidence, accuracy = self.overall
-        lines.append(f"{'all':<14}{self.counts.sum():>9,}{confidence:>11.4f}{accuracy:>10.4f}"
-                     f"{accuracy - confidence:>+9.4f}")
-        return "\n".join([*lines, f"expected calibration error: {self.expected_error:.4f}"])
+        table, = self.tables()
+        return "\n".join([*table.lines(14, 9, 11, 10, 9), table.below])
 
     def plot(self, path: StrPath | None = None) -> Figure:
         """Draw the reliability diagram, and below it how many samples each bin has.

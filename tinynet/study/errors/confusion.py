@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from tinynet.study.drawing import StrPath, canvas, finish, integer_ticks, scale_of
 from tinynet.study.errors.predictions import predictions
 from tinynet.study.formatting import percent
+from tinynet.tables import Table, Tabular
 from tinynet.training.model import Model
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class Confusion:
+@dataclass(frozen=True, repr=False)
+class Confusion(Tabular):
     """How often each class was predicted as each; ``print`` shows a table, `plot` draws it.
 
     Attributes
@@ -60,15 +61,20 @@ class Confusion:
         order = np.argsort(-wrong, axis=None, kind="stable")[:min(k, np.count_nonzero(wrong))]
         return [(int(i), int(j), int(wrong[i, j])) for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True)]
 
+    def in_short(self) -> str:
+        """Say how many errors there are."""
+        return f"{self.errors:,} errors in {self.samples:,} samples ({self.error_rate:.2%})"
+
+    def tables(self) -> list[Table]:
+        """Return the matrix, true classes down, predicted ones across."""
+        rows = [[str(i), *(f"{count:,}" for count in row), percent(recall)]
+                for i, (row, recall) in enumerate(zip(self.matrix, self.recall, strict=True))]
+        return [Table(["true", *map(str, range(len(self.matrix))), "recall %"],
+                      [*rows, ["precision %", *map(percent, self.precision), ""]])]
+
     def __str__(self) -> str:
-        K = len(self.matrix)
         width = max(7, len(f"{self.matrix.max():,}") + 2)
-        lines = [f"{self.errors:,} errors in {self.samples:,} samples ({self.error_rate:.2%})",
-                 f"{'true':<11}" + "".join(f"{j:>{width}}" for j in range(K)) + f"{'recall %':>10}"]
-        lines += [f"{i:<11}" + "".join(f"{count:>{width},}" for count in row) + f"{percent(recall):>10}"
-                  for i, (row, recall) in enumerate(zip(self.matrix, self.recall, strict=True))]
-        lines.append("precision %" + "".join(f"{percent(value):>{width}}" for value in self.precision))
-        return "\n".join(lines)
+        return "\n".join([self.in_short(), *self.tables()[0].lines(11, *[width] * len(self.matrix), 10)])
 
     def plot(self, ax: Axes | None = None, path: StrPath | None = None) -> Figure:
         """Draw the counts; only the mistakes are coloured, since on the diagonal's scale none could be seen.

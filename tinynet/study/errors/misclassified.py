@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from tinynet.study.arguments import expect
 from tinynet.study.drawing import PIXELS, StrPath, finish, grid, scale_of, show
 from tinynet.study.errors.predictions import predictions, probabilities
+from tinynet.tables import Table, Tabular
 from tinynet.training.data import as_samples
 from tinynet.training.model import Model
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class Misclassified:
+@dataclass(frozen=True, repr=False)
+class Misclassified(Tabular):
     """M misclassified samples; ``print`` shows a table, `plot` a gallery of images.
 
     Sorted by the probability of the wrong class, the largest first.
@@ -50,15 +51,20 @@ class Misclassified:
         """(M,) probability of the predicted, wrong class."""
         return self.probabilities[np.arange(len(self)), self.predicted]
 
+    def in_short(self) -> str:
+        """Say how many there are."""
+        return f"{len(self):,} of {self.total:,} samples are misclassified"
+
+    def tables(self) -> list[Table]:
+        """Return a table of the first twenty."""
+        rows = [[str(index), str(true), str(predicted), f"{p[predicted]:.4f}", f"{p[true]:.4f}"]
+                for index, true, predicted, p in list(zip(self.indices, self.true, self.predicted,
+                                                          self.probabilities, strict=True))[:20]]
+        more = [["...", "", "", "", ""]] if len(self) > 20 else []
+        return [Table(["sample", "true", "predicted", "p(predicted)", "p(true)"], rows + more)]
+
     def __str__(self) -> str:
-        lines = [f"{len(self):,} of {self.total:,} samples are misclassified",
-                 f"{'sample':>8}{'true':>6}{'predicted':>11}{'p(predicted)':>14}{'p(true)':>9}"]
-        for index, true, predicted, p in list(zip(self.indices, self.true, self.predicted, self.probabilities,
-                                                  strict=True))[:20]:
-            lines.append(f"{index:>8}{true:>6}{predicted:>11}{p[predicted]:>14.4f}{p[true]:>9.4f}")
-        if len(self) > 20:
-            lines.append(f"{'...':>8}")
-        return "\n".join(lines)
+        return "\n".join([self.in_short(), *self.tables()[0].lines(8, 6, 11, 14, 9, left=0)])
 
     def plot(self, count: int = 24, path: StrPath | None = None) -> Figure:
         """Draw the first `count` images, each with true -> predicted (its probability) and all probabilities as bars.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from tinynet.study.arithmetic.window_geometry import take
 from tinynet.study.drawing import StrPath, finish, grid, mosaic, panels, scale_of, show, show_dotted, used
 from tinynet.study.receptive_fields import fields_at, seen_cells
 from tinynet.study.trace import Trace, check_place
+from tinynet.tables import Table, Tabular, shortened
 from tinynet.training.data import as_samples
 from tinynet.training.model import Model
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 BATCH = 200                                           # samples that are run together: a trace keeps every array
 
 
-@dataclass(frozen=True)
-class ExcitingPatches:
+@dataclass(frozen=True, repr=False)
+class ExcitingPatches(Tabular):
     """For each of K filters, the patches with its largest outputs, in decreasing order, each from another sample.
 
     Attributes
@@ -45,9 +46,22 @@ class ExcitingPatches:
     samples: np.ndarray
     places: np.ndarray
     values: np.ndarray
-    patches: np.ndarray = field(repr=False)
+    patches: np.ndarray
     corners: np.ndarray
-    kernels: np.ndarray | None = field(default=None, repr=False)
+    kernels: np.ndarray | None = None
+
+    def in_short(self) -> str:
+        """Say of which step, and how many."""
+        K, count = self.samples.shape
+        return f"{self.name}, {count} for each of {K} filters"
+
+    def tables(self) -> list[Table]:
+        """Return a table of the patches, filter by filter."""
+        rows = [[str(f), f"{value:+.4f}", str(sample), str(tuple(place)) if place else ""]
+                for f, samples, places, values in zip(self.filters, self.samples, self.places.tolist(), self.values,
+                                                      strict=True)
+                for sample, place, value in zip(samples, places, values, strict=True)]
+        return [Table(["filter", "output", "sample", "at"], shortened(rows, 40))]
 
     def __str__(self) -> str:
         lines = [f"{self.name}: what excites its filters most"]

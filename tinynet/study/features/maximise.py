@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,14 +13,15 @@ from tinynet.study.arguments import LayerOrName, built_input_shape, check_images
 from tinynet.study.drawing import StrPath, finish, grid, panels, show_dotted, used
 from tinynet.study.receptive_fields import fields_at, seen_cells
 from tinynet.study.trace import Trace, check_place
+from tinynet.tables import Table, Tabular, shortened
 from tinynet.training.model import Model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class Maximised:
+@dataclass(frozen=True, repr=False)
+class Maximised(Tabular):
     """Images found by gradient ascent, each on the output of one unit.
 
     Attributes
@@ -36,9 +37,19 @@ class Maximised:
     name: str
     channels: np.ndarray
     at: tuple[int, ...]
-    images: np.ndarray = field(repr=False)
-    values: np.ndarray = field(repr=False)
-    seen: np.ndarray = field(repr=False)
+    images: np.ndarray
+    values: np.ndarray
+    seen: np.ndarray
+
+    def in_short(self) -> str:
+        """Say of which step, how many, and after how many steps of ascent."""
+        return f"{len(self.channels)} images for {self.name}, {len(self.values) - 1} steps of ascent"
+
+    def tables(self) -> list[Table]:
+        """Return a table of the units' outputs, before and after."""
+        rows = [[str(k), f"{first:+.4f}", f"{last:+.4f}"]
+                for k, first, last in zip(self.channels, self.values[0], self.values[-1], strict=True)]
+        return [Table(["unit", "output at first", "in the end"], shortened(rows))]
 
     def plot(self, path: StrPath | None = None) -> Figure:
         """Draw the receptive field of each image, all on one scale; of several channels their mean."""

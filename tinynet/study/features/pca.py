@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from tinynet.layers.base import Layer
 from tinynet.study.arguments import LayerOrName, expect
 from tinynet.study.drawing import StrPath, finish, grid, panels, used
 from tinynet.study.trace import Trace
+from tinynet.tables import Table, Tabular, shortened
 from tinynet.training.model import Model
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class PrincipalComponents:
+@dataclass(frozen=True, repr=False)
+class PrincipalComponents(Tabular):
     """The principal components of N outputs of D elements: R = min(N, D) at most.
 
     Attributes
@@ -34,11 +35,22 @@ class PrincipalComponents:
     ratio : (R,) the same as fractions of the total variance.
     """
 
-    mean: np.ndarray = field(repr=False)
-    components: np.ndarray = field(repr=False)
-    scores: np.ndarray = field(repr=False)
-    variance: np.ndarray = field(repr=False)
+    mean: np.ndarray
+    components: np.ndarray
+    scores: np.ndarray
+    variance: np.ndarray
     ratio: np.ndarray
+
+    def in_short(self) -> str:
+        """Say how many there are, of what, and how much they explain."""
+        (N, count), D = self.scores.shape, len(self.mean)
+        return f"{count} of {N:,} outputs of {D:,} elements, {self.ratio[:count].sum():.1%} of the variance"
+
+    def tables(self) -> list[Table]:
+        """Return a table of the components that were kept."""
+        rows = [[str(k + 1), f"{self.variance[k]:.4g}", f"{100 * self.ratio[k]:.1f}"]
+                for k in range(len(self.components))]
+        return [Table(["component", "variance", "% of all"], shortened(rows))]
 
 
 def pca(model: Model, x: ArrayLike, layer: LayerOrName | Iterable[LayerOrName] | None = None,

@@ -20,6 +20,7 @@ from tinynet.study.health.health_figure import plot_health
 from tinynet.study.health.histogram import histogram, magnitudes
 from tinynet.study.health.measures import Measures, ParameterHealth, StepHealth
 from tinynet.study.trace import Trace
+from tinynet.tables import Table
 from tinynet.training.data import as_samples, same_length
 from tinynet.training.model import Model
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Health(Measures):
     """The health of a model on some samples; ``print`` shows tables and findings, `plot` draws the histograms.
 
@@ -43,17 +44,27 @@ class Health(Measures):
         """A sentence for each likely problem: see `tinynet.study.health.findings`."""
         return findings(self)
 
+    def in_short(self) -> str:
+        """Say on how much it was measured, and how much was found."""
+        return f"{super().in_short()}; {len(self.findings) or 'no'} finding{'s' * (len(self.findings) != 1)}"
+
+    def tables(self) -> list[Table]:
+        """Return a table of the steps' outputs, and one of the parameters, with the findings below."""
+        outputs = Table(["output", "zeros %", "dead %", "|gradient|"],
+                        [[step.name, percent(step.zeros), percent(step.dead), three_digits(step.gradient_norm)]
+                         for step in self.steps])
+        parameters = Table(["parameter", "|value|", "|gradient|", "|update|/|value|"],
+                           [[parameter.name, *map(three_digits, (parameter.norm, parameter.gradient_norm,
+                                                                 parameter.update_ratio))]
+                            for parameter in self.parameters],
+                           below="\n".join(self.findings) or "nothing conspicuous")
+        return [outputs, parameters]
+
     def __str__(self) -> str:
-        names = [*(step.name for step in self.steps), *(parameter.name for parameter in self.parameters)]
-        width = max(map(len, names)) + 2
-        lines = [f"{'output':<{width}}{'zeros %':>9}{'dead %':>9}{'|gradient|':>12}"]
-        lines += [f"{step.name:<{width}}{percent(step.zeros):>9}{percent(step.dead):>9}"
-                  f"{three_digits(step.gradient_norm):>12}" for step in self.steps]
-        lines += ["", f"{'parameter':<{width}}{'|value|':>9}{'':>9}{'|gradient|':>12}{'|update|/|value|':>18}"]
-        lines += [f"{parameter.name:<{width}}{three_digits(parameter.norm):>9}{'':>9}"
-                  f"{three_digits(parameter.gradient_norm):>12}{three_digits(parameter.update_ratio):>18}"
-                  for parameter in self.parameters]
-        return "\n".join([*lines, "", *(self.findings or ["nothing conspicuous"])])
+        outputs, parameters = self.tables()
+        width = max(len(row[0]) for row in [*outputs.rows, *parameters.rows]) + 2
+        return "\n".join([*outputs.lines(width, 9, 9, 12), "", *parameters.lines(width, 9, 21, 18), "",
+                          parameters.below])
 
     def plot(self, path: StrPath | None = None) -> Figure:
         """Draw the histograms of outputs, of their gradients, and of the parameters' gradients, a row for each step."""

@@ -17,6 +17,7 @@ from tinynet.study.drawing import StrPath, finish, grid
 from tinynet.study.health.health import Health, ParameterHealth, StepHealth, health
 from tinynet.study.health.health_figure import headline
 from tinynet.study.health.histogram import Histogram
+from tinynet.tables import Table, Tabular, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,7 @@ MIN_SPAN = 1e3                                      # of a logarithmic axis, so 
 Curves = dict[str, list[Any]]                       # by name, a value for each record
 
 
-class HealthRecorder(Callback):
+class HealthRecorder(Tabular, Callback):
     """Record `health` on given samples before the first update, and then at intervals during training.
 
     Training itself is not affected. An exact resume keeps the records.
@@ -82,6 +83,18 @@ class HealthRecorder(Callback):
         """Take a record now."""
         self.updates.append(self.model.optimizer.iterations)
         self.records.append(health(self.model, self.x, self.y))
+
+    def in_short(self) -> str:
+        """Say how many records there are, and after which updates."""
+        if not self.records:
+            return "no records yet"
+        return f"{len(self.records)} records, after {self.updates[0]:,} to {self.updates[-1]:,} updates"
+
+    def tables(self) -> list[Table]:
+        """Return a table of the records, with what was found at each."""
+        rows = [[f"{updates:,}", " ".join(record.findings) or "nothing conspicuous"]
+                for updates, record in zip(self.updates, self.records, strict=True)]
+        return [Table(["updates", "findings"], shortened(rows))]
 
     def get_state(self) -> dict[str, Any]:
         """Return the records as plain dicts."""

@@ -21,6 +21,10 @@ class Histogram(NamedTuple):
     counts: np.ndarray
     edges: np.ndarray
 
+    def __repr__(self) -> str:
+        return (f"<Histogram: {int(self.counts.sum()):,} values in {len(self.counts)} bins, "
+                f"{self.edges[0]:.4g} to {self.edges[-1]:.4g}>")
+
 
 def histogram(values: np.ndarray, bins: int = 40) -> Histogram:
     """Return the histogram of the finite values, from the smallest to the largest."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinynet.study.formatting import percent, three_digits
 from tinynet.study.health.histogram import Histogram
+from tinynet.tables import Tabular
 
 
-@dataclass(frozen=True)
-class StepHealth:
+@dataclass(frozen=True, repr=False)
+class StepHealth(Tabular):
     """The output of a step, and the gradient of the loss with respect to it.
 
     Attributes
@@ -40,6 +42,11 @@ class StepHealth:
         """Fraction of the units that are dead; None for a step that does not rectify."""
         return None if self.dead_units is None else len(self.dead_units) / self.units
 
+    def in_short(self) -> str:
+        """Say which step this is, and what was measured in one number each."""
+        norm = three_digits(self.gradient_norm)
+        return f"{self.name}, {percent(self.zeros)} % zeros, {percent(self.dead)} % dead units, |gradient| {norm}"
+
 
 @dataclass(frozen=True)
 class ParameterHealth:
@@ -61,8 +68,8 @@ class ParameterHealth:
     update_ratio: float | None
 
 
-@dataclass(frozen=True)
-class Measures:
+@dataclass(frozen=True, repr=False)
+class Measures(Tabular):
     """What was measured on some samples.
 
     Attributes
@@ -75,3 +82,7 @@ class Measures:
     samples: int
     steps: list[StepHealth]
     parameters: list[ParameterHealth]
+
+    def in_short(self) -> str:
+        """Say on how much it was measured."""
+        return f"{self.samples:,} samples, {len(self.steps)} steps, {len(self.parameters)} parameters"

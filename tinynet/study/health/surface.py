@@ -13,6 +13,7 @@ from tinynet.layers import Conv2D, Dense, Layer
 from tinynet.models import Sequential
 from tinynet.study.arguments import expect
 from tinynet.study.drawing import POSITIVE, StrPath, canvas, finish
+from tinynet.tables import Table, Tabular
 from tinynet.training.model import Model
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 Direction = dict[str, np.ndarray]
 
 
-@dataclass(frozen=True)
-class LossSurface:
+@dataclass(frozen=True, repr=False)
+class LossSurface(Tabular):
     """The loss at ``weights + a * first + b * second``; `plot` draws its contours.
 
     Attributes
@@ -40,6 +41,20 @@ class LossSurface:
     centre: float
     first: Direction
     second: Direction
+
+    def in_short(self) -> str:
+        """Say how large the slice is, and the loss in its middle."""
+        return f"{len(self.a)} x {len(self.b)} losses, {self.centre:.4g} at the weights"
+
+    def tables(self) -> list[Table]:
+        """Return where the loss is lowest and highest."""
+        finite = np.ma.masked_invalid(self.losses)
+        found = {"at the weights": (0.0, 0.0, self.centre)}
+        for name, index in (("lowest", finite.argmin()), ("highest", finite.argmax())):
+            i, j = np.unravel_index(int(index), self.losses.shape)
+            found[name] = float(self.a[i]), float(self.b[j]), float(self.losses[i, j])
+        return [Table(["", "a", "b", "loss"], [[name, f"{a:+.3g}", f"{b:+.3g}", f"{loss:.4g}"]
+                                               for name, (a, b, loss) in found.items()])]
 
     def plot(self, ax: Axes | None = None, path: StrPath | None = None) -> Figure:
         """Draw the loss as contours with their values, and a cross at the weights."""

@@ -45,6 +45,7 @@ from unittest import SkipTest
 
 from tinynet.layers.base import Layer, Shape, as_shape
 from tinynet.registry import pick
+from tinynet.tables import Table, Tabular
 from tinynet.testing.contract.rules import RULES
 from tinynet.testing.contract.specimen import Broken, MakeX, NotApplicable, Specimen
 from tinynet.testing.tracebacks import exception_text
@@ -65,8 +66,8 @@ class RuleFailure:
         return f"{self.rule}\n{indent(self.message, '    ')}"
 
 
-@dataclass
-class ContractReport:
+@dataclass(repr=False)
+class ContractReport(Tabular):
     """The result of `check_layer`.
 
     Attributes
@@ -106,11 +107,23 @@ class ContractReport:
         """Whether nothing failed."""
         return not self.failures
 
-    def __str__(self) -> str:
+    def in_short(self) -> str:
+        """Say whether the layer keeps the rules."""
         verdict = f"breaks {len(self.failures)}" if self.failures else "keeps all"
         tried = len(self.kept) + len(self.failures) + len(self.tolerated)
         shapes = ", ".join(map(str, self.input_shapes))
-        lines = [f"{self.layer}, on samples {shapes}: {verdict} of the {tried} rules tried."]
+        return f"{self.layer}, on samples {shapes}: {verdict} of the {tried} rules tried."
+
+    def tables(self) -> list[Table]:
+        """Return a table of the rules, the broken ones first, each with what was observed."""
+        rows = [*((failure.rule, failure.message) for failure in self.failures),
+                *((failure.rule, f"tolerated: {failure.message}") for failure in self.tolerated),
+                *((rule, f"not tried: {reason}") for rule, reason in self.not_tried.items()),
+                *((rule, "holds") for rule in self.kept)]
+        return [Table(["rule", "observed"], rows)]
+
+    def __str__(self) -> str:
+        lines = [self.in_short()]
         lines += [str(failure) for failure in self.failures]
         lines += [f"{failure.rule} (tolerated)" for failure in self.tolerated]
         for reason, rules in groupby(self.not_tried, self.not_tried.get):

@@ -20,12 +20,12 @@ STYLES = {"right": ("#0072B2", "o", "right"), "on kink": ("#E69F00", "D", "right
 
 def plot(tensors: list[TensorReport], path: str | PathLike[str] | None = None, ax: Axes | None = None) -> Figure:
     """Plot each tensor into axes of its own, or all into `ax`; return the figure."""
-    from matplotlib.figure import Figure
+    from tinynet.figures import InlineFigure
     measured = [tensor for tensor in tensors if tensor.measurements]
     if ax is None:
         columns = min(3, max(1, len(measured)))
         rows = max(1, -(-len(measured) // columns))
-        figure: Any = Figure(figsize=(4.2 * columns, 4.0 * rows), layout="constrained")
+        figure: Any = InlineFigure(figsize=(4.2 * columns, 4.0 * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for spare in axes[len(measured):]:
             spare.set_axis_off()

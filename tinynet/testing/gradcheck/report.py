@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinynet.tables import Table, Tabular
 from tinynet.testing.gradcheck.sampling import Measurement
 
 if TYPE_CHECKING:                # matplotlib is loaded when something is plotted
@@ -48,8 +49,8 @@ class Failure:
         return lines
 
 
-@dataclass
-class TensorReport:
+@dataclass(repr=False)
+class TensorReport(Tabular):
     """What was measured of one tensor.
 
     Attributes
@@ -125,6 +126,16 @@ class TensorReport:
             return None
         return tuple(int(i) for i in np.unravel_index(self.worst.where[0], self.shape))
 
+    def in_short(self) -> str:
+        """Say which tensor this is, and what was found."""
+        found = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in ("right", "wrong", "on kink", "skipped"))
+        return f"{self.name} {self.shape}, in {'training' if self.training else 'inference'}: {self.note or found}"
+
+    def tables(self) -> list[Table]:
+        """Return the row that the whole report has for this tensor."""
+        row = self.row()
+        return [Table(list(row), [list(row.values())])]
+
     def row(self) -> dict[str, str]:
         """Return the table's cells, by column."""
         cells = {"tensor": self.name, "checked": str(self.count("right") + self.count("wrong")),
@@ -139,7 +150,7 @@ class TensorReport:
 
 
 @dataclass(repr=False)
-class GradientReport:
+class GradientReport(Tabular):
     """The result of `check_gradients`; printed, it is a table.
 
     Attributes
@@ -169,8 +180,21 @@ class GradientReport:
                 return tensor
         raise KeyError(f"{name!r}: no such tensor. Known: {', '.join(t.name for t in self.tensors)}.")
 
+    def in_short(self) -> str:
+        """Say whether the gradients are right."""
+        return f"{self.target}: " + ("gradients are right." if self.passed else "GRADIENTS ARE WRONG.")
+
+    def tables(self) -> list[Table]:
+        """Return a table of the tensors, for each mode, with the failures below."""
+        found = [cells_shown([t.row() for t in self.tensors if t.training == training and not t.note])
+                 for training in self.modes]
+        notes = [f"{tensor.name}: {tensor.note}" for tensor in self.tensors if tensor.note]
+        return [*(Table(head, rows, "in training" if training else "in inference")
+                  for training, (head, *rows) in zip(self.modes, found, strict=True)),
+                *([Table([], [], "\n".join([*notes, *map(str, self.failures)]))] if notes or self.failures else [])]
+
     def __str__(self) -> str:
-        lines = [f"{self.target}: " + ("gradients are right." if self.passed else "GRADIENTS ARE WRONG.")]
+        lines = [self.in_short()]
         for training in self.modes:
             if len(self.modes) > 1:
                 lines += ["", "in training:" if training else "in inference:"]
@@ -221,11 +245,19 @@ def table(rows: list[dict[str, str]]) -> list[str]:
     x             6
     """
     columns = []
-    for name, worth_showing in COLUMNS.items():
-        cells = [name, *(row.get(name, "") for row in rows)]
-        if worth_showing(cells[1:]):
-            width = max(map(len, cells))
-            columns.append([cell.ljust(width) if name == "tensor" else cell.rjust(width) for cell in cells])
+    for cells in zip(*cells_shown(rows), strict=True):
+        width = max(map(len, cells))
+        columns.append([cell.ljust(width) if cells[0] == "tensor" else cell.rjust(width) for cell in cells])
     wide = ["  ".join(cells) for cells in zip(*columns, strict=True)]
     narrow = [" ".join(cells) for cells in zip(*columns, strict=True)]
     return wide if max(map(len, wide), default=0) <= WIDTH else narrow
+
+
+def cells_shown(rows: list[dict[str, str]]) -> list[list[str]]:
+    """Return the names of the columns with information, and below them their cells.
+
+    >>> cells_shown([{"tensor": "x", "checked": "6", "skipped": "0"}])
+    [['tensor', 'checked'], ['x', '6']]
+    """
+    names = [name for name, worth_showing in COLUMNS.items() if worth_showing([row.get(name, "") for row in rows])]
+    return [names, *([row.get(name, "") for name in names] for row in rows)]
