@@ -135,8 +135,9 @@ class Layer:
 
     def set_weights(self, weights: Iterable[np.ndarray]) -> None:
         """Overwrite all parameters and the state with arrays of the same shapes, in the order of `get_weights`."""
-        self.expect_weights()
         weights = [np.asarray(array) for array in weights]
+        if weights:
+            self.expect_weights()
         shapes = [np.shape(arrays[key]) for arrays, key in self.weights()]
         self.expect([array.shape for array in weights] == shapes, f"weights of shapes {shapes}",
                     [array.shape for array in weights])

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinynet.layers.base import Layer, Weight
 from tinynet.steps.untouched import StateSnapshot
@@ -35,9 +36,14 @@ def float64_clone(layer: Any) -> Any:
     for (arrays, key), array in zip(weights_of(copied), wanted, strict=True):
         if arrays[key] is not array:                       # a plain number, which deepcopy does not look up
             arrays[key] = array
-    for model in found(copied, Model):
-        model.dtype = np.dtype(np.float64)
+    set_dtype_of_models(copied, np.float64)
     return copied
+
+
+def set_dtype_of_models(thing: Any, dtype: DTypeLike) -> None:
+    """Give the models that an object is or holds the dtype that their arrays were cast to: a call casts its input."""
+    for model in found(thing, Model):
+        model.dtype = np.dtype(dtype)
 
 
 def weights_of(layer: Any) -> list[Weight]:

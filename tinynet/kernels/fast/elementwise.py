@@ -16,7 +16,7 @@ NUMBERS_PER_WORD = 4           # a word of SplitMix64 is 16 random bits for each
 def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
          rate: float, beta_1: float, beta_2: float, epsilon: float) -> None:
     """Update p, m and v in one pass over memory instead of NumPy's eleven."""
-    if not all(array.flags.c_contiguous for array in (p, m, v)):        # reshape(-1) would update copies
+    if not all(array is for_loops(array) for array in (p, m, v)):        # copies of them would be updated
         im2col.adam(p, g, m, v, rate, beta_1, beta_2, epsilon)
         return
     p, g, m, v = (for_loops(array, p.dtype).reshape(-1) for array in (p, g, m, v))

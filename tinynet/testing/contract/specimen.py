@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinynet.layers.base import Backward, Layer, Shape, cast_floats
-from tinynet.testing.cloning import clone, generators
+from tinynet.testing.cloning import clone, generators, set_dtype_of_models
 from tinynet.testing.tracebacks import exception_text
 
 MakeX = Callable[[Shape, np.random.Generator], np.ndarray]
@@ -119,6 +119,7 @@ class Specimen:
         for key, array in layer.params.items():
             layer.params[key] = array.astype(dtype, copy=False)
         cast_floats(layer.state, dtype)
+        set_dtype_of_models(layer, dtype)
         return layer
 
     def x(self, n: int | None = None, dtype: DTypeLike = np.float64, seed: int = 1) -> np.ndarray:
