@@ -55,7 +55,10 @@ def for_loops(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
     numba knows no other byte order, and compiles anew for arrays that are not aligned; after that it takes the one
     kind for the other.
     """
-    return np.require(array, dtype or array.dtype.newbyteorder("="), ["C", "ALIGNED"])
+    wanted = np.dtype(dtype or array.dtype).newbyteorder("=")
+    if array.dtype == wanted and array.flags.c_contiguous and array.flags.aligned:      # as nearly always
+        return array
+    return np.require(array, wanted, ["C", "ALIGNED"])
 
 
 def inlined(function: Function) -> Function:
