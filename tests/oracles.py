@@ -47,8 +47,9 @@ def built(layer, input_shape, dtype=np.float64, seed=1):
     layer.output_shape = layer.build(tuple(input_shape), rng)
     for key, p in layer.params.items():
         layer.params[key] = rng.normal(0, 0.5, p.shape).astype(dtype)
-    if hasattr(layer, "dtype"):                                  # a model's, to which a call casts its input
-        layer.dtype = np.dtype(dtype)
+    for part in layer.leaves():
+        if hasattr(part, "dtype"):                               # a model's, to which a call casts its input
+            part.dtype = np.dtype(dtype)
     return layer
 
 

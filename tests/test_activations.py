@@ -108,7 +108,7 @@ def test_linear_activation_changes_nothing(nothing, rng):
     y, dx = run(Activation(nothing), x, dy)
     np.testing.assert_array_equal(y, x)
     np.testing.assert_array_equal(dx, dy)
-    model = Sequential([Dense(2, activation=nothing, input_dim=4)])
+    model = Sequential([Dense(2, activation=nothing, input_dim=4)], dtype="float64")
     np.testing.assert_allclose(model(x), x @ model.layers[0].params["kernel"], rtol=1e-6)
 
 

@@ -124,7 +124,7 @@ def test_a_figure_is_a_picture_without_pyplot_and_can_be_copied():
 
 def test_a_lesson_in_a_notebook_shows_each_figure_once(tmp_path, monkeypatch, capsys):
     displayed, shell = [], types.ModuleType("IPython")
-    shell.get_ipython = lambda: None
+    shell.get_ipython, shell.version_info = lambda: None, (9, 0)
     module = types.ModuleType("IPython.display")
     module.Image, module.display = lambda filename: Path(filename).read_bytes(), displayed.append
     monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
