@@ -131,6 +131,7 @@ def test_a_lesson_in_a_notebook_shows_each_figure_once(tmp_path, monkeypatch, ca
     monkeypatch.setitem(sys.modules, "IPython", shell)
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     common = runpy.run_path(str(EXAMPLES / "_common.py"))
+    before = common["plt"].get_fignums()
     common["save"](common["plt"].figure(figsize=(1, 1)), tmp_path, "curves.png")
     assert [image.startswith(PNG) for image in displayed] == [True]
-    assert common["plt"].get_fignums() == []
+    assert common["plt"].get_fignums() == before                               # closed: no cell shows it again

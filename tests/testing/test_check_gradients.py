@@ -39,7 +39,7 @@ LAYERS = [
 
 
 def model(loss="categorical_crossentropy", **options):
-    net = Sequential([Conv2D(3, (3, 3), activation="relu", input_shape=(1, 7, 7)), MaxPool2D(), Dropout(0.4), Flatten(),
+    net = Sequential([Conv2D(2, (3, 3), activation="relu", input_shape=(1, 6, 6)), MaxPool2D(), Dropout(0.4), Flatten(),
                       Dense(6, activation="relu", **options), Dense(3, activation="softmax")], seed=1)
     net.compile(loss=loss)
     return net
@@ -51,10 +51,10 @@ def inputs(shape, rng):
             np.maximum(rng.normal(size=(3, *shape)), 0) * (rng.random((3, *shape)) < 0.5)]
 
 
-def no_false_alarm(seed):
+def no_false_alarm(seed, kinds=3):
     rng = np.random.default_rng(seed)
     for make, shape in LAYERS:
-        for x in inputs(shape, rng):
+        for x in inputs(shape, rng)[-kinds:]:
             check_gradients(make(), x, seed=seed)
     one_hot, weights = np.eye(5)[rng.integers(0, 5, 4)], rng.random(4)
     logits = rng.normal(size=(4, 5)) * 10 ** rng.uniform(-2, 3)
@@ -62,12 +62,12 @@ def no_false_alarm(seed):
     check_gradients(CategoricalCrossentropy(), rng.dirichlet(np.ones(5), 4), y=one_hot, seed=seed)
     check_gradients(CategoricalCrossentropy(from_logits=True), logits, y=one_hot, seed=seed)
     check_gradients(SparseCategoricalCrossentropy(from_logits=True), logits, y=one_hot.argmax(axis=1), seed=seed)
-    check_gradients(model(), inputs((1, 7, 7), rng)[seed % 3][:2], y=np.eye(3)[:2], seed=seed)
+    check_gradients(model(), inputs((1, 6, 6), rng)[seed % 3][:2], y=np.eye(3)[:2], seed=seed)
 
 
 @pytest.mark.slow
-def test_no_false_alarm():
-    no_false_alarm(seed=0)
+def test_no_false_alarm_on_kinks():
+    no_false_alarm(seed=0, kinds=1)
 
 
 @pytest.mark.parametrize(("make", "shape"), LAYERS)
@@ -452,7 +452,7 @@ def test_the_drawn_batch_has_no_ties_and_no_zeros(n):
 
 def test_what_the_caller_passes_stays_as_it_is():
     net = model()
-    x, y = tie_free((3, 1, 7, 7), np.random.default_rng(0)).astype(np.float32), np.eye(3)
+    x, y = tie_free((3, 1, 6, 6), np.random.default_rng(0)).astype(np.float32), np.eye(3)
     net.train_on_batch(x, y)
     state = str(net.rng.bit_generator.state)
     arrays = [*net.params.values(), *net.grads.values(), x, y]
