@@ -500,7 +500,7 @@ def profile():
     """How often each step multiplies and adds for one image, and how long it takes by itself for a batch of 200,
     forward and backward.
 
-    Steps that multiply nothing, such as ReLU and pooling, still take time: they read and write every number. {said}
+    Steps that multiply nothing, such as a ReLU, still take time: they read and write every number. {said}
     """
     return study.profile(model, batch_size=200)
 
