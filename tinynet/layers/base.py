@@ -205,6 +205,8 @@ def as_floating(x: ArrayLike, whole: DTypeLike = np.float32) -> np.ndarray:
     array([200., 200.], dtype=float32)
     """
     array = np.asarray(x)
+    if array.dtype.kind == "f" and array.dtype.isnative:
+        return array                                              # as nearly always
     return array.astype(whole if array.dtype.kind in "biu" else array.dtype.newbyteorder("="), copy=False)
 
 

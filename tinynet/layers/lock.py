@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 PATIENCE = 0.05         # seconds that one lets those go first who came before, so that nobody is kept out for ever
 
@@ -22,46 +21,62 @@ class HasLeaves(Protocol):
         """List the layers it is made of."""
 
 
-class Turn(NamedTuple):
-    """What a thread has come for: the layers, by identity, and whether it will write."""
+class Turn:
+    """``with Turn(layers, writes):`` what a thread has come for, the layers, and whether it will write."""
 
-    thread: int
-    layers: frozenset[int]
-    writes: bool
+    __slots__ = ("layers", "thread", "writes")
+
+    def __init__(self, layers: Iterable[object], writes: bool):
+        self.thread, self.layers, self.writes = threading.get_ident(), frozenset(map(id, layers)), writes
 
     def conflicts(self, other: Turn) -> bool:
         """Return whether the two cannot be at work at once; a thread is never in its own way."""
         return ((self.writes or other.writes) and self.thread != other.thread
                 and not self.layers.isdisjoint(other.layers))
 
+    def __enter__(self) -> None:
+        try:
+            turns.begin(self)
+        except BaseException:                                      # Ctrl-C may come before the turn has begun, or after
+            turns.end(self)
+            raise
+
+    def __exit__(self, *exception: object) -> None:
+        turns.end(self)
+
 
 class Turns:
     """Who is at work, and who waits; a forked child keeps the turns of the thread that forked."""
 
     def __init__(self) -> None:
-        self.changed = threading.Condition()
         self.at_work: list[Turn] = []
-        self.waiting: list[Turn] = []                              # in the order in which they came
+        self.unlock()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self.forked)
 
+    def unlock(self) -> None:
+        """Begin with nobody waiting."""
+        self.lock = threading.RLock()                              # entered by itself: in a third of a Condition's time
+        self.changed = threading.Condition(self.lock)
+        self.waiting: list[Turn] = []                              # in the order in which they came
+
     def forked(self) -> None:
         """Forget the threads that this process does not have."""
-        self.changed, self.waiting = threading.Condition(), []
+        self.unlock()
         self.at_work = [turn for turn in self.at_work if turn.thread == threading.get_ident()]
 
-    @contextmanager
-    def take(self, layers: Iterable[object], writes: bool) -> Iterator[None]:
-        """Wait for a turn, and have it for the length of a ``with``."""
-        turn = Turn(threading.get_ident(), frozenset(map(id, layers)), writes)
-        try:
-            with self.changed:
+    def begin(self, turn: Turn) -> None:
+        """Wait for a turn, and begin it."""
+        with self.lock:
+            if self.at_work or self.waiting:
                 self.wait_for(turn)
-                self.at_work.append(turn)
-            yield
-        finally:                                                   # also where Ctrl-C comes before the turn has begun
-            with self.changed:
-                self.at_work = [other for other in self.at_work if other is not turn]
+            self.at_work.append(turn)
+
+    def end(self, turn: Turn) -> None:
+        """End a turn, if it has begun."""
+        with self.lock:
+            self.at_work = [other for other in self.at_work if other is not turn]
+            if self.waiting:
                 self.changed.notify_all()
 
     def wait_for(self, turn: Turn) -> None:
@@ -85,11 +100,11 @@ class Turns:
 turns = Turns()
 
 
-def reading(layer: HasLeaves) -> AbstractContextManager[None]:
+def reading(layer: HasLeaves) -> Turn:
     """``with reading(model):`` nobody changes the weights or the state of its layers."""
-    return turns.take(layer.leaves(), writes=False)
+    return Turn(layer.leaves(), writes=False)
 
 
-def writing(*layers: HasLeaves) -> AbstractContextManager[None]:
+def writing(*layers: HasLeaves) -> Turn:
     """``with writing(model):`` nobody else reads or changes the weights or the state of its layers."""
-    return turns.take([leaf for layer in layers for leaf in layer.leaves()], writes=True)
+    return Turn([leaf for layer in layers for leaf in layer.leaves()], writes=True)
