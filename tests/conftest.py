@@ -18,8 +18,8 @@ try:
 except ImportError:                              # Windows: there each process compiles for itself
     fcntl = None
 
-# TINYNET_HYPOTHESIS_PROFILE=thorough python -m pytest ... looks forty times as hard
-for profile, examples in {"quick": 5, "fast": 25, "ci": 100, "thorough": 1000}.items():
+# TINYNET_HYPOTHESIS_PROFILE=thorough python -m pytest ... looks fifty times as hard
+for profile, examples in {"quick": 5, "fast": 20, "ci": 100, "thorough": 1000}.items():
     settings.register_profile(profile, max_examples=examples, deadline=None, print_blob=True,
                               suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("TINYNET_HYPOTHESIS_PROFILE", "fast"))
