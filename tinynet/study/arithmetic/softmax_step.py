@@ -123,7 +123,7 @@ def draw_vector(ax: Axes, title: str, vector: np.ndarray, target: np.ndarray | N
     classes = np.arange(len(vector))
     true = np.zeros(len(vector), bool) if target is None else target == 1
     bars = ax.barh(classes, vector, color=np.where(true, HIGHLIGHT, "0.6").tolist())
-    ax.bar_label(bars, [f"{value:.3g}" for value in vector], padding=2, fontsize=7)
+    ax.bar_label(bars, [f"{value + 0.0:.3g}" for value in vector], padding=2, fontsize=7)        # no minus zeros
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_yticks(classes)
     ax.invert_yaxis()
