@@ -94,8 +94,11 @@ def threshold(picture: np.ndarray) -> tuple[float, bool]:
     return float(edges[1 + best]), bool(between[best] > 0.8 * np.var(picture))
 
 
-def evenly_lit(picture: np.ndarray) -> np.ndarray:
-    """Divide by how the light falls: a surface of second degree, fitted so that most pixels lie on it."""
+def even_light(picture: np.ndarray) -> np.ndarray:
+    """Return the factors (H, W) that make a picture evenly lit, 1 where it is not unevenly lit in a smooth way.
+
+    The light is a surface of second degree, fitted so that most pixels lie on it.
+    """
     rows, columns = (np.linspace(-1, 1, side) for side in picture.shape)
     x, y = (part.ravel() for part in np.meshgrid(columns, rows))
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)    # (H W, 6)
@@ -108,8 +111,8 @@ def evenly_lit(picture: np.ndarray) -> np.ndarray:
     light = (terms @ factors).reshape(picture.shape)
     step = np.median(np.abs(picture - light)) > 2 * unevenness(picture) + 0.01          # of light, or a table
     if step or light.min() < 0.1 * light.max():
-        return picture
-    return picture * light.max() / light
+        return np.ones_like(picture)
+    return light.max() / light
 
 
 def unevenness(picture: np.ndarray) -> float:

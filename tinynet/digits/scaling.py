@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+AFAR = 140                                             # pixels along the longer side of a picture seen from afar
 SIDE, BOX, MIDDLE = 28, 20, 14                         # of MNIST: image, box of the digit, place of the centre of mass
 
 
@@ -56,11 +57,23 @@ def centre_of_mass(image: np.ndarray) -> tuple[float, float]:
     return float((rows * image).sum() / image.sum()), float((columns * image).sum() / image.sum())
 
 
-def reduced(picture: np.ndarray, longest: int = 140) -> np.ndarray:
-    """Scale a picture (H, W) down to at most so many pixels along the longer side, each the mean of a square block."""
-    block = -(-max(picture.shape) // longest)
+def block_of(shape: tuple[int, ...]) -> int:
+    """Return the side of the square blocks of which a picture has at most `AFAR` along its longer side."""
+    return -(-max(shape) // AFAR)
+
+
+def reduced(picture: np.ndarray, block: int | None = None) -> np.ndarray:
+    """Scale a picture (H, W) down: each pixel becomes the mean of a square block; None: as seen from afar."""
+    block = block or block_of(picture.shape)
     whole = np.pad(picture, [(0, -side % block) for side in picture.shape], mode="edge")
     return whole.reshape(whole.shape[0] // block, block, -1, block).mean(axis=(1, 3))
+
+
+def enlarged(picture: np.ndarray, shape: tuple[int, ...], ratio: float) -> np.ndarray:
+    """Repeat the pixels of a picture, each `ratio` times along both axes, up to a shape."""
+    rows, columns = ((np.arange(side) / ratio).astype(int).clip(0, most - 1)
+                     for side, most in zip(shape, picture.shape, strict=True))
+    return picture[rows][:, columns]
 
 
 def crop_around(drawing: np.ndarray, ink: np.ndarray, margin: float = 0.5) -> np.ndarray:
