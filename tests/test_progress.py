@@ -102,13 +102,22 @@ def test_the_bar_says_once_that_kernels_are_compiled_and_its_clock_does_not_coun
             compilation.end()
             compilation.seconds += 1000 * (batch == 0)                # as if it had taken so long
             clock.append(compilation.seconds)
-    listening = list(compilation.listeners)
+    listening = set(compilation.listeners)
     model.fit(X, Y, batch_size=3, epochs=2, callbacks=[Compiles()])
     assert sys.stdout.getvalue().count("compiling kernels") == 1
     assert compilation.listeners == listening
 
 
 @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
+@pytest.mark.parametrize("verbose", [1, 2])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_another_callback_raises_before_it_has_begun_is_raised(model, monkeypatch, terminal, verbose):
+    monkeypatch.setattr(progress, "on_terminal", lambda: terminal)
+    with pytest.raises(ZeroDivisionError):
+        model.fit(X, Y, verbose=verbose, callbacks=[LambdaCallback(on_train_begin=lambda logs: 1 / 0)])
+    assert not compilation.listeners
+
+
 def test_a_compilation_of_a_kernel_is_told_and_timed(monkeypatch):
     def doubled(x):
         return 2 * x

@@ -20,7 +20,7 @@ class Compilation:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.listeners: list[Callable[[], None]] = []
+        self.listeners: set[Callable[[], None]] = set()
         self._begun: list[float] = []                     # kernels that call others are compiled around them
 
     def begin(self, only_loads: bool = False) -> None:

@@ -76,7 +76,7 @@ class ProgressBar(Callback):
         """Load the kernels, before there is a clock, and listen for those that are compiled."""
         kernels.current()
         self.said = False
-        compilation.listeners.append(self.say_compiling)
+        compilation.listeners.add(self.say_compiling)
 
     def say_compiling(self) -> None:
         """Say, once, why the bar does not move."""
@@ -117,6 +117,6 @@ class ProgressBar(Callback):
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Close the bar of an epoch that did not end."""
-        compilation.listeners.remove(self.say_compiling)
+        compilation.listeners.discard(self.say_compiling)            # where another callback failed, it is not there
         if hasattr(self, "bar"):
             self.bar.close()
