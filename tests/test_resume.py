@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from forge import X, Y, trained
+from layers_for_tests import Times
 
 from tinynet import Sequential, callbacks
 from tinynet.callbacks import (
@@ -20,7 +21,7 @@ from tinynet.callbacks import (
     ReduceLROnPlateau,
 )
 from tinynet.files.safefile import read
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D
+from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from tinynet.optimizers import SGD
 
 EPOCHS, BATCHES = 5, 3                       # 9 samples after the split, in batches of 4, 4 and 1
@@ -265,17 +266,6 @@ def test_the_backup_of_another_model_is_told(tmp_path):
             model.fit(X[:9], Y[:9], batch_size=4, callbacks=[BackupAndRestore(tmp_path / "out" / "backup")], verbose=0)
         for a, b in zip(before, model.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
-
-
-class Times(Layer):
-    """Multiplies; has no get_config."""
-
-    def __init__(self, factor=2.0, **kwargs):
-        super().__init__(**kwargs)
-        self.factor = factor
-
-    def forward(self, x, training=False):
-        return x * self.factor, lambda dy: dy * self.factor
 
 
 def mlp(activation="relu", rate=0.25, factor=2.0, rule=None, frozen=False, initializer="zeros"):

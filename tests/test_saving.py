@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from forge import X, Y, taken_apart, trained
+from layers_for_tests import Times
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
@@ -316,17 +317,6 @@ def test_what_a_config_may_not_hold_is_told_when_saving(tmp_path, config, text):
     with pytest.raises(TypeError, match=text):
         model.save(tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
-
-
-class Times(Layer):
-    """y = factor * x, and no get_config."""
-
-    def __init__(self, factor=1.0, **kwargs):
-        super().__init__(**kwargs)
-        self.factor = factor
-
-    def forward(self, x, training=False):
-        return x * self.factor, lambda dy: dy * self.factor
 
 
 class HiddenTimes(Layer):
