@@ -335,6 +335,7 @@ def test_without_normalisation_the_drawing_is_only_shrunk(model, drawing, tmp_pa
     np.testing.assert_array_equal(run["image"], resize(run["drawing"], 28, 28))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [20, pytest.param(300, marks=pytest.mark.long)])
 def test_normalisation_makes_the_difference(model, count):
     from tinynet import load_model

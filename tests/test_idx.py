@@ -285,6 +285,7 @@ def read_or_refuse(file: Path, data: bytes):
     return None
 
 
+@pytest.mark.slow
 @fuzz
 @given(array=arrays, zipped=st.booleans())
 def test_every_array_written_is_read_back(file, array, zipped):

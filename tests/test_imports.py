@@ -121,6 +121,7 @@ def test_there_is_no_circle(graph):
     tuple(TopologicalSorter(graph).static_order())              # raises CycleError
 
 
+@pytest.mark.slow
 def test_looking_and_checking_load_matplotlib_when_something_is_drawn():
     code = "import sys, tinynet.study, tinynet.testing.strategies\nprint('matplotlib' in sys.modules)"
     assert python(code).split() == ["False"]

@@ -66,6 +66,7 @@ def test_shipped_labels_have_the_known_counts_and_order(digits):
     assert y_test[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
 
 
+@pytest.mark.slow
 def test_shipped_pixels_have_the_known_mean_and_spread(digits):
     (x_train, _), _ = digits
     assert x_train.min() == 0

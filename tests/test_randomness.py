@@ -70,6 +70,7 @@ def test_numpys_global_state_is_neither_changed_nor_used():
     np.testing.assert_array_equal(trained(seed=3), one)
 
 
+@pytest.mark.slow
 def test_without_any_seed_every_process_is_different():
     code = ("from tinynet import Sequential\nfrom tinynet.layers import Dense\n"
             "print(Sequential([Dense(2, input_dim=2)]).get_weights()[0].tolist())")

@@ -386,6 +386,7 @@ def test_callbacks_of_your_own_get_their_state_back(tmp_path):
     assert type(again.found[1]) is np.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [
     lambda: [0.1234567890123456 + n for n in range(230_000)], lambda: [np.float32(n) for n in range(30_000)],
     lambda: [np.full(3, n) for n in range(30_000)]], ids=["losses", "scalars of NumPy", "arrays"])
@@ -403,6 +404,7 @@ def test_a_callback_may_keep_a_great_deal(tmp_path, kept):
     np.testing.assert_array_equal(keeps.kept[-2:], [expected[-1], expected[0]])
 
 
+@pytest.mark.slow
 def test_a_history_may_have_many_epochs(tmp_path):
     class Long(Callback):
         def on_train_begin(self, logs=None):

@@ -67,6 +67,7 @@ def test_smoothgrad_of_a_square_is_the_slope_at_the_mean_of_its_points():
     np.testing.assert_allclose(study.smoothgrad(bilinear(), x, samples=400, noise=0.5, seed=5), [[expected] * 2])
 
 
+@pytest.mark.slow
 def test_the_target_of_a_noisy_sample_is_that_of_the_clean_one():
     model, (x, _) = twisted(), samples()
     top = logits(model, x).argmax(axis=1)

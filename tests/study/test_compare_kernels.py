@@ -65,6 +65,7 @@ def test_grads_and_the_kernel_set_stay_as_they_were():
     assert all(model.grads[key] is array for key, array in before.items())
 
 
+@pytest.mark.slow
 def test_the_table_and_the_bars_have_the_numbers(tmp_path):
     comparison = study.compare_kernels(convolution("float32"), np.ones((2, 2, 7, 6)), repeats=1)
     lines = str(comparison).splitlines()

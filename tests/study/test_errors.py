@@ -74,6 +74,7 @@ def test_colours_are_scaled_by_the_mistakes_and_counts_are_written(tmp_path):
     assert [label.get_text() for label in right.get_yticklabels()] == ["99.3", "99.7", "100.0"]    # 990 of 997, ...
 
 
+@pytest.mark.slow
 def test_no_mistakes_and_many_classes_can_be_drawn(tmp_path):
     right = study.Confusion(np.diag([3, 4])).plot(path=tmp_path / "right.png").axes[0]
     assert right.get_title() == "0 errors in 7 samples (0.00%)"

@@ -218,6 +218,7 @@ def test_the_text_has_the_largest_terms_and_the_sum_of_the_others():
     assert lines[16].endswith(f"{terms.gradient:+.6e}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", [{"weight": (0, 1, 1, 0)}, {"pixel": (1, 3, 4)}])
 def test_the_bars_add_up(variable, tmp_path):
     terms = study.conv_gradient(MODEL, "first", X, Y, **variable)

@@ -275,6 +275,7 @@ def test_no_samples_and_a_model_without_a_loss_are_errors():
         study.health(Sequential([Dense(2, input_dim=2)]), [[1, 2]], [[1, 2]])
 
 
+@pytest.mark.slow
 def test_layers_with_parameters_of_one_axis_and_dropout_are_no_trouble(tmp_path):
     model = Sequential([Dropout(0.5, input_shape=(3,)), Scale()])
     model.compile("sgd", "mse")

@@ -152,6 +152,7 @@ def test_the_curves_are_the_records(tmp_path):
     assert low < 0.001 < high
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_0_all_the_time_can_be_drawn(tmp_path):
     model, recorder = stack("relu", 2), study.HealthRecorder(X, Y)
     for name in ("dense_1", "dense_2", "dense_3"):
@@ -161,6 +162,7 @@ def test_a_gradient_that_is_0_all_the_time_can_be_drawn(tmp_path):
     assert "exactly 0:\ndense_1/kernel\ndense_2/kernel\ndense_3/kernel" in curves(lower)
 
 
+@pytest.mark.slow
 def test_units_are_dead_from_the_record_on_in_which_they_died(tmp_path):
     recorder = study.HealthRecorder(X, Y, 2)
     fit(stack("relu", 2), Kill(6), recorder)

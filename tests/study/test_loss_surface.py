@@ -104,6 +104,7 @@ def test_contours_are_drawn_of_gentle_and_of_steep_losses(span, tmp_path):
     assert (cross.get_xydata().tolist(), cross.get_marker()) == ([[0, 0]], "+")
 
 
+@pytest.mark.slow
 def test_a_flat_loss_and_an_infinite_one_can_be_drawn(tmp_path):
     a = np.linspace(-1, 1, 3)
     flat = study.LossSurface(a, a, np.ones((3, 3)), 1.0, {}, {}).plot(path=tmp_path / "flat.png").axes[0]

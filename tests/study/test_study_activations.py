@@ -121,6 +121,7 @@ def test_maps_without_negative_numbers_are_drawn_from_0():
     assert [ax.images[0].get_clim() for ax in study.plot_feature_maps(maps).axes if ax.images] == [(0, 7), (0, 7)]
 
 
+@pytest.mark.slow
 def test_the_activations_of_a_model_have_a_row_for_each_step_that_changes_a_number():
     model, (x, _) = twisted(), samples()
     figure = study.plot_activations(model, x, sample=1)

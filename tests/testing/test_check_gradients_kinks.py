@@ -133,6 +133,7 @@ def test_the_parts_of_a_model_do_not_vouch_for_one_of_them_that_gives_every_winn
     assert failure.explanation.startswith("every_winner_1 is wrong by itself: x: it is wrong on kinks only")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tensor", ["bias", "kernel"])
 def test_the_parts_of_a_model_do_not_vouch_for_a_parameter_that_one_of_them_gets_wrong_on_a_kink(tensor):
     conv = Spoiled(Conv2D(4, (3, 3), activation="relu"), times(tensor, 3))
@@ -142,6 +143,7 @@ def test_the_parts_of_a_model_do_not_vouch_for_a_parameter_that_one_of_them_gets
     assert [failure.tensor for failure in failures] == [f"spoiled_1/{tensor}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [2, 1.01])
 def test_parts_that_are_right_do_not_vouch_for_a_model_that_chains_them_wrongly(factor):
     class Unchained(Sequential):
@@ -180,6 +182,7 @@ def test_a_large_tensor_on_kinks_is_checked_in_groups():
     assert report["x"].count("skipped") == 0
 
 
+@pytest.mark.slow
 def test_a_wrong_parameter_gradient_leaves_the_input_gradient_right_on_blank_images():
     model = Sequential([Conv2D(4, (3, 3), activation="relu", input_shape=(1, 6, 6)), Flatten(),
                         Spoiled(Dense(3), times("kernel", 2))], seed=0)

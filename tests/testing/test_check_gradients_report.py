@@ -155,6 +155,7 @@ def test_the_plot_of_nothing_measured_is_empty():
     assert not axes.collections
 
 
+@pytest.mark.slow
 def test_matplotlib_and_hypothesis_are_loaded_when_they_are_needed_only():
     code = ("import sys, tinynet.testing; from tinynet.layers import Dense;"
             "tinynet.testing.check_gradients(Dense(2), input_shape=(2,));"

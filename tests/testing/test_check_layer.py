@@ -77,6 +77,7 @@ def test_a_layer_that_holds_a_module_can_be_checked():
     assert check_layer(HoldsAModule, (3,)).passed
 
 
+@pytest.mark.slow
 def test_every_copy_begins_with_the_same_random_state():
     assert check_layer(lambda: Sequential([Dense(4), Dropout(0.5), Dropout(0.3)]), (3,)).passed
     assert check_layer(lambda: Sequential([Dropout(0.5), Dense(4)], input_shape=(3,)), (3,)).passed

@@ -178,6 +178,7 @@ def test_failures_shrink_to_something_a_person_can_read(strategy, fails, printed
 
 # Nothing else needs Hypothesis.
 
+@pytest.mark.slow
 def test_the_rest_of_testing_works_without_hypothesis():
     program = """
 import sys
