@@ -6,9 +6,10 @@ import sys
 
 import numpy as np
 import pytest
+from oracles import in_layout
 
 from tinynet import kernels
-from tinynet.kernels.fast import cache, elementwise
+from tinynet.kernels.fast import cache, conv, conv_relu_pool, elementwise, layout, pooling, products, sparse
 
 MACHINES = {
     "without AVX-512": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+avx,+sse4.2,+popcnt"},
@@ -26,16 +27,21 @@ np.save(sys.argv[1], run())
 
 def run():
     """Return the output, the gradients and the input gradient of a small network, as one array."""
-    from tinynet import Sequential
-    from tinynet.layers import Conv2D, Dense, Flatten, MaxPool2D
-
-    model = Sequential([Conv2D(5, (3, 2), dilation_rate=(1, 2), activation="relu"), MaxPool2D(),
-                        Conv2D(34, 2, strides=(1, 2), padding="same"), Flatten(), Dense(3, activation="relu")],
-                       input_shape=(2, 13, 12), seed=0)
+    model = small_network()
     rng = np.random.default_rng(1)
     y, backward = model.forward(rng.normal(size=(3, 2, 13, 12)).astype(np.float32))
     dx = backward(rng.normal(size=y.shape).astype(np.float32))
     return np.concatenate([array.ravel() for array in (y, dx, *model.grads.values())])
+
+
+def small_network():
+    """Return a model whose steps are fused, tiled and summed in chunks."""
+    from tinynet import Sequential
+    from tinynet.layers import Conv2D, Dense, Flatten, MaxPool2D
+
+    return Sequential([Conv2D(5, (3, 2), dilation_rate=(1, 2), activation="relu"), MaxPool2D(),
+                       Conv2D(34, 2, strides=(1, 2), padding="same"), Flatten(), Dense(3, activation="relu")],
+                      input_shape=(2, 13, 12), seed=0)
 
 
 @pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES.keys())
@@ -53,3 +59,18 @@ def test_the_cache_of_compiled_code_is_stamped_with_a_hash_of_all_kernels():
     dispatcher = elementwise.adam_loop
     if hasattr(dispatcher, "_cache"):
         assert dispatcher._cache._cache_file._source_stamp == cache.SOURCE_HASH
+
+
+@pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
+def test_nothing_is_compiled_anew_for_arrays_that_must_not_be_written(rng):
+    network, x = small_network(), rng.normal(size=(3, 2, 13, 12)).astype(np.float32)
+    y, backward = network.forward(x)
+    backward(np.ones_like(y))
+    compiled = [kernel for room in (conv, conv_relu_pool, elementwise, layout, pooling, products, sparse)
+                for kernel in vars(room).values() if hasattr(kernel, "signatures")]
+    before = [list(kernel.signatures) for kernel in compiled]
+    for layer in network.layers:
+        layer.params = {key: in_layout(p, "read-only") for key, p in layer.params.items()}
+    y, backward = network.forward(in_layout(x, "read-only"))
+    backward(in_layout(np.ones_like(y), "read-only"))
+    assert [kernel.signatures for kernel in compiled] == before

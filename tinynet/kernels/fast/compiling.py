@@ -5,6 +5,7 @@ become vector instructions runs over contiguous rows, and selects between values
 """
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -50,15 +51,27 @@ def compiled(function: Function, inline: Literal["never", "always"] = "never") -
 
 def for_loops(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
     """Return an array as compiled functions take it: of `dtype` (None: its own), in the machine's byte order, aligned,
-    C-contiguous.
+    C-contiguous, to be read only.
 
     numba knows no other byte order, and compiles anew for arrays that are not aligned; after that it takes the one
     kind for the other.
     """
     wanted = np.dtype(dtype or array.dtype).newbyteorder("=")
     if array.dtype == wanted and array.flags.c_contiguous and array.flags.aligned:      # as nearly always
-        return array
+        return unmarked(array)
     return np.require(array, wanted, ["C", "ALIGNED"])
+
+
+def unmarked(array: np.ndarray) -> np.ndarray:
+    """Return an array, or the same memory without the mark that it must not be written.
+
+    numba would compile anew for marked arrays, such as a file mapped into memory, though nothing is written to them.
+    """
+    if array.flags.writeable:
+        return array
+    interface = array.__array_interface__
+    return np.asarray(SimpleNamespace(__array_interface__={**interface, "data": (interface["data"][0], False)},
+                                      keeps_alive=array))
 
 
 def inlined(function: Function) -> Function:

@@ -45,7 +45,7 @@ def dropout(x: np.ndarray, key: np.uint64, threshold: int, scale: float) -> np.n
 def dense_relu(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Multiply (N, I) by (I, U); add the bias and apply ReLU in one pass, in place."""
     y = matmul(x, kernel)
-    bias_relu_loop(y, bias)
+    bias_relu_loop(y, for_loops(bias))
     return y
 
 

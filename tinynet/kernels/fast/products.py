@@ -4,7 +4,7 @@ import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import sparse, tiles
-from tinynet.kernels.fast.compiling import compiled
+from tinynet.kernels.fast.compiling import compiled, unmarked
 from tinynet.kernels.fast.threads import MIN_PARALLEL, on_one_blas_thread, parallel_for
 
 MAX_TINY = 8_000               # multiply-adds up to which BLAS uses one thread of its own accord
@@ -19,6 +19,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if not small and sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
         return y
     if (small or N <= MAX_NARROW) and tiles.suits_tiles(a, b):
+        a, b = unmarked(a), unmarked(b)
         y, multiply = empty((M, N), b.dtype), multiply_matrix if M > 1 else multiply_vector
         parallel_for(lambda start, stop: multiply(a[start:stop], b, y[start:stop]), M, M if small else -(-M // 2))
         return y

@@ -8,7 +8,7 @@ they come from L3, not from registers. `docs/performance.md` has the gain.
 import numpy as np
 
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast.compiling import compiled, for_loops
+from tinynet.kernels.fast.compiling import compiled, for_loops, unmarked
 from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.fast.tiles import suits_compiled_loops
 
@@ -32,7 +32,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     Each chunk of `a` also checks its share of the rows of `b`, so that the check is parallel too.
     """
     M, K = a.shape
-    y = empty((M, b.shape[1]), b.dtype)
+    b, y = unmarked(b), empty((M, b.shape[1]), b.dtype)
     finite: list[bool] = []
 
     def work(start: int, stop: int) -> None:
