@@ -101,7 +101,9 @@ class Lab:
             for function in calls[test] | calls[test.partition("::")[0]] | calls[""]:
                 self.tests[function].add(test)
         for compiled in (where / "tinynet").rglob("*.nb[ic]"):               # kernels that were compiled for the first
-            shutil.copy2(compiled, self.base / compiled.relative_to(where))   # time need not be compiled again
+            kept = self.base / compiled.relative_to(where)                    # time need not be compiled again
+            kept.parent.mkdir(exist_ok=True)
+            shutil.copy2(compiled, kept)
         shutil.rmtree(where)
 
     def examine(self, mutant):
