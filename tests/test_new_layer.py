@@ -51,7 +51,7 @@ def test_hypothesis_draws_it(kind):
 
 def test_study_knows_what_it_sees_and_what_it_costs(kind):
     if kind not in drawn():
-        pytest.skip("it is not drawn")
+        pytest.skip("first let `calls` draw it; then this test tells what else is missing")
     model = Sequential([drawn()[kind]])
     model.build(model.input_shape)
     for leaf in {step.layer for step in model.steps()}:

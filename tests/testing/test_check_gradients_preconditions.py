@@ -305,3 +305,146 @@ def test_a_broken_habit_of_a_layer_is_named_in_a_model_with_its_loss(layer, tens
     model.compile(loss="mse")
     failure = check_gradients(model, y=np.ones((3, 2)), raises=False).failures[0]
     assert (failure.tensor, failure.cause) == (tensor, cause)
+
+
+# Rules that are broken where the slopes are right: told apart from wrong slopes, each of them.
+
+def words(report):
+    return " ".join(str(report).split())
+
+
+@pytest.mark.parametrize("layer", [Accumulates, Stale, UpdatesInBackward, WritesToXInBackward, WritesToDy])
+def test_right_slopes_and_a_broken_rule_are_told_apart(layer):
+    report = check_gradients(layer(), input_shape=(4,), raises=False)
+    assert (report.slopes_right, report.passed) == (True, False)
+    assert "the slopes are right, but backward BREAKS A RULE." in str(report)
+
+
+@pytest.mark.parametrize("layer", [SetsNothing, WrongShape, Raises, WritesToX, NewMask, NotReplayed,
+                                   WithoutDxIsAnother, NotFinite])
+def test_slopes_that_are_wrong_or_unknown_are_never_called_right(layer):
+    report = check_gradients(layer(), input_shape=(4,), raises=False)
+    assert not report.slopes_right
+    assert "GRADIENTS ARE WRONG." in str(report)
+
+
+def test_every_broken_rule_is_told_and_wrong_slopes_too():
+    class Careless(Scale):
+        def forward(self, x, training=False):
+            def backward(dy):
+                self.grads["scale"] = self.grads.get("scale", 0) + (dy * x).sum(axis=0)
+                dx = -dy * self.params["scale"]
+                dy *= 0
+                return dx
+            return x * self.params["scale"], backward
+    report = check_gradients(Careless(), input_shape=(4,), raises=False)
+    assert [failure.cause for failure in report.failures] == ["writes to its input", "accumulates", "sign"]
+    assert not report.slopes_right
+
+
+def test_what_piles_up_in_an_attribute_is_told_apart_too():
+    class PilesUp(Scale):
+        total = 0
+
+        def forward(self, x, training=False):
+            def backward(dy):
+                self.total = self.total + dy * self.params["scale"]
+                self.grads["scale"] = (dy * x).sum(axis=0)
+                return self.total
+            return x * self.params["scale"], backward
+    report = check_gradients(PilesUp(), input_shape=(4,), raises=False)
+    assert [(failure.tensor, failure.cause) for failure in report.failures] == [("x", "accumulates")]
+    assert report.slopes_right
+
+
+# No empty pass: where nothing is measured, nothing is right.
+
+class Square(Layer):
+    def forward(self, x, training=False):
+        return x ** 2, lambda dy: 2 * dy * x
+
+
+class WrongSquare(Layer):
+    def forward(self, x, training=False):
+        return x ** 2, lambda dy: dy * x
+
+
+WHOLE = np.array([[3, -1, 2], [7, 4, -5], [1, 6, 8]])
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.int32])
+def test_whole_numbers_are_cast_where_the_layer_computes_with_them(dtype):
+    report = check_gradients(Square(), WHOLE.astype(dtype))
+    assert report["x"].count("right") == 9
+    assert "factor 2" in [f.cause for f in check_gradients(WrongSquare(), WHOLE.astype(dtype), raises=False).failures]
+
+
+def test_whole_numbers_are_cast_for_models_and_losses_too():
+    model = Sequential([WrongSquare(name="square"), Dense(2)], input_shape=(3,), seed=0)
+    model.compile(loss="mse")
+    report = check_gradients(model, WHOLE, y=np.ones((3, 2)), raises=False)
+    assert report["x"].count("wrong") == 9
+    assert check_gradients("mse", WHOLE, y=np.ones((3, 3)))["y_pred"].count("right") == 9
+
+
+@pytest.mark.parametrize("forward", [lambda x: np.floor(x), lambda x: np.eye(9)[x], lambda x: x.astype(int) * 1.0])
+def test_whole_numbers_that_are_rounded_or_an_index_are_not_cast_and_alone_no_pass(forward):
+    class Whole(Layer):
+        def forward(self, x, training=False):
+            return forward(x), lambda dy: np.zeros(x.shape)
+    report = check_gradients(Whole(), WHOLE, raises=False)
+    assert [failure.cause for failure in report.failures] == ["nothing measured"]
+    assert "x holds int64 numbers" in words(report)
+    assert not report.slopes_right
+
+
+def test_a_layer_on_whole_numbers_does_no_harm_in_a_model():
+    class OneHot(Layer):
+        def build(self, input_shape, rng):
+            return (*input_shape, 9)
+
+        def forward(self, x, training=False):
+            return np.eye(9)[x.astype(int)], lambda dy: None
+    model = Sequential([OneHot(), Dense(4, activation="relu", bias_initializer="zeros"), Dense(2)], input_shape=(3,),
+                       seed=0)
+    model.compile(loss="mse")
+    model.params["dense_1/kernel"][0] = 0                                  # units on their kink: decided layer by layer
+    assert check_gradients(model, np.abs(WHOLE), y=np.ones((3, 3, 2))).passed
+
+
+@pytest.mark.parametrize("layer", [Square(), Scale(), Sequential([Dense(2, input_dim=4)])])
+def test_an_empty_batch_is_no_pass(layer):
+    report = check_gradients(layer, np.zeros((0, 4)), raises=False)
+    assert [failure.cause for failure in report.failures] == ["nothing measured"]
+    assert "for x of shape (0, 4) forward returns no numbers" in words(report)
+
+
+def test_complex_numbers_are_no_pass():
+    class Ignores(Layer):
+        def forward(self, x, training=False):
+            return np.abs(x), lambda dy: dy
+
+    class ComplexScale(Scale):
+        def build(self, input_shape, rng):
+            shape = super().build(input_shape, rng)
+            self.params["scale"] = self.params["scale"] * 1j
+            return shape
+
+        def forward(self, x, training=False):
+            def backward(dy):
+                self.grads["scale"] = np.zeros(4, complex)
+                return dy * np.abs(self.params["scale"])
+            return x * np.abs(self.params["scale"]), backward
+    x = np.ones((2, 4)) * (1 + 2j)
+    for layer, x, tensor in (Ignores(), x, "x"), (ComplexScale(), x.real, "scale"):
+        failure, = check_gradients(layer, x, raises=False).failures
+        assert (failure.tensor, failure.cause) == (tensor, "complex")
+
+
+def test_the_imaginary_part_of_an_output_is_not_lost():
+    class Rotates(Layer):
+        def forward(self, x, training=False):
+            return x * (1 + 1j), lambda dy: dy
+    failure, = check_gradients(Rotates(), input_shape=(4,), raises=False).failures
+    assert (failure.tensor, failure.cause) == ("", "complex")
+    assert "forward returns complex128 numbers" in failure.message

@@ -15,7 +15,13 @@ import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.causes import Evidence, likely_cause
 from tinynet.testing.gradcheck.layer_by_layer import LayerByLayer
-from tinynet.testing.gradcheck.preconditions import NUMERIC, compare_reruns, first_gradients, missing_or_unknown
+from tinynet.testing.gradcheck.preconditions import (
+    NUMERIC,
+    compare_reruns,
+    first_gradients,
+    missing_or_unknown,
+    unmeasured,
+)
 from tinynet.testing.gradcheck.report import Failure, TensorReport
 from tinynet.testing.gradcheck.sampling import Measurement, Sampler
 from tinynet.testing.gradcheck.targets import Target, leaves_of
@@ -49,9 +55,8 @@ class Checker:
         if gradients is None:
             return notes, failures
         failures += missing_or_unknown(target, gradients)
-        if not any(failure.cause == "writes to its input" for failure in failures):
-            gradients, more = compare_reruns(target, gradients)
-            failures += more
+        gradients, more = compare_reruns(target, gradients)
+        failures += more
         layers = LayerByLayer(target, self.check)
         tensors = []
         for name, tensor in target.tensors.items():
@@ -66,7 +71,8 @@ class Checker:
                 decide_by_layers(report, layers)
                 failures += judge(target, report, layers)
             tensors.append(report)
-        return tensors + notes, failures
+        measured = any(tensor.measurements for tensor in tensors)
+        return tensors + notes, failures + unmeasured(target, measured, failures)
 
     def measure(self, target: Target, name: str, gradient: np.ndarray) -> TensorReport:
         """Measure one tensor; a gradient of the wrong shape is kept only for its likely cause."""

@@ -15,7 +15,14 @@ from tinynet.testing.cloning import clone, global_random_state_kept
 from tinynet.testing.gradcheck.checking import Checker
 from tinynet.testing.gradcheck.protocols import LayerLike
 from tinynet.testing.gradcheck.report import GradientMismatch, GradientReport
-from tinynet.testing.gradcheck.targets import LayerTarget, LossTarget, ModelTarget, Target, leaves_of
+from tinynet.testing.gradcheck.targets import (
+    LayerTarget,
+    LossTarget,
+    ModelTarget,
+    Target,
+    floats_if_followed,
+    leaves_of,
+)
 
 
 def check_gradients(target: LayerLike | LossLike | str, x: ArrayLike | None = None, *, y: ArrayLike | None = None,
@@ -41,14 +48,16 @@ def check_gradients(target: LayerLike | LossLike | str, x: ArrayLike | None = No
     - If nothing is wrong, and the numbers of a parameter are all the same (ones, zeros), the check is done once more
       with such parameters perturbed: special values can hide a mistake.
     - Backward must also overwrite ``grads``, stay right when another forward runs before it, write to no array of
-      others, and draw nothing random.
+      others, and draw nothing random. The report says so where only such a rule is broken, and the slopes are right.
+    - Where nothing can be measured (an empty batch, complex numbers, whole numbers alone) the check fails, and says so.
 
     Parameters
     ----------
     target : a layer, built or not (yours too: anything with ``params``, ``grads`` and ``forward(x, training=False)``);
         a loss; or a model, with its loss and penalties as `fit` runs it if `y` is given, else as a layer.
     x : a batch (N, ...); for a loss the predictions. None draws one without ties, if the shape of a sample is known.
-        Integers are passed to forward as they are, and noted as not checked.
+        Whole numbers are cast to float64 if the layer computes with them; those that it uses as an index or rounds
+        are passed on as they are, and noted as not checked.
     y : labels or other true values, for a loss or a model with one.
     loss : name or object; in place of the one that the model was compiled with.
     sample_weight : weights (N,) for the loss.
@@ -125,7 +134,7 @@ def make_targets(target: LayerLike | LossLike | str, x: ArrayLike | None, y: Arr
     if not hasattr(target, "forward"):
         raise TypeError(message("a layer, a loss or a model", repr(target)))
     layer = clone(target)
-    x = build(layer, x, input_shape, rng)
+    x = floats_if_followed(layer, build(layer, x, input_shape, rng))
     if perturb:
         perturb_constants(layer, rng)
     modes = [training] if training is not None else [False, True] if differs_in_training(layer) else [False]

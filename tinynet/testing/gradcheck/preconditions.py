@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tinynet.testing.gradcheck.report import Failure
@@ -9,6 +11,8 @@ from tinynet.testing.gradcheck.targets import Gradients, Target
 from tinynet.testing.tracebacks import exception_text
 
 IN_PLACE = "an in-place operation (+=, *=, out=, x[mask] = ...) on an array that belongs to the caller."
+COMPLEX = "complex", ("a complex slope is one of two, by convention. Check a function of the real and the imaginary "
+                      "part instead, side by side along an axis.")
 NUMERIC = "fiu"       # dtype kinds of real numbers: float, int, unsigned int
 SAME_RTOL = 1e-9      # far above the rounding of float64 sums in another order, far below any real mistake
 
@@ -19,8 +23,13 @@ def first_gradients(target: Target) -> tuple[Gradients | None, list[Failure]]:
     Forward runs three times before that: the first shows whether it draws from NumPy's global random state, which is
     restored from then on; the other two must agree.
     """
-    target.outputs()
+    y = np.asarray(target.forward()[0])
     target.replay.moved_globally()
+    if y.dtype.kind == "c":
+        return None, [Failure("", f"forward returns {y.dtype} numbers, whose slopes are not measured.", *COMPLEX)]
+    if not y.size:
+        return None, [Failure("", f"nothing is measured: for x of shape {target.x.shape} forward returns no numbers.",
+                              "nothing measured", "the batch is empty; pass one sample at least.")]
     outputs = target.outputs()
     if not np.isfinite(outputs).all():
         bad = int((~np.isfinite(outputs)).sum())
@@ -53,9 +62,9 @@ def compare_reruns(target: Target, gradients: Gradients) -> tuple[Gradients, lis
     failures = []
     try:
         # Two reruns in a row: if backward accumulates, the difference between them is what one run adds.
-        again, more = target.gradients(), target.gradients()
-        later = target.gradients(between=target.another_forward)
-        alone = {**target.gradients(need_dx=False), target.input_name: gradients.get(target.input_name)}
+        again, more = gradients_anew(target), gradients_anew(target)
+        later = gradients_anew(target, between=target.another_forward)
+        alone = {**gradients_anew(target, need_dx=False), target.input_name: gradients.get(target.input_name)}
     except Exception as error:
         return gradients, [Failure("", f"backward works once; later it {exception_text(error)}.", "exception")]
     for name, first in gradients.items():
@@ -64,7 +73,8 @@ def compare_reruns(target: Target, gradients: Gradients) -> tuple[Gradients, lis
             if added is not None:
                 gradients = {**gradients, name: added}
                 failures.append(Failure(name, "a second backward adds to the first.", "accumulates",
-                                        "grads is added to with +=; backward must overwrite what it held."))
+                                        "an array that is kept is added to with +=, in grads or an attribute; backward "
+                                        "must overwrite what it held."))
             else:
                 failures.append(Failure(name, "a second backward gives another result than the first.",
                                         "not repeatable", "backward changes something that it uses: an array, or an "
@@ -79,6 +89,24 @@ def compare_reruns(target: Target, gradients: Gradients) -> tuple[Gradients, lis
     return gradients, failures
 
 
+def gradients_anew(target: Target, **settings: Any) -> Gradients:
+    """Return `target.gradients`, with whatever backward writes to its tensors undone."""
+    gradients = target.gradients(**settings)
+    target.restore_tensors()
+    return gradients
+
+
+def unmeasured(target: Target, measured: bool, failures: list[Failure]) -> list[Failure]:
+    """Return what else is wrong with a check that leaves numbers out: complex ones, or all that there are."""
+    more = [Failure(name, f"it holds {dtype} numbers, along which no slope is measured.", *COMPLEX)
+            for name, dtype in target.unmeasured.items() if dtype.kind == "c"]
+    if not (measured or failures or more):
+        what = [f"{name} holds {dtype} numbers" for name, dtype in target.unmeasured.items()]
+        more.append(Failure("", "nothing was measured, so that nothing is known about backward.", "nothing measured",
+                            f"there is nothing to perturb: {', '.join(what) or 'x and all parameters are empty'}."))
+    return more
+
+
 def accumulated(first: np.ndarray | None, again: np.ndarray | None, more: np.ndarray | None) -> np.ndarray | None:
     """Return what each of three runs of backward added to the last; None if they did not accumulate."""
     if first is None or again is None or more is None or not first.shape == again.shape == more.shape:
@@ -88,7 +116,7 @@ def accumulated(first: np.ndarray | None, again: np.ndarray | None, more: np.nda
 
 def same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
     """Return whether two gradients agree, up to the order of sums."""
-    if one is None or other is None or one.shape != other.shape or one.dtype.kind not in NUMERIC:
+    if one is None or other is None or one.shape != other.shape or one.dtype.kind not in NUMERIC + "c":
         return one is other
     if not np.isfinite(one).all():
         return np.array_equal(one, other, equal_nan=True)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:                # matplotlib is loaded when something is plotte
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+BROKEN_RULES = {"writes to its input", "accumulates", "stale", "not repeatable"}     # causes: no wrong slopes
+
 WIDTH = 100                      # columns: a report fits a terminal, and pytest's output
 
 
@@ -170,6 +172,12 @@ class GradientReport(Tabular):
         return not self.failures
 
     @property
+    def slopes_right(self) -> bool:
+        """Whether slopes were measured and the gradients agree with them, whatever else backward does."""
+        return (any(tensor.measurements for tensor in self.tensors)
+                and all(failure.cause in BROKEN_RULES for failure in self.failures))
+
+    @property
     def modes(self) -> list[bool]:
         """The values of `training` that were checked."""
         return sorted({tensor.training for tensor in self.tensors})
@@ -182,7 +190,8 @@ class GradientReport(Tabular):
 
     def in_short(self) -> str:
         """Say whether the gradients are right."""
-        return f"{self.target}: " + ("gradients are right." if self.passed else "GRADIENTS ARE WRONG.")
+        return f"{self.target}: " + ("gradients are right." if self.passed else "the slopes are right, but backward "
+                                     "BREAKS A RULE." if self.slopes_right else "GRADIENTS ARE WRONG.")
 
     def tables(self) -> list[Table]:
         """Return a table of the tensors, for each mode, with the failures below."""

@@ -28,6 +28,7 @@ class Target:
     ----------
     layer : the copy that is run: a layer, a model or a loss.
     tensors : what is perturbed: float64 arrays, each changed in place.
+    unmeasured : the dtype of each tensor that has no slopes to measure.
     notes : remarks for the report, by name: why a tensor is not perturbed, for one.
     dy : the upstream gradient, for a layer.
     upstream : the weight of each output (M,); the gradients are those of ``upstream . outputs``.
@@ -46,6 +47,7 @@ class Target:
     def __init__(self) -> None:
         self.tensors: dict[str, np.ndarray] = {}
         self.originals: dict[str, np.ndarray] = {}
+        self.unmeasured: dict[str, np.dtype] = {}
         self.notes: dict[str, str] = {}
         self.dy_changed = False
         self.upstream = np.ones(1)
@@ -57,7 +59,8 @@ class Target:
         if array.dtype == np.float64:
             self.tensors[name], self.originals[name] = array, array.copy()
         else:
-            self.notes[name] = f"not checked: {array.dtype} numbers have no slope"
+            self.unmeasured[name] = array.dtype
+            self.notes[name] = f"not checked: no slope along {array.dtype} numbers is measured"
 
     def restore_tensors(self) -> list[str]:
         """Undo what was written to the tensors; return the names of those that were written to."""
@@ -144,7 +147,7 @@ class LossTarget(Target):
     rounding_scale = 1.0
 
     def __init__(self, loss: LossLike, y_pred: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None):
-        self.layer, self.x, self.y, self.sample_weight = clone(loss), as_float64(y_pred), y, sample_weight
+        self.layer, self.x, self.y, self.sample_weight = clone(loss), as_float64(y_pred, "fiub"), y, sample_weight
         self.input_name = "y_pred"
         super().__init__()
         self.add("y_pred", self.x)
@@ -254,9 +257,30 @@ def leaves_of(layer: object) -> list[object]:
     return list(layer.leaves()) if hasattr(layer, "leaves") else [layer]
 
 
-def as_float64(x: ArrayLike) -> np.ndarray:
-    """Return a copy of an array, floating numbers as float64; integers stay as they are."""
-    return np.array(x, np.float64 if np.asarray(x).dtype.kind == "f" else None, order="C")
+def as_float64(x: ArrayLike, kinds: str = "f") -> np.ndarray:
+    """Return a copy of an array, as float64 if its dtype is of these kinds; all others stay as they are."""
+    return np.array(x, np.float64 if np.asarray(x).dtype.kind in kinds else None, order="C")
+
+
+def floats_if_followed(layer: LayerLike, x: np.ndarray) -> np.ndarray:
+    """Return whole numbers as float64 if the layer computes with them, and does between whole numbers too.
+
+    One that uses them as an index, or rounds what it gets, has no slopes along them.
+    """
+    if x.dtype.kind not in "iub":
+        return x
+    run = float64_clone(layer)
+    replay = Replay(run)
+
+    def outputs(x: np.ndarray) -> np.ndarray:
+        replay.restore()
+        return np.array(run.forward(x.copy(), False)[0], np.float64)
+    try:
+        whole, same = outputs(x), outputs(x.astype(np.float64))
+        rounds = np.array_equal(outputs(x + 0.125), outputs(x + 0.25))
+    except Exception:                                      # an index must be whole
+        return x
+    return x if rounds or not np.allclose(whole, same, rtol=1e-4) else x.astype(np.float64)
 
 
 def random_upstream(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
