@@ -8,7 +8,7 @@ from wrong_layers import Scale
 
 from tinynet import kernels
 from tinynet.layers import Layer
-from tinynet.testing import RULES, check_layer
+from tinynet.testing import RULES, ContractViolation, check_layer, layer_checks
 
 
 class Wrapped(Scale):
@@ -677,3 +677,74 @@ def test_a_rule_is_broken_in_more_than_one_way(rule, make, seen):
     failure, = check_layer(make, (2, 3), rules=[rule], raises=False).failures
     assert failure.rule == rule
     assert seen in " ".join(failure.message.split())
+
+
+# A finding is left out only where another rule of the report tells it.
+
+class TiresOfItsBackward(Scale):
+    """Right at first; each backward makes the gradients of later forwards smaller. Its own repeats itself."""
+
+    strength = 1.0
+
+    def forward(self, x, training=False):
+        (y, backward), strength = super().forward(x, training), self.strength
+
+        def tiring(dy):
+            dx = backward(dy)
+            self.grads["scale"] = strength * self.grads["scale"]
+            self.strength = 0.5 * strength
+            return dx
+        return y, tiring
+
+
+class TiresInTraining(InTraining):
+    """Right at first; another training forward of the same layer gives less."""
+
+    strength = 1.0
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        strength = self.strength
+        if training:
+            self.strength = 0.5 * strength
+        return strength * y, backward
+
+
+def test_gradients_that_no_other_rule_finds_wrong_break_their_rule():
+    failure, = check_layer(TiresOfItsBackward, (2, 3), raises=False).failures
+    assert failure.rule == "gradients"
+    assert "a second backward gives another result than the first" in failure.message
+
+
+def test_a_forward_whose_slopes_cannot_be_measured_breaks_the_rule_where_no_other_says_why():
+    report = check_layer(TiresInTraining, (2, 3), raises=False)
+    assert "gradients" not in report.not_tried
+    assert "forward is not deterministic" in {failure.rule: failure.message for failure in report.failures}["gradients"]
+
+
+@pytest.mark.parametrize(("rule", "make", "seen"), [
+    ("gradients", Accumulates, "a second backward adds to the first"),
+    ("gradients", RemembersOnlyTheLastInput, "backward is wrong if another forward runs before it"),
+    ("gradients", ForgetsOneGradient, "backward sets no grads for it"),
+    ("gradients", WritesToXInBackward, "backward writes to it"),
+    ("save_load", lambda: ForgetsItsConfig(2.0), "config_round_trip is broken: in inference, after the round trip: y"),
+])
+def test_a_rule_tried_alone_leaves_nothing_to_rules_that_are_not_tried(rule, make, seen):
+    failure, = check_layer(make, (2, 3), rules=[rule], raises=False).failures
+    assert failure.rule == rule
+    assert seen in " ".join(failure.message.split())
+
+
+def test_a_layer_that_does_not_run_breaks_that_rule_whatever_rules_are_named():
+    report = check_layer(Layer, (2, 3), rules=["dtype_kept", "threads"], raises=False)
+    assert [failure.rule for failure in report.failures] == ["runs"]
+    assert list(report.not_tried) == ["dtype_kept", "threads"]
+
+
+def test_as_tests_of_their_own_rules_leave_to_each_other_what_one_of_them_tells():
+    checks = layer_checks(Accumulates, (2, 3))
+    checks["gradients"]()
+    with pytest.raises(ContractViolation):
+        checks["backward_overwrites"]()
+    with pytest.raises(ContractViolation, match="a second backward gives another result"):
+        layer_checks(TiresOfItsBackward, (2, 3))["gradients"]()

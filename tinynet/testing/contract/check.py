@@ -47,7 +47,7 @@ from tinynet.layers.base import Layer, Shape, as_shape
 from tinynet.registry import pick
 from tinynet.tables import Table, Tabular
 from tinynet.testing.contract.rules import RULES
-from tinynet.testing.contract.specimen import Broken, MakeX, NotApplicable, Specimen
+from tinynet.testing.contract.specimen import Broken, BrokenToo, MakeX, NotApplicable, Specimen
 from tinynet.testing.tracebacks import exception_text
 
 Outcome = Broken | NotApplicable | None
@@ -152,7 +152,7 @@ def check_layer(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None 
         layer's own. Small ones are fast; uneven ones that windows do not divide find more, such as (2, 7, 5).
     expected_failures : ``{rule: reason}`` for rules that the layer is known to break. A rule that is expected
         to fail and holds is a failure, so that the list stays up to date.
-    rules : names of the rules to try; None tries all.
+    rules : names of the rules to try; None tries all. A layer that does not run breaks `runs`, named or not.
     make_x : ``make_x(shape, rng)`` returns a batch of that shape, for a layer with a limited
         domain (a logarithm, say); None draws from N(0, 1).
     raises : False returns the report of a layer that breaks rules.
@@ -181,12 +181,22 @@ def check_layer(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None 
     >>> report.passed, [failure.rule for failure in report.failures]
     (False, ['inputs_not_written', 'memory_layout'])
     """
+    return examine(make_layer, input_shapes, expected_failures=expected_failures, rules=rules, make_x=make_x,
+                   raises=raises)
+
+
+def examine(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None = None, *,
+            expected_failures: Mapping[str, str] | None = None, rules: Iterable[str] | None = None,
+            make_x: MakeX | None = None, raises: bool = True, elsewhere: Iterable[str] = ()) -> ContractReport:
+    """Do what `check_layer` does; `elsewhere` names the rules whose findings the reader sees in other reports."""
     make = partial(copy.deepcopy, make_layer) if isinstance(make_layer, Layer) else make_layer
     names, expected = rule_names(RULES if rules is None else rules), dict(expected_failures or {})
     rule_names(expected)
     specimens = [Specimen(make, shape, make_x) for shape in shapes_of(input_shapes, make)]
     report = ContractReport(specimens[0].name, [specimen.input_shape for specimen in specimens])
-    tried = [try_rules(names, specimen) for specimen in specimens]
+    tried = [try_rules(names, specimen, elsewhere) for specimen in specimens]
+    if "runs" not in {*names, *elsewhere} and any(outcomes["runs"] for outcomes in tried):
+        names = ["runs", *names]
     for name in names:
         report.record(name, [outcomes[name] for outcomes in tried], expected.get(name))
     if raises and not report.passed:
@@ -212,17 +222,33 @@ def layer_checks(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None
     rule_names(options.get("expected_failures") or ())
 
     def check(name: str) -> None:
-        report = check_layer(make_layer, input_shapes, **options, rules=[name])
+        report = examine(make_layer, input_shapes, **options, rules=[name], elsewhere=RULES)
         if name in report.not_tried:
             raise SkipTest(report.not_tried[name])
     return {name: partial(check, name) for name in RULES}
 
 
-def try_rules(names: Iterable[str], specimen: Specimen) -> dict[str, Outcome]:
-    """Try the named rules on a specimen; of one that does not run, only that rule."""
-    broken = try_rule("runs", specimen)
-    return {name: broken if name == "runs" else NotApplicable("the layer does not run") if broken else
-            try_rule(name, specimen) for name in names}
+def try_rules(names: Iterable[str], specimen: Specimen, elsewhere: Iterable[str]) -> dict[str, Outcome]:
+    """Try `runs`, and if the layer does, the named rules on a specimen; return their outcomes.
+
+    What other rules name more exactly is left out only where one of them does, in this report or `elsewhere`.
+    """
+    outcomes = {"runs": try_rule("runs", specimen)}
+    if outcomes["runs"]:
+        return {**dict.fromkeys(names, NotApplicable("the layer does not run")), **outcomes}
+    outcomes |= {name: try_rule(name, specimen) for name in names if name != "runs"}
+
+    def told(name: str) -> bool:
+        if name not in outcomes and name in elsewhere:
+            outcomes[name] = try_rule(name, specimen)
+        return isinstance(settled(name), Broken)
+
+    def settled(name: str) -> Outcome:
+        outcome = outcomes.get(name)
+        if isinstance(outcome, BrokenToo) and all(any(map(told, rules)) for rules in outcome.told_by):
+            return outcome.otherwise
+        return outcome
+    return {name: settled(name) for name in list(outcomes)}
 
 
 def try_rule(name: str, specimen: Specimen) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -42,6 +42,20 @@ class Broken(Exception):  # noqa: N818  (not a program error: the finding of a r
 
 class NotApplicable(Exception):  # noqa: N818
     """A rule cannot be tried on this layer; the message says why."""
+
+
+class BrokenToo(Broken):
+    """A finding that other rules name more exactly: left out where each part of it is told by one of them.
+
+    Attributes
+    ----------
+    told_by : for each part of the finding, the rules that may tell it.
+    otherwise : the outcome where they do: None where the rule holds but for that.
+    """
+
+    def __init__(self, message: str, told_by: Iterable[Iterable[str]], otherwise: NotApplicable | None = None):
+        super().__init__(message)
+        self.told_by, self.otherwise = [tuple(rules) for rules in told_by], otherwise
 
 
 class Run(NamedTuple):

@@ -10,7 +10,19 @@ from pathlib import Path
 import numpy as np
 
 import tinynet
-from tinynet.testing.contract.specimen import NotApplicable, Specimen, attempt, expect, expect_same, mode, reseed, run
+from tinynet.testing.contract.specimen import (
+    Broken,
+    BrokenToo,
+    NotApplicable,
+    Specimen,
+    attempt,
+    expect,
+    expect_same,
+    mode,
+    reseed,
+    run,
+)
+from tinynet.testing.tracebacks import exception_text
 
 
 def config_round_trip(s: Specimen) -> None:
@@ -26,8 +38,10 @@ def save_load(s: Specimen) -> None:
     """A model with the layer comes back from its file as it was."""
     try:
         config_round_trip(s)
-    except Exception:
-        raise NotApplicable("config_round_trip is broken, which a file needs too") from None
+    except Exception as error:
+        raise BrokenToo(f"config_round_trip is broken: {error if isinstance(error, Broken) else exception_text(error)}",
+                        [["config_round_trip"]],
+                        NotApplicable("config_round_trip is broken, which a file needs too")) from None
     model = as_model(s)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
