@@ -572,6 +572,37 @@ class SmoothsWithTheLastDy(Scale):
         return y, smooth
 
 
+class AddsUpItsParametersGradient(Scale):
+    """Each backward of one forward adds to the gradients of the one before; dx is right."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        total = 0
+
+        def adding(dy):
+            nonlocal total
+            dx = backward(dy)
+            total = self.grads["scale"] = total + self.grads["scale"]
+            return dx
+        return y, adding
+
+
+class DoublesItsSecondGradient(Scale):
+    """The second backward of a forward sets the double of what the first did; the third is right again."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        runs = 0
+
+        def doubling(dy):
+            nonlocal runs
+            runs += 1
+            dx = backward(dy)
+            self.grads["scale"] = (2 if runs == 2 else 1) * self.grads["scale"]
+            return dx
+        return y, doubling
+
+
 class TransposesDx(Wrapped):
     def after_backward(self, x, dy, dx):
         return dx.swapaxes(1, 2)
@@ -661,6 +692,9 @@ BROKEN = [
     ("gradients", DrawsInBackward, "backward draws random numbers"),
     ("backward_linear", ClipsItsParametersGradient, "grads['scale'](1000 dy1 - dy2) is not 1000 grads['scale'](dy1)"),
     ("backward_repeatable", SmoothsWithTheLastDy, "dx is not the same when backward runs again"),
+    ("backward_repeatable", AddsUpItsParametersGradient, "grads['scale'] is not the same when backward runs again"),
+    ("backward_repeatable", DoublesItsSecondGradient, "grads['scale'] is not the same when backward runs again"),
+    ("backward_repeatable", Accumulates, "grads['scale'] is not the same when backward runs again"),
     ("dtype_kept", GradientsInDoublePrecision, "grads['scale'] is float64 where x and params are float32"),
     ("dtype_kept", ReturnsSinglePrecision, "y is float32 where x and params are float64"),
     ("kernel_sets_agree", SlightlyOffInLoopsInDoublePrecision, "with the kernel set 'naive', in float64: y is not"),
@@ -748,3 +782,8 @@ def test_as_tests_of_their_own_rules_leave_to_each_other_what_one_of_them_tells(
         checks["backward_overwrites"]()
     with pytest.raises(ContractViolation, match="a second backward gives another result"):
         layer_checks(TiresOfItsBackward, (2, 3))["gradients"]()
+
+
+def test_parameter_gradients_that_change_with_the_second_backward_are_named_by_one_rule():
+    for make in AddsUpItsParametersGradient, DoublesItsSecondGradient:
+        assert [failure.rule for failure in check_layer(make, (2, 3), raises=False).failures] == ["backward_repeatable"]

@@ -20,7 +20,7 @@ empty_batch             An empty batch gives empty outputs, and parameter gradie
 gradient_sums           In inference the parameter gradients of a batch are the sum of those of its parts.
 gradients               The gradients are the slopes of forward, as `check_gradients` measures them.
 backward_linear         Backward is linear in dy, however large dy is.
-backward_repeatable     Backward can run again, and returns the same dx for the same dy.
+backward_repeatable     Backward can run again, and gives the same dx and grads for the same dy.
 backward_overwrites     Backward replaces what `grads` held; it does not add to it.
 live_forwards           Two forwards can be alive at once: neither disturbs the backward of the other.
 training_declared       Training differs from inference only where ``differs_in_training = True`` says so.

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.testing.contract.specimen import BrokenToo, NotApplicable, Specimen, expect_equal, expect_same, finish, run
+from tinynet.testing.contract.specimen import (
+    Broken,
+    BrokenToo,
+    NotApplicable,
+    Specimen,
+    expect_equal,
+    expect_same,
+    finish,
+    run,
+)
 from tinynet.testing.gradcheck.gradients import check_gradients
 
 # Causes in the report of `check_gradients` that are no wrong numbers, and the rules that are to tell them.
@@ -40,12 +49,19 @@ def backward_linear(s: Specimen) -> None:
 
 
 def backward_repeatable(s: Specimen) -> None:
-    """Backward can run again, and returns the same dx for the same dy."""
+    """Backward can run again, and gives the same dx and grads for the same dy."""
     for training in s.modes:
-        y, backward = s.fresh().forward(s.x(), training)
-        first = backward(s.dy(y)).copy()
+        layer = s.fresh()
+        y, backward = layer.forward(s.x(), training)
+        first = finish(layer, y, backward, s.dy(y)).copy()
+        second = finish(layer, y, backward, s.dy(y)).copy()
         backward(s.dy(y, seed=3))
-        expect_equal(backward(s.dy(y)), first, "dx is not the same when backward runs again", tolerance=1e-9)
+        for again in second, finish(layer, y, backward, s.dy(y)):
+            expect_equal(again.dx, first.dx, "dx is not the same when backward runs again", tolerance=1e-9)
+            try:
+                expect_same(again._replace(y=first.y), first, "when backward runs again")
+            except Broken as broken:
+                raise BrokenToo(str(broken), [["backward_overwrites"]]) from None
 
 
 def backward_overwrites(s: Specimen) -> None:
