@@ -787,3 +787,96 @@ def test_as_tests_of_their_own_rules_leave_to_each_other_what_one_of_them_tells(
 def test_parameter_gradients_that_change_with_the_second_backward_are_named_by_one_rule():
     for make in AddsUpItsParametersGradient, DoublesItsSecondGradient:
         assert [failure.rule for failure in check_layer(make, (2, 3), raises=False).failures] == ["backward_repeatable"]
+
+
+# NumPy's global random state: said once, and in nobody's way.
+
+class GlobalDropout(InTraining):
+    """A right dropout but for the generator that it draws from, which is everybody's."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        mask = (np.random.rand(*x.shape) < 0.5).astype(x.dtype) * 2 if training else np.ones_like(x)
+        return y * mask, lambda dy: backward(dy * mask)
+
+
+class GlobalDropoutOffByOnePerMille(GlobalDropout):
+    def after_backward(self, x, dy, dx):
+        return 1.001 * dx
+
+
+class GlobalDropoutWithoutItsLastInput(GlobalDropout):
+    """Its backward uses what the latest training forward has left on the layer."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        if not training:
+            return y, backward
+        self.notes = {"backward": backward}
+        return y, lambda dy: self.notes["backward"](dy)
+
+
+class GlobalDropoutWithOneMask(InTraining):
+    """Its backward uses the mask that the latest forward has left on the layer."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        self.mask = [m.item() for m in (np.random.rand(x.size) < 0.5) * 2.0] if training else [1.0] * x.size
+
+        def mask():
+            return np.reshape(self.mask, x.shape).astype(x.dtype)
+        return y * mask(), lambda dy: backward(dy * mask())
+
+
+class GlobalDropoutOfAnotherMask(InTraining):
+    """Backward draws a mask of its own."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+
+        def mask():
+            return (np.random.rand(*x.shape) < 0.5).astype(x.dtype) * 2 if training else np.ones_like(x)
+        return y * mask(), lambda dy: backward(dy * mask())
+
+
+class GlobalWeights(Scale):
+    def build(self, input_shape, rng):
+        self.params["scale"] = np.random.uniform(0.5, 1.5, input_shape).astype(np.float32)
+        return input_shape
+
+
+class GlobalNoiseInInference(Wrapped):
+    def after(self, x, y, training):
+        return y + np.random.normal(size=y.shape).astype(y.dtype)
+
+
+@pytest.mark.parametrize(("make", "where"), [(GlobalDropout, "forward drew from np.random in training"),
+                                             (GlobalWeights, "build drew from np.random")])
+def test_numpys_global_random_state_breaks_one_rule_that_says_what_to_do(make, where):
+    failure, = check_layer(make, (2, 3), raises=False).failures
+    assert failure.rule == "random_from_build"
+    assert where in failure.message
+    assert "self.rng = rng" in failure.message
+
+
+@pytest.mark.parametrize(("make", "others"), [
+    (GlobalDropoutOffByOnePerMille, {"gradients"}),
+    (GlobalDropoutWithoutItsLastInput, {"live_forwards"}),
+    (GlobalDropoutWithOneMask, {"live_forwards"}),
+    (GlobalDropoutOfAnotherMask, {"gradients", "backward_repeatable", "live_forwards"}),
+])
+def test_what_is_wrong_besides_the_global_random_state_is_seen(make, others):
+    report = check_layer(make, (2, 3), raises=False)
+    assert {failure.rule for failure in report.failures} == {"random_from_build"} | others
+
+
+def test_noise_in_inference_breaks_the_rules_that_it_would_with_a_generator_of_its_own():
+    broken = {failure.rule for failure in check_layer(GlobalNoiseInInference, (2, 3), raises=False).failures}
+    assert {"random_from_build", "inference_repeatable", "batch_independence"} <= broken
+
+
+def test_a_check_leaves_numpys_global_random_state_as_it_was():
+    np.random.seed(7)
+    expected = np.random.RandomState(7).random(3)
+    check_layer(GlobalDropout, (2, 3), raises=False)
+    np.testing.assert_array_equal(np.random.random(3), expected)

@@ -46,6 +46,7 @@ from unittest import SkipTest
 from tinynet.layers.base import Layer, Shape, as_shape
 from tinynet.registry import pick
 from tinynet.tables import Table, Tabular
+from tinynet.testing.cloning import global_random_state_kept
 from tinynet.testing.contract.rules import RULES
 from tinynet.testing.contract.specimen import Broken, BrokenToo, MakeX, NotApplicable, Specimen
 from tinynet.testing.tracebacks import exception_text
@@ -192,9 +193,10 @@ def examine(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None = No
     make = partial(copy.deepcopy, make_layer) if isinstance(make_layer, Layer) else make_layer
     names, expected = rule_names(RULES if rules is None else rules), dict(expected_failures or {})
     rule_names(expected)
-    specimens = [Specimen(make, shape, make_x) for shape in shapes_of(input_shapes, make)]
-    report = ContractReport(specimens[0].name, [specimen.input_shape for specimen in specimens])
-    tried = [try_rules(names, specimen, elsewhere) for specimen in specimens]
+    with global_random_state_kept():
+        specimens = [Specimen(make, shape, make_x) for shape in shapes_of(input_shapes, make)]
+        report = ContractReport(specimens[0].name, [specimen.input_shape for specimen in specimens])
+        tried = [try_rules(names, specimen, elsewhere) for specimen in specimens]
     if "runs" not in {*names, *elsewhere} and any(outcomes["runs"] for outcomes in tried):
         names = ["runs", *names]
     for name in names:

@@ -83,7 +83,8 @@ class Specimen:
     """A layer to be checked, and the experiments that rules make with it.
 
     Every experiment gets a fresh copy of the one built layer. All begin with the same parameters and the same
-    random state: a stochastic layer repeats itself, and no experiment affects another.
+    random state: a stochastic layer repeats itself, and no experiment affects another. NumPy's global state begins
+    anew as if it were the copy's own: that a layer draws from it is for one rule to say, and for no other to meet.
 
     Parameters
     ----------
@@ -128,12 +129,13 @@ class Specimen:
         return layer, declared
 
     def fresh(self, dtype: DTypeLike = np.float64) -> Layer:
-        """Return a copy of the built layer, its parameters and floating state cast to `dtype`."""
+        """Return a copy of the built layer, its parameters and floating state cast to `dtype`, to be run at once."""
         layer = clone(self.built)
         for key, array in layer.params.items():
             layer.params[key] = array.astype(dtype, copy=False)
         cast_floats(layer.state, dtype)
         set_dtype_of_models(layer, dtype)
+        begin_randomness()
         return layer
 
     def x(self, n: int | None = None, dtype: DTypeLike = np.float64, seed: int = 1) -> np.ndarray:
@@ -208,8 +210,20 @@ def expect_equal(got: np.ndarray, wanted: np.ndarray, message: str, tolerance: f
         raise Broken(f"{message}: {got[at]:.6g} at {list(at)}, expected {wanted[at]:.6g}")
 
 
+def begin_randomness() -> None:
+    """Set NumPy's global random state to one and the same; `drawn_globally` then says whether anybody drew from it."""
+    np.random.seed(0)
+
+
+def drawn_globally() -> bool:
+    """Return whether anything was drawn from NumPy's global random state since `begin_randomness`."""
+    begun = np.random.RandomState(0).get_state()
+    return not all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), begun, strict=True))
+
+
 def reseed(layer: Layer) -> Layer:
-    """Set every generator in `layer` to one and the same state, and return the layer."""
+    """Set every generator in `layer`, and NumPy's global one, to one and the same state, and return the layer."""
+    begin_randomness()
     for generator in generators(layer):
         bit_generator: Any = generator.bit_generator
         bit_generator.state = type(bit_generator)(0).state
