@@ -30,8 +30,8 @@ def training_declared(s: Specimen) -> None:
 def inference_repeatable(s: Specimen) -> None:
     """In inference the same x gives the same y, bit for bit."""
     layer = s.fresh()
-    first = layer(s.x()).copy()
-    expect_equal(layer(s.x()), first, "y is not the same when the same x comes again")
+    first = layer.forward(s.x())[0].copy()
+    expect_equal(layer.forward(s.x())[0], first, "y is not the same when the same x comes again")
 
 
 def random_from_build(s: Specimen) -> None:
@@ -64,7 +64,7 @@ def threads(s: Specimen) -> None:
     sys.setswitchinterval(1e-6)                       # switch threads often: a race shows
     try:
         with ThreadPoolExecutor(4) as pool:
-            together = list(pool.map(layer, batches))
+            together = list(pool.map(lambda x: layer.forward(x)[0], batches))
     finally:
         sys.setswitchinterval(interval)
     for got, x in zip(together, batches, strict=True):
@@ -75,7 +75,7 @@ def kernel_sets_agree(s: Specimen) -> None:
     """Every kernel set gives the same numbers: naive, im2col, fast."""
     for training, (dtype, tolerance) in product(s.modes, PRECISION.items()):
         x = s.x(2, dtype)
-        usual = s.run(x, training=training)
+        usual = s.run(x, training=training, dtype=dtype)
         for name in kernels.NAMES:
             with attempt(f"with the kernel set {name!r}, in {dtype.__name__}"), kernels.use(name):
-                expect_same(s.run(x, training=training), usual, tolerance=tolerance)
+                expect_same(s.run(x, training=training, dtype=dtype), usual, tolerance=tolerance)
