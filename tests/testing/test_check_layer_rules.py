@@ -761,12 +761,45 @@ def test_a_forward_whose_slopes_cannot_be_measured_breaks_the_rule_where_no_othe
     ("gradients", RemembersOnlyTheLastInput, "backward is wrong if another forward runs before it"),
     ("gradients", ForgetsOneGradient, "backward sets no grads for it"),
     ("gradients", WritesToXInBackward, "backward writes to it"),
+    ("gradient_shapes", ForgetsOneGradient, "grads has no 'unused'"),
     ("save_load", lambda: ForgetsItsConfig(2.0), "config_round_trip is broken: in inference, after the round trip: y"),
 ])
 def test_a_rule_tried_alone_leaves_nothing_to_rules_that_are_not_tried(rule, make, seen):
     failure, = check_layer(make, (2, 3), rules=[rule], raises=False).failures
     assert failure.rule == rule
     assert seen in " ".join(failure.message.split())
+
+
+class AccumulatesAndForgetsInTraining(InTraining, Accumulates):
+    """Two faults of the same rule: one that another rule tells, and dx, which in training is right once."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        runs = 0
+
+        def forgetting(dy):
+            nonlocal runs
+            runs += 1
+            return backward(dy) * (runs == 1 or not training)
+        return y, forgetting
+
+
+class ForgetsOneGradientAndTransposesDx(ForgetsOneGradient, TransposesDx):
+    pass
+
+
+class ForgetsOneGradientAndReshapesTheOther(ForgetsOneGradient, KeepsTheBatchAxis):
+    pass
+
+
+@pytest.mark.parametrize(("make", "rules"), [
+    (AccumulatesAndForgetsInTraining, {"backward_overwrites", "backward_repeatable"}),
+    (ForgetsOneGradientAndTransposesDx, {"gradient_keys", "gradient_shapes"}),
+    (ForgetsOneGradientAndReshapesTheOther, {"gradient_keys", "gradient_shapes"}),
+])
+def test_what_is_left_to_another_rule_hides_nothing_else_of_its_own(make, rules):
+    broken = {failure.rule for failure in check_layer(make, (2, 3), raises=False).failures}
+    assert rules <= broken
 
 
 def test_a_layer_that_does_not_run_breaks_that_rule_whatever_rules_are_named():

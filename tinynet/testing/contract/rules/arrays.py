@@ -6,7 +6,16 @@ from itertools import product
 
 import numpy as np
 
-from tinynet.testing.contract.specimen import PRECISION, NotApplicable, Specimen, attempt, expect, expect_same, mode
+from tinynet.testing.contract.specimen import (
+    PRECISION,
+    BrokenToo,
+    NotApplicable,
+    Specimen,
+    attempt,
+    expect,
+    expect_same,
+    mode,
+)
 
 
 def runs(s: Specimen) -> None:
@@ -35,14 +44,20 @@ def gradient_keys(s: Specimen) -> None:
 
 def gradient_shapes(s: Specimen) -> None:
     """The input gradient has the shape of x, and every gradient the shape of its parameter."""
+    missing = []
     for training in s.modes:
         x = s.x()
         _, dx, grads = s.run(x, training=training)
         if dx is not None:
             expect(dx.shape == x.shape, f"dx has the shape {dx.shape}, x has {x.shape}")
         for key, param in s.built.params.items():
-            shape = grads[key].shape if key in grads else param.shape
+            if key not in grads:
+                missing.append(key)
+                continue
+            shape = grads[key].shape
             expect(shape == param.shape, f"grads[{key!r}] has the shape {shape}, its parameter {param.shape}")
+    if missing:                                       # last, for it may be left out
+        raise BrokenToo(f"grads has no {missing[0]!r}", [["gradient_keys"]])
 
 
 def float32_parameters(s: Specimen) -> None:
