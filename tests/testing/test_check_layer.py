@@ -250,3 +250,137 @@ def test_randomness_from_elsewhere_is_seen(seed_in):
             return super().forward(x, training)
     report = check_layer(lambda: OwnGenerator([0.5, 2.0]), (3,), raises=False, rules=["random_from_build"])
     assert not report.passed
+
+
+# Whole numbers.
+
+class Embedding(Layer):
+    """Row x of a table that is learned; no dx, for whole numbers have none."""
+
+    def __init__(self, rows, size, **kwargs):
+        super().__init__(**kwargs)
+        self.rows, self.size = rows, size
+
+    def build(self, input_shape, rng):
+        self.params["embeddings"] = rng.normal(size=(self.rows, self.size)).astype(np.float32)
+        return (*input_shape, self.size)
+
+    def forward(self, x, training=False):
+        table = self.params["embeddings"]
+
+        def backward(dy):
+            self.grads["embeddings"] = np.zeros_like(table)
+            self.collect(x, dy)
+            return self.dx(x)
+        return table[x], backward
+
+    def collect(self, x, dy):
+        np.add.at(self.grads["embeddings"], x, dy)
+
+    def dx(self, x):
+        return None
+
+    def get_config(self):
+        return {**super().get_config(), "rows": self.rows, "size": self.size}
+
+
+class EmbeddingWithZeros(Embedding):
+    def dx(self, x):
+        return np.zeros_like(x)
+
+
+class ForgetfulEmbedding(Embedding):
+    """An index that comes twice is counted once."""
+
+    def collect(self, x, dy):
+        self.grads["embeddings"][x] += dy
+
+
+class OneHot(Layer):
+    def build(self, input_shape, rng):
+        return (*input_shape, 10)
+
+    def forward(self, x, training=False):
+        return np.eye(10, dtype=np.float32)[x], lambda dy: None
+
+
+INDICES = np.random.default_rng(0).integers(0, 10, (6, 4))
+INDICES_OF_THEIR_OWN = np.arange(10).reshape(5, 2)              # none comes twice
+
+
+@pytest.mark.parametrize("make", [Embedding, EmbeddingWithZeros])
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8])
+def test_an_embedding_of_ones_own_breaks_no_rule_on_whole_numbers(make, dtype):
+    report = check_layer(lambda: make(10, 3), x=INDICES.astype(dtype))
+    assert report.kept == list(RULES)
+    assert report.in_short() == ("Embedding" if make is Embedding else make.__name__) + (
+        ", on samples (4,) of whole numbers, which have no dx: keeps all of the 28 rules tried.")
+
+
+def test_whole_numbers_may_come_from_make_x_too():
+    report = check_layer(Embedding(10, 3), [(4,), (2, 3)], make_x=lambda shape, rng: rng.integers(0, 10, shape))
+    assert report.passed
+    assert report.whole
+
+
+@pytest.mark.parametrize("x", [INDICES, INDICES_OF_THEIR_OWN])
+def test_an_embedding_that_forgets_repeated_indices_breaks_the_rules_about_its_gradients(x):
+    broken = {failure.rule for failure in check_layer(lambda: ForgetfulEmbedding(10, 3), x=x, raises=False).failures}
+    assert broken - {"gradients"} == {"gradient_sums"}
+    assert "gradients" in broken or x is INDICES_OF_THEIR_OWN
+
+
+def test_in_a_model_an_embedding_gets_its_whole_numbers_as_floats():
+    class InModels(Embedding):
+        def forward(self, x, training=False):
+            return super().forward(x.astype(np.intp), training)
+    assert check_layer(lambda: Sequential([InModels(10, 3), Dense(2)]), x=INDICES).passed
+    report = check_layer(lambda: Sequential([Embedding(10, 3), Dense(2)]), x=INDICES, raises=False)
+    assert [failure.rule for failure in report.failures] == ["runs"]
+
+
+def test_rules_about_batches_layouts_and_files_are_judged_on_whole_numbers():
+    class Several(Embedding):
+        wrong = ""
+
+        def forward(self, x, training=False):
+            if self.wrong == "batch" and len(x) == 5:
+                x = x * [[0], [1], [1], [1], [1]]
+            if self.wrong == "layout" and not x.flags.c_contiguous and len(x):
+                x = np.zeros_like(x)
+            if self.wrong == "write" and x.flags.writeable:
+                x += 1
+                x %= 10
+            return super().forward(x, training)
+
+        def get_config(self):
+            return {**super().get_config(), "rows": self.rows + (self.wrong == "file")}
+    for wrong, rules in {"batch": "batch_independence", "layout": "memory_layout", "write": "inputs_not_written",
+                         "file": "config_round_trip"}.items():
+        Several.wrong = wrong
+        report = check_layer(lambda: Several(10, 3), x=INDICES, raises=False)
+        assert rules in {failure.rule for failure in report.failures}, wrong
+
+
+def test_without_dx_and_parameters_the_rules_about_gradients_are_not_tried():
+    report = check_layer(OneHot, x=INDICES)
+    assert set(report.not_tried) == {"dtype_kept", "gradients", "backward_linear", "backward_repeatable"}
+    assert "whole numbers have no gradient" in report.not_tried["gradients"]
+
+
+def test_samples_of_floating_numbers_may_be_given_too():
+    x = np.random.default_rng(0).uniform(1, 2, (7, 3))
+    assert check_layer(Logarithm, x=x).input_shapes == [(3,)]
+    assert not check_layer(Logarithm, x=-x, raises=False).passed
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"x": INDICES, "make_x": np.zeros}, "no make_x beside it. Received: both"),
+    ({"x": INDICES[:0]}, r"one or more samples, and no make_x beside it. Received: int64 of shape \(0, 4\)"),
+    ({"x": 3}, "one or more samples"), ({"x": ["a", "b"]}, "one or more samples"),
+    ({"x": INDICES, "input_shapes": [(4,), (3,)]}, r"expected input_shapes=\(4,\), the shape of the samples in x."),
+    ({"x": np.zeros((2, 0))}, "the shape of the samples in x as positive whole numbers"),
+])
+def test_samples_that_do_not_fit_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        check_layer(Embedding(10, 3), **given)

@@ -8,7 +8,7 @@ from wrong_layers import Scale
 
 from tinynet import kernels
 from tinynet.layers import Layer
-from tinynet.testing import RULES, check_layer
+from tinynet.testing import RULES, ContractViolation, check_layer, layer_checks
 
 
 class Wrapped(Scale):
@@ -572,6 +572,37 @@ class SmoothsWithTheLastDy(Scale):
         return y, smooth
 
 
+class AddsUpItsParametersGradient(Scale):
+    """Each backward of one forward adds to the gradients of the one before; dx is right."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        total = 0
+
+        def adding(dy):
+            nonlocal total
+            dx = backward(dy)
+            total = self.grads["scale"] = total + self.grads["scale"]
+            return dx
+        return y, adding
+
+
+class DoublesItsSecondGradient(Scale):
+    """The second backward of a forward sets the double of what the first did; the third is right again."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        runs = 0
+
+        def doubling(dy):
+            nonlocal runs
+            runs += 1
+            dx = backward(dy)
+            self.grads["scale"] = (2 if runs == 2 else 1) * self.grads["scale"]
+            return dx
+        return y, doubling
+
+
 class TransposesDx(Wrapped):
     def after_backward(self, x, dy, dx):
         return dx.swapaxes(1, 2)
@@ -661,6 +692,9 @@ BROKEN = [
     ("gradients", DrawsInBackward, "backward draws random numbers"),
     ("backward_linear", ClipsItsParametersGradient, "grads['scale'](1000 dy1 - dy2) is not 1000 grads['scale'](dy1)"),
     ("backward_repeatable", SmoothsWithTheLastDy, "dx is not the same when backward runs again"),
+    ("backward_repeatable", AddsUpItsParametersGradient, "grads['scale'] is not the same when backward runs again"),
+    ("backward_repeatable", DoublesItsSecondGradient, "grads['scale'] is not the same when backward runs again"),
+    ("backward_repeatable", Accumulates, "grads['scale'] is not the same when backward runs again"),
     ("dtype_kept", GradientsInDoublePrecision, "grads['scale'] is float64 where x and params are float32"),
     ("dtype_kept", ReturnsSinglePrecision, "y is float32 where x and params are float64"),
     ("kernel_sets_agree", SlightlyOffInLoopsInDoublePrecision, "with the kernel set 'naive', in float64: y is not"),
@@ -677,3 +711,205 @@ def test_a_rule_is_broken_in_more_than_one_way(rule, make, seen):
     failure, = check_layer(make, (2, 3), rules=[rule], raises=False).failures
     assert failure.rule == rule
     assert seen in " ".join(failure.message.split())
+
+
+# A finding is left out only where another rule of the report tells it.
+
+class TiresOfItsBackward(Scale):
+    """Right at first; each backward makes the gradients of later forwards smaller. Its own repeats itself."""
+
+    strength = 1.0
+
+    def forward(self, x, training=False):
+        (y, backward), strength = super().forward(x, training), self.strength
+
+        def tiring(dy):
+            dx = backward(dy)
+            self.grads["scale"] = strength * self.grads["scale"]
+            self.strength = 0.5 * strength
+            return dx
+        return y, tiring
+
+
+class TiresInTraining(InTraining):
+    """Right at first; another training forward of the same layer gives less."""
+
+    strength = 1.0
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        strength = self.strength
+        if training:
+            self.strength = 0.5 * strength
+        return strength * y, backward
+
+
+def test_gradients_that_no_other_rule_finds_wrong_break_their_rule():
+    failure, = check_layer(TiresOfItsBackward, (2, 3), raises=False).failures
+    assert failure.rule == "gradients"
+    assert "a second backward gives another result than the first" in failure.message
+
+
+def test_a_forward_whose_slopes_cannot_be_measured_breaks_the_rule_where_no_other_says_why():
+    report = check_layer(TiresInTraining, (2, 3), raises=False)
+    assert "gradients" not in report.not_tried
+    assert "forward is not deterministic" in {failure.rule: failure.message for failure in report.failures}["gradients"]
+
+
+@pytest.mark.parametrize(("rule", "make", "seen"), [
+    ("gradients", Accumulates, "a second backward adds to the first"),
+    ("gradients", RemembersOnlyTheLastInput, "backward is wrong if another forward runs before it"),
+    ("gradients", ForgetsOneGradient, "backward sets no grads for it"),
+    ("gradients", WritesToXInBackward, "backward writes to it"),
+    ("gradient_shapes", ForgetsOneGradient, "grads has no 'unused'"),
+    ("save_load", lambda: ForgetsItsConfig(2.0), "config_round_trip is broken: in inference, after the round trip: y"),
+])
+def test_a_rule_tried_alone_leaves_nothing_to_rules_that_are_not_tried(rule, make, seen):
+    failure, = check_layer(make, (2, 3), rules=[rule], raises=False).failures
+    assert failure.rule == rule
+    assert seen in " ".join(failure.message.split())
+
+
+class AccumulatesAndForgetsInTraining(InTraining, Accumulates):
+    """Two faults of the same rule: one that another rule tells, and dx, which in training is right once."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        runs = 0
+
+        def forgetting(dy):
+            nonlocal runs
+            runs += 1
+            return backward(dy) * (runs == 1 or not training)
+        return y, forgetting
+
+
+class ForgetsOneGradientAndTransposesDx(ForgetsOneGradient, TransposesDx):
+    pass
+
+
+class ForgetsOneGradientAndReshapesTheOther(ForgetsOneGradient, KeepsTheBatchAxis):
+    pass
+
+
+@pytest.mark.parametrize(("make", "rules"), [
+    (AccumulatesAndForgetsInTraining, {"backward_overwrites", "backward_repeatable"}),
+    (ForgetsOneGradientAndTransposesDx, {"gradient_keys", "gradient_shapes"}),
+    (ForgetsOneGradientAndReshapesTheOther, {"gradient_keys", "gradient_shapes"}),
+])
+def test_what_is_left_to_another_rule_hides_nothing_else_of_its_own(make, rules):
+    broken = {failure.rule for failure in check_layer(make, (2, 3), raises=False).failures}
+    assert rules <= broken
+
+
+def test_a_layer_that_does_not_run_breaks_that_rule_whatever_rules_are_named():
+    report = check_layer(Layer, (2, 3), rules=["dtype_kept", "threads"], raises=False)
+    assert [failure.rule for failure in report.failures] == ["runs"]
+    assert list(report.not_tried) == ["dtype_kept", "threads"]
+
+
+def test_as_tests_of_their_own_rules_leave_to_each_other_what_one_of_them_tells():
+    checks = layer_checks(Accumulates, (2, 3))
+    checks["gradients"]()
+    with pytest.raises(ContractViolation):
+        checks["backward_overwrites"]()
+    with pytest.raises(ContractViolation, match="a second backward gives another result"):
+        layer_checks(TiresOfItsBackward, (2, 3))["gradients"]()
+
+
+def test_parameter_gradients_that_change_with_the_second_backward_are_named_by_one_rule():
+    for make in AddsUpItsParametersGradient, DoublesItsSecondGradient:
+        assert [failure.rule for failure in check_layer(make, (2, 3), raises=False).failures] == ["backward_repeatable"]
+
+
+# NumPy's global random state: said once, and in nobody's way.
+
+class GlobalDropout(InTraining):
+    """A right dropout but for the generator that it draws from, which is everybody's."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        mask = (np.random.rand(*x.shape) < 0.5).astype(x.dtype) * 2 if training else np.ones_like(x)
+        return y * mask, lambda dy: backward(dy * mask)
+
+
+class GlobalDropoutOffByOnePerMille(GlobalDropout):
+    def after_backward(self, x, dy, dx):
+        return 1.001 * dx
+
+
+class GlobalDropoutWithoutItsLastInput(GlobalDropout):
+    """Its backward uses what the latest training forward has left on the layer."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        if not training:
+            return y, backward
+        self.notes = {"backward": backward}
+        return y, lambda dy: self.notes["backward"](dy)
+
+
+class GlobalDropoutWithOneMask(InTraining):
+    """Its backward uses the mask that the latest forward has left on the layer."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+        self.mask = [m.item() for m in (np.random.rand(x.size) < 0.5) * 2.0] if training else [1.0] * x.size
+
+        def mask():
+            return np.reshape(self.mask, x.shape).astype(x.dtype)
+        return y * mask(), lambda dy: backward(dy * mask())
+
+
+class GlobalDropoutOfAnotherMask(InTraining):
+    """Backward draws a mask of its own."""
+
+    def forward(self, x, training=False):
+        y, backward = super().forward(x, training)
+
+        def mask():
+            return (np.random.rand(*x.shape) < 0.5).astype(x.dtype) * 2 if training else np.ones_like(x)
+        return y * mask(), lambda dy: backward(dy * mask())
+
+
+class GlobalWeights(Scale):
+    def build(self, input_shape, rng):
+        self.params["scale"] = np.random.uniform(0.5, 1.5, input_shape).astype(np.float32)
+        return input_shape
+
+
+class GlobalNoiseInInference(Wrapped):
+    def after(self, x, y, training):
+        return y + np.random.normal(size=y.shape).astype(y.dtype)
+
+
+@pytest.mark.parametrize(("make", "where"), [(GlobalDropout, "forward drew from np.random in training"),
+                                             (GlobalWeights, "build drew from np.random")])
+def test_numpys_global_random_state_breaks_one_rule_that_says_what_to_do(make, where):
+    failure, = check_layer(make, (2, 3), raises=False).failures
+    assert failure.rule == "random_from_build"
+    assert where in failure.message
+    assert "self.rng = rng" in failure.message
+
+
+@pytest.mark.parametrize(("make", "others"), [
+    (GlobalDropoutOffByOnePerMille, {"gradients"}),
+    (GlobalDropoutWithoutItsLastInput, {"live_forwards"}),
+    (GlobalDropoutWithOneMask, {"live_forwards"}),
+    (GlobalDropoutOfAnotherMask, {"gradients", "backward_repeatable", "live_forwards"}),
+])
+def test_what_is_wrong_besides_the_global_random_state_is_seen(make, others):
+    report = check_layer(make, (2, 3), raises=False)
+    assert {failure.rule for failure in report.failures} == {"random_from_build"} | others
+
+
+def test_noise_in_inference_breaks_the_rules_that_it_would_with_a_generator_of_its_own():
+    broken = {failure.rule for failure in check_layer(GlobalNoiseInInference, (2, 3), raises=False).failures}
+    assert {"random_from_build", "inference_repeatable", "batch_independence"} <= broken
+
+
+def test_a_check_leaves_numpys_global_random_state_as_it_was():
+    np.random.seed(7)
+    expected = np.random.RandomState(7).random(3)
+    check_layer(GlobalDropout, (2, 3), raises=False)
+    np.testing.assert_array_equal(np.random.random(3), expected)

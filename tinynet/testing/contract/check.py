@@ -20,7 +20,7 @@ empty_batch             An empty batch gives empty outputs, and parameter gradie
 gradient_sums           In inference the parameter gradients of a batch are the sum of those of its parts.
 gradients               The gradients are the slopes of forward, as `check_gradients` measures them.
 backward_linear         Backward is linear in dy, however large dy is.
-backward_repeatable     Backward can run again, and returns the same dx for the same dy.
+backward_repeatable     Backward can run again, and gives the same dx and grads for the same dy.
 backward_overwrites     Backward replaces what `grads` held; it does not add to it.
 live_forwards           Two forwards can be alive at once: neither disturbs the backward of the other.
 training_declared       Training differs from inference only where ``differs_in_training = True`` says so.
@@ -43,11 +43,16 @@ from textwrap import indent
 from typing import Any
 from unittest import SkipTest
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tinynet.checks import invalid
 from tinynet.layers.base import Layer, Shape, as_shape
 from tinynet.registry import pick
 from tinynet.tables import Table, Tabular
+from tinynet.testing.cloning import global_random_state_kept
 from tinynet.testing.contract.rules import RULES
-from tinynet.testing.contract.specimen import Broken, MakeX, NotApplicable, Specimen
+from tinynet.testing.contract.specimen import Broken, BrokenToo, MakeX, NotApplicable, Specimen
 from tinynet.testing.tracebacks import exception_text
 
 Outcome = Broken | NotApplicable | None
@@ -78,6 +83,7 @@ class ContractReport(Tabular):
     failures : the broken rules, and the rules that hold though they were expected to fail.
     tolerated : the broken rules that were expected to fail.
     not_tried : names of the rules that could not be tried, each with the reason.
+    whole : whether x was whole numbers: of rules about dx, only what they say of other arrays was tried.
     """
 
     layer: str
@@ -86,6 +92,7 @@ class ContractReport(Tabular):
     failures: list[RuleFailure] = field(default_factory=list)
     tolerated: list[RuleFailure] = field(default_factory=list)
     not_tried: dict[str, str] = field(default_factory=dict)
+    whole: bool = False
 
     def record(self, rule: str, outcomes: list[Outcome], expected: str | None) -> None:
         """Record the outcomes of a rule, one for each input shape; `expected` is why it should fail, None if not."""
@@ -112,7 +119,8 @@ class ContractReport(Tabular):
         verdict = f"breaks {len(self.failures)}" if self.failures else "keeps all"
         tried = len(self.kept) + len(self.failures) + len(self.tolerated)
         shapes = ", ".join(map(str, self.input_shapes))
-        return f"{self.layer}, on samples {shapes}: {verdict} of the {tried} rules tried."
+        numbers = " of whole numbers, which have no dx" if self.whole else ""
+        return f"{self.layer}, on samples {shapes}{numbers}: {verdict} of the {tried} rules tried."
 
     def tables(self) -> list[Table]:
         """Return a table of the rules, the broken ones first, each with what was observed."""
@@ -142,7 +150,7 @@ class ContractViolation(AssertionError):  # noqa: N818  (a statement, as pytest 
 
 def check_layer(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None = None, *,
                 expected_failures: Mapping[str, str] | None = None, rules: Iterable[str] | None = None,
-                make_x: MakeX | None = None, raises: bool = True) -> ContractReport:
+                make_x: MakeX | None = None, x: ArrayLike | None = None, raises: bool = True) -> ContractReport:
     """Check that a layer keeps every rule in `RULES`, its gradients included.
 
     Parameters
@@ -152,16 +160,19 @@ def check_layer(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None 
         layer's own. Small ones are fast; uneven ones that windows do not divide find more, such as (2, 7, 5).
     expected_failures : ``{rule: reason}`` for rules that the layer is known to break. A rule that is expected
         to fail and holds is a failure, so that the list stays up to date.
-    rules : names of the rules to try; None tries all.
+    rules : names of the rules to try; None tries all. A layer that does not run breaks `runs`, named or not.
     make_x : ``make_x(shape, rng)`` returns a batch of that shape, for a layer with a limited
-        domain (a logarithm, say); None draws from N(0, 1).
+        domain (a logarithm, say); None draws from N(0, 1). Whole numbers stay whole, see `x`.
+    x : several samples (N, ...), in place of `make_x` and of `input_shapes`: the batches are drawn from them. Whole
+        numbers stay whole, for a layer that looks something up by them, such as an embedding; nothing is asked of its
+        dx then, which may be None. Give a layer that computes with x floating numbers.
     raises : False returns the report of a layer that breaks rules.
 
     Raises
     ------
     ContractViolation : an AssertionError that lists every broken rule and what was observed; the report is
         its ``.report``.
-    ValueError : for a rule that does not exist.
+    ValueError : for a rule that does not exist, and for an x that does not fit the other arguments.
 
     Examples
     --------
@@ -181,12 +192,27 @@ def check_layer(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None 
     >>> report.passed, [failure.rule for failure in report.failures]
     (False, ['inputs_not_written', 'memory_layout'])
     """
+    return examine(make_layer, input_shapes, expected_failures=expected_failures, rules=rules, make_x=make_x,
+                   x=x, raises=raises)
+
+
+def examine(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None = None, *,
+            expected_failures: Mapping[str, str] | None = None, rules: Iterable[str] | None = None,
+            make_x: MakeX | None = None, x: ArrayLike | None = None, raises: bool = True,
+            elsewhere: Iterable[str] = ()) -> ContractReport:
+    """Do what `check_layer` does; `elsewhere` names the rules whose findings the reader sees in other reports."""
     make = partial(copy.deepcopy, make_layer) if isinstance(make_layer, Layer) else make_layer
     names, expected = rule_names(RULES if rules is None else rules), dict(expected_failures or {})
     rule_names(expected)
-    specimens = [Specimen(make, shape, make_x) for shape in shapes_of(input_shapes, make)]
-    report = ContractReport(specimens[0].name, [specimen.input_shape for specimen in specimens])
-    tried = [try_rules(names, specimen) for specimen in specimens]
+    if x is not None:
+        input_shapes, make_x = from_samples(np.asarray(x), input_shapes, make_x)
+    with global_random_state_kept():
+        specimens = [Specimen(make, shape, make_x) for shape in shapes_of(input_shapes, make)]
+        report = ContractReport(specimens[0].name, [specimen.input_shape for specimen in specimens])
+        tried = [try_rules(names, specimen, elsewhere) for specimen in specimens]
+        report.whole = any(specimen.whole for specimen in specimens)
+    if "runs" not in {*names, *elsewhere} and any(outcomes["runs"] for outcomes in tried):
+        names = ["runs", *names]
     for name in names:
         report.record(name, [outcomes[name] for outcomes in tried], expected.get(name))
     if raises and not report.passed:
@@ -212,17 +238,33 @@ def layer_checks(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None
     rule_names(options.get("expected_failures") or ())
 
     def check(name: str) -> None:
-        report = check_layer(make_layer, input_shapes, **options, rules=[name])
+        report = examine(make_layer, input_shapes, **options, rules=[name], elsewhere=RULES)
         if name in report.not_tried:
             raise SkipTest(report.not_tried[name])
     return {name: partial(check, name) for name in RULES}
 
 
-def try_rules(names: Iterable[str], specimen: Specimen) -> dict[str, Outcome]:
-    """Try the named rules on a specimen; of one that does not run, only that rule."""
-    broken = try_rule("runs", specimen)
-    return {name: broken if name == "runs" else NotApplicable("the layer does not run") if broken else
-            try_rule(name, specimen) for name in names}
+def try_rules(names: Iterable[str], specimen: Specimen, elsewhere: Iterable[str]) -> dict[str, Outcome]:
+    """Try `runs`, and if the layer does, the named rules on a specimen; return their outcomes.
+
+    What other rules name more exactly is left out only where one of them does, in this report or `elsewhere`.
+    """
+    outcomes = {"runs": try_rule("runs", specimen)}
+    if outcomes["runs"]:
+        return {**dict.fromkeys(names, NotApplicable("the layer does not run")), **outcomes}
+    outcomes |= {name: try_rule(name, specimen) for name in names if name != "runs"}
+
+    def told(name: str) -> bool:
+        if name not in outcomes and name in elsewhere:
+            outcomes[name] = try_rule(name, specimen)
+        return isinstance(settled(name), Broken)
+
+    def settled(name: str) -> Outcome:
+        outcome = outcomes.get(name)
+        if isinstance(outcome, BrokenToo) and all(any(map(told, rules)) for rules in outcome.told_by):
+            return outcome.otherwise
+        return outcome
+    return {name: settled(name) for name in list(outcomes)}
 
 
 def try_rule(name: str, specimen: Specimen) -> Outcome:
@@ -241,6 +283,20 @@ def rule_names(names: Iterable[str]) -> list[str]:
     return [name for name in names if pick("rule", name, RULES) is not None]
 
 
+def from_samples(x: np.ndarray, input_shapes: InputShapes | None, make_x: MakeX | None) -> tuple[list[Shape], MakeX]:
+    """Return the shape of the samples `x`, and a `make_x` that draws batches from them."""
+    if make_x is not None or x.ndim == 0 or not len(x) or x.dtype.kind not in "biuf":
+        raise invalid("check_layer", "x as an array of one or more samples, and no make_x beside it",
+                      "both" if make_x is not None else f"{x.dtype} of shape {x.shape}")
+    shape = as_shape(x.shape[1:], "check_layer", "the shape of the samples in x")
+    if input_shapes is not None and any(each != shape for each in as_shapes(input_shapes)):
+        raise invalid("check_layer", f"input_shapes={shape}, the shape of the samples in x", repr(input_shapes))
+
+    def drawn(batch: Shape, rng: np.random.Generator) -> np.ndarray:
+        return x[np.resize(rng.permutation(len(x)), batch[0])]
+    return [shape], drawn
+
+
 def shapes_of(input_shapes: InputShapes | None, make_layer: MakeLayer) -> list[Shape]:
     """Return one shape or several as a list; the layer's own for None."""
     if input_shapes is None:
@@ -248,6 +304,11 @@ def shapes_of(input_shapes: InputShapes | None, make_layer: MakeLayer) -> list[S
         if input_shapes is None:
             raise ValueError("check_layer: expected input_shapes, or a layer with an input_shape of its own. "
                              "Received: neither.")
+    return as_shapes(input_shapes)
+
+
+def as_shapes(input_shapes: InputShapes) -> list[Shape]:
+    """Return one shape or several as a list, checked."""
     several = isinstance(input_shapes, Iterable) and any(isinstance(each, Iterable) for each in input_shapes)
     shapes: Iterable[Any] = input_shapes if several else [input_shapes]          # type: ignore[assignment]
     return [as_shape(shape, "check_layer", "input_shapes") for shape in shapes]

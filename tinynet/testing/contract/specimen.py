@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -30,6 +30,11 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 PRECISION: dict[type, float] = {np.float64: 1e-9, np.float32: 1e-4}
 
 
+def is_whole(array: np.ndarray) -> bool:
+    """Return whether an array holds whole numbers, such as indices, which have no gradient."""
+    return array.dtype.kind in "biu"
+
+
 def read_only(array: np.ndarray) -> np.ndarray:
     """Make an array read-only, and return it."""
     array.flags.writeable = False
@@ -44,20 +49,38 @@ class NotApplicable(Exception):  # noqa: N818
     """A rule cannot be tried on this layer; the message says why."""
 
 
+class BrokenToo(Broken):
+    """A finding that other rules name more exactly: left out where each part of it is told by one of them.
+
+    Attributes
+    ----------
+    told_by : for each part of the finding, the rules that may tell it.
+    otherwise : the outcome where they do: None where the rule holds but for that.
+    """
+
+    def __init__(self, message: str, told_by: Iterable[Iterable[str]], otherwise: NotApplicable | None = None):
+        super().__init__(message)
+        self.told_by, self.otherwise = [tuple(rules) for rules in told_by], otherwise
+
+
 class Run(NamedTuple):
-    """What one forward and backward returned, and the gradients they set."""
+    """What one forward and backward returned, and the gradients they set; dx is None where x is whole numbers."""
 
     y: np.ndarray
-    dx: np.ndarray
+    dx: np.ndarray | None
     grads: dict[str, np.ndarray]
 
     def named(self) -> dict[str, np.ndarray]:
         """Return all arrays by the names that messages use."""
-        return {"y": self.y, "dx": self.dx, **named("grads", self.grads)}
+        return {"y": self.y, **({} if self.dx is None else {"dx": self.dx}), **named("grads", self.grads)}
 
     def copy(self) -> Run:
         """Return a run with arrays of its own."""
-        return Run(self.y.copy(), self.dx.copy(), {key: grad.copy() for key, grad in self.grads.items()})
+        return self.samples(slice(None), {key: grad.copy() for key, grad in self.grads.items()})
+
+    def samples(self, which: np.ndarray | slice, grads: dict[str, np.ndarray]) -> Run:
+        """Return copies of y and dx of some samples, with other gradients."""
+        return Run(self.y[which].copy(), None if self.dx is None else self.dx[which].copy(), grads)
 
 
 def named(what: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -69,13 +92,14 @@ class Specimen:
     """A layer to be checked, and the experiments that rules make with it.
 
     Every experiment gets a fresh copy of the one built layer. All begin with the same parameters and the same
-    random state: a stochastic layer repeats itself, and no experiment affects another.
+    random state: a stochastic layer repeats itself, and no experiment affects another. NumPy's global state begins
+    anew as if it were the copy's own: that a layer draws from it is for one rule to say, and for no other to meet.
 
     Parameters
     ----------
     make_layer : returns a fresh layer.
     input_shape : shape of one sample.
-    make_x : ``make_x(shape, rng)`` returns a batch; None draws from N(0, 1).
+    make_x : ``make_x(shape, rng)`` returns a batch; None draws from N(0, 1). Whole numbers stay whole.
     """
 
     seed = 0
@@ -96,6 +120,14 @@ class Specimen:
         """The values of `training` that make a difference to this layer."""
         return (False, True) if any(part.differs_in_training for part in self.built.leaves()) else (False,)
 
+    @cached_property
+    def whole(self) -> bool:
+        """Whether the layer is run on whole numbers, of which it has no dx to return."""
+        try:
+            return is_whole(self.x(1))
+        except Exception:                               # the rule `runs` meets it, and says so
+            return False
+
     @property
     def name(self) -> str:
         """What the layer calls itself; the name of `make_layer` if that raises."""
@@ -114,38 +146,50 @@ class Specimen:
         return layer, declared
 
     def fresh(self, dtype: DTypeLike = np.float64) -> Layer:
-        """Return a copy of the built layer, its parameters and floating state cast to `dtype`."""
+        """Return a copy of the built layer, its parameters and floating state cast to `dtype`, to be run at once."""
         layer = clone(self.built)
         for key, array in layer.params.items():
             layer.params[key] = array.astype(dtype, copy=False)
         cast_floats(layer.state, dtype)
         set_dtype_of_models(layer, dtype)
+        begin_randomness()
         return layer
 
     def x(self, n: int | None = None, dtype: DTypeLike = np.float64, seed: int = 1) -> np.ndarray:
-        """Return a new array of `n` samples; the same numbers for the same seed, whatever the dtype."""
+        """Return a new array of `n` samples; the same numbers for the same seed, whatever the dtype.
+
+        Whole numbers keep their own dtype.
+        """
         shape = (self.batch_size if n is None else n, *self.input_shape)
-        return np.array(self.make_x(shape, np.random.default_rng(seed)), np.float32).astype(dtype)
+        x = np.array(self.make_x(shape, np.random.default_rng(seed)))
+        return x if is_whole(x) else x.astype(np.float32).astype(dtype)
 
     def dy(self, y: np.ndarray, seed: int = 2) -> np.ndarray:
         """Return a new random upstream gradient for outputs like `y`."""
         return np.random.default_rng(seed).standard_normal(y.shape).astype(np.float32).astype(y.dtype)
 
-    def run(self, x: np.ndarray | None = None, dy: Upstream | None = None, *, training: bool = False) -> Run:
-        """Run a fresh copy forward and backward; by default on the batch ``self.x()``, with the dy that `dy` draws."""
-        x = self.x() if x is None else x
-        return run(self.fresh(x.dtype), x, self.dy if dy is None else dy, training)
+    def run(self, x: np.ndarray | None = None, dy: Upstream | None = None, *, training: bool = False,
+            dtype: DTypeLike = np.float64) -> Run:
+        """Run a fresh copy in `dtype` forward and backward; by default on ``self.x()``, with the dy that `dy` draws."""
+        x = self.x(dtype=dtype) if x is None else x
+        return run(self.fresh(dtype), x, self.dy if dy is None else dy, training)
+
+    def expect_gradients(self) -> None:
+        """Raise `NotApplicable` if the layer has no gradients at all: none of x, and no parameters."""
+        if self.whole and not self.built.params:
+            raise NotApplicable("whole numbers have no gradient, and the layer has no parameters")
 
 
 def run(layer: Layer, x: np.ndarray, dy: Upstream, training: bool = False) -> Run:
     """Run `layer` forward and backward; `dy` is the upstream gradient, or a function that makes it from y."""
     y, backward = layer.forward(x, training)
-    return finish(layer, y, backward, dy(y) if callable(dy) else dy)
+    return finish(layer, y, backward, dy(y) if callable(dy) else dy, is_whole(x))
 
 
-def finish(layer: Layer, y: np.ndarray, backward: Backward, dy: np.ndarray) -> Run:
-    """Run the backward that forward returned with y."""
-    return Run(y, backward(dy), dict(layer.grads))
+def finish(layer: Layer, y: np.ndarray, backward: Backward, dy: np.ndarray, whole: bool) -> Run:
+    """Run the backward that forward returned with y; what it returns is no matter if x is `whole` numbers."""
+    dx = backward(dy)
+    return Run(y, None if whole else dx, dict(layer.grads))
 
 
 def mode(training: bool) -> str:
@@ -185,6 +229,8 @@ def expect_equal(got: np.ndarray, wanted: np.ndarray, message: str, tolerance: f
     The 1 is the size of the numbers in x and dy: sums of such numbers may cancel to a rounding error.
     """
     expect(got.shape == wanted.shape, f"{message}: shape {got.shape}, expected {wanted.shape}")
+    if is_whole(got) and is_whole(wanted):                   # bool and unsigned ones have no difference
+        got, wanted = got.astype(np.float64), wanted.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.where((got == wanted) | (np.isnan(got) & np.isnan(wanted)), 0, np.abs(got - wanted))
     error = np.where(np.isnan(error), np.inf, error)
@@ -194,8 +240,20 @@ def expect_equal(got: np.ndarray, wanted: np.ndarray, message: str, tolerance: f
         raise Broken(f"{message}: {got[at]:.6g} at {list(at)}, expected {wanted[at]:.6g}")
 
 
+def begin_randomness() -> None:
+    """Set NumPy's global random state to one and the same; `drawn_globally` then says whether anybody drew from it."""
+    np.random.seed(0)
+
+
+def drawn_globally() -> bool:
+    """Return whether anything was drawn from NumPy's global random state since `begin_randomness`."""
+    begun = np.random.RandomState(0).get_state()
+    return not all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), begun, strict=True))
+
+
 def reseed(layer: Layer) -> Layer:
-    """Set every generator in `layer` to one and the same state, and return the layer."""
+    """Set every generator in `layer`, and NumPy's global one, to one and the same state, and return the layer."""
+    begin_randomness()
     for generator in generators(layer):
         bit_generator: Any = generator.bit_generator
         bit_generator.state = type(bit_generator)(0).state

@@ -84,7 +84,7 @@ def outputs_not_overwritten(s: Specimen) -> None:
         layer = s.fresh()
         y, backward = layer.forward(s.x(), training)
         kept_y = y.copy()
-        first = finish(layer, y, backward, s.dy(y))
+        first = finish(layer, y, backward, s.dy(y), s.whole)
         kept = first.copy()._replace(y=kept_y)
         run(layer, s.x(seed=3), lambda y: s.dy(y, seed=4), training)
         expect_same(first, kept, "after the backward, or another run", tolerance=0)
@@ -96,7 +96,7 @@ def no_aliasing(s: Specimen) -> None:
         layer, x = s.fresh(), s.x()
         y, backward = layer.forward(x, training)
         dy = s.dy(y)
-        out, params = finish(layer, y, backward, dy).named(), named("params", layer.params)
+        out, params = finish(layer, y, backward, dy, s.whole).named(), named("params", layer.params)
         for name, array in out.items():
             others = {"x": x, "dy": dy, **out, **params} if name.startswith("grads") else params
             for other, memory in others.items():
@@ -107,8 +107,9 @@ def no_aliasing(s: Specimen) -> None:
 def memory_layout(s: Specimen) -> None:
     """Strided, Fortran-ordered or read-only x and dy give what plain ones give."""
     for training, (dtype, tolerance) in product(s.modes, PRECISION.items()):
-        plain = s.run(s.x(dtype=dtype), training=training)
+        plain = s.run(training=training, dtype=dtype)
         for layout, lay_out in LAYOUTS.items():
             with attempt(f"with {dtype.__name__} x and dy {layout}"):
-                again = s.run(lay_out(s.x(dtype=dtype)), lay_out(s.dy(plain.y)), training=training)
+                x, dy = lay_out(s.x(dtype=dtype)), lay_out(s.dy(plain.y))
+                again = s.run(x, dy, training=training, dtype=dtype)
                 expect_same(again, plain, tolerance=tolerance)
