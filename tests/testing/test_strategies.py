@@ -126,6 +126,16 @@ def test_one_convolution_in_six_has_each_trait_that_reveals_bugs(trait):
     assert share(strategies.conv_configs, trait, count=400) > 1 / 6
 
 
+@pytest.mark.parametrize(("strategy", "trait"), [
+    (strategies.conv_configs, lambda config: config["input_shape"][1] == config["input_shape"][2]),
+    (strategies.conv_configs, lambda config: config["kernel_size"][0] == config["kernel_size"][1]),
+    (strategies.pool_configs, lambda config: config["pool_size"][0] == config["pool_size"][1]),
+], ids=["images", "convolution", "pooling"])
+@pytest.mark.slow
+def test_few_images_and_windows_are_square(strategy, trait):
+    assert share(strategy, trait, count=400) < 1 / 4
+
+
 @pytest.mark.parametrize("trait", [
     lambda model: any(isinstance(layer, Sequential) for layer in model.layers),
     lambda model: (Conv2D, MaxPool2D) in pairwise(map(type, model.layers)),

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import copy
 import math
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -70,8 +71,18 @@ def any_of(choices: list[SearchStrategy]) -> SearchStrategy:
 
 def image_shapes() -> SearchStrategy[Shape]:
     """Draw shapes (C, H, W) of small images, seldom square, most of them larger than a window."""
-    side = st.integers(1, MAX_SIDE) | st.integers(MAX_WINDOW, MAX_SIDE)
-    return st.tuples(st.integers(1, 3), side, side)
+    sides = pairs((MAX_SIDE, MAX_SIDE)) | pairs((MAX_SIDE, MAX_SIDE), least=MAX_WINDOW)
+    return st.tuples(st.integers(1, 3), sides).map(lambda drawn: (drawn[0], *drawn[1]))
+
+
+def pairs(most: Shape, least: int = 1) -> SearchStrategy[Shape]:
+    """Draw (height, width) of images, windows or strides, each from `least` to its own most, the simplest first.
+
+    Both come from one draw. Of two, Hypothesis would often make the second a copy of the first, and what mistakes
+    height for width is right for squares; these are drawn half as often as the others.
+    """
+    every = list(product(*(range(least, side + 1) for side in most)))
+    return st.sampled_from(every + [(height, width) for height, width in every if height != width])
 
 
 @st.composite
@@ -120,15 +131,13 @@ def pool_configs(draw: DrawFn, input_shape: Shape | None = None) -> Config:
 def window_geometry(draw: DrawFn, image: Shape, dilated: bool = False) -> tuple[Shape, Shape, str, Shape]:
     """Draw window size, strides, padding and dilation for images (H, W)."""
     padding = draw(st.sampled_from(["valid", "same"]))
-    axes = []
-    for side in image:
-        must_fit = padding == "valid"                        # with "same" a window may be larger than the image
-        window = draw(st.integers(1, min(side, MAX_WINDOW) if must_fit else MAX_WINDOW))
-        max_dilation = min((side - 1) // max(1, window - 1), MAX_STRIDE) if must_fit else MAX_STRIDE
-        rate = draw(st.integers(1, max_dilation)) if dilated and window > 1 else 1
-        axes.append((window, draw(st.integers(1, MAX_STRIDE)), rate))
-    size, strides, dilation = zip(*axes, strict=True)
-    return size, strides, padding, dilation
+    must_fit = padding == "valid"                            # with "same" a window may be larger than the image
+    size = draw(pairs(tuple(min(side, MAX_WINDOW) if must_fit else MAX_WINDOW for side in image)))
+    strides = draw(pairs((MAX_STRIDE, MAX_STRIDE)))
+    max_dilation = tuple(
+        1 if window == 1 else min((side - 1) // (window - 1), MAX_STRIDE) if must_fit else MAX_STRIDE
+        for side, window in zip(image, size, strict=True))
+    return size, strides, padding, draw(pairs(max_dilation)) if dilated else (1, 1)
 
 
 def without(defaults: Config, config: Config) -> Config:
