@@ -68,6 +68,19 @@ def test_strided_arrays_hold_the_same_numbers(array):
     np.testing.assert_array_equal(array, [[0, 1, 2], [3, 4, 5]])
 
 
+@given(strategies.tied_arrays(strategies.shapes(), np.float32))
+def test_tied_arrays_are_on_kinks_or_a_millionth_beside_them(array):
+    assert array.dtype == np.float32
+    beside = np.abs(array - np.rint(array))
+    assert set(np.abs(np.rint(array)).ravel()) <= {0, 1}
+    assert set(beside.ravel()) <= {0, np.float32(2.0**-20)}             # exact: not rounded to 1
+
+
+@given(strategies.tied_arrays((4, 3, 28, 28)))
+def test_tied_arrays_may_be_large(array):                               # Hypothesis gives up on too many choices
+    assert array.shape == (4, 3, 28, 28)
+
+
 @given(strategies.losses())
 def test_losses_take_their_targets_and_predictions(case):
     loss, y_true, y_pred = case
@@ -137,6 +150,23 @@ def test_few_images_and_windows_are_square(strategy, trait):
 
 
 @pytest.mark.parametrize("trait", [
+    lambda x: ((x == 0).sum(axis=1) > 1).any(),
+    lambda x: (x == np.sort(x)[:, -1:]).sum(axis=1).max() > 1,
+    lambda x: np.isin(np.diff(np.sort(x)), [2**-20, 2**-19]).any(),
+    lambda x: np.isin(x, [2**-20, -(2**-20)]).any(),
+    lambda x: (np.signbit(x) & (x == 0)).any(),
+    lambda x: len(np.unique(x)) > 3,
+], ids=["zeros", "several maxima", "neighbours", "beside zero", "minus zero", "not all the same"])
+@pytest.mark.slow
+def test_one_tied_array_in_five_has_each_trait(trait):
+    assert share(tied_rows, trait, count=200) > 1 / 5
+
+
+def tied_rows():
+    return strategies.tied_arrays((4, 6))
+
+
+@pytest.mark.parametrize("trait", [
     lambda model: any(isinstance(layer, Sequential) for layer in model.layers),
     lambda model: (Conv2D, MaxPool2D) in pairwise(map(type, model.layers)),
     lambda model: any(part.differs_in_training for part in model.leaves()),
@@ -180,6 +210,8 @@ def squeezed(text):
     (strategies.losses(), lambda drawn: isinstance(drawn[0], SparseCategoricalCrossentropy),
      "(SparseCategoricalCrossentropy(from_logits=True), array([0]), array([[-0.5, 0.5]]))"),
     (strategies.tie_free_arrays((2, 2)), lambda array: True, "array([[-1.5, -0.5], [0.5, 1.5]])"),
+    (strategies.tied_arrays((2, 2)), lambda array: True, "array([[0., 0.], [0., 0.]])"),
+    (strategies.tied_arrays((2, 2)), lambda array: array[0, 1] == 1, "array([[0., 1.], [0., 0.]])"),
 ])
 @pytest.mark.slow
 def test_failures_shrink_to_something_a_person_can_read(strategy, fails, printed):

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays as numpy_arrays
 from hypothesis.strategies import DrawFn, SearchStrategy
 from numpy.typing import DTypeLike
 
@@ -52,6 +53,8 @@ Call = tuple[type, Config]          # a class, and the keyword arguments to call
 
 # Larger images, windows and strides have no bugs of their own, only slower tests.
 MAX_SIDE, MAX_WINDOW, MAX_STRIDE = 8, 4, 3
+
+TINY = 2.0 ** -20           # 1e-6, exact beside 1 in float32 too
 
 
 # Shapes and arrays.
@@ -98,6 +101,19 @@ def tie_free_arrays(draw: DrawFn, shape: Shape | SearchStrategy[Shape], dtype: D
     order = np.random.default_rng(seed).permutation(size) if seed else np.arange(size)
     spacing = 2.0 ** -math.ceil(math.log2(max(4, size) / 4))        # a power of two: exact in float32 too
     return ((order - size // 2 + 0.5) * spacing).reshape(shape).astype(dtype)
+
+
+@st.composite
+def tied_arrays(draw: DrawFn, shape: Shape | SearchStrategy[Shape], dtype: DTypeLike = np.float64) -> np.ndarray:
+    """Draw arrays of 0, 1 and -1, and of numbers a millionth above and below these; the simplest is all zeros.
+
+    Many are equal, many nearly equal: on the kinks of ReLU, abs, maximum and sort, and right beside them. Arrays of
+    more than 64 numbers repeat one of them in most places, for speed.
+    """
+    shape = draw(shape) if isinstance(shape, SearchStrategy) else shape
+    values = st.sampled_from([kink + offset for kink in (0.0, 1.0, -1.0) for offset in (0.0, TINY, -TINY)] + [-0.0])
+    fill = st.nothing() if math.prod(shape) <= 64 else values
+    return draw(numpy_arrays(dtype, shape, elements=values, fill=fill))
 
 
 @st.composite
