@@ -68,6 +68,13 @@ def test_strided_arrays_hold_the_same_numbers(array):
     np.testing.assert_array_equal(array, [[0, 1, 2], [3, 4, 5]])
 
 
+def test_a_number_has_one_layout():
+    @given(strategies.strided_arrays(st.just(np.array(2.0))))
+    def test(array):
+        assert array.shape == ()
+    test()
+
+
 @given(strategies.tied_arrays(strategies.shapes(), np.float32))
 def test_tied_arrays_are_on_kinks_or_a_millionth_beside_them(array):
     assert array.dtype == np.float32
@@ -216,6 +223,41 @@ def squeezed(text):
 @pytest.mark.slow
 def test_failures_shrink_to_something_a_person_can_read(strategy, fails, printed):
     assert failing_example(strategy, fails) == squeezed(printed)
+
+
+@pytest.mark.parametrize(("is_it", "printed"), [
+    (lambda x: True, "np.array([[0.0, 0.1], [2.0, 3.0]])"),
+    (lambda x: x.flags.f_contiguous, "np.asfortranarray(np.array([[0.0, 0.1], [2.0, 3.0]]))"),
+    (lambda x: not x.flags.forc and x.strides[0] > 0,
+     "np.repeat(np.array([[0.0, 0.1], [2.0, 3.0]]), 2, axis=-1)[..., ::2]"),
+    (lambda x: x.strides[0] < 0, "np.flip(np.flip(np.array([[0.0, 0.1], [2.0, 3.0]])).copy())"),
+    (lambda x: not x.flags.writeable, "np.broadcast_to(np.array([[0.0, 0.1], [2.0, 3.0]]), (2, 2))"),
+], ids=["C-ordered", "Fortran-ordered", "every other", "negative strides", "read-only"])
+@pytest.mark.slow
+def test_a_layout_is_printed_as_the_calls_that_make_it(is_it, printed):
+    failing = []
+
+    def fails(array):
+        if is_it(array):
+            failing.append(array)
+        return is_it(array)
+
+    text = failing_example(strategies.strided_arrays(st.just(np.array([[0, 0.1], [2, 3]]))), fails)
+    assert text == squeezed(printed)
+    pasted = eval(text, {"np": np})
+    np.testing.assert_array_equal(pasted, failing[-1])
+    assert pasted.strides == failing[-1].strides
+    assert pasted.flags.writeable == failing[-1].flags.writeable
+
+
+@pytest.mark.parametrize("array", [
+    np.zeros((0, 3)), np.zeros((2, 0), np.float32), np.array([[0.1]], np.float32), np.array([0.1], ">f8"),
+    np.array([np.nan, -np.inf]), np.array([True]), np.arange(3), np.array([1], np.uint8), np.arange(2000) / 7,
+], ids=["no rows", "no columns", "float32", "big-endian", "not finite", "bool", "int", "uint8", "long"])
+def test_arrays_are_printed_with_dtype_shape_and_all_digits(array):
+    pasted = eval(strategies.array_call(array), {"np": np})
+    np.testing.assert_array_equal(pasted, array)
+    assert (pasted.shape, pasted.dtype) == (array.shape, array.dtype)
 
 
 # Nothing else needs Hypothesis.

@@ -20,13 +20,16 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from itertools import product
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.control import current_build_context
 from hypothesis.extra.numpy import arrays as numpy_arrays
 from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.vendor.pretty import IDKey, RepresentationPrinter
 from numpy.typing import DTypeLike
 
 from tinynet import Sequential
@@ -118,8 +121,43 @@ def tied_arrays(draw: DrawFn, shape: Shape | SearchStrategy[Shape], dtype: DType
 
 @st.composite
 def strided_arrays(draw: DrawFn, arrays: SearchStrategy[np.ndarray]) -> np.ndarray:
-    """Draw what another strategy draws, in another memory layout: negative strides, read-only, ..."""
-    return LAYOUTS[draw(st.sampled_from(list(LAYOUTS)))](draw(arrays))
+    """Draw what another strategy draws, in another memory layout: negative strides, read-only, ...
+
+    A failing example has the NumPy calls that make the array: ``np.asfortranarray(np.array([[0.0, 1.0]]))``.
+    """
+    array = draw(arrays)
+    if array.ndim == 0:
+        return array                                         # a number has but one layout
+    layout = draw(st.sampled_from(list(LAYOUTS)))
+    laid_out = LAYOUTS[layout](array)
+    print_as(LAYOUT_CALLS[layout].format(array_call(array), array.shape), laid_out)
+    return laid_out
+
+
+LAYOUT_CALLS = {                                             # what gives an array each of LAYOUTS, with NumPy alone
+    "C-ordered": "{}",
+    "Fortran-ordered": "np.asfortranarray({})",
+    "every other number of a larger array": "np.repeat({}, 2, axis=-1)[..., ::2]",
+    "with negative strides": "np.flip(np.flip({}).copy())",
+    "read-only": "np.broadcast_to({}, {})",                  # to its own shape: what this returns is read-only
+}
+
+
+def array_call(array: np.ndarray) -> str:
+    """Return the call that makes the array, with all digits: ``np.array([[0.0, 1.0]])``."""
+    dtype = str(array.dtype)
+    if array.size == 0:
+        return f"np.zeros({array.shape}, {dtype!r})"         # [] would leave axes out
+    numbers = array.tolist()
+    text = re.sub("nan|inf", r"np.\g<0>", str(numbers)) if array.dtype.kind == "f" else str(numbers)
+    return f"np.array({text})" if np.array(numbers).dtype == array.dtype else f"np.array({text}, {dtype!r})"
+
+
+def print_as(call: str, thing: object) -> None:
+    """Let Hypothesis print a thing as this call; `constructed` does not do, which prefers a repr that is shorter."""
+    def write(thing: object, printer: RepresentationPrinter, cycle: bool) -> None:
+        printer.text(call)
+    current_build_context().known_object_printers[IDKey(thing)].append(write)
 
 
 # Configurations: keyword arguments that are not the defaults.
