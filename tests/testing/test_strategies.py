@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import textwrap
 from functools import cache
 from itertools import pairwise
 
@@ -258,6 +259,31 @@ def test_arrays_are_printed_with_dtype_shape_and_all_digits(array):
     pasted = eval(strategies.array_call(array), {"np": np})
     np.testing.assert_array_equal(pasted, array)
     assert (pasted.shape, pasted.dtype) == (array.shape, array.dtype)
+
+
+# A stranger's project: Hypothesis with its own default settings.
+
+def test_settings_are_without_a_deadline_and_without_the_explain_phase():
+    assert strategies.settings.deadline is None
+    assert set(strategies.settings.phases) == set(Phase) - {Phase.explain}
+
+
+@pytest.mark.parametrize("examples", [pytest.param(10, marks=pytest.mark.slow),
+                                      pytest.param(100, marks=pytest.mark.long)])      # 100: Hypothesis's default
+def test_the_example_of_the_docstring_passes_in_a_fresh_process(examples, tmp_path):
+    example = textwrap.dedent(strategies.__doc__.split("::\n\n")[1].partition("\nWhat is drawn")[0])
+    assert "@strategies.settings" in example
+    program = f"""
+from hypothesis import settings
+settings.register_profile("stranger", settings.get_profile("default"), max_examples={examples})
+settings.load_profile("stranger")
+{example}
+test_every_layer_keeps_the_contract()
+"""
+    path = tmp_path / "test_stranger.py"
+    path.write_text(program, encoding="utf-8")
+    ran = subprocess.run([sys.executable, "-W", "error", path.name], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
 
 
 # Nothing else needs Hypothesis.

@@ -1,15 +1,17 @@
 """Hypothesis strategies: random layers, losses and models, biased towards cases that reveal bugs.
 
 Such cases are images that are not square, unequal numbers of channels in and out, strides that leave a remainder or
-are smaller than their window, dilation, "same" padding with an odd number of pixels. What is drawn is printed as the
-call that makes it, and shrinks to the smallest example that still fails::
+are smaller than their window, dilation, "same" padding with an odd number of pixels::
 
     from hypothesis import given
     from tinynet.testing import check_layer, strategies
 
+    @strategies.settings
     @given(strategies.layers())
     def test_every_layer_keeps_the_contract(layer):
         check_layer(layer)
+
+What is drawn is printed as the call that makes it, and shrinks to the smallest example that still fails::
 
     Failing test case: test_every_layer_keeps_the_contract(
         layer=Conv2D(filters=1, kernel_size=(1, 1), strides=(1, 2), input_shape=(1, 1, 3)),
@@ -24,7 +26,9 @@ import re
 from itertools import product
 from typing import Any
 
+import hypothesis
 import numpy as np
+from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.control import current_build_context
 from hypothesis.extra.numpy import arrays as numpy_arrays
@@ -53,6 +57,10 @@ from tinynet.testing.contract.specimen import LAYOUTS
 Shape = tuple[int, ...]
 Config = dict[str, Any]             # keyword arguments
 Call = tuple[type, Config]          # a class, and the keyword arguments to call it with
+
+# For `@strategies.settings`. A kernel is compiled when it is first called, for longer than the deadline of 200 ms. The
+# explain phase takes several times as long as all others, to comment on arguments that are at their simplest anyway.
+settings = hypothesis.settings(deadline=None, phases=[phase for phase in Phase if phase is not Phase.explain])
 
 # Larger images, windows and strides have no bugs of their own, only slower tests.
 MAX_SIDE, MAX_WINDOW, MAX_STRIDE = 8, 4, 3
