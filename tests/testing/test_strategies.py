@@ -11,8 +11,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tinynet import Sequential
-from tinynet.layers import AveragePool2D, Conv2D, MaxPool2D
+from tinynet import Sequential, kernels
+from tinynet.layers import AveragePool2D, Conv2D, MaxPool2D, ReLU
 from tinynet.losses import SparseCategoricalCrossentropy
 from tinynet.testing import strategies
 
@@ -172,6 +172,18 @@ def test_one_tied_array_in_five_has_each_trait(trait):
 
 def tied_rows():
     return strategies.tied_arrays((4, 6))
+
+
+def ends_in_pooling(model):
+    kinds = [type(step.layer) for step in model.steps()]
+    return any(kinds[at:at + 3] == [Conv2D, ReLU, MaxPool2D] for at in range(len(kinds)))
+
+
+@pytest.mark.slow
+def test_one_model_in_five_has_convolution_relu_and_pooling_and_half_of_these_are_fused():
+    assert share(strategies.sequentials, ends_in_pooling, count=200) > 1 / 5
+    with kernels.use("fast"):
+        assert share(strategies.sequentials, lambda model: "conv_relu_pool" in str(model.plan()), count=200) > 1 / 10
 
 
 @pytest.mark.parametrize("trait", [

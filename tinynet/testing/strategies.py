@@ -23,6 +23,8 @@ from __future__ import annotations
 import copy
 import math
 import re
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -219,19 +221,42 @@ def layers(draw: DrawFn, input_shape: Shape | None = None) -> Layer:
 
 @st.composite
 def sequentials(draw: DrawFn, input_shape: Shape | None = None, max_layers: int = 4) -> Sequential:
-    """Draw models of one to `max_layers` layers, built, with repeatable weights; some hold another model."""
-    shape = size = input_shape or draw(shapes())
+    """Draw models of one to `max_layers` layers, built, with repeatable weights; some hold another model.
+
+    Samples are images most often, and convolution, ReLU and max pooling then follow one another often: fast kernels
+    compute these in one pass, where the pooling windows tile the image.
+    """
+    shape = size = input_shape or draw(any_of([shapes(), image_shapes(), image_shapes()]))
     stack: list[Layer] = []
+    planned: list[Maker] = []                                # of a block that is begun, and may be cut short
     for _ in range(draw(st.integers(1, max_layers))):
-        if max_layers > 2 and draw(st.integers(0, 7)) == 7:
+        if not planned and len(size) == 3:
+            planned = list(draw(st.sampled_from([[], CONV_RELU_POOL, CONV_POOL])))
+        if not planned and max_layers > 2 and draw(st.integers(0, 7)) == 7:
             layer = draw(sequentials(size, max_layers=2))
         else:
-            pool = bool(stack) and isinstance(stack[-1], Conv2D) and draw(st.integers(0, 3)) > 0   # often fused
-            kind, config = draw(call([MaxPool2D], pool_configs(size)) if pool else calls(size))
+            kind, config = draw(planned.pop(0)(size) if planned else calls(size))
             layer = draw(constructed(kind, **config))
         size = copy.deepcopy(layer).build(size, np.random.default_rng(0))
         stack.append(layer)
     return draw(constructed(Sequential, stack, input_shape=shape, seed=0))
+
+
+def conv_calls(shape: Shape, **config: object) -> SearchStrategy[Call]:
+    """Draw the calls that make a `Conv2D` for images (C, H, W), with these arguments besides."""
+    return call([Conv2D], conv_configs(shape), st.fixed_dictionaries(
+        {key: st.just(value) for key, value in config.items()}, optional={"use_bias": st.just(False)}))
+
+
+def max_pool_calls(shape: Shape) -> SearchStrategy[Call]:
+    """Draw the calls that make a `MaxPool2D` for images (C, H, W), the windows side by side in most."""
+    tiles = pairs((min(shape[1], 2), min(shape[2], 2)))                          # each other size is compiled anew
+    return call([MaxPool2D], tiles.map(lambda size: {"pool_size": size}) | pool_configs(shape))
+
+
+Maker = Callable[[Shape], SearchStrategy[Call]]             # draws the call of a layer, for samples of a shape
+CONV_POOL: list[Maker] = [partial(conv_calls, activation="relu"), max_pool_calls]
+CONV_RELU_POOL: list[Maker] = [conv_calls, lambda shape: call([ReLU]), max_pool_calls]
 
 
 def constructed(kind: type, *args: object, **kwargs: object) -> SearchStrategy[Any]:
