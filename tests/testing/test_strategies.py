@@ -89,6 +89,49 @@ def test_tied_arrays_may_be_large(array):                               # Hypoth
     assert array.shape == (4, 3, 28, 28)
 
 
+@given(strategies.argument_trees(max_arrays=4))
+def test_argument_trees_hold_a_few_small_arrays(tree):
+    found = arrays_of(tree)
+    assert 1 <= len(found) <= 4
+    for array in found:
+        assert (type(array), array.dtype) == (np.ndarray, np.float64)
+        assert array.size <= 9
+
+
+@given(strategies.argument_trees(strategies.tied_arrays((2,), np.float32)))
+def test_argument_trees_hold_the_arrays_that_are_asked_for(tree):
+    assert {(array.shape, array.dtype) for array in arrays_of(tree)} == {((2,), np.dtype(np.float32))}
+
+
+@given(strategies.argument_trees())
+def test_a_function_of_an_argument_tree_can_be_held_to_its_slopes(tree):
+    def f(tree):
+        return sum(np.sin(array).sum() for array in arrays_of(tree))
+
+    def vjp(tree, dy):
+        return mapped(lambda array: np.asarray(dy * np.cos(array)), tree)
+
+    for wiggled, gradient in zip(arrays_of(tree), arrays_of(vjp(tree, 3.0)), strict=True):
+        at, step = (0,) * wiggled.ndim, 1e-4
+        wiggled[at] += step
+        above = f(tree)
+        wiggled[at] -= 2 * step
+        assert abs(3 * (above - f(tree)) / (2 * step) - gradient[at]) < 1e-6
+        wiggled[at] += step
+
+
+def arrays_of(tree):
+    if isinstance(tree, np.ndarray):
+        return [tree]
+    return [array for part in (tree.values() if isinstance(tree, dict) else tree) for array in arrays_of(part)]
+
+
+def mapped(function, tree):
+    if isinstance(tree, dict):
+        return {key: mapped(function, part) for key, part in tree.items()}
+    return type(tree)(mapped(function, part) for part in tree) if isinstance(tree, (tuple, list)) else function(tree)
+
+
 @given(strategies.losses())
 def test_losses_take_their_targets_and_predictions(case):
     loss, y_true, y_pred = case
@@ -174,6 +217,19 @@ def tied_rows():
     return strategies.tied_arrays((4, 6))
 
 
+@pytest.mark.parametrize("trait", [
+    lambda tree: isinstance(tree, np.ndarray),
+    lambda tree: isinstance(tree, tuple),
+    lambda tree: isinstance(tree, list),
+    lambda tree: isinstance(tree, dict),
+    lambda tree: not isinstance(tree, np.ndarray) and any(
+        isinstance(part, (tuple, list, dict)) for part in (tree.values() if isinstance(tree, dict) else tree)),
+], ids=["array", "tuple", "list", "dict", "nested"])
+@pytest.mark.slow
+def test_some_argument_trees_are_of_each_kind(trait):
+    assert share(strategies.argument_trees, trait, count=200) > 1 / 20
+
+
 def ends_in_pooling(model):
     kinds = [type(step.layer) for step in model.steps()]
     return any(kinds[at:at + 3] == [Conv2D, ReLU, MaxPool2D] for at in range(len(kinds)))
@@ -232,6 +288,8 @@ def squeezed(text):
     (strategies.tie_free_arrays((2, 2)), lambda array: True, "array([[-1.5, -0.5], [0.5, 1.5]])"),
     (strategies.tied_arrays((2, 2)), lambda array: True, "array([[0., 0.], [0., 0.]])"),
     (strategies.tied_arrays((2, 2)), lambda array: array[0, 1] == 1, "array([[0., 1.], [0., 0.]])"),
+    (strategies.argument_trees(), lambda tree: True, "array(0.5)"),
+    (strategies.argument_trees(), lambda tree: isinstance(tree, dict), "{'a': array(0.5)}"),
 ])
 @pytest.mark.slow
 def test_failures_shrink_to_something_a_person_can_read(strategy, fails, printed):

@@ -170,6 +170,28 @@ def print_as(call: str, thing: object) -> None:
     current_build_context().known_object_printers[IDKey(thing)].append(write)
 
 
+# Arguments of functions.
+
+def argument_trees(arrays: SearchStrategy[np.ndarray] | None = None, max_arrays: int = 5) -> SearchStrategy[Any]:
+    """Draw arrays in tuples, lists and dicts, nested, one bare array the simplest: arguments of plain functions.
+
+    For a function with its gradient written by hand, ``f(tree) -> y`` and ``vjp(tree, dy) -> gradient``: the gradient
+    is nested as the tree is, each array of it with the shape of that in the tree.
+
+    Parameters
+    ----------
+    arrays : draws the arrays; None draws them tie-free, in float64, of shapes from () to (3, 3).
+    max_arrays : how many arrays there are in a tree at most; one at least.
+    """
+    if arrays is None:
+        arrays = tie_free_arrays(st.lists(st.integers(1, 3), max_size=2).map(tuple))
+
+    def nested(trees: SearchStrategy[Any]) -> SearchStrategy[Any]:
+        lists = st.lists(trees, min_size=1, max_size=3)
+        return lists.map(tuple) | lists | st.dictionaries(st.sampled_from("abc"), trees, min_size=1, max_size=3)
+    return st.recursive(arrays, nested, max_leaves=max_arrays)
+
+
 # Configurations: keyword arguments that are not the defaults.
 
 @st.composite
