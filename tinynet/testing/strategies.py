@@ -1,15 +1,17 @@
 """Hypothesis strategies: random layers, losses and models, biased towards cases that reveal bugs.
 
 Such cases are images that are not square, unequal numbers of channels in and out, strides that leave a remainder or
-are smaller than their window, dilation, "same" padding with an odd number of pixels. What is drawn is printed as the
-call that makes it, and shrinks to the smallest example that still fails::
+are smaller than their window, dilation, "same" padding with an odd number of pixels::
 
     from hypothesis import given
     from tinynet.testing import check_layer, strategies
 
+    @strategies.settings
     @given(strategies.layers())
     def test_every_layer_keeps_the_contract(layer):
         check_layer(layer)
+
+What is drawn is printed as the call that makes it, and shrinks to the smallest example that still fails::
 
     Failing test case: test_every_layer_keeps_the_contract(
         layer=Conv2D(filters=1, kernel_size=(1, 1), strides=(1, 2), input_shape=(1, 1, 3)),
@@ -20,11 +22,20 @@ from __future__ import annotations
 
 import copy
 import math
+import re
+from collections.abc import Callable
+from functools import partial
+from itertools import product
 from typing import Any
 
+import hypothesis
 import numpy as np
+from hypothesis import Phase
 from hypothesis import strategies as st
+from hypothesis.control import current_build_context
+from hypothesis.extra.numpy import arrays as numpy_arrays
 from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.vendor.pretty import IDKey, RepresentationPrinter
 from numpy.typing import DTypeLike
 
 from tinynet import Sequential
@@ -49,8 +60,14 @@ Shape = tuple[int, ...]
 Config = dict[str, Any]             # keyword arguments
 Call = tuple[type, Config]          # a class, and the keyword arguments to call it with
 
+# For `@strategies.settings`. A kernel is compiled when it is first called, for longer than the deadline of 200 ms. The
+# explain phase takes several times as long as all others, to comment on arguments that are at their simplest anyway.
+settings = hypothesis.settings(deadline=None, phases=[phase for phase in Phase if phase is not Phase.explain])
+
 # Larger images, windows and strides have no bugs of their own, only slower tests.
 MAX_SIDE, MAX_WINDOW, MAX_STRIDE = 8, 4, 3
+
+TINY = 2.0 ** -20           # 1e-6, exact beside 1 in float32 too
 
 
 # Shapes and arrays.
@@ -70,8 +87,18 @@ def any_of(choices: list[SearchStrategy]) -> SearchStrategy:
 
 def image_shapes() -> SearchStrategy[Shape]:
     """Draw shapes (C, H, W) of small images, seldom square, most of them larger than a window."""
-    side = st.integers(1, MAX_SIDE) | st.integers(MAX_WINDOW, MAX_SIDE)
-    return st.tuples(st.integers(1, 3), side, side)
+    sides = pairs((MAX_SIDE, MAX_SIDE)) | pairs((MAX_SIDE, MAX_SIDE), least=MAX_WINDOW)
+    return st.tuples(st.integers(1, 3), sides).map(lambda drawn: (drawn[0], *drawn[1]))
+
+
+def pairs(most: Shape, least: int = 1) -> SearchStrategy[Shape]:
+    """Draw (height, width) of images, windows or strides, each from `least` to its own most, the simplest first.
+
+    Both come from one draw. Of two, Hypothesis would often make the second a copy of the first, and what mistakes
+    height for width is right for squares; these are drawn half as often as the others.
+    """
+    every = list(product(*(range(least, side + 1) for side in most)))
+    return st.sampled_from(every + [(height, width) for height, width in every if height != width])
 
 
 @st.composite
@@ -90,9 +117,79 @@ def tie_free_arrays(draw: DrawFn, shape: Shape | SearchStrategy[Shape], dtype: D
 
 
 @st.composite
+def tied_arrays(draw: DrawFn, shape: Shape | SearchStrategy[Shape], dtype: DTypeLike = np.float64) -> np.ndarray:
+    """Draw arrays of 0, 1 and -1, and of numbers a millionth above and below these; the simplest is all zeros.
+
+    Many are equal, many nearly equal: on the kinks of ReLU, abs, maximum and sort, and right beside them. Arrays of
+    more than 64 numbers repeat one of them in most places, for speed.
+    """
+    shape = draw(shape) if isinstance(shape, SearchStrategy) else shape
+    values = st.sampled_from([kink + offset for kink in (0.0, 1.0, -1.0) for offset in (0.0, TINY, -TINY)] + [-0.0])
+    fill = st.nothing() if math.prod(shape) <= 64 else values
+    return draw(numpy_arrays(dtype, shape, elements=values, fill=fill))
+
+
+@st.composite
 def strided_arrays(draw: DrawFn, arrays: SearchStrategy[np.ndarray]) -> np.ndarray:
-    """Draw what another strategy draws, in another memory layout: negative strides, read-only, ..."""
-    return LAYOUTS[draw(st.sampled_from(list(LAYOUTS)))](draw(arrays))
+    """Draw what another strategy draws, in another memory layout: negative strides, read-only, ...
+
+    A failing example has the NumPy calls that make the array: ``np.asfortranarray(np.array([[0.0, 1.0]]))``.
+    """
+    array = draw(arrays)
+    if array.ndim == 0:
+        return array                                         # a number has but one layout
+    layout = draw(st.sampled_from(list(LAYOUTS)))
+    laid_out = LAYOUTS[layout](array)
+    print_as(LAYOUT_CALLS[layout].format(array_call(array), array.shape), laid_out)
+    return laid_out
+
+
+LAYOUT_CALLS = {                                             # what gives an array each of LAYOUTS, with NumPy alone
+    "C-ordered": "{}",
+    "Fortran-ordered": "np.asfortranarray({})",
+    "every other number of a larger array": "np.repeat({}, 2, axis=-1)[..., ::2]",
+    "with negative strides": "np.flip(np.flip({}).copy())",
+    "read-only": "np.broadcast_to({}, {})",                  # to its own shape: what this returns is read-only
+}
+
+
+def array_call(array: np.ndarray) -> str:
+    """Return the call that makes the array, with all digits: ``np.array([[0.0, 1.0]])``."""
+    dtype = str(array.dtype)
+    if array.size == 0:
+        return f"np.zeros({array.shape}, {dtype!r})"         # [] would leave axes out
+    numbers = array.tolist()
+    text = re.sub("nan|inf", r"np.\g<0>", str(numbers)) if array.dtype.kind == "f" else str(numbers)
+    return f"np.array({text})" if np.array(numbers).dtype == array.dtype else f"np.array({text}, {dtype!r})"
+
+
+def print_as(call: str, thing: object) -> None:
+    """Let Hypothesis print a thing as this call; `constructed` does not do, which prefers a repr that is shorter."""
+    def write(thing: object, printer: RepresentationPrinter, cycle: bool) -> None:
+        printer.text(call)
+    current_build_context().known_object_printers[IDKey(thing)].append(write)
+
+
+# Arguments of functions.
+
+def argument_trees(arrays: SearchStrategy[np.ndarray] | None = None, max_arrays: int = 5) -> SearchStrategy[Any]:
+    """Draw arrays in tuples, lists and dicts, nested, one bare array the simplest: arguments of plain functions.
+
+    For a function with its gradient written by hand, ``f(tree) -> y`` and ``vjp(tree, dy) -> gradient``: the gradient
+    is nested as the tree is, each array of it with the shape of that in the tree.
+
+    Parameters
+    ----------
+    arrays : draws the arrays; None draws them tie-free, in float64, of shapes from () to (3, 3).
+    max_arrays : how many arrays there are in a tree at most; one at least.
+    """
+    if arrays is None:
+        arrays = tie_free_arrays(st.lists(st.integers(1, 3), max_size=2).map(tuple))
+
+    def nested(trees: SearchStrategy[Any]) -> SearchStrategy[Any]:
+        lists = st.lists(trees, min_size=1, max_size=3)
+        return lists.map(tuple) | lists | st.dictionaries(st.sampled_from("abc"), trees, min_size=1, max_size=3)
+    return st.recursive(arrays, nested, max_leaves=max_arrays)
 
 
 # Configurations: keyword arguments that are not the defaults.
@@ -120,15 +217,13 @@ def pool_configs(draw: DrawFn, input_shape: Shape | None = None) -> Config:
 def window_geometry(draw: DrawFn, image: Shape, dilated: bool = False) -> tuple[Shape, Shape, str, Shape]:
     """Draw window size, strides, padding and dilation for images (H, W)."""
     padding = draw(st.sampled_from(["valid", "same"]))
-    axes = []
-    for side in image:
-        must_fit = padding == "valid"                        # with "same" a window may be larger than the image
-        window = draw(st.integers(1, min(side, MAX_WINDOW) if must_fit else MAX_WINDOW))
-        max_dilation = min((side - 1) // max(1, window - 1), MAX_STRIDE) if must_fit else MAX_STRIDE
-        rate = draw(st.integers(1, max_dilation)) if dilated and window > 1 else 1
-        axes.append((window, draw(st.integers(1, MAX_STRIDE)), rate))
-    size, strides, dilation = zip(*axes, strict=True)
-    return size, strides, padding, dilation
+    must_fit = padding == "valid"                            # with "same" a window may be larger than the image
+    size = draw(pairs(tuple(min(side, MAX_WINDOW) if must_fit else MAX_WINDOW for side in image)))
+    strides = draw(pairs((MAX_STRIDE, MAX_STRIDE)))
+    max_dilation = tuple(
+        1 if window == 1 else min((side - 1) // (window - 1), MAX_STRIDE) if must_fit else MAX_STRIDE
+        for side, window in zip(image, size, strict=True))
+    return size, strides, padding, draw(pairs(max_dilation)) if dilated else (1, 1)
 
 
 def without(defaults: Config, config: Config) -> Config:
@@ -148,19 +243,42 @@ def layers(draw: DrawFn, input_shape: Shape | None = None) -> Layer:
 
 @st.composite
 def sequentials(draw: DrawFn, input_shape: Shape | None = None, max_layers: int = 4) -> Sequential:
-    """Draw models of one to `max_layers` layers, built, with repeatable weights; some hold another model."""
-    shape = size = input_shape or draw(shapes())
+    """Draw models of one to `max_layers` layers, built, with repeatable weights; some hold another model.
+
+    Samples are images most often, and convolution, ReLU and max pooling then follow one another often: fast kernels
+    compute these in one pass, where the pooling windows tile the image.
+    """
+    shape = size = input_shape or draw(any_of([shapes(), image_shapes(), image_shapes()]))
     stack: list[Layer] = []
+    planned: list[Maker] = []                                # of a block that is begun, and may be cut short
     for _ in range(draw(st.integers(1, max_layers))):
-        if max_layers > 2 and draw(st.integers(0, 7)) == 7:
+        if not planned and len(size) == 3:
+            planned = list(draw(st.sampled_from([[], CONV_RELU_POOL, CONV_POOL])))
+        if not planned and max_layers > 2 and draw(st.integers(0, 7)) == 7:
             layer = draw(sequentials(size, max_layers=2))
         else:
-            pool = bool(stack) and isinstance(stack[-1], Conv2D) and draw(st.integers(0, 3)) > 0   # often fused
-            kind, config = draw(call([MaxPool2D], pool_configs(size)) if pool else calls(size))
+            kind, config = draw(planned.pop(0)(size) if planned else calls(size))
             layer = draw(constructed(kind, **config))
         size = copy.deepcopy(layer).build(size, np.random.default_rng(0))
         stack.append(layer)
     return draw(constructed(Sequential, stack, input_shape=shape, seed=0))
+
+
+def conv_calls(shape: Shape, **config: object) -> SearchStrategy[Call]:
+    """Draw the calls that make a `Conv2D` for images (C, H, W), with these arguments besides."""
+    return call([Conv2D], conv_configs(shape), st.fixed_dictionaries(
+        {key: st.just(value) for key, value in config.items()}, optional={"use_bias": st.just(False)}))
+
+
+def max_pool_calls(shape: Shape) -> SearchStrategy[Call]:
+    """Draw the calls that make a `MaxPool2D` for images (C, H, W), the windows side by side in most."""
+    few = [size for size in ((1, 1), (2, 2), (3, 2)) if np.all(size <= np.array(shape[1:]))]     # each is compiled anew
+    return call([MaxPool2D], st.sampled_from(few).map(lambda size: {"pool_size": size}) | pool_configs(shape))
+
+
+Maker = Callable[[Shape], SearchStrategy[Call]]             # draws the call of a layer, for samples of a shape
+CONV_POOL: list[Maker] = [partial(conv_calls, activation="relu"), max_pool_calls]
+CONV_RELU_POOL: list[Maker] = [conv_calls, lambda shape: call([ReLU]), max_pool_calls]
 
 
 def constructed(kind: type, *args: object, **kwargs: object) -> SearchStrategy[Any]:
