@@ -272,8 +272,9 @@ def conv_calls(shape: Shape, **config: object) -> SearchStrategy[Call]:
 
 def max_pool_calls(shape: Shape) -> SearchStrategy[Call]:
     """Draw the calls that make a `MaxPool2D` for images (C, H, W), the windows side by side in most."""
-    few = [size for size in ((1, 1), (2, 2), (3, 2)) if np.all(size <= np.array(shape[1:]))]     # each is compiled anew
-    return call([MaxPool2D], st.sampled_from(few).map(lambda size: {"pool_size": size}) | pool_configs(shape))
+    sizes = (1, 1), (2, 2), (3, 2)                           # few: kernels are compiled for each
+    fitting = [size for size in sizes if size[0] <= shape[1] and size[1] <= shape[2]]
+    return call([MaxPool2D], st.sampled_from(fitting).map(lambda size: {"pool_size": size}) | pool_configs(shape))
 
 
 Maker = Callable[[Shape], SearchStrategy[Call]]             # draws the call of a layer, for samples of a shape
