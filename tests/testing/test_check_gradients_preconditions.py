@@ -436,8 +436,8 @@ def test_complex_numbers_are_no_pass():
                 return dy * np.abs(self.params["scale"])
             return x * np.abs(self.params["scale"]), backward
     x = np.ones((2, 4)) * (1 + 2j)
-    for layer, x, tensor in (Ignores(), x, "x"), (ComplexScale(), x.real, "scale"):
-        failure, = check_gradients(layer, x, raises=False).failures
+    for layer, given, tensor in (Ignores(), x, "x"), (ComplexScale(), x.real, "scale"):
+        failure, = check_gradients(layer, given, raises=False).failures
         assert (failure.tensor, failure.cause) == (tensor, "complex")
 
 
