@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 PATIENCE = 0.05         # seconds that one lets those go first who came before, so that nobody is kept out for ever
@@ -22,12 +22,17 @@ class HasLeaves(Protocol):
 
 
 class Turn:
-    """``with Turn(layers, writes):`` what a thread has come for, the layers, and whether it will write."""
+    """``with Turn(models, writes):`` what a thread has come for, the weights of models, and whether it will write."""
 
-    __slots__ = ("layers", "thread", "writes")
+    __slots__ = ("models", "thread", "writes")
 
-    def __init__(self, layers: Iterable[object], writes: bool):
-        self.thread, self.layers, self.writes = threading.get_ident(), frozenset(map(id, layers)), writes
+    def __init__(self, models: Sequence[HasLeaves], writes: bool):
+        self.thread, self.models, self.writes = threading.get_ident(), models, writes
+
+    @property
+    def layers(self) -> set[int]:
+        """The identities of the layers; listed when somebody else is at work, which is seldom."""
+        return {id(leaf) for model in self.models for leaf in model.leaves()}
 
     def conflicts(self, other: Turn) -> bool:
         """Return whether the two cannot be at work at once; a thread is never in its own way."""
@@ -102,9 +107,9 @@ turns = Turns()
 
 def reading(layer: HasLeaves) -> Turn:
     """``with reading(model):`` nobody changes the weights or the state of its layers."""
-    return Turn(layer.leaves(), writes=False)
+    return Turn([layer], writes=False)
 
 
 def writing(*layers: HasLeaves) -> Turn:
     """``with writing(model):`` nobody else reads or changes the weights or the state of its layers."""
-    return Turn([leaf for layer in layers for leaf in layer.leaves()], writes=True)
+    return Turn(layers, writes=True)
