@@ -6,7 +6,7 @@ import pytest
 from tinynet import Sequential
 from tinynet.kernels import fast
 from tinynet.kernels.splitmix import random_bits
-from tinynet.layers import Dense, Dropout
+from tinynet.layers import Dense, Dropout, Layer
 
 
 def dropout(rate, seed=0):
@@ -18,6 +18,21 @@ def dropout(rate, seed=0):
 def test_kept_units_are_scaled_and_the_others_zero():
     y, _ = dropout(0.75).forward(np.full((4, 1000), 3.0), training=True)
     assert set(np.unique(y)) == {0, 12}
+
+
+@pytest.mark.usefixtures("every_kernel_set")
+def test_whole_numbers_are_scaled_as_floats():
+    y, _ = dropout(0.4).forward(np.full((4, 1000), 3, np.uint8), training=True)
+    np.testing.assert_allclose(np.unique(y), [0, 5], rtol=1e-6)                                     # 3 / 0.6
+
+
+@pytest.mark.usefixtures("every_kernel_set")
+def test_whole_numbers_from_the_layer_before_are_scaled_as_floats():
+    class Threes(Layer):
+        def forward(self, x, training=False):
+            return np.full(x.shape, 3), lambda dy: dy
+    y, _ = Sequential([Threes(), Dropout(0.4)], input_shape=(1000,), seed=0).forward(np.zeros((4, 1000)), training=True)
+    np.testing.assert_allclose(np.unique(y), [0, 5], rtol=1e-6)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.2, 0.5, 0.9])

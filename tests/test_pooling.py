@@ -67,6 +67,12 @@ def test_gradients_are_slopes(pool, arguments, image, rng):
     assert_gradients_right(pool(**arguments), x)
 
 
+@pytest.mark.usefixtures("every_kernel_set")
+def test_the_average_of_bytes_is_that_of_their_numbers():
+    y, _ = AveragePool2D(2).forward(np.full((1, 1, 4, 6), 200, np.uint8))
+    assert np.unique(y) == 200                                               # 200 + 200 is 144 in a byte
+
+
 @each({key: GEOMETRIES[key] for key in ("plain", "overlap, strides differ", "same, overlap")})
 @pytest.mark.usefixtures("every_kernel_set")
 def test_gradients_are_slopes_on_every_kernel_set(pool, arguments, image, rng):

@@ -20,7 +20,8 @@ ENGINE = ("hand", "slopes", "checker", "kernels", "training", "state")
 # runs the engine too, and would be run for every mistake in it.
 ROOMS = {
     "tinynet/testing/": ("selftest", "state"),
-    "tinynet/files/": ("files", "state"),
+    "tinynet/files/": ("files", "training", "state"),
+    "tinynet/training/": (*ENGINE, "files"),
     "tinynet/callbacks/": ("files", "state"),
     "tinynet/study/": ("figures", "state"),
     "examples/": ("figures",),
@@ -38,7 +39,8 @@ FILES = {
     "selftest": [f"tests/testing/test_{name}.py" for name in (
         "check_layer_rules", "check_layer", "check_gradients_preconditions", "check_gradients_kinks",
         "check_gradients_report", "differences", "likely_causes", "check_gradients")],
-    "files": [f"tests/test_{name}.py" for name in ("callbacks", "saving", "saving_bad_files", "resume", "divergence")],
+    "files": [f"tests/test_{name}.py" for name in (
+        "callbacks", "saving", "saving_atomic", "saving_bad_files", "resume", "divergence")],
     "figures": ["tests/test_tour_page.py", *(f"tests/study/test_{name}.py" for name in (
         "drawing", "curves", "layer_steps", "errors", "loss_surface", "health", "health_recorder", "study_activations",
         "plot_filters", "pca", "gradient_terms", "grad_cam", "attributions", "profile", "compare_kernels"))],

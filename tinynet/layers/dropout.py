@@ -56,7 +56,7 @@ class Dropout(Layer):
             raise ValueError(f"{self}: has no random generator yet. Call build(input_shape, rng) first.")
         key = self.rng.integers(2**64, dtype=np.uint64)
         threshold = min(round(self.rate * 2**16), 2**16 - 1)
-        return key, threshold, np.result_type(x, np.float16).type(1 / (1 - self.rate))
+        return key, threshold, x.dtype.type(1 / (1 - self.rate))
 
     def get_config(self) -> Config:
         return {**super().get_config(), "rate": self.rate}

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.layers import Conv2D, Dense, Dropout, MaxPool2D, ReLU
-from tinynet.layers.base import Backward, Layer
+from tinynet.layers.base import Backward, Layer, as_floating
 
 
 def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D, x: np.ndarray, training: bool = False
@@ -52,6 +52,7 @@ def dropout(layer: Dropout, x: np.ndarray, training: bool = False) -> tuple[np.n
     """Drop units without storing a mask: backward generates its random bits again; either way in one pass."""
     if not training or layer.rate == 0:
         return layer.forward(x, training)
+    x = as_floating(x)
     dropped, drawn = kernels.current().dropout, layer.draw(x)
     return dropped(x, *drawn), lambda dy: dropped(dy, *drawn)
 
