@@ -15,6 +15,7 @@ from tinynet import Sequential, kernels
 from tinynet.layers import AveragePool2D, Conv2D, MaxPool2D, ReLU
 from tinynet.losses import SparseCategoricalCrossentropy
 from tinynet.testing import strategies
+from tinynet.testing.array_strategies import array_call
 
 # What is drawn fits.
 
@@ -326,7 +327,7 @@ def test_a_layout_is_printed_as_the_calls_that_make_it(is_it, printed):
     np.array([np.nan, -np.inf]), np.array([True]), np.arange(3), np.array([1], np.uint8), np.arange(2000) / 7,
 ], ids=["no rows", "no columns", "float32", "big-endian", "not finite", "bool", "int", "uint8", "long"])
 def test_arrays_are_printed_with_dtype_shape_and_all_digits(array):
-    pasted = eval(strategies.array_call(array), {"np": np})
+    pasted = eval(array_call(array), {"np": np})
     np.testing.assert_array_equal(pasted, array)
     assert (pasted.shape, pasted.dtype) == (array.shape, array.dtype)
 

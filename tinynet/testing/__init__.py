@@ -3,7 +3,8 @@
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from tinynet.testing.contract.check import ContractReport, ContractViolation, check_layer, layer_checks
+from tinynet.testing.contract.check import check_layer, layer_checks
+from tinynet.testing.contract.report import ContractReport, ContractViolation
 from tinynet.testing.contract.rules import RULES
 from tinynet.testing.gradcheck.gradients import check_gradients
 from tinynet.testing.gradcheck.report import GradientMismatch, GradientReport
