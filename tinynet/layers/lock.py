@@ -80,7 +80,8 @@ class Turns:
     def end(self, turn: Turn) -> None:
         """End a turn, if it has begun."""
         with self.lock:
-            self.at_work = [other for other in self.at_work if other is not turn]
+            if turn in self.at_work:
+                self.at_work.remove(turn)
             if self.waiting:
                 self.changed.notify_all()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -45,6 +46,19 @@ def same_padding(size: int, window: int, stride: int, dilation: int) -> Pair:
     return total // 2, total - total // 2
 
 
+@lru_cache(maxsize=1024)                                     # asked for several times a batch, the same each time
+def placement(image: Pair, size: Pair, strides: Pair, dilation: Pair, padding: str) -> tuple[tuple[Pair, Pair], Pair]:
+    """Return the padding ((top, bottom), (left, right)) of an image (H, W), and how many windows then fit it.
+
+    >>> placement((28, 28), (5, 5), (1, 1), (1, 1), "valid"), placement((28, 28), (2, 2), (1, 1), (1, 1), "same")
+    ((((0, 0), (0, 0)), (24, 24)), (((0, 1), (0, 1)), (28, 28)))
+    """
+    rows = columns = 0, 0
+    if padding == "same":
+        rows, columns = map(same_padding, image, size, strides, dilation)
+    return (rows, columns), output_size((image[0] + sum(rows), image[1] + sum(columns)), size, strides, dilation)
+
+
 @dataclass(frozen=True, eq=False)
 class Windows:
     """How a layer's window moves over its images; it does not change, a layer is given another.
@@ -64,21 +78,15 @@ class Windows:
 
     def around(self, image: Pair) -> tuple[Pair, Pair]:
         """Return the padding ((top, bottom), (left, right)) of an image (H, W)."""
-        if self.padding == "valid":
-            return (0, 0), (0, 0)
-        rows, columns = (same_padding(n, k, s, d) for n, k, s, d in
-                         zip(image, self.size, self.strides, self.dilation, strict=True))
-        return rows, columns
+        return placement(image, self.size, self.strides, self.dilation, self.padding)[0]
 
     def output_size(self, image: Pair) -> Pair:
         """Return how many windows fit the padded image: (rows, columns); none is a ValueError."""
-        (top, bottom), (left, right) = self.around(image)
-        rows, columns = self.reach()
-        H, W = image[0] + top + bottom, image[1] + left + right
-        if rows > H or columns > W:
+        _, (rows, columns) = placement(image, self.size, self.strides, self.dilation, self.padding)
+        if rows < 1 or columns < 1:
             hint = "; shapes are channels first, (C, H, W)" if min(image) <= 4 else ""
-            self.layer.expect(False, f"an image no smaller than its window {rows, columns}{hint}", image)
-        return output_size((H, W), self.size, self.strides, self.dilation)
+            self.layer.expect(False, f"an image no smaller than its window {self.reach()}{hint}", image)
+        return rows, columns
 
     def reach(self) -> Pair:
         """Return the rows and columns a window spans, dilation included."""

@@ -24,15 +24,31 @@ def steps_of(layer: Layer, name: str = "") -> list[Step]:
     A forward that was replaced, by a subclass, on the class or on the instance, takes precedence over the layer's
     parts: it runs by itself, as one step.
     """
-    if "forward" in vars(layer) or type(layer).forward is not type(layer).composed_forward:
-        return [Step(name, layer, layer.forward)]
-    return steps_of_parts(layer, name)
+    steps: list[Step] = []
+    _add(steps, layer, name)
+    return steps
 
 
 def steps_of_parts(layer: Layer, name: str = "") -> list[Step]:
     """List what the parts of a layer called `name` do, flat."""
-    steps = []
+    steps: list[Step] = []
+    _add_parts(steps, layer, name)
+    return steps
+
+
+# A model lists its steps for each batch, so all are added to one list, rather than many short ones joined.
+
+def _add(steps: list[Step], layer: Layer, name: str) -> None:
+    if "forward" in vars(layer) or type(layer).forward is not type(layer).composed_forward:
+        steps.append(Step(name, layer, layer.forward))
+    else:
+        _add_parts(steps, layer, name)
+
+
+def _add_parts(steps: list[Step], layer: Layer, name: str) -> None:
     for own, part in layer.parts():
         full = f"{name}/{own}" if name and own else name or own
-        steps += steps_of(part, full) if isinstance(part, Layer) else [Step(full, layer, part)]
-    return steps
+        if isinstance(part, Layer):
+            _add(steps, part, full)
+        else:
+            steps.append(Step(full, layer, part))

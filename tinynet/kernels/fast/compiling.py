@@ -56,10 +56,10 @@ def for_loops(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
     numba knows no other byte order, and compiles anew for arrays that are not aligned; after that it takes the one
     kind for the other.
     """
-    wanted = np.dtype(dtype or array.dtype).newbyteorder("=")
-    if array.dtype == wanted and array.flags.c_contiguous and array.flags.aligned:      # as nearly always
-        return unmarked(array)
-    return np.require(array, wanted, ["C", "ALIGNED"])
+    own, flags = array.dtype, array.flags
+    if own.isnative and (dtype is None or dtype == own) and flags.c_contiguous and flags.aligned:     # nearly always
+        return array if flags.writeable else unmarked(array)
+    return np.require(array, np.dtype(dtype or own).newbyteorder("="), ["C", "ALIGNED"])
 
 
 def unmarked(array: np.ndarray) -> np.ndarray:
