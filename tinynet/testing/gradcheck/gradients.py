@@ -180,8 +180,13 @@ def perturb_constants(layer: LayerLike, rng: np.random.Generator) -> None:
     """
     for array in layer.params.values():
         if is_constant(array):
-            array[...] = np.where(array == 0, 0.1 * rng.uniform(0.5, 1.5, array.shape),
-                                  array * rng.uniform(0.7, 1.3, array.shape))
+            array[...] = perturbed_constant(array, rng)
+
+
+def perturbed_constant(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return numbers that differ a little, in place of equal ones."""
+    return np.where(array == 0, 0.1 * rng.uniform(0.5, 1.5, array.shape),
+                    array * rng.uniform(0.7, 1.3, array.shape))
 
 
 def tie_free(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

@@ -161,11 +161,13 @@ class GradientReport(Tabular):
     target : what was checked.
     tensors : one `TensorReport` for each tensor and mode.
     failures : everything that is wrong; empty if the gradients are right.
+    complex_convention : for complex numbers ``"gradient"``, ``"conjugate"`` or ``"either"``, whichever holds.
     """
 
     target: str
     tensors: list[TensorReport] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    complex_convention: str | None = None
 
     @property
     def passed(self) -> bool:
