@@ -48,12 +48,14 @@ class Settings:
 
 def check_pair(pair: Pair, settings: Settings) -> GradientReport:
     """Check one pair; if nothing is wrong, once more with arguments of equal numbers perturbed."""
-    with global_random_state_kept():
-        precise = runs_in_float64(pair, settings)
-        report = in_either_convention(pair, settings, precise)
-        if report.passed and (again := perturbed(pair, settings, precise)) is not None:
-            report = again
-    return report
+    with global_random_state_kept(), np.errstate(all="ignore"):          # NaN and infinity are told in the report
+        try:
+            precise = runs_in_float64(pair, settings)
+            report = in_either_convention(pair, settings, precise)
+            return (report.passed and perturbed(pair, settings, precise)) or report
+        finally:
+            if pair.replay is not None:
+                pair.replay.restore()
 
 
 def conclude(report: GradientReport, raises: bool) -> GradientReport:
@@ -126,12 +128,9 @@ def report_on(target: FunctionTarget, settings: Settings) -> GradientReport:
     """Check a target; return its report, in terms of f and vjp."""
     words = target.pair.words
     report = GradientReport(target.pair.title)
-    try:
-        failures = misshapen(target)
-        if not failures:
-            report.tensors, failures = settings.checker(settings.rng()).check(target)
-    finally:
-        target.replay.restore()
+    failures = misshapen(target)
+    if not failures:
+        report.tensors, failures = settings.checker(settings.rng()).check(target)
     for tensor in report.tensors:
         tensor.note = renamed(tensor.note, words)
     report.failures = [in_their_terms(failure, words) for failure in failures]

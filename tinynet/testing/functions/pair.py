@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinynet.testing.cloning import closed_over
+from tinynet.testing.cloning import Replay, closed_over
 
 Function = Callable[..., Any]
 
@@ -28,6 +28,8 @@ class Pair:
     title : what the report calls f.
     words : what the report calls f and vjp in a sentence.
     reruns : whether vjp runs f once more by itself, and so draws the random numbers that f draws.
+    constants : plain numbers that f works with, such as a rate, by name: they may explain a wrong factor.
+    replay : the random state, to be put back before each run.
     """
 
     f: Function
@@ -40,6 +42,7 @@ class Pair:
     words: tuple[str, str] = ("f", "vjp")
     reruns: bool = False
     constants: dict[str, float] = field(default_factory=dict)
+    replay: Replay | None = None
 
 
 def title_of(f: object) -> str:

@@ -83,6 +83,8 @@ class FunctionTarget(Target):
         self.pair, self.conjugate = pair, conjugate
         self.layer = SimpleNamespace(**{**pair.constants, "functions": (pair.f, pair.vjp, pair.as_if)})
         super().__init__()
+        self.replay = pair.replay = pair.replay or self.replay     # from before the first target of a pair
+        self.replay.restore()
         self.leaves: list[Any] = []                        # of the arguments: an Argument, or what never changes
         self.positions: list[int] = []                     # the argument that each belongs to
         for position, (arg, name) in enumerate(zip(pair.args, pair.names, strict=True)):
@@ -162,7 +164,7 @@ class FunctionTarget(Target):
         def next_leaf(leaf: Any) -> Any:
             nonlocal rest
             if not is_floating(leaf):
-                return None if leaf is None else np.zeros(np.shape(leaf))
+                return None if leaf is None else np.zeros_like(leaf)
             array = np.asarray(leaf)
             real, rest = rest[:array.size], rest[array.size:]
             if array.dtype.kind == "c":

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from tinynet.testing.functions.pair import argument_names, title_of
-from tinynet.testing.functions.trees import leaves, rebuild
+from tinynet.testing.functions.trees import is_floating, leaves, rebuild
 
 Flat = Callable[..., list[Any]]        # flat(*floating leaves) -> floating leaves, both the library's own arrays
+
+FLOATING = object()                    # stands for a leaf that is perturbed
 
 
 class Library:
@@ -107,19 +109,18 @@ class Flattened:
         self.names: list[str] = []
         self.xs: list[Any] = []
         self.positions: list[int] = []
-        self.fixed: list[Any] = []                         # of all leaves: None where an x goes
+        self.fixed: list[Any] = []                         # of all leaves: FLOATING where an x goes
         named = [(name, -1, leaf) for name, leaf in parameters.items()]
         for k, (arg, name) in enumerate(zip(args, library.names(f, args), strict=True)):
             named += [(leaf_name, k, leaf) for leaf_name, leaf in leaves(arg, name)]
         taken = set(parameters)
         for name, position, leaf in named:
             array = library.to_numpy(leaf)
-            floating = getattr(array, "dtype", np.dtype(type(array) if type(array) in (float, complex) else "O"))
-            if floating.kind in "fc":
+            if is_floating(array):
                 self.names.append(f"argument {name}" if position >= 0 and name in taken else name)
                 self.xs.append(array)
                 self.positions.append(position)
-            self.fixed.append(FLOATING if floating.kind in "fc" else leaf)
+            self.fixed.append(FLOATING if is_floating(array) else leaf)
 
     def flat(self, f: Callable[..., Any], with_parameters: bool = True) -> Flat:
         """Return a function of (parameters, *arguments), or of the arguments alone, in flat form."""
@@ -127,15 +128,11 @@ class Flattened:
             rest = iter(xs)
             parameters, *args = rebuild(self.tree, (next(rest) if leaf is FLOATING else leaf for leaf in self.fixed))
             y = f(parameters, *args) if with_parameters else f(*args)
-            return [leaf for _, leaf in leaves(y) if self.is_floating(leaf)]
+            return [leaf for _, leaf in leaves(y) if has_slopes(leaf)]
         return run
 
-    def is_floating(self, leaf: Any) -> bool:
-        """Return whether an output has slopes; by its dtype, as it may be traced and have no numbers."""
-        dtype = getattr(leaf, "dtype", None)
-        if dtype is None:
-            return isinstance(leaf, (float, complex))
-        return "float" in str(dtype) or "complex" in str(dtype)
 
-
-FLOATING = object()             # stands for a leaf that is perturbed
+def has_slopes(leaf: Any) -> bool:
+    """Return whether an output is floating or complex; by its dtype, as it may be traced and have no numbers."""
+    dtype = getattr(leaf, "dtype", None)
+    return isinstance(leaf, (float, complex)) if dtype is None else "float" in str(dtype) or "complex" in str(dtype)

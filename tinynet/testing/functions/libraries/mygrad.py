@@ -36,7 +36,7 @@ class MyGrad(Library):
         tensors = self.tensors(xs)
         ys = [(y, dy) for y, dy in zip(flat(*tensors), dys, strict=True) if self.is_array(y) and not y.constant]
         if ys:
-            sum((y * dy).sum() for y, dy in ys).backward()           # type: ignore[union-attr]
+            sum((y * dy).sum() for y, dy in ys).backward()
         return [np.zeros_like(x) if tensor.grad is None else np.array(tensor.grad)
                 for x, tensor in zip(xs, tensors, strict=True)]
 

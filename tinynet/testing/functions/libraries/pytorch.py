@@ -27,7 +27,7 @@ class PyTorch(Library):
         """Return whether it is a Module, a Function or its ``apply``, or takes tensors."""
         return isinstance(f, self.torch.nn.Module) or self.function_class(f) is not None or super().owns(f, args)
 
-    def function_class(self, f: Any) -> type | None:
+    def function_class(self, f: Any) -> Any:
         """Return the autograd.Function that f is, or whose ``apply`` it is."""
         for thing in (f, getattr(f, "__self__", None)):
             if isinstance(thing, type) and issubclass(thing, self.torch.autograd.Function):
@@ -42,7 +42,7 @@ class PyTorch(Library):
         """Return the names of the arguments in the method that a user has written."""
         if isinstance(f, self.torch.nn.Module):
             return super().names(f.forward, args)
-        function: Any = self.function_class(f)
+        function = self.function_class(f)
         if function is None:
             return super().names(f, args)
         context = () if function.setup_context is not self.torch.autograd.Function.setup_context else (None,)
@@ -58,11 +58,12 @@ class PyTorch(Library):
             return leaf
         self.device = leaf.device
         leaf = leaf.detach().resolve_conj().resolve_neg().cpu()
-        return np.array(leaf.float() if leaf.dtype == self.torch.bfloat16 else leaf)
+        return (leaf.float() if leaf.dtype == self.torch.bfloat16 else leaf).numpy().copy()
 
     def callable(self, f: Any) -> Any:
         """Return a Function's ``apply``."""
-        return f.apply if isinstance(f, type) else f
+        function = self.function_class(f)
+        return f if function is None else function.apply
 
     def parameters(self, f: Any) -> dict[str, Any]:
         """Return a Module's parameters, each once."""
@@ -86,8 +87,7 @@ class PyTorch(Library):
 
     def leaf_tensors(self, xs: list[Any]) -> list[Any]:
         """Return tensors that gradients are taken with respect to."""
-        return [self.torch.tensor(x, dtype=getattr(self.torch, np.asarray(x).dtype.name), device=self.device,
-                                  requires_grad=True) for x in xs]
+        return [self.torch.from_numpy(np.array(x)).to(self.device).requires_grad_() for x in xs]
 
     def outputs(self, flat: Flat, tensors: list[Any]) -> list[Any]:
         """Run a function on copies, which it may write to."""
@@ -114,7 +114,7 @@ class PyTorch(Library):
         ys = self.outputs(flat, tensors)
         gradients = self.gradients(ys, tensors, [
             self.torch.tensor(dy, dtype=y.dtype, device=y.device) for dy, y in zip(dys, ys, strict=True)])
-        return [np.array(gradient.detach().resolve_conj().resolve_neg().cpu()) for gradient in gradients]
+        return [self.to_numpy(gradient) for gradient in gradients]
 
     def derivative(self, flat: Flat, outputs: int) -> Flat:
         """Return the gradients with a graph of their own."""
@@ -133,8 +133,11 @@ class PyTorch(Library):
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """Leave the random state behind as it was."""
+        """Leave the random state behind as it was; meanwhile one thread, which for small arrays is the fastest."""
+        threads = self.torch.get_num_threads()
+        self.torch.set_num_threads(1)
         try:
             yield
         finally:
+            self.torch.set_num_threads(threads)
             self.torch.set_rng_state(self.state)
