@@ -84,13 +84,13 @@ def test_a_layer_is_measured_on_a_function_of_its_parameters_or_on_a_layer(as_if
 
 
 def test_a_loss_is_measured_on_another_one_or_on_a_function():
-    class Rounding(MeanSquaredError):
+    class RoundedError(MeanSquaredError):
         def forward(self, y_true, y_pred, sample_weight=None):
             return super().forward(y_true, np.round(y_pred))[0], super().forward(y_true, y_pred)[1]
     y = np.zeros_like(X)
-    assert not check_gradients(Rounding(), X, y=y, raises=False).passed
-    assert check_gradients(Rounding(), X, y=y, as_if=MeanSquaredError()).passed
-    assert check_gradients(Rounding(), X, y=y, as_if=lambda y_true, y_pred: ((y_true - y_pred) ** 2).mean()).passed
+    assert not check_gradients(RoundedError(), X, y=y, raises=False).passed
+    assert check_gradients(RoundedError(), X, y=y, as_if=MeanSquaredError()).passed
+    assert check_gradients(RoundedError(), X, y=y, as_if=lambda y_true, y_pred: ((y_true - y_pred) ** 2).mean()).passed
 
 
 def test_what_does_not_fit_is_refused():

@@ -68,7 +68,7 @@ class TestPyTorch:
             return torch.tanh(x @ w + b)
         report = check_function(dense, *self.tensors(X, W, B))
         assert [tensor.name for tensor in report.tensors] == ["x", "w", "b"]
-        assert report["w"].max_relative_error < 1e-9                             # in double precision, though given float32
+        assert report["w"].max_relative_error < 1e-9                   # in double precision, though given float32
 
     @pytest.mark.parametrize("applied", [False, True], ids=["class", "apply"])
     def test_an_autograd_function(self, applied):

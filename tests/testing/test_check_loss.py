@@ -52,7 +52,8 @@ def test_scipys_fun_and_jac_in_both_forms(factor):
     assert not check_loss((optimize.rosen, jac), x, raises=False).passed
     report = check_loss(both, x, raises=False)
     assert [failure.tensor for failure in report.failures] == ["x"]
-    assert check_loss((lambda x, a: a * optimize.rosen(x), lambda x, a: a * optimize.rosen_der(x)), x, args=(3.0,)).passed
+    scaled = (lambda x, a: a * optimize.rosen(x)), (lambda x, a: a * optimize.rosen_der(x))
+    assert check_loss(scaled, x, args=(3.0,)).passed
 
 
 def test_a_vector_of_residuals_has_a_matrix():
@@ -67,7 +68,8 @@ def test_a_vector_of_residuals_has_a_matrix():
     assert check_loss((fun, jac), p).passed
     report = check_loss((fun, lambda p: jac(p) * [1, -1]), p, raises=False)
     assert report["p"].entries("wrong").tolist() == [False, True]
-    assert check_loss((fun, lambda p: jac(p).T), p, raises=False).failures[0].message.startswith("jac raised ValueError")
+    failure = check_loss((fun, lambda p: jac(p).T), p, raises=False).failures[0]
+    assert failure.message.startswith("jac raised ValueError")
 
 
 def test_messages_name_the_functions():

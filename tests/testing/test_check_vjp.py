@@ -1,4 +1,4 @@
-"""check_vjp: pairs of plain functions, right and wrong, of any arguments and outputs; complex ones in two conventions."""
+"""check_vjp: pairs of plain functions, right and wrong, of any arguments; complex ones in two conventions."""
 
 import threading
 from collections import OrderedDict, namedtuple

@@ -244,6 +244,8 @@ class GradientReport(Tabular):
 class GradientMismatch(AssertionError):  # noqa: N818  (a statement, as pytest shows it)
     """Raised for a wrong backward pass; ``.report`` is the `GradientReport`."""
 
+    __module__ = "tinynet.testing"       # where users import it from, and what pytest shows
+
     def __init__(self, report: GradientReport):
         super().__init__(str(report))
         self.report = report
