@@ -137,6 +137,30 @@ class TestPyTorch:
         assert not check_function(f, *self.tensors(X), raises=False).passed
         assert check_function(f, *self.tensors(X), as_if=lambda x: x).passed
 
+    def test_modules_of_several_layers_and_functions_of_every_kind(self):
+        torch = self.torch
+        for module, args in [(torch.nn.LSTM(2, 2), [X[:, None, :2]]), (torch.nn.Conv2d(1, 2, 2), [X[None, None]]),
+                             (torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(4, 2)), [X])]:
+            assert check_function(module, *self.tensors(*args)).passed
+        assert check_function(torch.vmap(torch.dot), *self.tensors(X, X + 1)).passed
+        tied = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
+        tied[1].weight = tied[0].weight
+        assert [t.name for t in check_function(tied, *self.tensors(X)).tensors] == [
+            "0.weight", "0.bias", "1.bias", "input"]
+
+    def test_what_pytorch_refuses_is_told_without_a_line_of_ours(self):
+        class Sum(self.torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x.sum(dim=0)
+
+            @staticmethod
+            def backward(ctx, dy):
+                return dy
+        failure, = check_function(Sum, *self.tensors(X), raises=False).failures
+        assert failure.message.startswith("backward raised RuntimeError: Function SumBackward returned an invalid grad")
+        assert ".py:" not in failure.message
+
     def test_what_writes_to_its_argument_is_named(self):
         assert wrong(lambda x: x.mul_(2) + 1, *self.tensors(X)) == {"x": "writes to its input"}
 

@@ -280,6 +280,7 @@ def test_nan_and_exceptions_are_named():
     assert wrong(np.sin, lambda dy, x: dy * np.nan, X) == {"x": "not finite"}
     report = check_vjp(np.sin, lambda dy, x: dy @ np.ones(9), X, raises=False)
     assert report.failures[0].message.startswith("vjp raised ValueError: matmul")
+    assert "(test_check_vjp.py:" in report.failures[0].message
     with pytest.raises(ValueError, match="matmul"):                     # f itself must run
         check_vjp(lambda x: x @ np.ones(9), lambda dy, x: dy, X)
 

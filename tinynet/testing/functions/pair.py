@@ -87,8 +87,9 @@ def constants_of(*functions: object) -> dict[str, float]:
             found |= constants_of(f.__func__) | _floats(getattr(f.__self__, "__dict__", {}))
         elif inspect.isfunction(f):
             read = {name: f.__globals__[name] for name in f.__code__.co_names if name in f.__globals__}
-            defaults = {name: p.default for name, p in inspect.signature(f).parameters.items()}
-            found |= _floats(read) | _floats(closed_over(f)) | _floats(defaults)
+            names, values = f.__code__.co_varnames[:f.__code__.co_argcount], f.__defaults__ or ()
+            defaults = zip(names[len(names) - len(values):], values, strict=True)
+            found |= _floats(read) | _floats(closed_over(f)) | _floats(defaults) | _floats(f.__kwdefaults__ or {})
     return found
 
 

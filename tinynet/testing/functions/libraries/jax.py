@@ -19,6 +19,7 @@ class Jax(Library):
     title = "JAX"
     convention = "conjugate"
     words = ("the function", "its vjp")
+    identity: Any = None                                     # compiled once for all checks
 
     def __init__(self) -> None:
         self.jax = sys.modules["jax"]
@@ -38,13 +39,19 @@ class Jax(Library):
             return leaf
         return np.array(leaf.astype(np.float32) if leaf.dtype.name == "bfloat16" else leaf)
 
+    def arrays(self, xs: list[Any]) -> tuple[Any, ...]:
+        """Return NumPy arrays as arrays of JAX, by a compiled function: asarray takes ten times as long."""
+        if Jax.identity is None:
+            Jax.identity = self.jax.jit(lambda *xs: xs)
+        return tuple(Jax.identity(*map(np.array, xs)))               # copies: JAX may keep the memory it is given
+
     def run(self, flat: Flat, xs: list[Any]) -> list[np.ndarray]:
         """Return the outputs."""
-        return [np.asarray(y) for y in flat(*map(self.numpy.asarray, xs))]
+        return [np.asarray(y) for y in flat(*self.arrays(xs))]
 
     def pull(self, flat: Flat, dys: list[Any], xs: list[Any]) -> list[Any]:
         """Return the gradients."""
-        ys, pullback = self.jax.vjp(flat, *map(self.numpy.asarray, xs))
+        ys, pullback = self.jax.vjp(flat, *self.arrays(xs))
         return [np.array(gradient) for gradient in pullback([
             self.numpy.asarray(dy, y.dtype) for dy, y in zip(dys, ys, strict=True)])]
 

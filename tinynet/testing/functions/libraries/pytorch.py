@@ -56,7 +56,7 @@ class PyTorch(Library):
         """Return a floating tensor as an array; bfloat16, which NumPy does not have, as float32."""
         if not self.is_array(leaf) or not (leaf.is_floating_point() or leaf.is_complex()):
             return leaf
-        self.device = leaf.device
+        self.device = str(leaf.device)
         leaf = leaf.detach().resolve_conj().resolve_neg().cpu()
         return (leaf.float() if leaf.dtype == self.torch.bfloat16 else leaf).numpy().copy()
 
@@ -87,7 +87,8 @@ class PyTorch(Library):
 
     def leaf_tensors(self, xs: list[Any]) -> list[Any]:
         """Return tensors that gradients are taken with respect to."""
-        return [self.torch.from_numpy(np.array(x)).to(self.device).requires_grad_() for x in xs]
+        tensors = [self.torch.from_numpy(np.array(x)) for x in xs]
+        return [(t if self.device == "cpu" else t.to(self.device)).requires_grad_() for t in tensors]
 
     def outputs(self, flat: Flat, tensors: list[Any]) -> list[Any]:
         """Run a function on copies, which it may write to."""
