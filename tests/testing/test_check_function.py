@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 import pytest
 
-from tinynet.testing import check_function
+from tinynet.testing import check_function, check_loss, check_vjp
+from tinynet.testing.cloning import clone
 
 RNG = np.random.default_rng(0)
 X, W, B = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 5)), RNG.normal(size=5)
@@ -164,6 +165,10 @@ class TestPyTorch:
     def test_what_writes_to_its_argument_is_named(self):
         assert wrong(lambda x: x.mul_(2) + 1, *self.tensors(X)) == {"x": "writes to its input"}
 
+    def test_a_pair_takes_numpy_arrays(self):
+        with pytest.raises(TypeError, match=r"expected NumPy arrays. Received: a Tensor of torch, in x."):
+            check_vjp(lambda x: x, lambda dy, x: dy, *self.tensors(X))
+
     def test_arguments_are_left_alone(self):
         x, = self.tensors(X)
         x.requires_grad_()
@@ -221,6 +226,19 @@ class TestJax:
         z, = self.arrays(X[0] + 1j * X[1])
         assert check_function(lambda z: z * z * z.conj(), z).complex_convention == "conjugate"
 
+    def test_pairs_and_losses_of_its_arrays_run_in_double_precision(self):
+        jnp = self.jax.numpy
+        report = check_vjp(lambda x: jnp.sin(x), lambda dy, x: dy * jnp.cos(x), *self.arrays(X))
+        assert report["x"].max_relative_error < 1e-9
+        loss = self.jax.value_and_grad(lambda p: (jnp.tanh(X @ p["w"]) ** 2).mean())
+        assert check_loss(loss, {"w": self.arrays(W)[0]})["p['w']"].max_relative_error < 1e-9
+
+    def test_what_holds_a_custom_vjp_is_copied_but_for_that(self):
+        holder = {"f": self.cube(), "numbers": np.ones(3)}
+        copied = clone(holder)
+        assert copied["f"] is holder["f"]
+        assert copied["numbers"] is not holder["numbers"]
+
     def test_a_straight_through_estimator(self):
         def f(x):
             return x + self.jax.lax.stop_gradient(self.jax.numpy.round(x) - x)
@@ -249,7 +267,7 @@ class TestAutograd:
 
     def test_a_primitive(self):
         assert check_function(self.doubled(), X).passed
-        assert wrong(self.doubled(4.0), X) == {"args[0]": "factor 2"}
+        assert list(wrong(self.doubled(4.0), X)) == ["args[0]"]
 
     def test_trees_and_numbers(self):
         def f(p, power):

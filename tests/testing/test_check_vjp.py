@@ -165,7 +165,7 @@ def test_training_is_passed_on():
     for training in (None, True, False):
         assert check_vjp(f, vjp, X, training=training).passed
     assert check_vjp(f, lambda dy, x: dy * 2, X, training=True).passed                # a vjp for training alone
-    assert wrong(f, lambda dy, x: dy, X, training=True) == {"x": "factor 2"}
+    assert list(wrong(f, lambda dy, x: dy, X, training=True)) == ["x"]
 
 
 def test_float32_arguments_are_checked_in_float64():
@@ -183,7 +183,7 @@ def test_a_function_that_takes_float32_alone_is_checked_in_it():
     report = check_vjp(f, lambda dy, x: dy * np.cos(x), x)
     assert report.passed
     assert "float32" in report["y"].note
-    assert wrong(f, lambda dy, x: dy * np.cos(x) * np.float32(1.1), x) == {"x": "constant factor"}
+    assert list(wrong(f, lambda dy, x: dy * np.cos(x) * np.float32(1.1), x)) == ["x"]
 
 
 def test_random_numbers_are_the_same_each_time_whoever_holds_the_generator():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tinynet.testing.cloning import global_random_state_kept
+from tinynet.testing.functions.libraries.jax import Jax
 from tinynet.testing.functions.pair import Pair
 from tinynet.testing.functions.target import FunctionTarget
 from tinynet.testing.functions.trees import WrongStructure
@@ -48,7 +51,8 @@ class Settings:
 
 def check_pair(pair: Pair, settings: Settings) -> GradientReport:
     """Check one pair; if nothing is wrong, once more with arguments of equal numbers perturbed."""
-    with global_random_state_kept(), np.errstate(all="ignore"):          # NaN and infinity are told in the report
+    jax = Jax().session() if "jax" in sys.modules else nullcontext()
+    with global_random_state_kept(), np.errstate(all="ignore"), jax:     # NaN and infinity are told in the report
         try:
             precise = runs_in_float64(pair, settings)
             report = in_either_convention(pair, settings, precise)

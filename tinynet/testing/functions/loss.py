@@ -10,7 +10,7 @@ import numpy as np
 from tinynet.testing.cloning import clone
 from tinynet.testing.functions.checking import Settings, check_pair, conclude
 from tinynet.testing.functions.pair import Function, Pair, argument_names, constants_of, title_of
-from tinynet.testing.functions.trees import matched, rebuild
+from tinynet.testing.functions.trees import as_numpy, matched, rebuild
 from tinynet.testing.gradcheck.report import GradientReport
 
 
@@ -55,7 +55,7 @@ def check_loss(value_and_grad: Callable[..., Any] | tuple[Callable[..., Any], Ca
     title = value_and_grad[0] if isinstance(value_and_grad, tuple) else value_and_grad
     name = (argument_names(title, (params,)) if callable(title) else ["params"])[0]
     constants = constants_of(*(value_and_grad if isinstance(value_and_grad, tuple) else (value_and_grad,)))
-    functions, as_if, params, args = clone((value_and_grad, as_if, params, args))
+    functions, as_if, params, args = clone((value_and_grad, as_if, as_numpy(params, name), args))
     value, jacobian, words = separated(functions)
 
     def vjp(dy: Any, params: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.testing.functions.pair import Function, Pair
-from tinynet.testing.functions.trees import WrongStructure, is_floating, kind_of, leaves, matched, rebuild
+from tinynet.testing.functions.trees import WrongStructure, as_numpy, is_floating, kind_of, leaves, matched, rebuild
 from tinynet.testing.gradcheck.targets import Gradients, Target, random_upstream
 
 
@@ -130,7 +130,7 @@ class FunctionTarget(Target):
 
     def _run(self, f: Function, args: tuple[Any, ...] | None = None) -> Any:
         self.replay.restore()
-        y = f(*(self.arguments() if args is None else args))
+        y = as_numpy(f(*(self.arguments() if args is None else args)), "the output")
         if args is None:
             self._note_writes()
         return y

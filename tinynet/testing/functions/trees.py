@@ -98,6 +98,21 @@ def kind_of(tree: object) -> str:
     return f"an array of shape {tree.shape}" if isinstance(tree, np.ndarray) else repr(tree)
 
 
+def as_numpy(tree: Any, name: str = "") -> Any:
+    """Return a tree with the arrays of other libraries, such as JAX, as NumPy's; tensors of PyTorch are refused.
+
+    A function of tensors would not take what it is given instead.
+    """
+    def converted(leaf_name: str, leaf: Any) -> Any:
+        if isinstance(leaf, (np.ndarray, np.generic)) or not hasattr(leaf, "__array__"):
+            return leaf
+        if type(leaf).__module__.split(".")[0] == "torch":
+            raise TypeError(f"expected NumPy arrays. Received: a {type(leaf).__name__} of torch, in {leaf_name}. For "
+                            "what PyTorch differentiates, use check_function; for a pair, convert in f and vjp.")
+        return np.array(leaf) if getattr(leaf.dtype, "kind", "O") in "fciub" else leaf
+    return rebuild(tree, (converted(*leaf) for leaf in leaves(tree, name)))
+
+
 def is_floating(leaf: object) -> bool:
     """Return whether a leaf has slopes: a floating or complex array, or number; whole numbers have none."""
     if isinstance(leaf, (np.ndarray, np.generic)):

@@ -11,7 +11,7 @@ import numpy as np
 from tinynet.testing.cloning import clone
 from tinynet.testing.functions.checking import Settings, check_pair, conclude
 from tinynet.testing.functions.pair import Pair, argument_names, constants_of, takes_keyword, title_of
-from tinynet.testing.functions.trees import is_floating, leaves
+from tinynet.testing.functions.trees import as_numpy, is_floating, leaves
 from tinynet.testing.gradcheck.report import GradientReport
 
 
@@ -69,6 +69,7 @@ def check_vjp(f: Callable[..., Any], vjp: Callable[..., Any], *args: Any, wrt: i
     __tracebackhide__ = True
     settings = Settings(rtol, seed, every, directions, complex_convention)
     names, constants = argument_names(f, args), constants_of(f, vjp)
+    args = tuple(as_numpy(arg, name) for arg, name in zip(args, names, strict=True))
     checked = positions(wrt, args)
     f, vjp, as_if, copies = clone((f, vjp, as_if, args))
     if training is not None:
