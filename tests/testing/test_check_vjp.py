@@ -273,6 +273,8 @@ def test_missing_gradients_and_wrong_shapes_are_named():
         "vjp: expected 3 gradients, one for each of x, w, b. Received: a tuple of 2.")
     report = check_vjp(tree_f, lambda dy, t, s: ({"a": X}, 1.0), TREE, 0.7, raises=False)
     assert report.failures[0].message == "vjp: tree: expected a dict of 'a', 'b'. Received: a dict of 'a'."
+    report = check_vjp(tree_f, lambda dy, t, s: ({"b": (X[0], B), "c": X}, 1.0), TREE, 0.7, raises=False)
+    assert report.failures[0].message == "vjp: tree: expected a dict of 'a', 'b'. Received: a dict of 'b', 'c'."
 
 
 def test_nan_and_exceptions_are_named():
