@@ -4,7 +4,7 @@ BIN = .venv/bin
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help mnist quick test test-book test-long mutants bench docs listings lint wheel clean
+.PHONY: help mnist quick test test-book test-libraries test-long mutants bench docs listings lint wheel clean
 
 help:                           ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -20,6 +20,9 @@ test: .venv/installed-test      ## the test suite: a few minutes
 
 test-book: .venv/installed-test .venv/installed-docs  ## the tour, the site, the longest chapters and all figures
 	$(PYTEST) -m book
+
+test-libraries: .venv-libraries/installed  ## check_function on PyTorch, JAX, autograd and MyGrad, and the page about it
+	.venv-libraries/bin/python -m pytest -m "" tests/testing/test_check_function.py tests/test_docs.py -k "check_function or testing-gradients"
 
 test-long: .venv/installed-test ## all of it with many more examples, and the seeded defects: hours
 	TINYNET_HYPOTHESIS_PROFILE=thorough $(PYTEST)
@@ -46,8 +49,14 @@ wheel: .venv/installed-wheel    ## what is uploaded, in dist/; installed and tri
 	$(BIN)/python tests/smoke_wheel.py
 
 clean:                          ## remove the environment, what the tools left behind, and compiled kernels
-	rm -rf .venv build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-libraries build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find tinynet tests docs examples -name __pycache__ -prune -exec rm -rf {} +
+
+# Gigabytes, for one file of tests: an environment of its own.
+.venv-libraries/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-libraries
+	.venv-libraries/bin/python -m pip install --quiet --editable '.[test]' torch jax autograd mygrad
+	@touch $@
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -9,6 +9,8 @@ Every ```python block of a page is run, in order, in one namespace and an empty 
 In what is shown, ``...`` stands for anything; spaces count as one; and from a number as small as rounding (1e-9 and
 below, or 0e+00) to the end of its line nothing is compared.
 
+A block that imports a library of OPTIONAL is left out where that is not installed.
+
 A listing of tinynet's own source, which docs/listing.py wrote between its comments, is not run; tests/test_listings.py
 holds it. Links to files and ``#headings``, pictures and the list of chapters are held here as well.
 
@@ -25,6 +27,7 @@ import io
 import re
 import sys
 from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BESIDE = [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md")]    # no code
 LONG = {"dropout.md", "gradient-checking.md", "looking-inside.md", "optimizers.md", "training.md", "your-own-layer.md"}
+OPTIONAL = ("torch", "jax", "autograd", "mygrad")      # shown on a page for those who have them
 TAKES_MINUTES = ".fit(x_train"                         # marks the README's training, which the examples' tests run
 
 FENCE = re.compile(r"(^<!--\[\[\[cog [^\n]*\n)?^```(\w*)[^\n]*\n(.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
@@ -53,6 +57,15 @@ class Block(NamedTuple):
         """Name of the file that the block is."""
         named = re.match(r"# (\w+\.py)\n", self.code)
         return named[1] if named else None
+
+
+def can_run(block: Block) -> bool:
+    """Say whether all that a block imports is installed.
+
+    >>> can_run(Block("import numpy as np", 1, None))
+    True
+    """
+    return all(find_spec(name) for name in OPTIONAL if re.search(rf"^(import|from) {name}\b", block.code, re.MULTILINE))
 
 
 def blocks(text: str) -> list[Block]:
@@ -135,6 +148,8 @@ def test_code_runs_and_prints_what_the_page_shows(page, tmp_path, monkeypatch):
             if page.name == "README.md" and TAKES_MINUTES in block.code:
                 compile(block.code, page.name, "exec")
                 continue
+            if not can_run(block):
+                continue
             printed = run(block, namespace, page.name)
             failed = ">>>" in block.code and printed
             assert not failed, f"{page.name}, line {block.line}: a doctest fails:\n{printed}"
@@ -185,7 +200,7 @@ def main() -> None:
     for page in map(Path, sys.argv[1:]):
         namespace: dict = {"__name__": "__main__"}
         with modules_of_their_own(Path.cwd()):
-            for block in blocks(page.read_text(encoding="utf-8")):
+            for block in filter(can_run, blocks(page.read_text(encoding="utf-8"))):
                 printed = run(block, namespace, page.name)
                 if printed:
                     print(f"--- {page.name}, line {block.line}\n{printed}", end="")

@@ -38,7 +38,8 @@ FILES = {
     "state": ["tests/test_plan.py", "tests/test_layer_state.py"],
     "selftest": [f"tests/testing/test_{name}.py" for name in (
         "check_layer_rules", "check_layer", "check_gradients_preconditions", "check_gradients_kinks",
-        "check_gradients_report", "differences", "likely_causes", "check_gradients")],
+        "check_gradients_report", "differences", "likely_causes", "check_gradients", "check_vjp", "check_loss",
+        "as_if")],
     "files": [f"tests/test_{name}.py" for name in (
         "callbacks", "saving", "saving_atomic", "saving_bad_files", "resume", "divergence")],
     "figures": ["tests/test_tour_page.py", *(f"tests/study/test_{name}.py" for name in (

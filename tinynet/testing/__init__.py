@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 from tinynet.testing.contract.check import check_layer, layer_checks
 from tinynet.testing.contract.report import ContractReport, ContractViolation
 from tinynet.testing.contract.rules import RULES
+from tinynet.testing.functions.function import check_function
+from tinynet.testing.functions.loss import check_loss
+from tinynet.testing.functions.vjp import check_vjp
 from tinynet.testing.gradcheck.gradients import check_gradients
 from tinynet.testing.gradcheck.report import GradientMismatch, GradientReport
 
 if TYPE_CHECKING:
     from tinynet.testing import strategies
 
-__all__ = ["RULES", "ContractReport", "ContractViolation", "GradientMismatch", "GradientReport", "check_gradients",
-           "check_layer", "layer_checks", "strategies"]
+__all__ = ["RULES", "ContractReport", "ContractViolation", "GradientMismatch", "GradientReport", "check_function",
+           "check_gradients", "check_layer", "check_loss", "check_vjp", "layer_checks", "strategies"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -6,7 +6,8 @@ import copy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from functools import partial
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,30 @@ from tinynet.layers.base import Layer, Weight
 from tinynet.steps.untouched import StateSnapshot
 from tinynet.training.model import Model
 
+EMPTY_CELL = CellType()         # a closed-over variable that has no value yet
+
 
 def clone(thing: Any) -> Any:
-    """Copy an object with all that it holds; modules are shared."""
-    return copy.deepcopy(thing, _modules())
+    """Copy an object with all that it holds; modules, and what cannot be copied (locks, files), are shared."""
+    try:
+        return copy.deepcopy(thing, _modules())
+    except Exception:                                      # which of its parts cannot be copied is not said
+        shared = {id(part): part for part in found(thing, object) if not can_be_copied(part)}
+    try:
+        return copy.deepcopy(thing, _modules() | shared)
+    except Exception:
+        return thing
+
+
+def can_be_copied(part: Any) -> bool:
+    """Return whether an object can be copied, whatever becomes of its parts."""
+    try:
+        copy.copy(part)
+        if hasattr(part, "__deepcopy__"):
+            copy.deepcopy(part)
+    except Exception:
+        return False
+    return True
 
 
 def float64_clone(layer: Any) -> Any:
@@ -74,9 +95,30 @@ def found(thing: Any, kind: type | tuple[type, ...], seen: set[int] | None = Non
     seen.add(id(thing))
     if isinstance(thing, kind):
         yield thing
-    parts = thing.values() if isinstance(thing, dict) else thing if isinstance(thing, (list, tuple, set)) else ()
-    for part in (*parts, *getattr(thing, "__dict__", {}).values()):
+    for part in parts_of(thing):
         yield from found(part, kind, seen)
+
+
+def parts_of(thing: Any) -> Iterator[Any]:
+    """Yield what an object holds: its items, its attributes; what a function was closed over, or is bound to."""
+    if isinstance(thing, dict):
+        yield from thing.values()
+    elif isinstance(thing, (list, tuple, set)):
+        yield from thing
+    elif isinstance(thing, partial):
+        yield from (thing.func, thing.args, thing.keywords)
+    elif isinstance(thing, MethodType):
+        yield from (thing.__self__, thing.__func__)
+    elif isinstance(thing, FunctionType):
+        yield from (*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values())
+        yield from closed_over(thing).values()
+    yield from list(getattr(thing, "__dict__", {}).values())
+
+
+def closed_over(function: FunctionType) -> dict[str, Any]:
+    """Return the variables that a function was closed over, by name, but for those that have no value yet."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return {name: cell.cell_contents for name, cell in cells if cell != EMPTY_CELL}
 
 
 class Replay:

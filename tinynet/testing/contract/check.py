@@ -100,6 +100,7 @@ def check_layer(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None 
     >>> report.passed, [failure.rule for failure in report.failures]
     (False, ['inputs_not_written', 'memory_layout'])
     """
+    __tracebackhide__ = True
     return examine(make_layer, input_shapes, expected_failures=expected_failures, rules=rules, make_x=make_x,
                    x=x, raises=raises)
 
@@ -123,6 +124,7 @@ def examine(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None = No
         names = ["runs", *names]
     for name in names:
         report.record(name, [outcomes[name] for outcomes in tried], expected.get(name))
+    __tracebackhide__ = True
     if raises and not report.passed:
         raise ContractViolation(report)
     return report

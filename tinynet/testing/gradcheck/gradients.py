@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,7 +29,7 @@ from tinynet.testing.gradcheck.targets import (
 def check_gradients(target: LayerLike | LossLike | str, x: ArrayLike | None = None, *, y: ArrayLike | None = None,
                     loss: LossLike | str | None = None, sample_weight: ArrayLike | None = None,
                     training: bool | None = None, input_shape: Iterable[int] | None = None, seed: int = 0,
-                    rtol: float = 1e-6, every: int = 100, directions: int = 16,
+                    rtol: float = 1e-6, every: int = 100, directions: int = 16, as_if: Any = None,
                     raises: bool = True) -> GradientReport:
     """Check that a backward pass returns the gradient of its forward, for the input and every parameter.
 
@@ -66,6 +67,9 @@ def check_gradients(target: LayerLike | LossLike | str, x: ArrayLike | None = No
     seed : makes everything random in the check repeat.
     rtol : by what fraction of itself an entry may be off, in addition to the error of its measurement.
     every, directions : see above; more directions see smaller errors in large tensors.
+    as_if : for a gradient that is not forward's on purpose, such as that of a straight-through estimator: slopes are
+        measured on this. A layer, whose parameters of the same names are then the target's; a function ``g(x)``, or
+        ``g(x, params)`` with the dict of parameters; for a loss another loss, or ``g(y_true, y_pred)``.
     raises : whether to raise `GradientMismatch` if something is wrong.
 
     Returns
@@ -90,9 +94,16 @@ def check_gradients(target: LayerLike | LossLike | str, x: ArrayLike | None = No
     >>> report.passed, report.failures[0].explanation
     (False, 'every entry is half of what it should be: the 2 from the derivative of a square is missing.')
     """
+    __tracebackhide__ = True
+
     def check_once(perturb: bool) -> tuple[GradientReport, object]:
         rng = np.random.default_rng(seed)
         targets = make_targets(target, x, y, loss, sample_weight, training, input_shape, perturb, rng)
+        for one in targets if as_if is not None else ():
+            other = clone(as_if)
+            if hasattr(other, "params"):
+                build(other, one.x, None, rng)
+            one.measure_as(other)
         return report_on(targets, Checker(rng, rtol, every, directions)), targets[0].layer
 
     with global_random_state_kept():
@@ -180,8 +191,13 @@ def perturb_constants(layer: LayerLike, rng: np.random.Generator) -> None:
     """
     for array in layer.params.values():
         if is_constant(array):
-            array[...] = np.where(array == 0, 0.1 * rng.uniform(0.5, 1.5, array.shape),
-                                  array * rng.uniform(0.7, 1.3, array.shape))
+            array[...] = perturbed_constant(array, rng)
+
+
+def perturbed_constant(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return numbers that differ a little, in place of equal ones."""
+    return np.where(array == 0, 0.1 * rng.uniform(0.5, 1.5, array.shape),
+                    array * rng.uniform(0.7, 1.3, array.shape))
 
 
 def tie_free(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

@@ -161,11 +161,13 @@ class GradientReport(Tabular):
     target : what was checked.
     tensors : one `TensorReport` for each tensor and mode.
     failures : everything that is wrong; empty if the gradients are right.
+    complex_convention : for complex numbers ``"gradient"``, ``"conjugate"`` or ``"either"``, whichever holds.
     """
 
     target: str
     tensors: list[TensorReport] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    complex_convention: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -241,6 +243,8 @@ class GradientReport(Tabular):
 
 class GradientMismatch(AssertionError):  # noqa: N818  (a statement, as pytest shows it)
     """Raised for a wrong backward pass; ``.report`` is the `GradientReport`."""
+
+    __module__ = "tinynet.testing"       # where users import it from, and what pytest shows
 
     def __init__(self, report: GradientReport):
         super().__init__(str(report))

@@ -6,7 +6,9 @@ before every forward, so that it is a deterministic function of its tensors.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -35,6 +37,7 @@ class Target:
     x, input_name : the input, a batch, and its name among the tensors.
     rounding_scale : see `differences.slope`.
     eps : the relative precision of the outputs.
+    as_if : in place of forward, what slopes are measured on; None measures them on forward.
     """
 
     layer: LayerLike | LossLike
@@ -43,6 +46,7 @@ class Target:
     training = False
     dy: np.ndarray | None = None
     rounding_scale = 0.0
+    as_if: Callable[[], object] | None = None
 
     def __init__(self) -> None:
         self.tensors: dict[str, np.ndarray] = {}
@@ -74,8 +78,22 @@ class Target:
         raise NotImplementedError
 
     def outputs(self) -> np.ndarray:
-        """Run forward; return all outputs as a new float64 array (M,), (1,) for a loss."""
-        return np.array(self.forward()[0], np.float64).ravel()
+        """Run forward, or what it is measured as; return all outputs as a new float64 array (M,), (1,) for a loss."""
+        if self.as_if is None:
+            return np.array(self.forward()[0], np.float64).ravel()
+        self.replay.restore()
+        return np.array(self.as_if(), np.float64).ravel()
+
+    def measure_as(self, other: Any) -> None:
+        """Measure slopes on another function, or layer, or loss; the gradients stay those of this one's backward."""
+        raise TypeError("check_gradients: as_if is for a layer or a loss; check the layers of a model one by one.")
+
+    def same_outputs(self) -> None:
+        """Refuse what it is measured as, if the outputs are not of the same number."""
+        expected, received = np.size(self.forward()[0]), self.outputs().size
+        if received != expected:
+            raise ValueError(f"check_gradients: expected as_if to return {expected} numbers, as many as forward does. "
+                             f"Received: {received}.")
 
     def gradients(self, dy: np.ndarray | None = None, *, between: Callable[[], object] | None = None,
                   need_dx: bool = True) -> Gradients:
@@ -139,6 +157,23 @@ class LayerTarget(Target):
         """Run forward on the batch reversed along every axis."""
         return self.forward(np.flip(self.x).copy())
 
+    def measure_as(self, other: Any) -> None:
+        """Measure slopes on another layer, whose parameters of the same names are ours, or on g(x) or g(x, params)."""
+        params = dict(self.layer.params)
+        if hasattr(other, "forward"):
+            other = float64_clone(other)
+            other.params.update({name: array for name, array in params.items() if name in other.params})
+            self.replay.states += Replay(other).states
+            self.as_if, depends_on = (lambda: other.forward(self.x, self.training)[0]), set(other.params)
+        elif takes_two(other):
+            self.as_if, depends_on = (lambda: other(self.x, params)), set(params)
+        else:
+            self.as_if, depends_on = (lambda: other(self.x)), set()
+        for name in params.keys() - depends_on:
+            if self.tensors.pop(name, None) is not None:
+                self.notes[name] = "not checked: as_if does not depend on it"
+        self.same_outputs()
+
 
 class LossTarget(Target):
     """A loss, as a function of the predictions."""
@@ -169,6 +204,14 @@ class LossTarget(Target):
     def another_forward(self) -> object:
         """Run forward on the predictions in reverse order."""
         return self.forward(np.flip(self.x, axis=0).copy())
+
+    def measure_as(self, other: Any) -> None:
+        """Measure slopes on another loss, or on g(y_true, y_pred)."""
+        if hasattr(other, "forward"):
+            self.as_if = lambda: other.forward(self.y, self.x, self.sample_weight)[0]
+        else:
+            self.as_if = lambda: other(self.y, self.x)
+        self.same_outputs()
 
 
 SOURCE = "(source)"           # in parentheses, so that it is no layer's own name in the model
@@ -250,6 +293,16 @@ class Source(Layer):
             self.grads["x"] = dy
             return dy
         return self.params["x"], backward
+
+
+def takes_two(function: Callable[..., object]) -> bool:
+    """Return whether a function takes a second argument that it does not have a value for."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):                        # written in C, without a signature
+        return False
+    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
+               for p in parameters) > 1
 
 
 def leaves_of(layer: object) -> list[object]:
