@@ -64,10 +64,10 @@ clean:                          ## remove the environment, what the tools left b
 	    echo "Name another one: make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/installed: .venv/bin/python pyproject.toml
+.venv/installed: .venv/bin/python pyproject.toml tinynet/testing/pytest_plugin.py
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-.venv/installed-%: .venv/bin/python pyproject.toml
+.venv/installed-%: .venv/bin/python pyproject.toml tinynet/testing/pytest_plugin.py
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@

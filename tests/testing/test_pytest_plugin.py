@@ -135,4 +135,5 @@ def test_the_package_announces_it():
     from pathlib import Path
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["entry-points"]["pytest11"] == {"pytest_tinynet": "pytest_tinynet"}
-    assert "pytest_tinynet.py" in project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"] == {
+        "tinynet/testing/pytest_plugin.py": "pytest_tinynet.py"}

@@ -1,7 +1,7 @@
 """The pytest plugin: the fixture `gradients`, ``--gradients-seed``, and the cause of a wrong gradient in the summary.
 
-It lies beside the package, not in it, because pytest loads it in every run, also where no gradient is checked: tinynet
-is imported when the fixture is used.
+It is installed as ``pytest_tinynet``, beside the package, because pytest loads it in every run, also where no gradient
+is checked: tinynet is imported when the fixture is used.
 """
 
 from __future__ import annotations
