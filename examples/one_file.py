@@ -84,8 +84,7 @@ def network(weights, rng=None):
     k1, b1, k2, b2, k3, b3, k4, b4, k5, b5 = weights
     return [lambda x: convolve(x, k1, b1, need_dx=False), relu, max_pool,   # (N, 1, 28, 28) -> (N, 30, 12, 12)
             lambda x: convolve(x, k2, b2), relu, max_pool,                  # -> (N, 15, 5, 5)
-            lambda x: dropout(x, rng),
-            lambda x: dense(x, k3, b3), relu,                               # 15 * 5 * 5 = 375 numbers -> (N, 128)
+            lambda x: dropout(x, rng), lambda x: dense(x, k3, b3), relu,    # 15 * 5 * 5 = 375 -> (N, 128)
             lambda x: dense(x, k4, b4), relu,                               # -> (N, 50)
             lambda x: dense(x, k5, b5)]                                     # -> (N, 10)
 
@@ -101,7 +100,7 @@ def forward(layers, x):
 
 def gradients(backwards, dy):
     """Return the gradients of all weights, in their order: the chain rule, from the last layer to the first."""
-    found = []
+    found: list[np.ndarray] = []
     for backward in reversed(backwards):
         dy, *of_weights = backward(dy)
         found = of_weights + found
@@ -147,4 +146,5 @@ if __name__ == "__main__":
     for option, default in {"--epochs": 10, "--seed": 0, "--limit": 60_000}.items():
         parser.add_argument(option, type=int, default=default)
     args = parser.parse_args()
-    train(*(array[:args.limit] for array in load("train")), *load("t10k"), args.epochs, args.seed)
+    x, y = load("train")
+    train(x[:args.limit], y[:args.limit], *load("t10k"), epochs=args.epochs, seed=args.seed)

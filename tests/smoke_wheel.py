@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 MNIST = {f"tinynet/datasets/data/mnist/{name}" for name in (
     "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz", "SHA256SUMS", "README.md")}
-PACKAGE = {"tinynet/testing/pytest_plugin.py", "tinynet/py.typed", "tinynet/__main__.py", "tinynet/kernels/fast/__init__.py", *MNIST}
+PACKAGE = {"tinynet/testing/pytest_plugin.py", "tinynet/py.typed", "tinynet/__main__.py",
+           "tinynet/kernels/fast/__init__.py", *MNIST}
 SOURCE = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "pyproject.toml", "docs/index.md",
           "docs/pictures/digit.png", "docs/figures/__init__.py", "examples/mnist_larger.py", "tests/conftest.py",
           "tests/mutants/catalogue.py", "tests/mutants/defects/dense.toml"}
