@@ -1,0 +1,89 @@
+"""From a target and what was measured of one of its tensors to the `Evidence`, and to the likely cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from tinynet.testing.gradcheck.diagnosis.causes import likely_cause
+from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
+from tinynet.testing.gradcheck.report import TensorReport
+from tinynet.testing.gradcheck.sampling import Measurement
+from tinynet.testing.gradcheck.targets import Target, leaves_of
+
+Cause = tuple[str | None, str]      # the likely cause: its name, None if no usual mistake fits, and its explanation
+MOST = 2_000_000                    # so many numbers of a Jacobian are kept, at most
+
+
+def explain(target: Target, report: TensorReport, otherwise: Cause = (None, "")) -> Cause:
+    """Return the likely cause of what is wrong with a tensor; `otherwise` if none fits."""
+    return likely_cause(gather(target, report)) or otherwise
+
+
+def gather(target: Target, report: TensorReport) -> Evidence:
+    """Collect what is known about a tensor that is wrong; more is measured where its gradient has a dy."""
+    def mask(condition: Callable[[Measurement], bool]) -> np.ndarray:
+        chosen = np.zeros(report.shape, bool)
+        for m in report.measurements:
+            chosen.flat[m.where] |= m.single and condition(m)
+        return chosen
+
+    def rerun(dy: np.ndarray) -> np.ndarray | None:
+        try:
+            return target.gradients(dy).get(report.name)
+        except Exception:
+            return None
+
+    tensor = target.tensors[report.name]
+
+    def outputs(value: np.ndarray) -> np.ndarray:
+        before = tensor.copy()
+        try:
+            tensor[...] = value
+            return target.outputs()
+        finally:
+            tensor[...] = before
+
+    assert report.analytic is not None
+    x = getattr(target, "x", None)
+    return Evidence(
+        analytic=report.analytic, numeric=report.numeric,
+        known=mask(lambda m: m.measured.kind == "smooth"),
+        wrong=mask(lambda m: m.measured.kind == "smooth" and m.verdict == "wrong"),
+        on_kink=mask(lambda m: m.measured.kind == "kink"),
+        batch_size=len(x) if x is not None and np.ndim(x) else 1, is_input=report.name == target.input_name,
+        dy=target.dy, rerun=None if target.dy is None else rerun,
+        settings=dict(settings(getattr(target, "layer", None))), penalty=target.penalty(report.name),
+        name=report.name, values={name: array.copy() for name, array in target.tensors.items()}, outputs=outputs,
+        jacobian=None if target.dy is None else jacobian(report, target.tensors[report.name], target.outputs))
+
+
+def jacobian(report: TensorReport, tensor: np.ndarray, outputs: Callable[[], np.ndarray]) -> np.ndarray | None:
+    """Measure the derivative of each output by each entry that is known (M, known), in the steps that measured it."""
+    steps = np.zeros(report.shape)
+    for m in report.measurements:
+        if m.single and m.measured.kind == "smooth":
+            steps.flat[m.where] = m.measured.step
+    if outputs().size * np.count_nonzero(steps) > MOST:
+        return None
+    columns = []
+    for index in zip(*np.nonzero(steps), strict=True):
+        before, h = tensor[index], steps[index]
+        try:
+            sides = []
+            for t in (h, -h, 2 * h, -2 * h):
+                tensor[index] = before + t
+                sides.append(outputs())
+        finally:
+            tensor[index] = before
+        columns.append((8 * (sides[0] - sides[1]) - (sides[2] - sides[3])) / (12 * h))
+    return np.array(columns).T.reshape(outputs().size, len(columns))
+
+
+def settings(layer: object) -> Iterator[tuple[str, float]]:
+    """Yield the name and value of attributes between 0.01 and 0.99, such as a rate, of a layer or a model's layers."""
+    for leaf in leaves_of(layer):
+        for name, value in getattr(leaf, "__dict__", {}).items():
+            if isinstance(value, float) and 0.01 <= value <= 0.99:
+                yield name, value
