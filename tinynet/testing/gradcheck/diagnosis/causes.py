@@ -25,7 +25,7 @@ from tinynet.testing.gradcheck.diagnosis import (
     shapes,
 )
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
-from tinynet.testing.gradcheck.diagnosis.words import either
+from tinynet.testing.gradcheck.diagnosis.words import alternatives
 
 Fits = Callable[[Evidence], str | None]
 
@@ -57,30 +57,31 @@ STAGES: list[dict[str, Fits]] = [
      "shifted": shapes.shifted, "blocks exchanged": shapes.blocks},
     {"dy passed through": elementwise.dy_passed_through},
     {"derivative elsewhere": elementwise.derivative_elsewhere, "product rule": elementwise.product_rule},
-    {"no derivative": elementwise.in_place_of_derivative, "factor of each number": elementwise.factor_of_points},
+    {"no derivative": elementwise.in_place_of_derivative},
+    {"factor of each number": elementwise.factor_of_points},
+    {"normalised input": chain_rule.normalised_input},
     {"weight untransposed": patterns.weight_untransposed},
     {"one side": elementwise.one_side},
     {"factor of outputs": chain_rule.factor_of_outputs, "factor of entries": chain_rule.factor_of_entries},
     {"all the same": factors.all_the_same},
-    {"part of dy": local_errors.part_of_dy},
     {"part of it": local_errors.part_of_it},
+    {"part of dy": local_errors.part_of_dy},
     {"wrong axes": patterns.summed_over_wrong_axes},
     {"coupling": patterns.couplings},
     {"overwritten": patterns.overwritten},
-    {"mask": patterns.masks},
+    {"should be zero": patterns.lets_through, "mask": patterns.another_mask},
     {"elsewhere": patterns.placed_elsewhere},
     {"from step to step": patterns.between_indices},
+    {"part is zero": local_errors.part_is_zero},
     {"not linear": linearity.not_linear},
     {"constant factor": factors.constant_factor},
     {"small everywhere": local_errors.small_everywhere},
     {"one entry": local_errors.one_entry},
     {"some slices": local_errors.some_slices},
     {"borders": local_errors.borders},
-    {"part is zero": local_errors.part_is_zero},
-    {"should be zero": local_errors.should_be_zero},
 ]
 CAUSES: dict[str, Fits] = {name: fits for stage in STAGES for name, fits in stage.items()}
-AT_ONCE = {"kink"}      # causes that another dy would not show in the same way
+ANYWAY = {"kink", "small everywhere", "part is zero"}       # another dy does not show these in the same words
 
 
 def likely_cause(evidence: Evidence) -> tuple[str, str] | None:
@@ -94,13 +95,13 @@ def likely_cause(evidence: Evidence) -> tuple[str, str] | None:
         for stage in stages:
             found = {name: text for name in stage if name in CAUSES and (text := confirmed(name, evidence))}
             if found:
-                return next(iter(found)), either(list(found.values()))
+                return next(iter(found)), alternatives(list(found.values()))
     return None
 
 
 def confirmed(name: str, evidence: Evidence) -> str | None:
     """Return what a cause says, if it says the same under another upstream gradient."""
     explanation = CAUSES[name](evidence)
-    if not explanation or name in AT_ONCE or (again := evidence.again) is None:
+    if not explanation or name in ANYWAY or (again := evidence.again) is None:
         return explanation
     return explanation if CAUSES[name](again) == explanation else None

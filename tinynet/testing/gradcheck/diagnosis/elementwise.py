@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.chain_rule import FEW, OF_OUTPUT, agree, of_the_output, power_of, sided
 from tinynet.testing.gradcheck.diagnosis.evidence import CLOSE, Evidence
-from tinynet.testing.gradcheck.diagnosis.words import either
+from tinynet.testing.gradcheck.diagnosis.words import alternatives
 
 
 class Points(NamedTuple):
@@ -65,7 +65,7 @@ def in_place_of_derivative(e: Evidence) -> str | None:
     if np.ptp(constant) <= CLOSE * np.abs(constant).max() and constant.all() and np.ptp(p.measured) > CLOSE:
         factor = "" if abs(constant[0] - 1) < CLOSE else f" (times {constant[0]:.4g})"
         found.append(f"it is dy / the derivative{factor}: dy is divided by it, or a fraction is upside down.")
-    return either(found) if found else None
+    return alternatives(found) if found else None
 
 
 def product_rule(e: Evidence) -> str | None:

@@ -150,4 +150,6 @@ class Evidence:
         if analytic.shape == numeric.shape:
             apart = np.abs(analytic - numeric)
             wrong = self.known & ~(apart <= 1e-5 * np.abs(numeric) + 1e-7 * np.abs(numeric[self.known]).max())
-        return replace(self, analytic=analytic, numeric=numeric, wrong=wrong, dy=dy)
+        again = replace(self, analytic=analytic, numeric=numeric, wrong=wrong, dy=dy)
+        again.__dict__.update(contributions=self.contributions, y=self.y, again=None)      # they do not depend on dy
+        return again

@@ -16,8 +16,8 @@ CONSTANTS = {"ln 2": np.log(2), "ln 10": np.log(10), "pi": np.pi, "2 pi": 2 * np
 def all_zero(e: Evidence) -> str | None:
     """A gradient of zeros."""
     return (None if e.analytic.any() or not e.analytic.size else
-            "all of it is 0: the gradient is never computed, lost on its way back, or overwritten by the last step of a "
-            "loop.")
+            "all of it is 0: the gradient is never computed, lost on its way back, or overwritten by the last step "
+            "of a loop.")
 
 
 def all_the_same(e: Evidence) -> str | None:
@@ -64,6 +64,8 @@ def forward_scale(e: Evidence) -> str | None:
     c = e.contributions if e.ratio is not None else None
     if c is None or e.ratio is None or c.largest == 0 or abs(e.ratio - 1) < 1e-4:
         return None
+    if rate(e):
+        return None                                        # it has a name
     values = np.abs(c.measured[c.there])
     if np.ptp(values) > 1e-6 * c.largest or abs(values[0] - 1) < 1e-6:
         return None                                        # forward has no single scale
@@ -139,7 +141,8 @@ def sizes(e: Evidence) -> Iterator[tuple[str, float, str]]:
         for axis, n in enumerate(value.shape):
             if n > 2 and not (name == e.name and e.is_input and axis == 0 and n == e.batch_size):
                 shapes.setdefault(n, []).append(f"axis {axis} of {name}")
-    for n, where in shapes.items():
+    c = e.contributions
+    for n, where in shapes.items() if c is None or not c.elementwise else ():
         for power, text in ((0.5, f"sqrt({n})"), (-0.5, f"1/sqrt({n})")):
             yield text, float(n) ** power, f"{where[0]} has size {n}"
     own = e.numeric.shape if e.is_input else ()

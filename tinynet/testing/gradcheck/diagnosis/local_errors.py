@@ -110,12 +110,3 @@ def part_is_zero(e: Evidence) -> str | None:
         return (f"{int(e.wrong.sum())} of {int(e.known.sum())} entries are 0 where they should not be: their "
                 "contributions are lost (an assignment instead of a sum, or a mask that excludes too much).")
     return None
-
-
-def should_be_zero(e: Evidence) -> str | None:
-    """Every wrong entry should be 0."""
-    if e.same_shape and e.wrong.any() and (
-            np.abs(e.numeric[e.wrong]) <= 1e-7 * e.size).all() and e.error > 1e-3 * e.size:
-        return (f"{int(e.wrong.sum())} of {int(e.known.sum())} entries should be 0 and are not: gradient flows where "
-                "forward let nothing through (a mask is missing).")
-    return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.contributions import EQUAL, Contributions
@@ -64,24 +66,45 @@ def overwritten(e: Evidence) -> str | None:
             "with an index that repeats, which adds once; np.add.at adds all.")
 
 
-def masks(e: Evidence) -> str | None:
-    """Gradient flows where forward lets nothing through, or at other places."""
+def lets_through(e: Evidence) -> str | None:
+    """Gradient flows where forward lets nothing through."""
     c = e.contributions
-    if c is None or not c.extra.any() or c.other_value.any():
+    if c is None:
+        return flows_at_zeros(e)
+    if not c.extra.any() or c.missing.any():
         return None
-    if not c.missing.any():
-        dead = c.extra.any(axis=1)
-        if not c.there[dead].any() and np.ptp(c.y[dead]) == 0:
-            return (f"gradient flows through outputs that are {c.y[dead][0]:.4g} whatever the input: the mask of the "
-                    "activation (a ReLU, a clipping) is missing.")
-        return (f"{int(c.extra.sum())} of {c.extra.size} contributions should be 0 and are not: gradient flows where "
-                "forward lets nothing through (a mask or an index is missing).")
-    both = c.there & c.said
-    single = (c.there.sum(axis=1) <= 1).all() and (c.said.sum(axis=1) <= 1).all()
-    if single and (both.any() or c.there.any()):
-        return ("gradient flows at other places than in forward, and not where it should: the mask or the index is not "
-                "the one that forward used.")
+    if c.other_value.any():
+        ratio = np.divide(*c.pairs(~c.right))
+        if len(ratio) < 3 or np.ptp(ratio) > 1e-4 * np.abs(ratio).max() or c.right[c.there].any():
+            return None
+        return ("gradient flows where forward lets nothing through (a mask is missing), and where it should flow it is "
+                f"{ratio[0]:.4g} of what it should be: an average in place of a choice?")
+    dead = c.extra.any(axis=1)
+    if not c.there[dead].any() and np.ptp(c.y[dead]) == 0:
+        return (f"gradient flows through outputs that are {c.y[dead][0]:.4g} whatever the input: the mask of the "
+                "activation (a ReLU, a clipping) is missing.")
+    return (f"{int(c.extra.sum())} of {c.extra.size} contributions should be 0 and are not: gradient flows where "
+            "forward lets nothing through (a mask or an index is missing).")
+
+
+def flows_at_zeros(e: Evidence) -> str | None:
+    """Every wrong entry should be 0, by its sum alone."""
+    if e.same_shape and e.wrong.any() and (
+            np.abs(e.numeric[e.wrong]) <= 1e-7 * e.size).all() and e.error > 1e-3 * e.size:
+        return (f"{int(e.wrong.sum())} of {int(e.known.sum())} entries should be 0 and are not: gradient flows where "
+                "forward let nothing through (a mask is missing).")
     return None
+
+
+def another_mask(e: Evidence) -> str | None:
+    """Gradient flows at other places than in forward."""
+    c = e.contributions
+    if c is None or not c.extra.any() or not c.missing.any() or c.other_value.any():
+        return None
+    if (c.there.sum(axis=1) > 1).any() or (c.said.sum(axis=1) > 1).any():
+        return None
+    return ("gradient flows at other places than in forward, and not where it should: the mask or the index is not the "
+            "one that forward used.")
 
 
 def placed_elsewhere(e: Evidence) -> str | None:
@@ -89,16 +112,17 @@ def placed_elsewhere(e: Evidence) -> str | None:
     c = e.contributions
     if c is None or not e.known.all() or not (c.missing.any() or c.other_value.any()):
         return None
-    rows = np.flatnonzero(c.there.any(axis=1) & (c.there.sum(axis=1) > 1))
+    count = c.there.sum(axis=1)
+    rows = np.flatnonzero((count == count.max()) & (count > 1))        # where no window is cut off by the border
     if len(rows) < 2 or not all(same_numbers(c.claimed[row], c.measured[row], c.largest) for row in rows):
-        return "" or strides(c)
+        return strides(c)
     if (c.there[rows] == c.said[rows]).all():
         if all(reversed_within(c, row) for row in rows):
             return ("within each window the numbers are in reverse order: the kernel is flipped (rotated by 180 "
                     "degrees), or it must be.")
-        return "each output's contributions are the right numbers in another order: a kernel or an index is transposed."
-    return strides(c) or ("each output's contributions are the right numbers at other entries: an index, the padding or "
-                          "the stride is wrong.")
+        return "each output's contributions are the right numbers in another order: a kernel is transposed."
+    return strides(c) or ("each output's contributions are the right numbers at other entries: an index, the padding "
+                          "or the stride is wrong.")
 
 
 def same_numbers(one: np.ndarray, other: np.ndarray, scale: float) -> bool:
@@ -115,11 +139,11 @@ def reversed_within(c: Contributions, row: int) -> bool:
 
 def strides(c: Contributions) -> str | None:
     """Name the step with which the windows of outputs move along an axis, if it is another one in backward."""
-    for axis in range(2 if len(c.shape) > 3 else 1, min(len(c.shape), len(c.out_shape))):
+    for axis in range(1, min(len(c.shape), len(c.out_shape))):
         steps = [step_of(c, there, axis) for there in (c.there, c.said)]
         if None not in steps and steps[0] != steps[1]:
-            return (f"windows move along axis {axis} by {steps[0]} in forward, and by {steps[1]} in backward: the stride "
-                    "is ignored, or applied twice.")
+            return (f"windows move along axis {axis} by {steps[0]} in forward, and by {steps[1]} in backward: the "
+                    "stride is ignored, or applied twice.")
     return None
 
 
@@ -129,8 +153,9 @@ def step_of(c: Contributions, there: np.ndarray, axis: int) -> int | None:
     first = np.array([c.entries[axis][row].min() for row in there[rows]])
     index = c.outputs[axis][rows]
     starts = [np.unique(first[index == k]) for k in np.unique(index)]
-    moves = {int(b[0] - a[0]) for a, b in zip(starts, starts[1:], strict=False)}
-    return moves.pop() if len(moves) == 1 and all(len(s) == 1 for s in starts) else None
+    moves = [int(b[0] - a[0]) for a, b in pairwise(starts)]
+    steady = len(moves) > 1 and len(set(moves)) == 1 and all(len(s) == 1 for s in starts)
+    return moves[0] if steady and moves[0] > 0 else None
 
 
 def summed_over_wrong_axes(e: Evidence) -> str | None:
@@ -139,6 +164,7 @@ def summed_over_wrong_axes(e: Evidence) -> str | None:
     if c is None or sum(n > 1 for n in c.shape) != 1 or not c.missing.any():
         return None
     own = c.entries[[n > 1 for n in c.shape].index(True)]
+
     def follows(there: np.ndarray) -> list[int]:
         return [axis for axis, n in enumerate(c.out_shape) if n == max(c.shape)
                 and not (there & (c.outputs[axis][:, None] != own)).any()]
@@ -157,13 +183,13 @@ def between_indices(e: Evidence) -> str | None:
     for axis in range(1, len(c.out_shape)):
         differ = c.differ(axis) if e.is_input else None
         if differ is not None and (c.there & differ).any() and c.right[~differ].all() and (~c.right[differ]).any():
-            return (f"it is right within the same index along axis {axis}, and wrong from one index to another: what is "
-                    "carried from step to step is wrong (a recurrent weight, untransposed or left out).")
+            return (f"it is right within the same index along axis {axis}, and wrong from one index to another: what "
+                    "is carried from step to step is wrong (a recurrent weight, untransposed or left out).")
         index = c.outputs[axis]
         wrong = np.array([(~c.right[index == k]).any() for k in range(c.out_shape[axis]) if (index == k).any()])
-        if len(wrong) > 2 and not wrong[0] and wrong[1:].all():
-            return (f"what comes from the first outputs along axis {axis} is right, and from all later ones wrong: what "
-                    "is carried from step to step is missing or wrong, or the steps are not added up (= for +=).")
+        if wrong.sum() > 1 and not wrong[0] and (np.diff(wrong.astype(int)) >= 0).all():
+            return (f"what comes from the first outputs along axis {axis} is right, and from all later ones wrong: "
+                    "what is carried from step to step is missing or wrong, or the steps are not added up (= for +=).")
     return None
 
 

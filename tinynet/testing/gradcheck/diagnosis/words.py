@@ -29,16 +29,15 @@ def axis_name(is_input: bool, ndim: int, axis: int) -> str:
     return names[ndim][axis] if ndim in names else f"index of axis {axis}"
 
 
-def either(explanations: list[str]) -> str:
+def alternatives(explanations: list[str]) -> str:
     """Return one explanation as it is, and several as alternatives.
 
-    >>> either(["it is one.", "it is the other."])
-    'either it is one, or it is the other.'
+    >>> alternatives(["it is one.", "it is the other."])
+    'it is one; or it is the other (either fits).'
     """
     if len(explanations) == 1:
         return explanations[0]
-    *first, last = (explanation.removesuffix(".") for explanation in explanations)
-    return f"either {', or '.join([*first, last])}."
+    return "; or ".join(text.removesuffix(".") for text in explanations) + " (either fits)."
 
 
 def joined(parts: list[str]) -> str:
