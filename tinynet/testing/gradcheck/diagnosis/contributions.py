@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-ENOUGH = 128          # so many outputs are asked for their contributions, at most
-EQUAL = 1e-5          # two contributions are equal, as far as a cause is concerned, to this fraction of the largest
+ENOUGH = 96           # so many outputs are asked for their contributions, at most
+EQUAL = 1e-6          # two contributions are equal, as far as a cause is concerned, to this fraction of the largest
 NOTHING = 1e-7        # and none, below this fraction
 
 
@@ -46,6 +46,11 @@ class Contributions:
     def largest(self) -> float:
         """The largest measured contribution."""
         return float(np.abs(self.measured).max(initial=0.0))
+
+    @cached_property
+    def clear(self) -> bool:
+        """Whether an error is much larger than what passes for equal, so that it can be told from it."""
+        return bool(np.abs(self.claimed - self.measured).max(initial=0.0) > 20 * EQUAL * self.largest)
 
     @cached_property
     def right(self) -> np.ndarray:
@@ -80,9 +85,11 @@ class Contributions:
     @cached_property
     def elementwise(self) -> bool:
         """Whether each output depends on one entry, that of the same index, and on nothing else of the tensor."""
+        if self.out_shape != self.shape or not self.shape:
+            return False
         same = np.ravel_multi_index(tuple(self.outputs), self.out_shape)[:, None] == np.ravel_multi_index(
             tuple(self.entries), self.shape)
-        return self.out_shape == self.shape and bool(same.any()) and not (self.there | self.said)[~same].any()
+        return bool(same.any()) and not (self.there | self.said)[~same].any()
 
     def differ(self, axis: int) -> np.ndarray | None:
         """Return where output and entry differ in their index along an axis (M, K); None if their sizes do."""
@@ -139,6 +146,9 @@ def contributions(jacobian: np.ndarray, entries: np.ndarray, y: np.ndarray, dy: 
         claimed.append(gradient.ravel()[entries] / dy.flat[output])
     unseen = np.delete(there, chosen, axis=0).any(axis=0)
     return Contributions(jacobian[chosen], np.array(claimed).reshape(len(chosen), len(entries)),
-                         np.array(np.unravel_index(chosen, dy.shape)).reshape(dy.ndim, -1),
-                         np.array(np.unravel_index(entries, shape)).reshape(len(shape), -1), ~unseen, y[chosen],
-                         dy.shape, shape)
+                         indices(chosen, dy.shape), indices(entries, shape), ~unseen, y[chosen], dy.shape, shape)
+
+
+def indices(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return flat indices (n,) as indices along each axis (axes, n)."""
+    return np.array(np.unravel_index(flat, shape)) if shape else np.zeros((0, len(flat)), int)

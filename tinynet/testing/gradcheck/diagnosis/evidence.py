@@ -103,9 +103,11 @@ class Evidence:
         """What each output contributes, measured and claimed; None if that cannot be had."""
         if self.dy is None or self.rerun is None or self.jacobian is None or not self.same_shape or not self.linear:
             return None
-        y = self.y
-        return None if y is None else contributions(self.jacobian, np.flatnonzero(self.known), y, self.dy,
-                                                    self.numeric.shape, self.rerun)
+        if self.y is None:
+            return None
+        found = contributions(self.jacobian, np.flatnonzero(self.known), self.y, self.dy, self.numeric.shape,
+                              self.rerun)
+        return found if found is not None and found.largest and found.clear else None
 
     @cached_property
     def y(self) -> np.ndarray | None:
@@ -149,7 +151,7 @@ class Evidence:
         numeric[self.known] = dy.ravel() @ self.jacobian
         if analytic.shape == numeric.shape:
             apart = np.abs(analytic - numeric)
-            wrong = self.known & ~(apart <= 1e-5 * np.abs(numeric) + 1e-7 * np.abs(numeric[self.known]).max())
+            wrong = self.known & ~(apart <= 2e-6 * np.abs(numeric) + 1e-7 * np.abs(numeric[self.known]).max())
         again = replace(self, analytic=analytic, numeric=numeric, wrong=wrong, dy=dy)
         again.__dict__.update(contributions=self.contributions, y=self.y, again=None)      # they do not depend on dy
         return again

@@ -16,8 +16,7 @@ CONSTANTS = {"ln 2": np.log(2), "ln 10": np.log(10), "pi": np.pi, "2 pi": 2 * np
 def all_zero(e: Evidence) -> str | None:
     """A gradient of zeros."""
     return (None if e.analytic.any() or not e.analytic.size else
-            "all of it is 0: the gradient is never computed, lost on its way back, or overwritten by the last step "
-            "of a loop.")
+            "all of it is 0: the gradient is never computed, or lost on its way back.")
 
 
 def all_the_same(e: Evidence) -> str | None:

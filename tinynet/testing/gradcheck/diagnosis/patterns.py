@@ -117,7 +117,7 @@ def placed_elsewhere(e: Evidence) -> str | None:
     if len(rows) < 2 or not all(same_numbers(c.claimed[row], c.measured[row], c.largest) for row in rows):
         return strides(c)
     if (c.there[rows] == c.said[rows]).all():
-        if all(reversed_within(c, row) for row in rows):
+        if all(reversed_within(c, row) for row in rows.tolist()):
             return ("within each window the numbers are in reverse order: the kernel is flipped (rotated by 180 "
                     "degrees), or it must be.")
         return "each output's contributions are the right numbers in another order: a kernel is transposed."
