@@ -193,7 +193,7 @@ MISTAKES = {
     "swish without its second term": (elementwise(lambda x: x * sigmoid(x), sigmoid), {"x": "second term"}),
     "swish without its first term": (elementwise(lambda x: x * sigmoid(x), lambda x: x * sigmoid(x) * sigmoid(-x)),
                                      {"x": "first term"}),
-    "inner derivative": (elementwise(lambda x: np.sin(x ** 2), lambda x: np.cos(x ** 2)), {"x": "factor of 2 x is mis"}),
+    "inner derivative": (elementwise(lambda x: np.sin(x ** 2), lambda x: np.cos(x ** 2)), {"x": "factor of 2 x is"}),
     "log2": (elementwise(np.log2, lambda x: 1 / x, POSITIVE), {"x": "ln 2 = 0.693147 times"}),
     "1 / derivative": (elementwise(np.sqrt, lambda x: 2 * np.sqrt(x), POSITIVE), {"x": "dy / the derivative"}),
     "leaky side lost": (elementwise(lambda x: np.where(x > 0, x, 0.1 * x), lambda x: x > 0), {
@@ -209,7 +209,7 @@ MISTAKES = {
     "batch norm without mean": (batch_norm(lambda x, std: {"mean": 0}), {"x": "subtracts the mean over axis 0"}),
     "batch norm without variance": (batch_norm(lambda x, std: {"projection": 0}), {"x": "the root of the variance"}),
     "batch norm without both": (batch_norm(lambda x, std: {"mean": 0, "projection": 0}), {
-        "x": "subtracts the mean and divides by the standard deviation"}),
+        "x": "subtracts the mean and divides by the standard deviation, the root"}),
     "batch norm without gamma": (batch_norm(lambda x, std: {"gamma": 1}), {"x": "a factor of gamma is missing"}),
     "batch norm without std": (batch_norm(lambda x, std: {"std": 1}), {"x": "deviation of x over axis 0 is too much"}),
     "gamma from x": (batch_norm(lambda x, std: {"scaled": x}), {"gamma": "x itself stands where the normalised x"}),

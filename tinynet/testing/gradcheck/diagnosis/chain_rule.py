@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.contributions import Contributions
-from tinynet.testing.gradcheck.diagnosis.evidence import CLOSE, Evidence
+from tinynet.testing.gradcheck.diagnosis.evidence import CLOSE, EPSILONS, Evidence
 from tinynet.testing.gradcheck.diagnosis.words import axes_text, some_axes
 
 FEW = 3               # a function is recognised from so many numbers, at least; each must fit to a ten-thousandth
@@ -155,14 +155,15 @@ def scales(e: Evidence) -> Iterator[tuple[str, np.ndarray]]:
     for name, value in e.values.items():
         for axes in some_axes(value.ndim) if value.ndim > 1 else ():
             if np.prod([value.shape[axis] for axis in axes]) > 1:
-                std = value.std(axis=axes, keepdims=True)
                 length = np.sqrt(np.square(value).sum(axis=axes, keepdims=True))
-                yield f"the standard deviation of {name} over {axes_text(axes)}", std
                 yield f"the length (norm) of {name} along {axes_text(axes)}", length
-                yield (f"{name} normalised over {axes_text(axes)} (less its mean, divided by its standard deviation)",
-                       (value - value.mean(axis=axes, keepdims=True)) / std)
-                if value.ndim - len(axes) == 1:
-                    yield f"the standard deviation of {name} over {axes_text(axes)}", std.ravel()
+                for epsilon in EPSILONS:
+                    std = np.sqrt(value.var(axis=axes, keepdims=True) + epsilon)
+                    yield f"the standard deviation of {name} over {axes_text(axes)}", std
+                    yield (f"{name} normalised over {axes_text(axes)} (less its mean, divided by its standard "
+                           "deviation)", (value - value.mean(axis=axes, keepdims=True)) / std)
+                    if value.ndim - len(axes) == 1:
+                        yield f"the standard deviation of {name} over {axes_text(axes)}", std.ravel()
 
 
 def normalised_input(e: Evidence) -> str | None:

@@ -13,6 +13,7 @@ from tinynet.testing.gradcheck.diagnosis.contributions import Contributions, con
 CLOSE = 1e-4          # numbers that agree to this fraction of the largest are equal, as far as a cause is concerned
 MUCH_CLOSER = 0.05    # a candidate must explain all but this fraction of the error, or it is no explanation
 RATIO_CLOSE = 1e-5    # a factor is a known number if it agrees with it to this fraction
+EPSILONS = (0.0, 1e-5, 1e-3)      # what forward may add to a variance, before its root
 SAME = 1e-9           # two results of backward are the same to this fraction of the largest
 
 

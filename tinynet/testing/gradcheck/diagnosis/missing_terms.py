@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
+from tinynet.testing.gradcheck.diagnosis.evidence import EPSILONS, Evidence
 from tinynet.testing.gradcheck.diagnosis.words import axes_text, some_axes
 
 
@@ -26,7 +26,7 @@ def term_of_normalisation(e: Evidence) -> str | None:
             continue
         for term, text in terms_of_normalisation(e.analytic, value, axes):
             if e.fits(e.analytic - term):
-                return f"{text} over {axes_text(axes)}; the term that comes from it is missing."
+                return f"{text} over {axes_text(axes)}: the term of the derivative that comes from that is missing."
     return None
 
 
@@ -36,12 +36,14 @@ def terms_of_normalisation(g: np.ndarray, x: np.ndarray, axes: tuple[int, ...]) 
         return np.asarray(array.mean(axis=axes, keepdims=True))
     centred = x - mean(x)
     variance = mean(np.square(centred))
-    unit = centred / np.sqrt(variance + 1e-300)
-    projection = unit * mean(unit * g)
     direction = x / np.sqrt(np.square(x).sum(axis=axes, keepdims=True) + 1e-300)
     yield np.broadcast_to(mean(g), g.shape), "forward subtracts the mean"
-    yield projection, "forward divides by the standard deviation, the root of the variance,"
-    yield mean(g) + projection, "forward subtracts the mean and divides by the standard deviation (the variance's root)"
+    for epsilon in EPSILONS:
+        unit = centred / np.sqrt(variance + epsilon + 1e-300)
+        projection = unit * mean(unit * g)
+        yield projection, "forward divides by the standard deviation, the root of the variance,"
+        yield (mean(g) + projection,
+               "forward subtracts the mean and divides by the standard deviation, the root of the variance,")
     yield (direction * (direction * g).sum(axis=axes, keepdims=True),
            "forward divides by the length (it normalises)")
 
