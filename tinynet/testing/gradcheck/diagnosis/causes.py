@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinynet.testing.gradcheck.diagnosis import (
+from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
+from tinynet.testing.gradcheck.diagnosis.mistakes import (
     chain_rule,
     elementwise,
     factors,
@@ -24,7 +25,6 @@ from tinynet.testing.gradcheck.diagnosis import (
     patterns,
     shapes,
 )
-from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
 from tinynet.testing.gradcheck.diagnosis.words import alternatives
 
 Fits = Callable[[Evidence], str | None]

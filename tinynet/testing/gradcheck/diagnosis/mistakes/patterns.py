@@ -75,10 +75,11 @@ def lets_through(e: Evidence) -> str | None:
         return None
     if c.other_value.any():
         ratio = np.divide(*c.pairs(~c.right))
-        if len(ratio) < 3 or np.ptp(ratio) > 1e-4 * np.abs(ratio).max() or c.right[c.there].any():
+        count = round(1 / ratio[0]) if len(ratio) > 2 and ratio[0] else 0
+        if count < 2 or np.abs(count * ratio - 1).max() > 1e-4 or c.right[c.there].any():
             return None
-        return ("gradient flows where forward lets nothing through (a mask is missing), and where it should flow it is "
-                f"{ratio[0]:.4g} of what it should be: an average in place of a choice?")
+        return (f"gradient flows where forward lets nothing through, and 1/{count} of it where it should flow: an "
+                "average in place of a choice, or a mask is missing.")
     dead = c.extra.any(axis=1)
     if not c.there[dead].any() and np.ptp(c.y[dead]) == 0:
         return (f"gradient flows through outputs that are {c.y[dead][0]:.4g} whatever the input: the mask of the "

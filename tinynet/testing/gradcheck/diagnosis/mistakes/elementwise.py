@@ -6,8 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinynet.testing.gradcheck.diagnosis.chain_rule import FEW, OF_OUTPUT, agree, of_the_output, power_of, sided
 from tinynet.testing.gradcheck.diagnosis.evidence import CLOSE, Evidence
+from tinynet.testing.gradcheck.diagnosis.mistakes.chain_rule import (
+    FEW,
+    OF_OUTPUT,
+    agree,
+    of_the_output,
+    power_of,
+    sided,
+)
 from tinynet.testing.gradcheck.diagnosis.words import alternatives
 
 
