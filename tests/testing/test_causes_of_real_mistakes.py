@@ -10,7 +10,7 @@ from tinynet.testing.gradcheck.diagnosis import causes
 from tinynet.testing.gradcheck.diagnosis.words import alternatives
 
 rng = np.random.default_rng(3)
-X, SQUARE, IMAGE, STEPS = (rng.normal(size=shape) for shape in ((4, 3), (4, 4), (2, 2, 4, 5), (2, 6, 3)))
+X, SQUARE, IMAGE, STEPS = (rng.normal(size=shape) for shape in ((4, 3), (4, 4), (2, 2, 5, 6), (2, 6, 3)))
 POSITIVE = np.abs(X) + 0.3
 W, V, B = rng.normal(size=(3, 5)), rng.normal(size=(4, 4)), rng.normal(size=5)
 GAMMA = 1 + 0.3 * rng.normal(size=3)

@@ -91,6 +91,11 @@ class Contributions:
             tuple(self.entries), self.shape)
         return bool(same.any()) and not (self.there | self.said)[~same].any()
 
+    @property
+    def whole(self) -> bool:
+        """Whether the entries are all of the tensor, or of some of its samples."""
+        return self.entries.shape[1] == len(np.unique(self.entries[:1])) * int(np.prod(self.shape[1:]))
+
     def differ(self, axis: int) -> np.ndarray | None:
         """Return where output and entry differ in their index along an axis (M, K); None if their sizes do."""
         if axis >= len(self.out_shape) or axis >= len(self.shape) or self.out_shape[axis] != self.shape[axis]:

@@ -14,6 +14,7 @@ CLOSE = 1e-4          # numbers that agree to this fraction of the largest are e
 MUCH_CLOSER = 0.05    # a candidate must explain all but this fraction of the error, or it is no explanation
 RATIO_CLOSE = 1e-5    # a factor is a known number if it agrees with it to this fraction
 EPSILONS = (0.0, 1e-5, 1e-3)      # what forward may add to a variance, before its root
+WHOLE = 256           # so many entries of a sample are compared as a whole, at most
 SAME = 1e-9           # two results of backward are the same to this fraction of the largest
 
 
@@ -37,7 +38,8 @@ class Evidence:
     name : that of the tensor.
     values : the tensors that forward depends on, by name.
     outputs : ``outputs(value)`` returns all outputs (M,) for another value of the tensor.
-    jacobian : the derivative of each output by each known entry (M, entries known), measured.
+    derivatives : ``derivatives(entries)`` measures the derivative of each output by each of these entries, given by
+        their flat indices, (M, entries); None if these are too many.
     """
 
     analytic: np.ndarray
@@ -54,7 +56,7 @@ class Evidence:
     name: str = ""
     values: dict[str, np.ndarray] = field(default_factory=dict)
     outputs: Callable[[np.ndarray], np.ndarray] | None = None
-    jacobian: np.ndarray | None = None
+    derivatives: Callable[[np.ndarray], np.ndarray | None] | None = None
 
     @property
     def same_shape(self) -> bool:
@@ -102,13 +104,32 @@ class Evidence:
     @cached_property
     def contributions(self) -> Contributions | None:
         """What each output contributes, measured and claimed; None if that cannot be had."""
-        if self.dy is None or self.rerun is None or self.jacobian is None or not self.same_shape or not self.linear:
+        if self.dy is None or self.rerun is None or self.y is None or not self.same_shape or not self.linear:
             return None
-        if self.y is None:
+        entries = self.entries_to_compare()
+        jacobian = self.jacobian if entries is None or self.derivatives is None else self.derivatives(entries)
+        if jacobian is None:
             return None
-        found = contributions(self.jacobian, np.flatnonzero(self.known), self.y, self.dy, self.numeric.shape,
-                              self.rerun)
+        found = contributions(jacobian, np.flatnonzero(self.known) if entries is None else entries, self.y, self.dy,
+                              self.numeric.shape, self.rerun)
         return found if found is not None and found.largest and found.clear else None
+
+    @cached_property
+    def jacobian(self) -> np.ndarray | None:
+        """The derivative of each output by each known entry, measured (M, entries known)."""
+        return self.derivatives(np.flatnonzero(self.known)) if self.derivatives is not None else None
+
+    def entries_to_compare(self) -> np.ndarray | None:
+        """Return the entries of some whole samples of a large input, wrong ones first; None for all that are known.
+
+        Which output reaches which entry shows in a whole sample, and not in a few entries here and there.
+        """
+        each = int(np.prod(self.numeric.shape[1:]))
+        if not self.is_input or self.known.all() or not self.numeric.ndim or each > WHOLE:
+            return None
+        wrong = self.wrong.reshape(len(self.numeric), -1).any(axis=1)
+        samples = np.sort(np.argsort(~wrong, kind="stable")[:max(1, WHOLE // 2 // each)])
+        return np.asarray(samples[:, None] * each + np.arange(each)).ravel()
 
     @cached_property
     def y(self) -> np.ndarray | None:
@@ -141,7 +162,7 @@ class Evidence:
     @cached_property
     def again(self) -> Evidence | None:
         """The same under another upstream gradient, where a cause that fits by accident fits no longer."""
-        if self.dy is None or self.jacobian is None or self.rerun is None or not self.known.any():
+        if self.dy is None or self.rerun is None or not self.known.any() or self.jacobian is None:
             return None
         rng = np.random.default_rng(1)
         dy = self.dy * rng.uniform(0.5, 1.5, self.dy.shape) * rng.choice([-1.0, 1.0], self.dy.shape)

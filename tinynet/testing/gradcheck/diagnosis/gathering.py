@@ -52,7 +52,7 @@ def gather(target: Target, report: TensorReport) -> Evidence:
         dy=target.dy, rerun=rerun_of(target, report),
         settings=dict(settings(getattr(target, "layer", None))), penalty=target.penalty(report.name),
         name=report.name, values={name: array.copy() for name, array in target.tensors.items()}, outputs=outputs,
-        jacobian=None if target.dy is None else jacobian(report, target.tensors[report.name], target.outputs))
+        derivatives=lambda entries: derivatives(entries, report, tensor, target.outputs))
 
 
 def rerun_of(target: Target, report: TensorReport) -> Callable[[np.ndarray], np.ndarray | None] | None:
@@ -78,26 +78,24 @@ def rerun_of(target: Target, report: TensorReport) -> Callable[[np.ndarray], np.
     return None
 
 
-def jacobian(report: TensorReport, tensor: np.ndarray, outputs: Callable[[], np.ndarray]) -> np.ndarray | None:
-    """Measure the derivative of each output by each entry that is known (M, known), in finer steps than measured it."""
-    steps = np.zeros(report.shape)
-    for m in report.measurements:
-        if m.single and m.measured.kind == "smooth":
-            steps.flat[m.where] = FINER * m.measured.step
-    if outputs().size * np.count_nonzero(steps) > MOST:
+def derivatives(entries: np.ndarray, report: TensorReport, tensor: np.ndarray,
+                outputs: Callable[[], np.ndarray]) -> np.ndarray | None:
+    """Measure the derivative of each output by each of some entries (M, entries), in finer steps than their slopes."""
+    known = {int(m.where[0]): m.measured.step for m in report.measurements if m.single and m.measured.kind == "smooth"}
+    size, columns = outputs().size, []
+    if size * len(entries) > MOST or not known:
         return None
-    columns = []
-    flat = tensor.reshape(-1)                              # a view: the tensors of a target are contiguous
-    for index in np.flatnonzero(steps):
-        before, h = flat[index], steps.flat[index]
+    flat, usual = tensor.reshape(-1), float(np.median(list(known.values())))       # a view: tensors are contiguous
+    for entry in entries:
+        before, h = flat[entry], FINER * known.get(int(entry), usual)
         try:
-            flat[index] = before + h
+            flat[entry] = before + h
             above = outputs()
-            flat[index] = before - h
+            flat[entry] = before - h
             columns.append((above - outputs()) / (2 * h))
         finally:
-            flat[index] = before
-    return np.array(columns).T.reshape(outputs().size, len(columns))
+            flat[entry] = before
+    return np.array(columns).T.reshape(size, len(columns))
 
 
 def settings(layer: object) -> Iterator[tuple[str, float]]:

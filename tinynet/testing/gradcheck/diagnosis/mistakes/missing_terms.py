@@ -19,7 +19,7 @@ from tinynet.testing.gradcheck.diagnosis.words import axes_text, some_axes
 def term_of_normalisation(e: Evidence) -> str | None:
     """The terms that come from a mean, a variance or a length that forward computes."""
     value = e.values.get(e.name)
-    if value is None or not e.same_shape or value.shape != e.analytic.shape or not e.known.all():
+    if value is None or not e.same_shape or value.shape != e.analytic.shape:
         return None
     for axes in some_axes(value.ndim):
         if np.prod([value.shape[axis] for axis in axes]) < 2:
@@ -50,7 +50,7 @@ def terms_of_normalisation(g: np.ndarray, x: np.ndarray, axes: tuple[int, ...]) 
 
 def term_of_softmax(e: Evidence) -> str | None:
     """The sum in the derivative of a softmax, or of its logarithm."""
-    if e.y is None or e.y.size != e.analytic.size or not e.same_shape or not e.known.all():
+    if e.y is None or e.y.size != e.analytic.size or not e.same_shape:
         return None
     y = e.y.reshape(e.analytic.shape)
     for axis in range(y.ndim):

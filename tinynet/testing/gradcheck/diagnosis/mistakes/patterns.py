@@ -111,7 +111,7 @@ def another_mask(e: Evidence) -> str | None:
 def placed_elsewhere(e: Evidence) -> str | None:
     """The right contributions of every output, at other entries."""
     c = e.contributions
-    if c is None or not e.known.all() or not (c.missing.any() or c.other_value.any()):
+    if c is None or not c.whole or not (c.missing.any() or c.other_value.any()):
         return None
     count = c.there.sum(axis=1)
     rows = np.flatnonzero((count == count.max()) & (count > 1))        # where no window is cut off by the border
