@@ -7,6 +7,7 @@ import pytest
 
 from tinynet.testing import check_gradients
 from tinynet.testing.gradcheck.diagnosis import causes
+from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
 from tinynet.testing.gradcheck.diagnosis.words import alternatives
 
 rng = np.random.default_rng(3)
@@ -282,6 +283,29 @@ def test_several_explanations_that_fit_are_all_named():
     assert report.failures[0].cause == "batch size"
     assert re.search("the batch size is 4.*; or .*x holds 4 numbers along axis 1.* \\(either fits\\)", explanation)
     assert alternatives(["one."]) == "one."
+
+
+def test_a_cause_must_fit_under_another_dy():
+    """Four times too large for the dy that was drawn first, and the batch size is 4; five times for any other."""
+    jacobian, dy = rng.normal(size=(6, 8)), rng.normal(size=6)
+    numeric, all_of_them = (dy @ jacobian).reshape(4, 2), np.ones((4, 2), bool)
+
+    def named(later):
+        evidence = Evidence(4 * numeric, numeric, all_of_them, all_of_them, ~all_of_them, batch_size=4, dy=dy,
+                            derivatives=lambda entries: jacobian[:, entries], rerun=lambda other: (
+                                4 if np.array_equal(np.abs(other), np.abs(dy)) else later) * (
+                                other @ jacobian).reshape(4, 2))
+        return causes.likely_cause(evidence)
+    assert named(4)[0] == "batch size"
+    assert named(5) is None
+
+
+def test_one_lost_contribution_is_no_assignment():
+    def lose(dx, t, dy):
+        add(dx, t, dy)
+        if t == 1:
+            dx[1, 2, 0] -= dy[1, 0, 0]
+    assert check_gradients(Written(*windows(lose)[::2]), STEPS, raises=False).failures[0].cause == "one entry"
 
 
 def test_a_product_of_sizes_is_named_where_both_axes_are_summed_over_only():

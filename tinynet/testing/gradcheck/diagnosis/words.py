@@ -26,7 +26,18 @@ def axis_name(is_input: bool, ndim: int, axis: int) -> str:
         names = {2: ("sample", "feature"), 4: ("sample", "channel", "row", "column")}
     else:
         names = {1: ("unit",), 2: ("input", "unit"), 4: ("output channel", "input channel", "row", "column")}
+    if is_input and axis == 0 and ndim > 1:
+        return "sample"
     return names[ndim][axis] if ndim in names else f"index of axis {axis}"
+
+
+def plural(name: str) -> str:
+    """Return what several of them are called.
+
+    >>> plural("sample"), plural("index of axis 2")
+    ('samples', 'indices of axis 2')
+    """
+    return name.replace("index", "indices") if name.startswith("index") else name + "s"
 
 
 def alternatives(explanations: list[str]) -> str:

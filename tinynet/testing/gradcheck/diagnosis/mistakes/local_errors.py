@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
-from tinynet.testing.gradcheck.diagnosis.words import axis_name
+from tinynet.testing.gradcheck.diagnosis.words import axis_name, plural
 
 
 def kink(e: Evidence) -> str | None:
@@ -34,8 +34,8 @@ def part_of_it(e: Evidence) -> str | None:
     for axis, size in enumerate(e.numeric.shape):
         filled = nonzero.any(axis=tuple(k for k in range(nonzero.ndim) if k != axis))
         if 0 < filled.sum() < size:
-            name = axis_name(e.is_input, e.numeric.ndim, axis)
-            which = f"{name}s {', '.join(map(str, np.flatnonzero(filled)[:6]))}"
+            name = plural(axis_name(e.is_input, e.numeric.ndim, axis))
+            which = f"{name} {', '.join(map(str, np.flatnonzero(filled)[:6]))}"
             return (f"it is right for the {which}, and 0 for the others: a loop ends too early, or each iteration "
                     "begins with a new array of zeros.")
     return None
