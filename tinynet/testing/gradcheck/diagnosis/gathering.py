@@ -15,6 +15,7 @@ from tinynet.testing.gradcheck.targets import Target, leaves_of
 
 Cause = tuple[str | None, str]      # the likely cause: its name, None if no usual mistake fits, and its explanation
 FINER = 2.0 ** -4                   # of the step of a five-point formula: two points are enough for a comparison
+SMALL = 2.0 ** -12                  # and never a larger step than this: two points are less exact than five
 MOST = 2_000_000                    # so many numbers of a Jacobian are kept, at most
 
 
@@ -87,7 +88,8 @@ def derivatives(entries: np.ndarray, report: TensorReport, tensor: np.ndarray,
         return None
     flat, usual = tensor.reshape(-1), float(np.median(list(known.values())))       # a view: tensors are contiguous
     for entry in entries:
-        before, h = flat[entry], FINER * known.get(int(entry), usual)
+        before = flat[entry]
+        h = min(FINER * known.get(int(entry), usual), SMALL * max(1.0, abs(before)))
         try:
             flat[entry] = before + h
             above = outputs()
