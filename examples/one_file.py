@@ -125,7 +125,7 @@ def adam(weights, grads, moments, t, rate=1e-3, beta_1=0.9, beta_2=0.999, epsilo
         w -= rate * m / (np.sqrt(v) + epsilon)
 
 
-def train(x, labels, x_test, labels_test, epochs, seed, batch=200):
+def train(x, labels, test, epochs, seed, batch=200):
     """Return weights that were trained on batches, in another random order each epoch."""
     rng, start, t = np.random.default_rng(seed), time.perf_counter(), 0
     weights = initial_weights(rng)
@@ -135,8 +135,8 @@ def train(x, labels, x_test, labels_test, epochs, seed, batch=200):
             logits, backwards = forward(network(weights, rng), x[chosen])
             loss, dlogits = cross_entropy(logits, labels[chosen])
             adam(weights, gradients(backwards, dlogits), moments, t := t + 1)
-        guesses = [forward(network(weights), part)[0].argmax(axis=1) for part in np.array_split(x_test, 20)]
-        print(f"epoch {epoch + 1}: loss {loss:.4f}, test error {np.mean(np.concatenate(guesses) != labels_test):.2%}, "
+        guesses = [forward(network(weights), part)[0].argmax(axis=1) for part in np.array_split(test[0], 20)]
+        print(f"epoch {epoch + 1}: loss {loss:.4f}, test error {np.mean(np.concatenate(guesses) != test[1]):.2%}, "
               f"{time.perf_counter() - start:.0f} s", flush=True)
     return weights
 
@@ -147,4 +147,4 @@ if __name__ == "__main__":
         parser.add_argument(option, type=int, default=default)
     args = parser.parse_args()
     x, y = load("train")
-    train(x[:args.limit], y[:args.limit], *load("t10k"), epochs=args.epochs, seed=args.seed)
+    train(x[:args.limit], y[:args.limit], load("t10k"), args.epochs, args.seed)

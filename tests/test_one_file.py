@@ -108,7 +108,7 @@ def test_its_adam_steps_are_the_engines(one_file, weights):
 def test_it_learns_and_repeats(one_file, capsys):
     x, y = digits(200)
     with threadpool_limits(1):                                           # of BLAS: other tests run beside this one
-        first, again = (one_file.train(x.astype(np.float32), y, x, y, epochs=6, seed=5, batch=20) for _ in range(2))
+        first, again = (one_file.train(x.astype(np.float32), y, (x, y), epochs=6, seed=5, batch=20) for _ in range(2))
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, other)
     last = capsys.readouterr().out.splitlines()[-1]

@@ -161,3 +161,17 @@ def test_matplotlib_and_hypothesis_are_loaded_when_they_are_needed_only():
             "tinynet.testing.check_gradients(Dense(2), input_shape=(2,));"
             "sys.exit('matplotlib' in sys.modules or 'hypothesis' in sys.modules)")
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_entries_measured_one_by_one_are_told_from_those_seen_only_in_groups():
+    kernel = check_gradients(Spoiled(Dense(50), change("kernel", at((3, 7), 2))), input_shape=(40,), directions=7,
+                             raises=False)["kernel"]
+    assert (kernel.count("right", alone=True) + kernel.count("wrong", alone=True), kernel.alone.sum()) == (101, 101)
+    assert kernel.count("right", alone=False) == 2000 - 101
+    assert np.argwhere(kernel.entries("wrong", alone=True)).tolist() == [[3, 7]]
+    assert not kernel.entries("wrong", alone=False).any()
+    assert kernel.row()["checked"] == "101+1899"
+
+
+def test_where_every_entry_was_measured_no_groups_are_shown():
+    assert check_gradients(Dense(3), input_shape=(4,))["kernel"].row()["checked"] == "12"

@@ -8,12 +8,11 @@ is wrong by itself is named.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from tinynet.testing.gradcheck.diagnosis.causes import Evidence, likely_cause
+from tinynet.testing.gradcheck.diagnosis.gathering import explain
 from tinynet.testing.gradcheck.layer_by_layer import LayerByLayer
 from tinynet.testing.gradcheck.preconditions import (
     NUMERIC,
@@ -23,10 +22,9 @@ from tinynet.testing.gradcheck.preconditions import (
     unmeasured,
 )
 from tinynet.testing.gradcheck.report import Failure, TensorReport
-from tinynet.testing.gradcheck.sampling import Measurement, Sampler
-from tinynet.testing.gradcheck.targets import Target, leaves_of
+from tinynet.testing.gradcheck.sampling import Sampler
+from tinynet.testing.gradcheck.targets import Target
 
-Cause = tuple[str | None, str]      # the likely cause: its name, None if no usual mistake fits, and its explanation
 MAX_SKIPPED = 0.1                   # a tensor with a larger fraction of its coordinates skipped was hardly checked
 CHAINED_RTOL = 1e-7                 # fused steps add up in another order than the layers one by one
 
@@ -101,39 +99,6 @@ def judge(target: Target, report: TensorReport, layers: LayerByLayer) -> list[Fa
                                 "coordinates.", "not converged", "forward jumps, or bends too sharply, at every step "
                                 "down to 4e-9; move x away from there, or check that forward is continuous."))
     return failures
-
-
-def explain(target: Target, report: TensorReport, otherwise: Cause = (None, "")) -> Cause:
-    """Return the likely cause of what is wrong with a tensor; `otherwise` if none fits."""
-    def mask(condition: Callable[[Measurement], bool]) -> np.ndarray:
-        chosen = np.zeros(report.shape, bool)
-        for m in report.measurements:
-            chosen.flat[m.where] |= m.single and condition(m)
-        return chosen
-
-    def rerun(dy: np.ndarray) -> np.ndarray | None:
-        try:
-            return target.gradients(dy).get(report.name)
-        except Exception:
-            return None
-    assert report.analytic is not None
-    found = likely_cause(Evidence(
-        analytic=report.analytic, numeric=report.numeric,
-        known=mask(lambda m: m.measured.kind == "smooth"),
-        wrong=mask(lambda m: m.measured.kind == "smooth" and m.verdict == "wrong"),
-        on_kink=mask(lambda m: m.measured.kind == "kink"),
-        batch_size=len(target.x), is_input=report.name == target.input_name,
-        dy=target.dy, rerun=None if target.dy is None else rerun,
-        settings=dict(settings(target.layer)), penalty=target.penalty(report.name)))
-    return found or otherwise
-
-
-def settings(layer: object) -> Iterator[tuple[str, float]]:
-    """Yield the name and value of attributes between 0 and 1, such as a rate, of a layer or the layers of a model."""
-    for leaf in leaves_of(layer):
-        for name, value in vars(leaf).items():
-            if isinstance(value, float) and 0 < value < 1:
-                yield name, value
 
 
 def decide_by_layers(report: TensorReport, layers: LayerByLayer) -> None:

@@ -81,22 +81,35 @@ class TensorReport(Tabular):
                 slopes.flat[m.where] = m.measured.value
         return slopes
 
-    def entries(self, verdict: str) -> np.ndarray:
+    @cached_property
+    def alone(self) -> np.ndarray:
+        """Mask of the coordinates that were measured by themselves, and not only in groups (the tensor's shape)."""
+        mask = np.zeros(self.shape, bool)
+        for m in self.measurements:
+            mask.flat[m.where] |= m.single
+        return mask
+
+    def entries(self, verdict: str, alone: bool | None = None) -> np.ndarray:
         """Return a mask of the coordinates with this verdict.
 
         A coordinate that was measured by itself has its own verdict, any other that of its group; where a group is
         wrong because of an entry that was found, its other entries count as right.
+
+        Parameters
+        ----------
+        verdict : ``"right"``, ``"wrong"``, ``"on kink"`` or ``"skipped"``.
+        alone : True for those measured by themselves only, False for those seen only in groups; None for both.
         """
         found = any(m.single and m.verdict == "wrong" for m in self.measurements)
         mask = np.zeros(self.shape, bool)
         for m in sorted(self.measurements, key=lambda m: -len(m.where)):
             excused = found and not m.single and m.verdict == "wrong"
             mask.flat[m.where] = verdict == ("right" if excused else m.verdict)
-        return mask
+        return mask if alone is None else mask & (self.alone == alone)
 
-    def count(self, verdict: str) -> int:
-        """Count the coordinates with this verdict."""
-        return int(self.entries(verdict).sum())
+    def count(self, verdict: str, alone: bool | None = None) -> int:
+        """Count the coordinates with this verdict; see `entries`."""
+        return int(self.entries(verdict, alone).sum())
 
     @cached_property
     def worst(self) -> Measurement | None:
@@ -140,8 +153,9 @@ class TensorReport(Tabular):
         return [Table(list(row), [list(row.values())])]
 
     def row(self) -> dict[str, str]:
-        """Return the table's cells, by column."""
-        cells = {"tensor": self.name, "checked": str(self.count("right") + self.count("wrong")),
+        """Return the table's cells, by column; of those checked, the ones seen only in groups stand behind a +."""
+        alone, in_groups = (sum(self.count(verdict, how) for verdict in ("right", "wrong")) for how in (True, False))
+        cells = {"tensor": self.name, "checked": f"{alone}+{in_groups}" if in_groups else str(alone),
                  "on kink": str(self.count("on kink")), "skipped": str(self.count("skipped"))}
         if (m := self.worst) is None:
             return cells

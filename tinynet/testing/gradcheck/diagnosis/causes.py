@@ -1,5 +1,5 @@
 """The usual mistakes of a backward pass. Each is a function from the `Evidence` to a sentence, or None if it does
-not fit; one of your own is one more entry of `CAUSES`::
+not fit; one of your own is one more entry of `CAUSES`, and is tried before ours::
 
     def degrees(e):
         if e.ratio_is(np.pi / 180):
@@ -14,43 +14,94 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinynet.testing.gradcheck.diagnosis import local_errors, uniform_errors
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
+from tinynet.testing.gradcheck.diagnosis.mistakes import (
+    chain_rule,
+    elementwise,
+    factors,
+    linearity,
+    local_errors,
+    missing_terms,
+    patterns,
+    shapes,
+)
+from tinynet.testing.gradcheck.diagnosis.words import alternatives
 
-# The most specific come first: the first that fits is named.
-CAUSES: dict[str, Callable[[Evidence], str | None]] = {
-    "kink": local_errors.kink,
-    "not finite": local_errors.not_finite,
-    "not summed": uniform_errors.not_summed,
-    "transposed": uniform_errors.transposed,
-    "reshaped": uniform_errors.reshaped,
-    "all zero": uniform_errors.all_zero,
-    "sign": uniform_errors.sign,
-    "batch size": uniform_errors.batch_size,
-    "rate": uniform_errors.rate,
-    "factor 2": uniform_errors.factor_two,
-    "number of positions": uniform_errors.number_of_positions,
-    "dy ignored": uniform_errors.dy_ignored,
-    "dy passed through": uniform_errors.dy_passed_through,
-    "penalty": uniform_errors.penalty,
-    "constant factor": uniform_errors.constant_factor,
-    "flipped": local_errors.flipped,
-    "shifted": local_errors.shifted,
-    "part of it": local_errors.part_of_it,
-    "part of dy": local_errors.part_of_dy,
-    "one entry": local_errors.one_entry,
-    "some slices": local_errors.some_slices,
-    "borders": local_errors.borders,
-    "part is zero": local_errors.part_is_zero,
-    "should be zero": local_errors.should_be_zero,
-}
+Fits = Callable[[Evidence], str | None]
+
+# The most specific come first. Those of one stage do not exclude each other: where several fit, all are named.
+STAGES: list[dict[str, Fits]] = [
+    {"kink": local_errors.kink},
+    {"not finite": local_errors.not_finite},
+    {"empty slice": shapes.empty_slice},
+    {"all zero": factors.all_zero},
+    {"keepdims": shapes.keepdims},
+    {"not cropped": shapes.not_cropped},
+    {"not summed": shapes.not_summed},
+    {"dy ignored": linearity.dy_ignored},
+    {"normalised": linearity.normalised},
+    {"sign of dy": linearity.power_of_dy},
+    {"without dy": linearity.without_dy},
+    {"clipped": linearity.clipped},
+    {"cross-entropy": missing_terms.cross_entropy},
+    {"sign": factors.sign},
+    {"forward's scale": factors.forward_scale},
+    {"batch size": factors.batch_size, "rate": factors.rate, "factor 2": factors.factor_two,
+     "number of positions": factors.number_of_positions, "constant": factors.constant,
+     "size of an axis": factors.size_of_axis},
+    {"penalty": factors.penalty},
+    {"normalisation": missing_terms.term_of_normalisation},
+    {"softmax": missing_terms.term_of_softmax},
+    {"skip connection": missing_terms.skip_connection},
+    {"transposed": shapes.transposed, "reshaped": shapes.reshaped, "flipped": shapes.flipped,
+     "shifted": shapes.shifted, "blocks exchanged": shapes.blocks},
+    {"dy passed through": elementwise.dy_passed_through},
+    {"derivative elsewhere": elementwise.derivative_elsewhere, "product rule": elementwise.product_rule},
+    {"no derivative": elementwise.in_place_of_derivative},
+    {"factor of each number": elementwise.factor_of_points},
+    {"normalised input": chain_rule.normalised_input},
+    {"weight untransposed": patterns.weight_untransposed},
+    {"one side": elementwise.one_side},
+    {"factor of outputs": chain_rule.factor_of_outputs, "factor of entries": chain_rule.factor_of_entries},
+    {"all the same": factors.all_the_same},
+    {"part of it": local_errors.part_of_it},
+    {"part of dy": local_errors.part_of_dy},
+    {"wrong axes": patterns.summed_over_wrong_axes},
+    {"coupling": patterns.couplings},
+    {"overwritten": patterns.overwritten},
+    {"should be zero": patterns.lets_through, "mask": patterns.another_mask},
+    {"elsewhere": patterns.placed_elsewhere},
+    {"from step to step": patterns.between_indices},
+    {"part is zero": local_errors.part_is_zero},
+    {"not linear": linearity.not_linear},
+    {"constant factor": factors.constant_factor},
+    {"small everywhere": local_errors.small_everywhere},
+    {"one entry": local_errors.one_entry},
+    {"some slices": local_errors.some_slices},
+    {"borders": local_errors.borders},
+]
+CAUSES: dict[str, Fits] = {name: fits for stage in STAGES for name, fits in stage.items()}
+ANYWAY = {"kink", "not finite", "one entry", "small everywhere", "part is zero"}   # another dy changes the words
 
 
 def likely_cause(evidence: Evidence) -> tuple[str, str] | None:
-    """Return the name and the explanation of the first cause that fits, or None."""
+    """Return the name of the first cause that fits, and the explanation; where several fit alike, all of theirs.
+
+    A cause must fit under another upstream gradient, too, and in the same words, where that can be measured.
+    """
+    ours = {name for stage in STAGES for name in stage}
+    stages = [[name] for name in CAUSES if name not in ours] + [list(stage) for stage in STAGES]
     with np.errstate(all="ignore"):            # candidates are made from gradients that may be 0, huge or infinite
-        for name, fits in CAUSES.items():
-            explanation = fits(evidence)
-            if explanation:
-                return name, explanation
+        for stage in stages:
+            found = {name: text for name in stage if name in CAUSES and (text := confirmed(name, evidence))}
+            if found:
+                return next(iter(found)), alternatives(list(found.values()))
     return None
+
+
+def confirmed(name: str, evidence: Evidence) -> str | None:
+    """Return what a cause says, if it says the same under another upstream gradient."""
+    explanation = CAUSES[name](evidence)
+    if not explanation or name in ANYWAY or (again := evidence.again) is None:
+        return explanation
+    return explanation if CAUSES[name](again) == explanation else None

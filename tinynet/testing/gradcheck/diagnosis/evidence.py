@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
+from tinynet.testing.gradcheck.diagnosis.contributions import Contributions, contributions
+
 CLOSE = 1e-4          # numbers that agree to this fraction of the largest are equal, as far as a cause is concerned
 MUCH_CLOSER = 0.05    # a candidate must explain all but this fraction of the error, or it is no explanation
+RATIO_CLOSE = 1e-5    # a factor is a known number if it agrees with it to this fraction
+EPSILONS = (0.0, 1e-5, 1e-3)      # what forward may add to a variance, before its root
+WHOLE = 256           # so many entries of a sample are compared as a whole, at most
+SAME = 1e-9           # two results of backward are the same to this fraction of the largest
 
 
 @dataclass
@@ -25,10 +31,15 @@ class Evidence:
     on_kink : mask of the coordinates that lie on a kink, where any subgradient is right.
     batch_size : N.
     is_input : whether the tensor is the input.
-    dy : the upstream gradient, where the target is a layer.
-    rerun : ``rerun(dy)`` returns the gradient for another upstream gradient, where the target is a layer.
+    dy : the upstream gradient; None for a loss, which has none.
+    rerun : ``rerun(dy)`` returns the gradient for another upstream gradient; None if backward fails.
     settings : the layer's attributes between 0 and 1, by name, such as a rate.
     penalty : the gradient of the regularization term of this tensor.
+    name : that of the tensor.
+    values : the tensors that forward depends on, by name.
+    outputs : ``outputs(value)`` returns all outputs (M,) for another value of the tensor.
+    derivatives : ``derivatives(entries)`` measures the derivative of each output by each of these entries, given by
+        their flat indices, (M, entries); None if these are too many.
     """
 
     analytic: np.ndarray
@@ -42,6 +53,10 @@ class Evidence:
     rerun: Callable[[np.ndarray], np.ndarray | None] | None = None
     settings: dict[str, float] = field(default_factory=dict)
     penalty: np.ndarray | None = None
+    name: str = ""
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    outputs: Callable[[np.ndarray], np.ndarray] | None = None
+    derivatives: Callable[[np.ndarray], np.ndarray | None] | None = None
 
     @property
     def same_shape(self) -> bool:
@@ -54,10 +69,15 @@ class Evidence:
         return float(np.abs(self.numeric[self.known]).max(initial=0.0))
 
     @cached_property
+    def error(self) -> float:
+        """The largest difference from it."""
+        return (float(np.abs(self.analytic - self.numeric)[self.known].max(initial=0.0)) if self.same_shape
+                else np.inf)
+
+    @cached_property
     def tolerance(self) -> float:
         """How near a candidate must come to the measured gradient: much nearer than the analytic one is."""
-        error = np.abs(self.analytic - self.numeric)[self.known].max(initial=0.0) if self.same_shape else np.inf
-        return float(np.fmin(CLOSE * self.size, MUCH_CLOSER * error))
+        return float(np.fmin(CLOSE * self.size, MUCH_CLOSER * self.error))
 
     def fits(self, candidate: np.ndarray, part: np.ndarray | None = None) -> bool:
         """Return whether an array is the measured gradient (where `part` is True), at two coordinates at least."""
@@ -79,4 +99,81 @@ class Evidence:
 
     def ratio_is(self, expected: float) -> bool:
         """Return whether the analytic gradient is `expected` times the measured one."""
-        return self.ratio is not None and abs(self.ratio - expected) <= CLOSE * abs(expected)
+        return self.ratio is not None and abs(self.ratio - expected) <= RATIO_CLOSE * abs(expected)
+
+    @cached_property
+    def contributions(self) -> Contributions | None:
+        """What each output contributes, measured and claimed; None if that cannot be had."""
+        if self.dy is None or self.rerun is None or self.y is None or not self.same_shape or not self.linear:
+            return None
+        entries = self.entries_to_compare()
+        jacobian = self.jacobian if entries is None or self.derivatives is None else self.derivatives(entries)
+        if jacobian is None:
+            return None
+        found = contributions(jacobian, np.flatnonzero(self.known) if entries is None else entries, self.y, self.dy,
+                              self.numeric.shape, self.rerun)
+        return found if found is not None and found.largest and found.clear else None
+
+    @cached_property
+    def jacobian(self) -> np.ndarray | None:
+        """The derivative of each output by each known entry, measured (M, entries known)."""
+        return self.derivatives(np.flatnonzero(self.known)) if self.derivatives is not None else None
+
+    def entries_to_compare(self) -> np.ndarray | None:
+        """Return the entries of some whole samples of a large input, wrong ones first; None for all that are known.
+
+        Which output reaches which entry shows in a whole sample, and not in a few entries here and there.
+        """
+        each = int(np.prod(self.numeric.shape[1:]))
+        if not self.is_input or self.known.all() or not self.numeric.ndim or each > WHOLE:
+            return None
+        wrong = self.wrong.reshape(len(self.numeric), -1).any(axis=1)
+        samples = np.sort(np.argsort(~wrong, kind="stable")[:max(1, WHOLE // 2 // each)])
+        return np.asarray(samples[:, None] * each + np.arange(each)).ravel()
+
+    @cached_property
+    def y(self) -> np.ndarray | None:
+        """All outputs (M,)."""
+        return self.outputs(self.values[self.name]) if self.outputs is not None and self.name in self.values else None
+
+    def reran(self, dy: np.ndarray) -> np.ndarray | None:
+        """Return the gradient for another dy; None if there is none of the right shape."""
+        gradient = self.rerun(dy) if self.rerun is not None else None
+        return None if gradient is None or gradient.shape != self.analytic.shape else gradient
+
+    def gives(self, dy: np.ndarray, expected: np.ndarray) -> bool:
+        """Return whether backward makes an expected gradient of another dy."""
+        gradient = self.reran(dy)
+        scale = np.abs(expected).max(initial=0.0)
+        return gradient is not None and bool(np.abs(gradient - expected).max(initial=0.0) <= SAME * scale)
+
+    @cached_property
+    def linear(self) -> bool:
+        """Whether backward is linear in dy, as every gradient is: twice dy gives twice the gradient, a sum the sum."""
+        if self.dy is None or not self.gives(2 * self.dy, 2 * self.analytic):
+            return False
+        one = np.where(np.arange(self.dy.size).reshape(self.dy.shape) % 2, self.dy, 0)
+        first, second = self.reran(one), self.reran(self.dy - one)
+        if first is None or second is None:
+            return False
+        apart = np.abs(first + second - self.analytic).max(initial=0.0)
+        return bool(apart <= SAME * np.abs(self.analytic).max(initial=0.0))
+
+    @cached_property
+    def again(self) -> Evidence | None:
+        """The same under another upstream gradient, where a cause that fits by accident fits no longer."""
+        if self.dy is None or self.rerun is None or not self.known.any() or self.jacobian is None:
+            return None
+        rng = np.random.default_rng(1)
+        dy = self.dy * rng.uniform(0.5, 1.5, self.dy.shape) * rng.choice([-1.0, 1.0], self.dy.shape)
+        analytic = self.rerun(dy)
+        if analytic is None:
+            return None
+        numeric, wrong = np.full(self.numeric.shape, np.nan), np.zeros(self.numeric.shape, bool)
+        numeric[self.known] = dy.ravel() @ self.jacobian
+        if analytic.shape == numeric.shape:
+            apart = np.abs(analytic - numeric)
+            wrong = self.known & ~(apart <= 2e-6 * np.abs(numeric) + 1e-7 * np.abs(numeric[self.known]).max())
+        again = replace(self, analytic=analytic, numeric=numeric, wrong=wrong, dy=dy)
+        again.__dict__.update(contributions=self.contributions, y=self.y, again=None)      # they do not depend on dy
+        return again

@@ -1,0 +1,1 @@
+"""The usual mistakes of a backward pass, by what they leave a mark in."""
