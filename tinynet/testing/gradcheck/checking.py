@@ -29,6 +29,7 @@ from tinynet.testing.gradcheck.targets import Target, leaves_of
 
 Cause = tuple[str | None, str]      # the likely cause: its name, None if no usual mistake fits, and its explanation
 MAX_SKIPPED = 0.1                   # a tensor with a larger fraction of its coordinates skipped was hardly checked
+COARSE = 1e-5                       # the report says so if errors of this fraction of a usual slope cannot be seen
 CHAINED_RTOL = 1e-7                 # fused steps add up in another order than the layers one by one
 
 
@@ -71,6 +72,9 @@ class Checker:
             else:
                 decide_by_layers(report, layers)
                 failures += self.look_again(target, report, layers) or judge(target, report, layers)
+            if (seen := report.resolution) > max(self.rtol, COARSE):
+                what = f"errors below {seen:.0e} of its usual slope" if seen < 1 else "its slopes are so small that they"
+                notes.append(TensorReport(name, (), target.training, note=f"{what} are lost in rounding"))
             tensors.append(report)
         measured = any(tensor.measurements for tensor in tensors)
         return tensors + notes, failures + unmeasured(target, measured, failures)
@@ -88,11 +92,11 @@ class Checker:
 
     def look_again(self, target: Target, report: TensorReport, layers: LayerByLayer) -> list[Failure]:
         """Decide what lies on kinks by what is right beside them; return what is wrong there, if all else is right."""
+        allow_what_is_right_around(target, report, self.rng)
         if any(map(is_wrong, report.measurements)):
             return []
         beside = beside_kinks(target, report, self.sample, self.rng)
         if not beside or not any(map(is_wrong, beside.measurements)):
-            allow_what_is_right_around(target, report, self.rng)
             return []
         report.measurements += filter(is_wrong, beside.measurements)
         return [Failure(report.name, f"beside kinks, with all numbers moved by 1 %: {wrong_entries(beside)}",

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -41,7 +42,7 @@ UNSEEN = 0.08          # the part of their rounding that counts for outputs that
 MIN_JUMP = 1e-6        # a jump below this fraction of the steepest slope is within the formula's error, no kink
 ACCURATE = 1e-8        # a slope known to this fraction of its size needs no smaller step
 ACCEPTABLE = 1e-5      # and one not known to this fraction at any step has not converged
-SEEN = 1e-3            # an uncertainty as large as this fraction of the outputs, for a step of size 1, is no measurement
+SEEN = 1e-3            # a slope times its step is no measurement if it is less sure than this fraction of the outputs
 MARGIN = 5.0           # estimates beyond a larger multiple of the rounding error do not converge
 FALLS = 0.9            # a remainder that falls by this with every halving of the step falls to 0
 
@@ -237,7 +238,7 @@ def _falls(levels: list[Slope], expected: float) -> bool:
     Then the remainder falls faster than in first order, at any of the steps.
     """
     away = [abs(level.value - expected) for level in levels if abs(level.value - expected) > 4 * level.rounding][-8:]
-    return len(away) == 8 and all(after <= FALLS * before for before, after in zip(away, away[1:], strict=False))
+    return len(away) == 8 and all(after <= FALLS * before for before, after in pairwise(away))
 
 
 def _stencil(line: Line, h: float, pairs: list[tuple[np.ndarray, np.ndarray]], moved: np.ndarray) -> Slope:
@@ -265,7 +266,8 @@ def _stencil(line: Line, h: float, pairs: list[tuple[np.ndarray, np.ndarray]], m
         unseen = float(np.linalg.norm((line.upstream * doubts)[~moved]))
         internal = ROUNDING * line.eps * line.rounding_scale / h
         rounding = max(float(np.linalg.norm(upstream * doubts[moved])), internal) + UNSEEN * unseen
-        kinked = np.abs(jump) > MIN_JUMP * np.abs(each).max(initial=0) + JUMP_NOISE * np.maximum(doubts[moved], internal)
+        hidden = MIN_JUMP * np.abs(each).max(initial=0) + JUMP_NOISE * np.maximum(doubts[moved], internal)
+        kinked = np.abs(jump) > hidden
         half_width = float(np.abs(upstream * jump)[kinked].sum()) / 2
         size = float(np.abs(upstream * each).sum())
     kind = "kink" if half_width else "smooth"

@@ -157,11 +157,16 @@ class Sampler:
     def track_down(self, group: Measurement) -> Measurement:
         """Halve a wrong group until the entry with the largest excess is isolated; return it."""
         while not group.single:
-            group = max((self.measure(half) for half in np.array_split(group.where, 2)), key=lambda m: m.excess)
-        return group
+            group = max((self.measure(half, confirm=False) for half in np.array_split(group.where, 2)),
+                        key=lambda m: m.excess)
+        return self.measure(group.where)
 
-    def measure(self, where: np.ndarray, direction: np.ndarray | None = None) -> Measurement:
-        """Measure one coordinate, or the slope along a direction in several, a random one if none is given."""
+    def measure(self, where: np.ndarray, direction: np.ndarray | None = None, *, confirm: bool = True) -> Measurement:
+        """Measure one coordinate, or the slope along a direction in several, a random one if none is given.
+
+        What a first look leaves open is searched for the best step; so is what it finds wrong, if that is to be
+        confirmed.
+        """
         single = len(where) == 1
         if direction is None:
             direction = np.ones(1) if single else random_upstream(where.shape, self.rng)
@@ -171,7 +176,8 @@ class Sampler:
         parts = self.gradient[where] * direction
         typical = self.typical if single else float(np.linalg.norm(parts))
         found = self.compare(where, direction, first_look(line, scale / np.sqrt(len(where))))
-        if found.verdict in ("right", "on kink") and found.measured.uncertainty <= self.rtol * typical:
+        settled = ("right", "on kink") if confirm else ("right", "on kink", "wrong")
+        if found.verdict in settled and found.measured.uncertainty <= self.rtol * typical:
             return found
         return self.compare(where, direction, search(line, scale, expected=float(parts.sum()), typical=typical))
 
