@@ -101,21 +101,21 @@ def recurrent_back(x: Array, dy: Array) -> Array:
 
 FUNCTIONS: dict[str, Function] = {
     "identity": Function(lambda x: 1 * x, lambda x, dy: dy, ANY),
-    "square": Function(lambda x: x * x, lambda x, dy: 2 * x * dy, SMALL + (1e3, 1e6), least=np.float32),
+    "square": Function(lambda x: x * x, lambda x, dy: 2 * x * dy, (*SMALL, 1e3, 1e6), least=np.float32),
     "cube": Function(lambda x: x ** 3, lambda x, dy: 3 * x ** 2 * dy, USUAL, least=np.float32),
     "power": Function(lambda x: x ** 2.5, lambda x, dy: 2.5 * x ** 1.5 * dy, USUAL, least=np.float32),
     "reciprocal": Function(lambda x: 1 / x, lambda x, dy: -dy / x ** 2, ANY, least=np.float32),
     "logarithm": Function(np.log, lambda x, dy: dy / x, ANY),
     "root": Function(np.sqrt, lambda x, dy: dy / (2 * np.sqrt(x)), ANY),
     "tanh": Function(np.tanh, lambda x, dy: dy / np.cosh(x) ** 2, SMALL),
-    "sine": Function(np.sin, lambda x, dy: dy * np.cos(x), SMALL + (1e2,), least=np.float32),
-    "exponential": Function(np.exp, lambda x, dy: dy * np.exp(x), SMALL + (10.0,), least=np.float32),
+    "sine": Function(np.sin, lambda x, dy: dy * np.cos(x), (*SMALL, 1e2), least=np.float32),
+    "exponential": Function(np.exp, lambda x, dy: dy * np.exp(x), (*SMALL, 10.0), least=np.float32),
     "sigmoid": Function(lambda x: 1 / (1 + np.exp(-x)), lambda x, dy: dy * np.exp(-x) / (1 + np.exp(-x)) ** 2, SMALL),
     "softplus": Function(lambda x: np.log1p(np.exp(x)), lambda x, dy: dy / (1 + np.exp(-x)), SMALL),
     "offset": Function(lambda x: 1e6 + x, lambda x, dy: dy, (1.0, 1e3), least=np.float64),
     "minus log p": Function(lambda x: -np.log(np.clip(x, 1e-12, 1)), lambda x, dy: np.where(x > 1e-12, -dy / x, 0),
                             (1e-9, 1e-4, 0.1), least=np.float32),
-    "x |x|": Function(lambda x: x * np.abs(x), lambda x, dy: 2 * np.abs(x) * dy, SMALL + (1e4,), True, np.float32),
+    "x |x|": Function(lambda x: x * np.abs(x), lambda x, dy: 2 * np.abs(x) * dy, (*SMALL, 1e4), True, np.float32),
     "relu": Function(lambda x: np.maximum(x, 0), lambda x, dy: dy * (x > 0), ANY, True),
     "absolute": Function(np.abs, lambda x, dy: dy * np.sign(x), ANY, True),
     "leaky": Function(lambda x: np.where(x > 0, x, x / 8), lambda x, dy: np.where(x > 0, dy, dy / 8), ANY, True),
@@ -137,11 +137,11 @@ FUNCTIONS: dict[str, Function] = {
     "norm": Function(lambda x: np.sqrt((x ** 2).sum(axis=1, keepdims=True)), lambda x, dy: dy * x / np.maximum(np.sqrt(
         (x ** 2).sum(axis=1, keepdims=True)), 1e-300), ANY, True, np.float32),
     "matrix product": Function(lambda x: x @ MATRIX.astype(x.dtype), lambda x, dy: dy @ MATRIX.T, ANY),
-    "outer product": Function(lambda x: x.T @ x, lambda x, dy: x @ (dy + dy.T), SMALL + (1e4,), least=np.float32),
+    "outer product": Function(lambda x: x.T @ x, lambda x, dy: x @ (dy + dy.T), (*SMALL, 1e4), least=np.float32),
     "convolution": Function(convolved, convolved_back, ANY),
     "softmax": Function(softmax, lambda x, dy: softmax(x) * (dy - (dy * softmax(x)).sum(axis=1, keepdims=True)), SMALL),
-    "log-sum-exp": Function(lambda x: x.max(axis=1, keepdims=True) + np.log(np.exp(x - x.max(axis=1, keepdims=True)).sum(
-        axis=1, keepdims=True)), lambda x, dy: dy * softmax(x), SMALL),
+    "log-sum-exp": Function(lambda x: x.max(axis=1, keepdims=True) + np.log(
+        np.exp(x - x.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True)), lambda x, dy: dy * softmax(x), SMALL),
     "share": Function(lambda x: x / x.sum(axis=1, keepdims=True), lambda x, dy: dy / x.sum(axis=1, keepdims=True)
                       - (dy * x).sum(axis=1, keepdims=True) / x.sum(axis=1, keepdims=True) ** 2, ANY, least=np.float32),
     "normalization": Function(normalized, normalized_back, ANY, least=np.float32),

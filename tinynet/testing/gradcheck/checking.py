@@ -29,7 +29,6 @@ from tinynet.testing.gradcheck.targets import Target, leaves_of
 
 Cause = tuple[str | None, str]      # the likely cause: its name, None if no usual mistake fits, and its explanation
 MAX_SKIPPED = 0.1                   # a tensor with a larger fraction of its coordinates skipped was hardly checked
-COARSE = 1e-5                       # the report says so if errors of this fraction of a usual slope cannot be seen
 CHAINED_RTOL = 1e-7                 # fused steps add up in another order than the layers one by one
 
 
@@ -72,8 +71,8 @@ class Checker:
             else:
                 decide_by_layers(report, layers)
                 failures += self.look_again(target, report, layers) or judge(target, report, layers)
-            if (seen := report.resolution) > max(self.rtol, COARSE):
-                what = f"errors below {seen:.0e} of its usual slope" if seen < 1 else "its slopes are so small that they"
+            if (seen := report.resolution) > self.rtol:
+                what = f"errors below {seen:.0e} of its usual slope" if seen < 1 else "its slopes are so small, they"
                 notes.append(TensorReport(name, (), target.training, note=f"{what} are lost in rounding"))
             tensors.append(report)
         measured = any(tensor.measurements for tensor in tensors)

@@ -153,7 +153,7 @@ def first_look(line: Line, scale: float) -> Slope:
     tries: list[Slope] = []
     for h in STEPS:
         pairs = [line.pair(t * h * scale) for t in (0.5, 1, 2)]
-        current = _stencil(line, h * scale, pairs, np.zeros(line.y0.shape, bool))
+        current = _stencil(line, h * scale, pairs, np.zeros(line.y0.shape, bool), h * scale)
         if current.kind == "smooth" and current.error <= ACCURATE * current.size + current.rounding:
             return current
         if current.kind == "kink" and tries and _same_kink(current, tries[-1]):
@@ -173,20 +173,23 @@ def search(line: Line, scale: float, *, expected: float = 0.0, typical: float = 
     typical : size of the slopes beside this one: what is small beside them need not be known to all its digits.
     """
     levels: list[Slope] = []
-    kink = None
+    kink, kinked_at = None, np.inf                                     # the best, and the smallest step that shows it
     for level in _levels(line, scale):
         if levels and level.kind == levels[-1].kind == "smooth":       # an estimate is trusted if the next one agrees
             levels[-1] = replace(levels[-1], error=max(levels[-1].error, abs(level.value - levels[-1].value)))
         if levels and level.kind == levels[-1].kind == "kink" and _same_kink(level, levels[-1]):
-            kink = replace(level, error=_change(level, levels[-1]))
+            again = replace(level, error=_change(level, levels[-1]))
+            kink = again if kink is None else min(kink, again, key=lambda k: k.uncertainty)
+            kinked_at = level.step
         best = _best(levels, typical)
         levels.append(level)
         if level.step <= STEPS[0] * scale and (level.rounding >= best.uncertainty if best else
                                                kink and level.rounding >= 1e-4 * kink.half_width):
             break
-    if best is None or (kink and kink.step < best.step):
+    if best is None or kinked_at < best.step:
         return kink or replace(levels[-1], kind="not converged")
-    if np.isfinite(expected) and abs(best.value - expected) > best.uncertainty and _falls(levels[:-1], expected):
+    away = abs(best.value - expected)
+    if best.uncertainty < away < 100 * best.error and _falls(levels[:-1], expected):
         return replace(levels[-2], error=abs(levels[-2].value - expected), kind="smooth")
     seen = max(best.size, typical, SEEN * float(np.linalg.norm(line.upstream * line.y0)) / scale)
     return best if best.uncertainty <= seen or best.value == expected else replace(best, kind="not converged")
@@ -212,10 +215,10 @@ def _levels(line: Line, scale: float) -> Iterator[Slope]:
     """Yield the slope at one step after another, each half of the last; two new values of f each."""
     h = LARGEST * max(scale, 1.0)
     pairs = [line.pair(2 * h), line.pair(h)]
-    moved = np.zeros(line.y0.shape, bool)
+    moved, largest = np.zeros(line.y0.shape, bool), h
     while h >= SMALLEST * scale:
         pairs.append(line.pair(h / 2))
-        yield _stencil(line, h, pairs[::-1], moved)
+        yield _stencil(line, h, pairs[::-1], moved, largest)
         del pairs[0]
         h /= 2
 
@@ -241,11 +244,13 @@ def _falls(levels: list[Slope], expected: float) -> bool:
     return len(away) == 8 and all(after <= FALLS * before for before, after in pairwise(away))
 
 
-def _stencil(line: Line, h: float, pairs: list[tuple[np.ndarray, np.ndarray]], moved: np.ndarray) -> Slope:
+def _stencil(line: Line, h: float, pairs: list[tuple[np.ndarray, np.ndarray]], moved: np.ndarray,
+             largest: float) -> Slope:
     """Compute slope and jump of each output from the outputs at h/2, h, 2h and their negatives.
 
     The mask of the outputs that are seen to move, here or at a larger step, is brought up to date: a change of theirs
-    that is not seen may be lost in rounding. The others do not depend on the line, for all that is known.
+    that is not seen may be lost in rounding. The others have not moved at the largest step: they have no slope but one
+    too small to be seen there.
     """
     with np.errstate(all="ignore"):
         sides = np.array([above for above, _ in pairs] + [below for _, below in pairs])
@@ -263,7 +268,7 @@ def _stencil(line: Line, h: float, pairs: list[tuple[np.ndarray, np.ndarray]], m
         changes = np.zeros(len(line.y0))
         changes[moved] = above[1]
         doubts = line.doubts(changes) / h
-        unseen = float(np.linalg.norm((line.upstream * doubts)[~moved]))
+        unseen = float(np.linalg.norm((line.upstream * doubts)[~moved])) * h / largest
         internal = ROUNDING * line.eps * line.rounding_scale / h
         rounding = max(float(np.linalg.norm(upstream * doubts[moved])), internal) + UNSEEN * unseen
         hidden = MIN_JUMP * np.abs(each).max(initial=0) + JUMP_NOISE * np.maximum(doubts[moved], internal)

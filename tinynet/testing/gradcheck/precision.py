@@ -19,7 +19,8 @@ DISTANCES = [2.0 ** -k for k in (44, 36, 28, 24, 20, 16, 12, 9)]       # relativ
 POINTS = 9
 ORDER = 4
 SCALING = 70.0        # the variance of fourth differences of independent numbers, in units of theirs: 8! / 4!^2
-GROWTH = 2.0          # noise that grows by less than this from one distance to the next has been seen in full
+GROWTH = 1.5          # noise that grows by less than this from one distance to the next, in size and in the number of
+                      # outputs that show it, has been seen in full
 
 
 def computational_noise(f: Callable[[float], np.ndarray]) -> np.ndarray:
@@ -38,7 +39,9 @@ def computational_noise(f: Callable[[float], np.ndarray]) -> np.ndarray:
     noise = _fourth_differences(f, DISTANCES[0])
     for distance in DISTANCES[1:]:
         further = _fourth_differences(f, distance)
-        if np.linalg.norm(further) <= GROWTH * np.linalg.norm(noise) and noise.any():
+        seen = np.count_nonzero(noise)
+        if (seen and np.count_nonzero(further) <= GROWTH * seen
+                and np.linalg.norm(further) <= GROWTH * np.linalg.norm(noise)):
             return np.maximum(noise, further)
         noise = further
     return noise
