@@ -14,7 +14,7 @@ def test_the_backward_passes_of_the_trial_are_right(name):
     for scale in function.scales:
         x = inputs(function, scale, np.float64, False, rng).astype(np.longdouble)
         direction = x * rng.uniform(0.5, 1.5, x.shape)
-        h = np.longdouble(1e-6) / max(scale, 1)
+        h = np.longdouble(1e-6)
         above, below = (function.forward(x + sign * h * direction) for sign in (1, -1))
         dy = rng.uniform(0.5, 1.5, above.shape)
         measured = (dy * (above - below)).sum() / (2 * h)

@@ -17,6 +17,7 @@ from tinynet.testing.gradcheck.differences import Line, Slope, first_look, searc
 from tinynet.testing.gradcheck.precision import computational_noise
 from tinynet.testing.gradcheck.targets import Target, random_upstream
 
+SURE = 1e-3           # a slope not known to this fraction of itself is measured with a better step
 GROUP_RTOL = 1e-9     # a group whose slope deviates by this fraction of its gradient's norm is searched
 
 
@@ -177,7 +178,8 @@ class Sampler:
         typical = self.typical if single else float(np.linalg.norm(parts))
         found = self.compare(where, direction, first_look(line, scale / np.sqrt(len(where))))
         settled = ("right", "on kink") if confirm else ("right", "on kink", "wrong")
-        if found.verdict in settled and found.measured.uncertainty <= self.rtol * typical:
+        uncertainty, size = found.measured.uncertainty, found.magnitude
+        if found.verdict in settled and uncertainty <= self.rtol * typical and uncertainty <= SURE * (size or np.inf):
             return found
         return self.compare(where, direction, search(line, scale, expected=float(parts.sum()), typical=typical))
 
