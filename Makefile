@@ -4,7 +4,7 @@ BIN = .venv/bin
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help mnist quick test test-book test-libraries test-long mutants bench docs listings lint wheel clean
+.PHONY: help mnist quick test test-book test-libraries test-long mutants checker-trial bench docs listings lint wheel clean
 
 help:                           ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ test-long: .venv/installed-test ## all of it with many more examples, and the se
 
 mutants: .venv/installed-test   ## seed defects into copies of the code: does the suite find them?
 	$(BIN)/python tests/mutants/run.py --jobs 2
+
+checker-trial: .venv/installed-test  ## try check_gradients on right and wrong functions: hours
+	$(BIN)/python tests/checker_trial/run.py
 
 bench: .venv/installed          ## how fast; BENCH='--with pytorch=PYTHON' sets another engine beside it
 	$(BIN)/python tests/benchmarks/bench.py $(BENCH)

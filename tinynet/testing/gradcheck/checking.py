@@ -22,7 +22,8 @@ from tinynet.testing.gradcheck.preconditions import (
     unmeasured,
 )
 from tinynet.testing.gradcheck.report import Failure, TensorReport
-from tinynet.testing.gradcheck.sampling import Sampler
+from tinynet.testing.gradcheck.sampling import Measurement, Sampler
+from tinynet.testing.gradcheck.second_look import allow_what_is_right_around, beside_kinks, is_wrong
 from tinynet.testing.gradcheck.targets import Target
 
 MAX_SKIPPED = 0.1                   # a tensor with a larger fraction of its coordinates skipped was hardly checked
@@ -67,7 +68,10 @@ class Checker:
                                         *explain(target, report, ("wrong shape", ""))))
             else:
                 decide_by_layers(report, layers)
-                failures += judge(target, report, layers)
+                failures += self.look_again(target, report, layers) or judge(target, report, layers)
+            if (seen := report.resolution) > self.rtol:
+                what = f"errors below {seen:.0e} of its usual slope" if seen < 1 else "its slopes are so small, they"
+                notes.append(TensorReport(name, (), target.training, note=f"{what} are lost in rounding"))
             tensors.append(report)
         measured = any(tensor.measurements for tensor in tensors)
         return tensors + notes, failures + unmeasured(target, measured, failures)
@@ -76,29 +80,50 @@ class Checker:
         """Measure one tensor; a gradient of the wrong shape is kept only for its likely cause."""
         tensor = target.tensors[name]
         usable = gradient if gradient.shape == tensor.shape else np.zeros(tensor.shape)
-        measurements = Sampler(target, name, usable, self.rng, self.rtol).sample(self.every, self.directions)
-        return TensorReport(name, tensor.shape, target.training, gradient, measurements)
+        return TensorReport(name, tensor.shape, target.training, gradient, self.sample(target, name, usable))
+
+    def sample(self, target: Target, name: str, gradient: np.ndarray,
+               among: np.ndarray | None = None) -> list[Measurement]:
+        """Measure a tensor, or the coordinates at the flat indices `among`."""
+        return Sampler(target, name, gradient, self.rng, self.rtol).sample(self.every, self.directions, among)
+
+    def look_again(self, target: Target, report: TensorReport, layers: LayerByLayer) -> list[Failure]:
+        """Decide what lies on kinks by what is right beside them; return what is wrong there, if all else is right."""
+        allow_what_is_right_around(target, report, self.rng)
+        if any(map(is_wrong, report.measurements)):
+            return []
+        beside = beside_kinks(target, report, self.sample, self.rng)
+        if not beside or not any(map(is_wrong, beside.measurements)):
+            return []
+        report.measurements += filter(is_wrong, beside.measurements)
+        return [Failure(report.name, f"beside kinks, with all numbers moved by 1 %: {wrong_entries(beside)}",
+                        *(layers.wrong_layers() or explain(target, beside, layers.wrong_between())))]
 
 
 def judge(target: Target, report: TensorReport, layers: LayerByLayer) -> list[Failure]:
     """Return what is wrong with one tensor."""
     failures = []
-    m = report.worst
-    if m and m.verdict == "wrong":
-        singles = [m for m in report.measurements if m.single]
-        wrong = sum(m.verdict == "wrong" for m in singles)
-        where = (f"at {list(report.at)}" if report.at is not None
-                 else f"where {len(m.where)} entries are perturbed together")
-        percent = f"{100 * report.max_relative_error:.3g} %"
-        message = (f"{wrong} of {len(singles)} entries measured are wrong, by up to {percent}; worst {where}: "
-                   f"analytic {m.analytic:.6g}, numeric {m.measured.text(6)} ± {m.measured.uncertainty:.0e}.")
-        failures.append(Failure(report.name, message, *(layers.wrong_layers()
+    if report.worst and report.worst.verdict == "wrong":
+        failures.append(Failure(report.name, wrong_entries(report), *(layers.wrong_layers()
                                                             or explain(target, report, layers.wrong_between()))))
     if (skipped := report.count("skipped")) > MAX_SKIPPED * np.prod(report.shape):
         failures.append(Failure(report.name, f"the slope did not converge at {skipped} of {np.prod(report.shape)} "
                                 "coordinates.", "not converged", "forward jumps, or bends too sharply, at every step "
                                 "down to 4e-9; move x away from there, or check that forward is continuous."))
     return failures
+
+
+def wrong_entries(report: TensorReport) -> str:
+    """Say how many entries are wrong, and how the worst of them is."""
+    m = report.worst
+    assert m is not None
+    singles = [m for m in report.measurements if m.single]
+    wrong = sum(m.verdict == "wrong" for m in singles)
+    where = (f"at {list(report.at)}" if report.at is not None
+             else f"where {len(m.where)} entries are perturbed together")
+    percent = f"{100 * report.max_relative_error:.3g} %"
+    return (f"{wrong} of {len(singles)} entries measured are wrong, by up to {percent}; worst {where}: "
+            f"analytic {m.analytic:.6g}, numeric {m.measured.text(6)} ± {m.measured.uncertainty:.0e}.")
 
 
 def decide_by_layers(report: TensorReport, layers: LayerByLayer) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from tinynet import losses
 from tinynet.layers.base import Layer, as_shape
 from tinynet.losses import LossLike
-from tinynet.testing.cloning import clone, global_random_state_kept
+from tinynet.testing.cloning import Replay, clone, float64_clone, global_random_state_kept
 from tinynet.testing.gradcheck.checking import Checker
 from tinynet.testing.gradcheck.protocols import LayerLike
 from tinynet.testing.gradcheck.report import GradientMismatch, GradientReport
@@ -40,10 +40,13 @@ def check_gradients(target: LayerLike | LossLike | str, x: ArrayLike | None = No
     - A tensor of at most `every` numbers is measured coordinate by coordinate. A larger one is split into `directions`
       groups, each perturbed along random signs and sizes, so that every entry counts; a group that deviates is halved
       until the wrong entry is found.
-    - Random state is restored before each forward: dropout drops the same units each time. A layer that
-      ``differs_in_training`` is checked in both modes.
+    - Random state is restored before each forward: dropout drops the same units each time. A layer that is another
+      function in training, whether it says so by ``differs_in_training`` or not, is checked in both modes.
+    - How precisely forward computes is measured first. Where the first step leaves doubt, the best one is searched,
+      whatever the size of x. What is too small an error to be seen is said.
     - Kinks, non-differentiable points such as a ReLU's at 0 or ties of a maximum, are found from the values. Near one,
       the step is made smaller. On one, the gradient must lie between the slopes of its two sides, output by output.
+      Such points are looked at once more with all numbers moved a little, where there is no kink to hide behind.
       Where the slope does not converge, the coordinate is counted as skipped; more than a tenth of a tensor skipped is
       a failure.
     - If nothing is wrong, and the numbers of a parameter are all the same (ones, zeros), the check is done once more
@@ -95,6 +98,7 @@ def check_gradients(target: LayerLike | LossLike | str, x: ArrayLike | None = No
     (False, 'every entry is half of what it should be: the 2 from the derivative of a square is missing.')
     """
     __tracebackhide__ = True
+    constants: list[str] = []
 
     def check_once(perturb: bool) -> tuple[GradientReport, object]:
         rng = np.random.default_rng(seed)
@@ -104,11 +108,15 @@ def check_gradients(target: LayerLike | LossLike | str, x: ArrayLike | None = No
             if hasattr(other, "params"):
                 build(other, one.x, None, rng)
             one.measure_as(other)
+        if perturb:
+            moved = "its numbers were all the same; this check was made with them moved"
+            targets[0].notes |= dict.fromkeys(constants, moved)
         return report_on(targets, Checker(rng, rtol, every, directions)), targets[0].layer
 
     with global_random_state_kept():
         report, layer = check_once(perturb=False)
-        if report.passed and any(is_constant(array) for array in getattr(layer, "params", {}).values()):
+        constants += [key for key, array in getattr(layer, "params", {}).items() if is_constant(array)]
+        if report.passed and constants:
             again, _ = check_once(perturb=True)
             report = report if again.passed else again
     if raises and not report.passed:
@@ -148,7 +156,7 @@ def make_targets(target: LayerLike | LossLike | str, x: ArrayLike | None, y: Arr
     x = floats_if_followed(layer, build(layer, x, input_shape, rng))
     if perturb:
         perturb_constants(layer, rng)
-    modes = [training] if training is not None else [False, True] if differs_in_training(layer) else [False]
+    modes = [training] if training is not None else [False, True] if differs_in_training(layer, x) else [False]
     if y is None and loss is None:
         return [LayerTarget(layer, x, mode, rng) for mode in modes]
     if not hasattr(layer, "objective"):
@@ -211,6 +219,18 @@ def tie_free(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     return ((rng.permutation(n) + shift) / max(n, 1) * 4 - 2).reshape(shape)
 
 
-def differs_in_training(layer: object) -> bool:
-    """Return whether a layer, or a layer inside it, has ``differs_in_training = True``."""
-    return any(getattr(leaf, "differs_in_training", False) for leaf in leaves_of(layer))
+def differs_in_training(layer: LayerLike, x: np.ndarray) -> bool:
+    """Return whether a layer is another function in training, as it declares or as its outputs show."""
+    if any(getattr(leaf, "differs_in_training", False) for leaf in leaves_of(layer)):
+        return True
+    run = float64_clone(layer)
+    replay = Replay(run)
+
+    def outputs(training: bool) -> np.ndarray:
+        replay.restore()
+        return np.array(run.forward(x.copy(), training)[0])
+    try:
+        with np.errstate(all="ignore"):
+            return not np.array_equal(outputs(False), outputs(True), equal_nan=True)
+    except Exception:                                      # inference alone must run: the check says why it does not
+        return False

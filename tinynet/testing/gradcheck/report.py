@@ -136,6 +136,13 @@ class TensorReport(Tabular):
                     for m in self.conclusive if m.deviation), default=0.0)
 
     @property
+    def resolution(self) -> float:
+        """The error of a single entry that the median measurement can see, as a fraction of the usual slope."""
+        usual = float(np.sqrt(np.mean(np.square(self.analytic)))) if self.analytic is not None else 0.0
+        seen = [m.measured.uncertainty for m in self.conclusive if m.measured.kind == "smooth"]
+        return float(np.median(seen)) / usual if seen and usual and np.isfinite(usual) else 0.0
+
+    @property
     def at(self) -> tuple[int, ...] | None:
         """Index of the coordinate with the largest error; None if that was measured along a direction."""
         if self.worst is None or not self.worst.single:

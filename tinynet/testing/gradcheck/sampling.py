@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinynet.testing.gradcheck.differences import Slope, slope
+from tinynet.testing.gradcheck.differences import Line, Slope, first_look, search
+from tinynet.testing.gradcheck.precision import computational_noise
 from tinynet.testing.gradcheck.targets import Target, random_upstream
 
+SURE = 1e-3           # a slope not known to this fraction of itself is measured with a better step
 GROUP_RTOL = 1e-9     # a group whose slope deviates by this fraction of its gradient's norm is searched
 
 
@@ -93,20 +95,35 @@ class Sampler:
     def __init__(self, target: Target, name: str, gradient: np.ndarray, rng: np.random.Generator, rtol: float):
         self.target, self.tensor, self.rng, self.rtol = target, target.tensors[name], rng, rtol
         self.gradient = np.asarray(gradient, np.float64).ravel()
+        self.typical = float(np.abs(self.gradient[np.isfinite(self.gradient)]).max(initial=0))
         self.y0 = target.outputs()
-        self.scale = max(1.0, float(np.sqrt(np.mean(np.square(self.tensor))))) if self.tensor.size else 1.0
+        self.scales = scales_of(self.tensor).ravel()
+        self.noise = self.measure_noise()
 
-    def sample(self, every: int, directions: int) -> list[Measurement]:
-        """Measure the tensor: each coordinate if there are at most `every`, groups of them otherwise."""
-        n = self.tensor.size
-        done = [self.measure(np.array([i])) for i in range(n)] if n <= every else self.sample_large(every, directions)
+    def measure_noise(self) -> np.ndarray:
+        """Measure how precisely each output (M,) is computed, as a function of this tensor."""
+        everything = np.arange(self.tensor.size)
+        random = random_upstream(everything.shape, self.rng)
+        noise = computational_noise(self.line(everything, random * self.tensor.ravel()))
+        if not noise.any():                                # numbers so small that the outputs do not move with them
+            noise = computational_noise(self.line(everything, random))
+        return np.minimum(noise, np.abs(self.y0).max(initial=0))
+
+    def sample(self, every: int, directions: int, among: np.ndarray | None = None) -> list[Measurement]:
+        """Measure the tensor: each coordinate if there are at most `every`, groups of them otherwise.
+
+        `among` are the flat indices of the coordinates to measure, all if None.
+        """
+        among = np.arange(self.tensor.size) if among is None else among
+        done = ([self.measure(among[i:i + 1]) for i in range(len(among))] if len(among) <= every
+                else self.sample_large(among, every, directions))
         return done + self.ties(done)
 
-    def sample_large(self, every: int, directions: int) -> list[Measurement]:
+    def sample_large(self, among: np.ndarray, every: int, directions: int) -> list[Measurement]:
         """Measure groups of coordinates, and some single ones."""
-        n = self.tensor.size
+        n = len(among)
         directions = min(directions, n)
-        order = self.rng.permutation(n)
+        order = self.rng.permutation(among)
         done = [self.measure(order[i:i + 1]) for i in range(directions)]
         queue = [self.measure(group) for group in np.array_split(order, directions)]
         budget = 4 * directions                            # for splitting groups with kinks, which may be everywhere
@@ -141,23 +158,40 @@ class Sampler:
     def track_down(self, group: Measurement) -> Measurement:
         """Halve a wrong group until the entry with the largest excess is isolated; return it."""
         while not group.single:
-            group = max((self.measure(half) for half in np.array_split(group.where, 2)), key=lambda m: m.excess)
-        return group
+            group = max((self.measure(half, confirm=False) for half in np.array_split(group.where, 2)),
+                        key=lambda m: m.excess)
+        return self.measure(group.where)
 
-    def measure(self, where: np.ndarray, direction: np.ndarray | None = None) -> Measurement:
-        """Measure one coordinate, or the slope along a direction in several, a random one if none is given."""
+    def measure(self, where: np.ndarray, direction: np.ndarray | None = None, *, confirm: bool = True) -> Measurement:
+        """Measure one coordinate, or the slope along a direction in several, a random one if none is given.
+
+        What a first look leaves open is searched for the best step; so is what it finds wrong, if that is to be
+        confirmed.
+        """
         single = len(where) == 1
         if direction is None:
             direction = np.ones(1) if single else random_upstream(where.shape, self.rng)
-        measured = slope(self.line(where, direction), self.target.upstream, rounding_scale=self.target.rounding_scale,
-                         eps=self.target.eps, scale=self.scale / np.sqrt(len(where)))
+        line = Line(self.line(where, direction), self.target.upstream, self.y0, self.noise,
+                    self.target.rounding_scale, self.target.eps)
+        scale = float(self.scales[where].max())
         parts = self.gradient[where] * direction
-        allowed = (self.rtol * (abs(measured.value) + measured.half_width) if single
+        typical = self.typical if single else float(np.linalg.norm(parts))
+        found = self.compare(where, direction, first_look(line, scale / np.sqrt(len(where))))
+        settled = ("right", "on kink") if confirm else ("right", "on kink", "wrong")
+        uncertainty, size = found.measured.uncertainty, found.magnitude
+        if found.verdict in settled and uncertainty <= self.rtol * typical and uncertainty <= SURE * (size or np.inf):
+            return found
+        return self.compare(where, direction, search(line, scale, expected=float(parts.sum()), typical=typical))
+
+    def compare(self, where: np.ndarray, direction: np.ndarray, measured: Slope) -> Measurement:
+        """Put the analytic slope along a direction beside the measured one."""
+        parts = self.gradient[where] * direction
+        allowed = (self.rtol * (abs(measured.value) + measured.half_width) if len(where) == 1
                    else GROUP_RTOL * float(np.linalg.norm(parts)))
         return Measurement(where, direction, float(parts.sum()), measured, measured.uncertainty + allowed)
 
     def line(self, where: np.ndarray, direction: np.ndarray) -> Callable[[float], np.ndarray]:
-        """Return all outputs as a function of the distance along a direction."""
+        """Return all outputs as a function of the distance along a direction; NaN where forward refuses its input."""
         flat = self.tensor.reshape(-1)                     # a view: the tensors of a target are contiguous
         before = flat[where].copy()
 
@@ -166,7 +200,33 @@ class Sampler:
                 return self.y0
             try:
                 flat[where] = before + t * direction
-                return self.target.outputs()
+                with np.errstate(all="ignore"):
+                    y = self.target.outputs()
+                return y if y.shape == self.y0.shape else np.full_like(self.y0, np.nan)
+            except Exception:                              # it is outside the function's domain, or forward says so
+                return np.full_like(self.y0, np.nan)
             finally:
                 flat[where] = before
         return outputs
+
+
+def scales_of(tensor: np.ndarray) -> np.ndarray:
+    """Return the size of the numbers of a tensor, each by itself, for steps: those near 0 are moved as others are."""
+    usual = float(np.sqrt(np.mean(np.square(tensor)))) if tensor.size else 0.0
+    return np.maximum(np.abs(tensor), min(usual, 1.0) or 1.0)
+
+
+def away_from_zero(numbers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return directions that make the numbers (n,) larger or smaller by fractions of themselves.
+
+    Where they are 0, there are no fractions, but numbers as large as the others: of the sign of all others if they
+    have one, so that a logarithm stays defined.
+    """
+    nonzero = numbers[numbers != 0]
+    usual = float(np.median(np.abs(nonzero))) if nonzero.size else 1.0
+    signs = rng.choice([-1.0, 1.0], numbers.shape)
+    if nonzero.size and (nonzero > 0).all():
+        return np.where(numbers == 0, usual, numbers * signs)
+    if nonzero.size and (nonzero < 0).all():
+        return np.where(numbers == 0, -usual, numbers * signs)
+    return np.where(numbers == 0, usual * signs, numbers * signs)

@@ -1,0 +1,97 @@
+"""A second look, with everything moved a little: it settles what a point on kinks leaves open.
+
+On a kink, backward may return anything between the slopes of the two sides, so that little can be said against it; a
+wrong entry among many kinks is lost in their intervals. A function has kinks almost nowhere, though (Rademacher's
+theorem), and right beside x its gradient must be the slope again. The gradients there also say what is allowed on the
+kink itself: the generalized gradient is the convex hull of the limits of those around it (Clarke 1975). One coordinate
+moved by itself does not see all of it: of five equal numbers that are sorted, each may come out in any place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from tinynet.testing.gradcheck.report import TensorReport
+from tinynet.testing.gradcheck.sampling import Measurement, away_from_zero
+from tinynet.testing.gradcheck.targets import Gradients, Target
+
+Sample = Callable[[Target, str, np.ndarray, np.ndarray], list[Measurement]]
+FRACTION = 2.0 ** -6        # how far numbers are moved, as a fraction of themselves: far beyond the usual step
+NEARBY = 2.0 ** -20         # and how far for the limits of gradients, which should not change on the way
+SAMPLES = 16                # gradients around a kink
+CLOSE = 1e-4                # how far these are from their limit, as a fraction of the largest
+
+
+def beside_kinks(target: Target, report: TensorReport, sample: Sample, rng: np.random.Generator) -> TensorReport | None:
+    """Measure the coordinates that lie on kinks, or were skipped, beside x on both sides; None if there are none.
+
+    `sample` measures the coordinates of the tensor at given flat indices, where the target's tensors are now.
+    """
+    undecided = [m.where for m in report.measurements if m.kinked or m.verdict == "skipped"]
+    if not undecided:
+        return None
+    where = np.unique(np.concatenate(undecided))
+    directions = {name: away_from_zero(array.ravel(), rng) * rng.uniform(0.5, 1.5, array.size)
+                  for name, array in target.tensors.items()}
+    looks = []
+    for side in (FRACTION, -FRACTION):
+        with moved(target, directions, side):
+            analytic = gradients_here(target).get(report.name)
+            if analytic is not None and analytic.shape == report.shape and np.isfinite(analytic).all():
+                looks.append(TensorReport(report.name, report.shape, report.training, analytic,
+                                          sample(target, report.name, analytic, where)))
+    return max(looks, default=None, key=lambda look: sum(map(is_wrong, look.measurements)))
+
+
+def is_wrong(m: Measurement) -> bool:
+    """Return whether a measurement is wrong by slopes alone: no kink leaves a doubt."""
+    return m.verdict == "wrong" and not m.kinked
+
+
+def allow_what_is_right_around(target: Target, report: TensorReport, rng: np.random.Generator) -> None:
+    """Give the verdict "on kink" to coordinates where the gradient jumps, and lies between those around.
+
+    The slope along a coordinate need not show the kink: a median of three equal numbers stays where it is when one of
+    them is moved.
+    """
+    suspects = [m for m in report.measurements if m.single and m.verdict == "wrong" and np.isfinite(m.analytic)]
+    around = []
+    for _ in range(SAMPLES if suspects else 0):
+        directions = {name: away_from_zero(array.ravel(), rng) for name, array in target.tensors.items()}
+        with moved(target, directions, NEARBY):
+            gradient = gradients_here(target).get(report.name)
+        if gradient is not None and gradient.shape == report.shape:
+            around.append(gradient.ravel())
+    if not around:
+        return
+    assert report.analytic is not None
+    close = CLOSE * np.abs(np.array(around)).max(initial=0)
+    low, high = np.min(around, axis=0) - close, np.max(around, axis=0) + close
+    for m in suspects:
+        i = m.where[0]
+        if high[i] - low[i] > 4 * close and low[i] <= report.analytic.flat[i] <= high[i]:
+            m.verdict, m.kinked = "on kink", True
+
+
+def gradients_here(target: Target) -> Gradients:
+    """Return the gradients at the point where the tensors are; none if forward is not defined there."""
+    try:
+        with np.errstate(all="ignore"):
+            return target.gradients() if np.isfinite(target.outputs()).all() else {}
+    except Exception:                                      # x may have a meaning that it loses when it is moved
+        return {}
+
+
+@contextmanager
+def moved(target: Target, directions: dict[str, np.ndarray], distance: float) -> Iterator[None]:
+    """Move every tensor along its direction; where numbers are 0, `distance` may be in one direction only."""
+    try:
+        for name, array in target.tensors.items():
+            array += distance * directions[name].reshape(array.shape)
+        yield
+    finally:
+        for name, array in target.tensors.items():
+            array[...] = target.originals[name]
