@@ -43,6 +43,7 @@ MIN_JUMP = 1e-6        # a jump below this fraction of the steepest slope is wit
 ACCURATE = 1e-8        # a slope known to this fraction of its size needs no smaller step
 ACCEPTABLE = 1e-5      # and one not known to this fraction at any step has not converged
 SEEN = 1e-3            # a slope times its step is no measurement if it is less sure than this fraction of the outputs
+SURE = 1e-3            # a slope not known to this fraction of itself is measured with a better step
 MARGIN = 5.0           # estimates beyond a larger multiple of the rounding error do not converge
 FALLS = 0.9            # a remainder that falls by this with every halving of the step falls to 0
 
@@ -183,8 +184,8 @@ def search(line: Line, scale: float, *, expected: float = 0.0, typical: float = 
             kinked_at = level.step
         best = _best(levels, typical)
         levels.append(level)
-        if level.step <= STEPS[0] * scale and (level.rounding >= best.uncertainty if best else
-                                               kink and level.rounding >= 1e-4 * kink.half_width):
+        if level.step <= STEPS[0] * scale and (level.rounding >= best.uncertainty and _holds(best, line, typical)
+                                               if best else kink and level.rounding >= 1e-4 * kink.half_width):
             break
     if best is None or kinked_at < best.step:
         return kink or replace(levels[-1], kind="not converged")
@@ -209,6 +210,18 @@ def _best(levels: list[Slope], typical: float) -> Slope | None:
         if not best or level.uncertainty < best.uncertainty:
             best = level
     return best
+
+
+def _holds(best: Slope, line: Line, typical: float) -> bool:
+    """Return whether a slope is the same at a far smaller step, where rounding still leaves it three digits.
+
+    A step may happen to be a whole number of periods, or reach over a bend.
+    """
+    h = best.step * best.rounding / (SURE * max(best.size, typical, 1e-300))
+    if not 0 < h < best.step:
+        return True
+    there = _stencil(line, h, [line.pair(t * h) for t in (0.5, 1, 2)], np.zeros(line.y0.shape, bool), h)
+    return abs(there.value - best.value) <= there.uncertainty + best.uncertainty
 
 
 def _levels(line: Line, scale: float) -> Iterator[Slope]:

@@ -138,7 +138,9 @@ class TensorReport(Tabular):
     @property
     def resolution(self) -> float:
         """The error of a single entry that the median measurement can see, as a fraction of the usual slope."""
-        usual = float(np.sqrt(np.mean(np.square(self.analytic)))) if self.analytic is not None else 0.0
+        if self.analytic is None or not self.analytic.size:
+            return 0.0
+        usual = float(np.sqrt(np.mean(np.square(self.analytic))))
         seen = [m.measured.uncertainty for m in self.conclusive if m.measured.kind == "smooth"]
         return float(np.median(seen)) / usual if seen and usual and np.isfinite(usual) else 0.0
 

@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinynet.testing.gradcheck.differences import Line, Slope, first_look, search
+from tinynet.testing.gradcheck.differences import SURE, Line, Slope, first_look, search
 from tinynet.testing.gradcheck.precision import computational_noise
 from tinynet.testing.gradcheck.targets import Target, random_upstream
 
-SURE = 1e-3           # a slope not known to this fraction of itself is measured with a better step
 GROUP_RTOL = 1e-9     # a group whose slope deviates by this fraction of its gradient's norm is searched
 
 
