@@ -14,7 +14,6 @@ from tinynet.layers.base import Layer, as_shape
 from tinynet.losses import LossLike
 from tinynet.testing.cloning import Replay, clone, float64_clone, global_random_state_kept
 from tinynet.testing.gradcheck.checking import Checker
-from tinynet.testing.gradcheck.protocols import LayerLike
 from tinynet.testing.gradcheck.report import GradientMismatch, GradientReport
 from tinynet.testing.gradcheck.targets import (
     LayerTarget,
@@ -24,6 +23,7 @@ from tinynet.testing.gradcheck.targets import (
     floats_if_followed,
     leaves_of,
 )
+from tinynet.testing.gradcheck.targets.protocols import LayerLike
 
 
 def check_gradients(target: LayerLike | LossLike | str, x: ArrayLike | None = None, *, y: ArrayLike | None = None,
