@@ -114,6 +114,11 @@ class Line:
         """Return the outputs at t and at -t."""
         return self.f(t), self.f(-t)
 
+    def of(self, outputs: np.ndarray) -> Line:
+        """Return the line of some of the outputs alone."""
+        return replace(self, f=lambda t: self.f(t)[outputs], upstream=self.upstream[outputs], y0=self.y0[outputs],
+                       noise=None if self.noise is None else self.noise[outputs])
+
     def doubts(self, changes: np.ndarray) -> np.ndarray:
         """Return by how much each output may be off (M,), where it changes by `changes` along the line."""
         if self.noise is None:
@@ -283,10 +288,11 @@ def _stencil(line: Line, h: float, pairs: list[tuple[np.ndarray, np.ndarray]], m
         doubts = line.doubts(changes) / h
         unseen = float(np.linalg.norm((line.upstream * doubts)[~moved])) * h / largest
         internal = ROUNDING * line.eps * line.rounding_scale / h
-        rounding = max(float(np.linalg.norm(upstream * doubts[moved])), internal) + UNSEEN * unseen
         hidden = MIN_JUMP * np.abs(each).max(initial=0) + JUMP_NOISE * np.maximum(doubts[moved], internal)
         kinked = np.abs(jump) > hidden
         half_width = float(np.abs(upstream * jump)[kinked].sum()) / 2
+        rounding = (max(float(np.linalg.norm(upstream * doubts[moved])), internal) + UNSEEN * unseen
+                    + float(np.linalg.norm((upstream * jump)[~kinked])) / 2)       # which may be kinks, lost in noise
         size = float(np.abs(upstream * each).sum())
     kind = "kink" if half_width else "smooth"
     if not np.isfinite([value, error, half_width, rounding]).all():

@@ -120,8 +120,9 @@ class TensorReport(Tabular):
 
     @property
     def conclusive(self) -> list[Measurement]:
-        """The measurements that were not skipped."""
-        return [m for m in self.measurements if m.verdict != "skipped"]
+        """The measurements that say something: not skipped, and no groups that drown in their own rounding."""
+        return [m for m in self.measurements if m.verdict != "skipped"
+                and (m.single or m.verdict == "wrong" or m.measured.uncertainty <= m.magnitude)]
 
     @property
     def max_absolute_error(self) -> float:

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from tinynet.testing.gradcheck.aligned import Cells
 from tinynet.testing.gradcheck.differences import SURE, Line, Slope, first_look, search
 from tinynet.testing.gradcheck.precision import computational_noise
 from tinynet.testing.gradcheck.targets import Target, random_upstream
 
+EPS = 4 * 2.0 ** -52
+MAX_SUSPECTS = 4      # cells of a group that are looked at one by one
 GROUP_RTOL = 1e-9     # a group whose slope deviates by this fraction of its gradient's norm is searched
 
 
@@ -92,7 +96,7 @@ class Sampler:
     """
 
     def __init__(self, target: Target, name: str, gradient: np.ndarray, rng: np.random.Generator, rtol: float):
-        self.target, self.tensor, self.rng, self.rtol = target, target.tensors[name], rng, rtol
+        self.target, self.name, self.tensor, self.rng, self.rtol = target, name, target.tensors[name], rng, rtol
         self.gradient = np.asarray(gradient, np.float64).ravel()
         self.typical = float(np.abs(self.gradient[np.isfinite(self.gradient)]).max(initial=0))
         self.y0 = target.outputs()
@@ -133,15 +137,37 @@ class Sampler:
                 queue += [self.measure(half) for half in np.array_split(group.where, 2)]
             else:
                 done.append(group)
+        usual = float(np.linalg.norm(self.gradient)) / np.sqrt(len(self.gradient))
+        coarse = any(m.measured.uncertainty > self.rtol * usual for m in done)
+        if coarse and np.isfinite(usual) and self.cells.count > 1:
+            done += self.wrong_in_cells(order, directions)
         suspects = [m for m in done if m.verdict == "wrong" and not m.kinked]
         if suspects and not any(m.single for m in suspects):
-            done.append(entry := self.track_down(max(suspects, key=lambda m: m.excess)))
+            done.append(entry := self.track_down(max(suspects, key=lambda m: m.excess).where))
             if entry.verdict == "right":                   # many small errors, each within its own tolerance
                 for m in suspects:
                     m.verdict = "right"
         if any(m.verdict == "wrong" for m in suspects):    # more single entries, from which to infer the likely cause
             done += [self.measure(order[i:i + 1]) for i in range(directions, min(n, every))]
         return done
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The tensor and the outputs, cut along the axes that go together."""
+        return Cells(self.target, self.name, self.rng)
+
+    def wrong_in_cells(self, order: np.ndarray, directions: int) -> list[Measurement]:
+        """Return the first wrong entry that shows in its cell, if any does: groups may be too coarse to show it."""
+        for group in np.array_split(order, min(directions, -(-len(order) // self.cells.count))):
+            direction = random_upstream(group.shape, self.rng) * self.scales[group]
+            parts = np.zeros(self.tensor.size)
+            parts[group] = self.gradient[group] * direction
+            for cell in self.cells.suspicious(self.along(group, direction), parts)[:MAX_SUSPECTS]:
+                entry = self.track_down(group[self.cells.of_entries[group] == cell],
+                                        np.flatnonzero(self.cells.of_outputs == cell))
+                if entry.verdict == "wrong":
+                    return [entry]
+        return []
 
     def ties(self, done: list[Measurement]) -> list[Measurement]:
         """Perturb the coordinates that lie on kinks all together.
@@ -152,26 +178,30 @@ class Sampler:
         kinks = sorted({int(m.where[0]) for m in done if m.single and m.measured.kind == "kink"})
         if len(kinks) < 2:
             return []
-        return [replace(self.measure(np.array(kinks), np.ones(len(kinks))), kinked=True)]
+        together = self.measure(np.array(kinks), np.ones(len(kinks)))
+        rounding = EPS * self.typical * len(kinks)         # of the gradients, which are sums of larger numbers
+        return [replace(together, kinked=True, tolerance=together.tolerance + rounding)]
 
-    def track_down(self, group: Measurement) -> Measurement:
+    def track_down(self, where: np.ndarray, seen: np.ndarray | None = None) -> Measurement:
         """Halve a wrong group until the entry with the largest excess is isolated; return it."""
-        while not group.single:
-            group = max((self.measure(half, confirm=False) for half in np.array_split(group.where, 2)),
-                        key=lambda m: m.excess)
-        return self.measure(group.where)
+        while len(where) > 1:
+            where = max((self.measure(half, confirm=False, seen=seen) for half in np.array_split(where, 2)),
+                        key=lambda m: m.excess).where
+        return self.measure(where, seen=seen)
 
-    def measure(self, where: np.ndarray, direction: np.ndarray | None = None, *, confirm: bool = True) -> Measurement:
+    def measure(self, where: np.ndarray, direction: np.ndarray | None = None, *, confirm: bool = True,
+                seen: np.ndarray | None = None) -> Measurement:
         """Measure one coordinate, or the slope along a direction in several, a random one if none is given.
 
         What a first look leaves open is searched for the best step; so is what it finds wrong, if that is to be
-        confirmed.
+        confirmed. `seen` are the outputs that can depend on it, all if None.
         """
         single = len(where) == 1
         if direction is None:
             direction = np.ones(1) if single else random_upstream(where.shape, self.rng)
-        line = Line(self.line(where, direction), self.target.upstream, self.y0, self.noise,
-                    self.target.rounding_scale, self.target.eps)
+        line = self.along(where, direction)
+        if seen is not None:
+            line = line.of(seen)
         scale = float(self.scales[where].max())
         parts = self.gradient[where] * direction
         typical = self.typical if single else float(np.linalg.norm(parts))
@@ -179,6 +209,8 @@ class Sampler:
         settled = ("right", "on kink") if confirm else ("right", "on kink", "wrong")
         uncertainty, size = found.measured.uncertainty, found.magnitude
         if found.verdict in settled and uncertainty <= self.rtol * typical and uncertainty <= SURE * (size or np.inf):
+            return found
+        if not single and seen is None and self.cells.count > 1:       # which show more than a group does
             return found
         return self.compare(where, direction, search(line, scale, expected=float(parts.sum()), typical=typical))
 
@@ -188,6 +220,11 @@ class Sampler:
         allowed = (self.rtol * (abs(measured.value) + measured.half_width) if len(where) == 1
                    else GROUP_RTOL * float(np.linalg.norm(parts)))
         return Measurement(where, direction, float(parts.sum()), measured, measured.uncertainty + allowed)
+
+    def along(self, where: np.ndarray, direction: np.ndarray) -> Line:
+        """Return the outputs along a direction in some coordinates, with what is known of them."""
+        return Line(self.line(where, direction), self.target.upstream, self.y0, self.noise,
+                    self.target.rounding_scale, self.target.eps)
 
     def line(self, where: np.ndarray, direction: np.ndarray) -> Callable[[float], np.ndarray]:
         """Return all outputs as a function of the distance along a direction; NaN where forward refuses its input."""
