@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tinynet.testing.gradcheck.diagnosis.contributions import EQUAL, Contributions
+from tinynet.testing.gradcheck.diagnosis.contributions import Contributions
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
 from tinynet.testing.gradcheck.diagnosis.words import axes_text, axis_name
 
@@ -115,10 +115,10 @@ def placed_elsewhere(e: Evidence) -> str | None:
         return None
     count = c.there.sum(axis=1)
     rows = np.flatnonzero((count == count.max()) & (count > 1))        # where no window is cut off by the border
-    if len(rows) < 2 or not all(same_numbers(c.claimed[row], c.measured[row], c.largest) for row in rows):
+    if len(rows) < 2 or not all(same_numbers(c.claimed[row], c.measured[row], c.equal * c.largest) for row in rows):
         return strides(c)
     if (c.there[rows] == c.said[rows]).all():
-        if all(reversed_within(c, row) for row in rows.tolist()):
+        if any(all(reversed_within(c, row, axis) for row in rows.tolist()) for axis in (None, *range(len(c.shape)))):
             return ("within each window the numbers are in reverse order: the kernel is flipped (rotated by 180 "
                     "degrees), or it must be.")
         return "each output's contributions are the right numbers in another order: a kernel is transposed."
@@ -126,15 +126,15 @@ def placed_elsewhere(e: Evidence) -> str | None:
                           "or the stride is wrong.")
 
 
-def same_numbers(one: np.ndarray, other: np.ndarray, scale: float) -> bool:
+def same_numbers(one: np.ndarray, other: np.ndarray, apart: float) -> bool:
     """Return whether two arrays hold the same numbers in any order."""
-    return bool((np.abs(np.sort(one) - np.sort(other)) <= EQUAL * scale).all())
+    return bool((np.abs(np.sort(one) - np.sort(other)) <= apart).all())
 
 
-def reversed_within(c: Contributions, row: int) -> bool:
-    """Return whether an output's contributions are in reverse order within each channel."""
-    channel = c.entries[1] if len(c.shape) > 2 else np.zeros(c.entries.shape[1])
-    return all(np.abs(c.claimed[row, part][::-1] - c.measured[row, part]).max() <= EQUAL * c.largest
+def reversed_within(c: Contributions, row: int, axis: int | None) -> bool:
+    """Return whether an output's contributions are in reverse order, within each channel along an axis if there is."""
+    channel = np.zeros(c.entries.shape[1]) if axis is None else c.entries[axis]
+    return all(np.abs(c.claimed[row, part][::-1] - c.measured[row, part]).max() <= c.equal * c.largest
                for k in np.unique(channel[c.there[row]]) for part in [np.flatnonzero(c.there[row] & (channel == k))])
 
 
