@@ -27,7 +27,13 @@ from tinynet.testing.gradcheck.diagnosis.mistakes import (
     precision,
     shapes,
 )
-from tinynet.testing.gradcheck.diagnosis.mistakes.formulas import missing_terms, normalisation, softmax, through_time
+from tinynet.testing.gradcheck.diagnosis.mistakes.formulas import (
+    missing_terms,
+    normalisation,
+    softmax,
+    through_time,
+    weight_in_time,
+)
 from tinynet.testing.gradcheck.diagnosis.words import alternatives
 
 Fits = Callable[[Evidence], str | None]
@@ -39,10 +45,10 @@ STAGES: list[dict[str, Fits]] = [
     {"empty slice": shapes.empty_slice},
     {"all zero": factors.all_zero},
     {"keepdims": shapes.keepdims},
+    {"shape of dy": shapes.shape_of_dy},
     {"not cropped": shapes.not_cropped},
     {"too short": shapes.too_short},
     {"another axis": shapes.summed_over_another_axis},
-    {"shape of dy": shapes.shape_of_dy},
     {"not summed": shapes.not_summed},
     {"lower precision": precision.lower_precision},
     {"dy ignored": linearity.dy_ignored},
@@ -68,6 +74,7 @@ STAGES: list[dict[str, Fits]] = [
     {"wrong axes": patterns.summed_over_wrong_axes},
     {"order of dy": order_of_outputs.reordered},
     {"through time": through_time.through_time},
+    {"step of the weight": weight_in_time.step_of_weight},
     {"dy passed through": elementwise.dy_passed_through},
     {"derivative elsewhere": elementwise.derivative_elsewhere, "product rule": elementwise.product_rule},
     {"no derivative": elementwise.in_place_of_derivative},
@@ -80,14 +87,14 @@ STAGES: list[dict[str, Fits]] = [
     {"sum of dx": order_of_outputs.sum_of_dx},
     {"part of it": local_errors.part_of_it},
     {"part of dy": local_errors.part_of_dy},
-    {"left out": order_of_outputs.left_out},
     {"exchanged": order_of_outputs.exchanged},
     {"coupling": patterns.couplings},
-    {"overwritten": patterns.overwritten, "counted once": order_of_outputs.counted_once},
+    {"overwritten": patterns.overwritten, "left out": order_of_outputs.left_out,
+     "left out of windows": order_of_outputs.left_out_of_windows, "counted once": order_of_outputs.counted_once},
     {"should be zero": patterns.lets_through, "mask": patterns.another_mask},
     {"elsewhere": patterns.placed_elsewhere},
     {"sum of dy": order_of_outputs.plain_sum},
-    {"as the input": through_time.as_the_input},
+    {"as another": weight_in_time.as_another},
     {"from step to step": patterns.between_indices},
     {"part is zero": local_errors.part_is_zero},
     {"not linear": linearity.not_linear},

@@ -42,7 +42,7 @@ class Evidence:
     outputs : ``outputs(value)`` returns all outputs (M,) for another value of the tensor.
     derivatives : ``derivatives(entries, coarse)`` measures the derivative of each output by each of these entries,
         given by their flat indices, (M, entries), in larger steps if `coarse`; None if these are too many.
-    input : ``input(coarse)`` makes the evidence of the input's gradient, where this is a parameter's.
+    of : ``of(name, coarse)`` makes the evidence of another tensor's gradient, if that is not large.
     """
 
     analytic: np.ndarray
@@ -60,7 +60,7 @@ class Evidence:
     values: dict[str, np.ndarray] = field(default_factory=dict)
     outputs: Callable[[np.ndarray], np.ndarray] | None = None
     derivatives: Callable[..., np.ndarray | None] | None = None
-    input: Callable[[bool], Evidence | None] | None = None
+    of: Callable[[str, bool], Evidence | None] | None = None
     coarse: bool = field(default=False, init=False)        # whether larger steps are the more exact
     inexact: float = field(default=0.0, init=False)        # how far the Jacobian does not add up to the slopes
 
@@ -109,7 +109,12 @@ class Evidence:
 
     @cached_property
     def contributions(self) -> Contributions | None:
-        """What each output contributes, measured and claimed; None if that cannot be had."""
+        """What each output contributes, measured and claimed, if they clearly differ; None if that cannot be had."""
+        return self.compared if self.compared is not None and self.compared.clear else None
+
+    @cached_property
+    def compared(self) -> Contributions | None:
+        """The same, whether they differ or not."""
         if self.dy is None or self.rerun is None or self.y is None or not self.same_shape or not self.linear:
             return None
         entries = self.entries_to_compare()
@@ -123,7 +128,7 @@ class Evidence:
         if found is None or not found.largest:
             return None
         found.equal = max(EQUAL, 20 * self.inexact, 20 * self.noise)
-        return found if found.clear else None
+        return found
 
     @cached_property
     def jacobian(self) -> np.ndarray | None:
@@ -195,7 +200,7 @@ class Evidence:
     @cached_property
     def of_input(self) -> Evidence | None:
         """The evidence of the input's gradient, where this is a parameter's."""
-        return self.input(self.coarse) if self.input is not None else None
+        return self.of("x", self.coarse) if self.of is not None and not self.is_input and "x" in self.values else None
 
     @cached_property
     def again(self) -> Evidence | None:
@@ -213,6 +218,6 @@ class Evidence:
             apart = np.abs(analytic - numeric)
             wrong = self.known & ~(apart <= 2e-6 * np.abs(numeric) + 1e-7 * np.abs(numeric[self.known]).max())
         again = replace(self, analytic=analytic, numeric=numeric, wrong=wrong, dy=dy)
-        again.__dict__.update(contributions=self.contributions, y=self.y, again=None,      # they do not depend on dy
-                              of_input=self.of_input, jacobian=self.jacobian)
+        again.__dict__.update({name: getattr(self, name) for name in (                     # they do not depend on dy
+            "compared", "contributions", "jacobian", "of_input", "y")}, again=None)
         return again

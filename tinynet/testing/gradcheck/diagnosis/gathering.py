@@ -18,7 +18,7 @@ Cause = tuple[str | None, str]      # the likely cause: its name, None if no usu
 FINER = 2.0 ** -4                   # of the step of a five-point formula: two points are enough for a comparison
 SMALL = 2.0 ** -12                  # and never a larger step than this: two points are less exact than five
 DEFAULT_STEP = 2.0 ** -8            # where none is known
-LARGEST_INPUT = 256                 # numbers of an input that parameters are compared with
+LARGEST = 256                       # tensors of so many numbers are compared with others, at most
 MOST = 2_000_000                    # so many numbers of a Jacobian are kept, at most
 
 
@@ -58,13 +58,13 @@ def gather(target: Target, report: TensorReport, coarse: bool = False) -> Eviden
         settings=dict(settings(getattr(target, "layer", None))), penalty=target.penalty(report.name),
         name=report.name, values={name: array.copy() for name, array in target.tensors.items()}, outputs=outputs,
         derivatives=lambda entries, coarse=coarse: derivatives(entries, steps, tensor, target.outputs, coarse),
-        input=lambda coarse: None if report.name == target.input_name else gather_input(target, coarse))
+        of=lambda name, coarse: gather_other(target, name, coarse))
 
 
-def gather_input(target: Target, coarse: bool) -> Evidence | None:
-    """Collect what is known about the input's gradient, for comparison with a parameter's; None if it is large."""
-    x, dy, name = target.tensors.get(target.input_name), target.dy, target.input_name
-    if x is None or dy is None or not 0 < x.size <= LARGEST_INPUT:
+def gather_other(target: Target, name: str, coarse: bool) -> Evidence | None:
+    """Collect what is known about another tensor's gradient, to compare one with it; None if it is large."""
+    x, dy = target.tensors.get(name), target.dy
+    if x is None or dy is None or not 0 < x.size <= LARGEST:
         return None
     analytic, everywhere = target.gradients().get(name), np.arange(x.size)
     target.restore_tensors()

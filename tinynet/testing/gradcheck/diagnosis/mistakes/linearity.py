@@ -84,4 +84,5 @@ def not_linear(e: Evidence) -> str | None:
         return None
     if e.gives(2 * e.dy, 2 * e.analytic):
         return "it is not linear in dy: for a sum of two dy it is not the sum of the two gradients."
-    return "it is not linear in dy: twice dy does not give twice the gradient."
+    return ("it is not linear in dy: twice dy does not give twice the gradient. Two gradients are multiplied, or a "
+            "parameter is updated before it is used.")

@@ -8,7 +8,6 @@ import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.contributions import Contributions
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
-from tinynet.testing.gradcheck.diagnosis.words import axes_text
 
 
 def reordered(e: Evidence) -> str | None:
@@ -74,13 +73,30 @@ def left_out(e: Evidence) -> str | None:
     lost = np.asarray(alive & c.missing.any(axis=1))
     if not lost.any() or (c.said[lost]).any() or not c.right[~lost].all() or not np.any(alive & ~lost):
         return None
-    for axis, size in enumerate(c.out_shape):
-        index = c.outputs[axis]
-        gone = np.unique(index[lost])
-        if 0 < len(gone) < size and not (alive & ~lost)[np.isin(index, gone)].any():
-            which = ", ".join(map(str, gone[:6]))
-            return (f"dy at index {which} of {axes_text((axis,))} takes no part in it, and all else is right: a loop "
-                    "begins too late or ends too early, or a slice leaves it out.")
+    gone = [np.setdiff1d(index[alive], index[alive & ~lost]) for index in c.outputs]
+    inside = np.any([np.isin(index, g) for index, g in zip(c.outputs, gone, strict=True)], axis=0)
+    if not (lost == (alive & inside)).all():
+        return None
+    which = " and at index ".join(f"{', '.join(map(str, g[:6]))} of axis {k}" for k, g in enumerate(gone) if len(g))
+    return (f"dy at index {which} takes no part in it, and all else is right: a loop begins too late or ends too "
+            "early, or a slice leaves it out.")
+
+
+def left_out_of_windows(e: Evidence) -> str | None:
+    """The same place of every window is left out, and what comes through all others is right."""
+    c = e.contributions
+    if c is None or not e.is_input or not c.missing.any() or not (c.right | c.missing).all():
+        return None
+    count = c.there.sum(axis=1)
+    rows = np.flatnonzero((count == count.max()) & (count > 1))         # where no window is cut off by the border
+    for axis in range(1, len(c.shape)):
+        start = np.array([c.entries[axis][c.there[row]].min() for row in rows])
+        place = c.entries[axis] - start[:, None]
+        gone = np.unique(place[c.missing[rows]])
+        if 0 < len(gone) < len(np.unique(place[c.there[rows]])) and (
+                c.missing[rows] == (c.there[rows] & np.isin(place, gone))).all():
+            return (f"what comes through place {', '.join(map(str, gone))} of each window along axis {axis} is "
+                    "missing, and all else is right: a loop over the window begins too late or ends too early.")
     return None
 
 
@@ -102,7 +118,7 @@ def plain_sum(e: Evidence) -> str | None:
 def sum_of_dx(e: Evidence) -> str | None:
     """The sum of the input's gradient in place of that of dy: a variable overwritten."""
     c, other = e.contributions, e.of_input
-    theirs = None if other is None else other.contributions
+    theirs = None if other is None else other.compared
     if c is None or other is None or theirs is None or c.right.all() or len(c.y) != len(theirs.y):
         return None
     if theirs.claimed.shape[1] != len(c.jacobian) or not np.array_equal(c.outputs, theirs.outputs):

@@ -104,8 +104,8 @@ def another_mask(e: Evidence) -> str | None:
         return None
     if (c.there.sum(axis=1) > 1).any() or (c.said.sum(axis=1) > 1).any():
         return None
-    return ("gradient flows at other places than in forward, and not where it should: the mask or the index is not the "
-            "one that forward used.")
+    return ("gradient flows at other places than in forward, and not where it should: the mask, the index "
+            "or the order of the axes (a reshape) is not that of forward.")
 
 
 def placed_elsewhere(e: Evidence) -> str | None:
@@ -122,8 +122,8 @@ def placed_elsewhere(e: Evidence) -> str | None:
             return ("within each window the numbers are in reverse order: the kernel is flipped (rotated by 180 "
                     "degrees), or it must be.")
         return "each output's contributions are the right numbers in another order: a kernel is transposed."
-    return strides(c) or ("each output's contributions are the right numbers at other entries: an index, the padding "
-                          "or the stride is wrong.")
+    return strides(c) or ("each output's contributions are the right numbers at other entries: an index, the padding, "
+                          "the stride or the order of the axes (a reshape) is wrong.")
 
 
 def same_numbers(one: np.ndarray, other: np.ndarray, apart: float) -> bool:
@@ -187,7 +187,8 @@ def between_indices(e: Evidence) -> str | None:
             return (f"it is right within the same index along axis {axis}, and wrong from one index to another: what "
                     "is carried from step to step is wrong (a recurrent weight, untransposed or left out).")
         index = c.outputs[axis]
-        wrong = np.array([(~c.right[index == k]).any() for k in range(c.out_shape[axis]) if (index == k).any()])
+        alive = [k for k in range(c.out_shape[axis]) if c.there[index == k].any()]
+        wrong = np.array([(~c.right[index == k]).any() for k in alive])
         if wrong.sum() > 1 and not wrong[0] and (np.diff(wrong.astype(int)) >= 0).all():
             return (f"what comes from the first outputs along axis {axis} is right, and from all later ones wrong: "
                     "what is carried from step to step is missing or wrong, or the steps are not added up (= for +=).")

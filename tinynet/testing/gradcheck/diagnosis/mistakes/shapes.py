@@ -19,7 +19,7 @@ def empty_slice(e: Evidence) -> str | None:
     empty = tuple(axis for axis, n in enumerate(shape) if n == 0)
     whole = tuple(axis for axis, (n, m) in enumerate(zip(shape, wanted, strict=False)) if n > m)
     if len(shape) == len(wanted) and whole:
-        return (f"it is empty, of shape {shape}: {axes_text(empty)} was cropped, where {axes_text(whole)} should be; "
+        return (f"it is empty, of shape {shape}: {axes_text(empty)} cropped, where {axes_text(whole)} should be; "
                 "the slices are those of other axes.")
     return (f"it is empty, of shape {shape}: a slice of {axes_text(empty)} holds nothing, as [p:-p] with p = 0, or one "
             "that begins where it ends; write [p:p + size].")

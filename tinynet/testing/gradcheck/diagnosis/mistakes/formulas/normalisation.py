@@ -164,7 +164,8 @@ def training_formula(e: Evidence) -> str | None:
         inside = np.zeros(c.extra.shape, bool)
         for o, column in enumerate(columns):
             inside[o, column] = True
-        if all(f is not None for f in fits) and (c.said == inside).all():
+        factors = np.array([f[0] for f in fits if f is not None])
+        if len(factors) == len(fits) and (np.abs(factors) > CLOSE * c.largest).all() and (c.said == inside).all():
             return (f"it has the terms of a mean and a standard deviation over {axes_text(axes)} that depend on x, as "
                     "in training; here forward uses fixed ones: its derivative is the scale / std alone.")
     return None

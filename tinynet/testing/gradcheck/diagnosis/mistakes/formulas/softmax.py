@@ -32,9 +32,14 @@ def derivative_of_softmax(e: Evidence) -> str | None:
         groups = list(groups_along(c, axis))
         if not groups or not all(abs(c.y[rows].sum() - 1) < 1e-6 for rows in groups):
             continue
+        entries = {}
         for text, matrix in IN_ITS_PLACE.items():
-            if all(explains(c, rows, matrix(c.y[rows])) for rows in groups):
-                return f"forward ends with a softmax along axis {axis}: {text}; {FORMULA}."
+            count = [explains(c, rows, matrix(c.y[rows])) for rows in groups]
+            if None not in count:
+                entries[text] = sum(filter(None, count))
+        if entries:                                        # a constant makes no difference to a softmax
+            likeliest = min(entries, key=lambda text: entries[text])
+            return f"forward ends with a softmax along axis {axis}: {likeliest}; {FORMULA}."
     return None
 
 
@@ -47,12 +52,16 @@ def groups_along(c: Contributions, axis: int) -> Iterator[np.ndarray]:
             yield rows
 
 
-def explains(c: Contributions, rows: np.ndarray, matrix: np.ndarray) -> bool:
-    """Return whether the claimed contributions are the matrix times what the measured ones are a softmax of."""
+def explains(c: Contributions, rows: np.ndarray, matrix: np.ndarray) -> int | None:
+    """Return the number of local derivatives that are not 0; None if they do not explain both sorts of contributions.
+
+    The claimed ones are the matrix times them, the measured ones the derivative of the softmax times them.
+    """
     p = c.y[rows]
     softmax = np.diag(p) - np.outer(p, p)
     local = np.linalg.lstsq(matrix, c.claimed[rows], rcond=None)[0]
     apart = 1e-4 * c.largest
     elsewhere = ~c.there[rows].any(axis=0)                 # other samples, which a softmax does not mix
-    return bool(not c.said[rows][:, elsewhere].any() and np.abs(matrix @ local - c.claimed[rows]).max() <= apart
+    fits = bool(not c.said[rows][:, elsewhere].any() and np.abs(matrix @ local - c.claimed[rows]).max() <= apart
                 and np.abs(softmax @ local - c.measured[rows]).max() <= apart)
+    return int((np.abs(local) > 1e-6 * np.abs(local).max()).sum()) if fits else None

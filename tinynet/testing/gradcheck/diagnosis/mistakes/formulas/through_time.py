@@ -101,22 +101,3 @@ def same_scale(right: np.ndarray, wrong: np.ndarray, measured: np.ndarray, claim
     factors = scaled(measured, right)
     return factors is not None and bool(
         np.abs(factors[:, None] * wrong - claimed).max() <= 10 * CLOSE * np.abs(claimed).max())
-
-
-def as_the_input(e: Evidence) -> str | None:
-    """A parameter's gradient that is wrong for outputs for which the input's is wrong, too, through time."""
-    c, other = e.contributions, e.of_input
-    if c is None or c.right.all() or other is None or other.contributions is None:
-        return None
-    why, theirs = through_time(other), other.contributions
-    if why is None:
-        return None
-    ours, wrong = outputs(c, ~c.right), outputs(theirs, ~theirs.right)
-    if not ours or not ours & outputs(theirs, np.ones_like(theirs.right)) <= wrong:
-        return None
-    return f"it is wrong for the same outputs as {other.name}, and may be for the same reason: {why}"
-
-
-def outputs(c: Contributions, where: np.ndarray) -> set[int]:
-    """Return the flat indices of the outputs that have a contribution where a mask (M, K) is True."""
-    return set(np.ravel_multi_index(tuple(c.outputs[:, where.any(axis=1)]), c.out_shape).tolist())
