@@ -40,8 +40,9 @@ Fits = Callable[[Evidence], str | None]
 
 # The most specific come first. Those of one stage do not exclude each other: where several fit, all are named.
 STAGES: list[dict[str, Fits]] = [
-    {"kink": local_errors.kink},
+    {"kink": local_errors.kink, "lower precision": precision.lower_precision},
     {"not finite": local_errors.not_finite},
+    {"rounded forward": precision.rounded_forward},
     {"empty slice": shapes.empty_slice},
     {"all zero": factors.all_zero},
     {"keepdims": shapes.keepdims},
@@ -50,7 +51,6 @@ STAGES: list[dict[str, Fits]] = [
     {"too short": shapes.too_short},
     {"another axis": shapes.summed_over_another_axis},
     {"not summed": shapes.not_summed},
-    {"lower precision": precision.lower_precision},
     {"dy ignored": linearity.dy_ignored},
     {"normalised": linearity.normalised},
     {"sign of dy": linearity.power_of_dy},
@@ -62,7 +62,8 @@ STAGES: list[dict[str, Fits]] = [
     {"batch size": factors.batch_size, "rate": factors.rate, "factor 2": factors.factor_two,
      "number of positions": factors.number_of_positions, "constant": factors.constant,
      "size of an axis": factors.size_of_axis},
-    {"root of a size": factors.root_of_size, "number of terms": factors.number_of_terms},
+    {"number of terms": factors.number_of_terms},
+    {"root of a size": factors.root_of_size},
     {"penalty": factors.penalty},
     {"term of normalisation": normalisation.term_of_formula, "training formula": normalisation.training_formula},
     {"derivative of softmax": softmax.derivative_of_softmax},
@@ -106,7 +107,7 @@ STAGES: list[dict[str, Fits]] = [
 ]
 CAUSES: dict[str, Fits] = {name: fits for stage in STAGES for name, fits in stage.items()}
 # Another dy changes the words of these.
-ANYWAY = {"kink", "not finite", "one entry", "small everywhere", "part is zero", "lower precision"}
+ANYWAY = {"kink", "not finite", "one entry", "small everywhere", "part is zero", "lower precision", "rounded forward"}
 
 
 def likely_cause(evidence: Evidence) -> tuple[str, str] | None:

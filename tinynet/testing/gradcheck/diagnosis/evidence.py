@@ -63,6 +63,7 @@ class Evidence:
     of: Callable[[str, bool], Evidence | None] | None = None
     coarse: bool = field(default=False, init=False)        # whether larger steps are the more exact
     inexact: float = field(default=0.0, init=False)        # how far the Jacobian does not add up to the slopes
+    rough: float = field(default=0.0, init=False)          # how far it does not in small steps: forward's rounding
 
     @property
     def same_shape(self) -> bool:
@@ -137,8 +138,9 @@ class Evidence:
             return None
         known = np.flatnonzero(self.known)
         fine = self.derivatives(known)
-        if fine is None or not known.size or (self.apart(fine)) <= INEXACT:
+        if fine is None or not known.size or self.apart(fine) <= INEXACT:
             return fine
+        self.rough = self.apart(fine) * float(np.abs(fine).max())
         larger = self.derivatives(known, True)             # forward computes in float32, for one
         self.coarse = larger is not None and self.apart(larger) < self.apart(fine)
         chosen = larger if self.coarse and larger is not None else fine

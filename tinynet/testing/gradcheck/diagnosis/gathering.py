@@ -16,6 +16,7 @@ from tinynet.testing.gradcheck.targets import Target, leaves_of
 
 Cause = tuple[str | None, str]      # the likely cause: its name, None if no usual mistake fits, and its explanation
 FINER = 2.0 ** -4                   # of the step of a five-point formula: two points are enough for a comparison
+COARSER = 4.0                       # than the step of the slope, where forward rounds much
 SMALL = 2.0 ** -12                  # and never a larger step than this: two points are less exact than five
 DEFAULT_STEP = 2.0 ** -8            # where none is known
 LARGEST = 256                       # tensors of so many numbers are compared with others, at most
@@ -107,7 +108,7 @@ def derivatives(entries: np.ndarray, steps: dict[int, float], tensor: np.ndarray
                 outputs: Callable[[], np.ndarray], coarse: bool) -> np.ndarray | None:
     """Measure the derivative of each output by each of some entries (M, entries).
 
-    In finer steps than their slopes, from two values; or, where forward rounds much, in the same steps from four.
+    In finer steps than their slopes, from two values; or, where forward rounds much, in larger ones from four.
     """
     size, columns = outputs().size, []
     if size * len(entries) > MOST:
@@ -117,7 +118,7 @@ def derivatives(entries: np.ndarray, steps: dict[int, float], tensor: np.ndarray
     for entry in entries:
         before = flat[entry]
         h = steps.get(int(entry), usual)
-        h = h if coarse else min(FINER * h, SMALL * max(1.0, abs(before)))
+        h = COARSER * h if coarse else min(FINER * h, SMALL * max(1.0, abs(before)))
 
         def odd(h: float, entry: int = entry, before: float = before) -> np.ndarray:
             flat[entry] = before + h
