@@ -179,7 +179,7 @@ def summed_over_wrong_axes(e: Evidence) -> str | None:
 def between_indices(e: Evidence) -> str | None:
     """Right for the own index along an axis, or from the first index, and wrong for all else: what is carried."""
     c = e.contributions
-    if c is None or c.right.all():
+    if c is None or c.right.all() or len(c.out_shape) != 3:           # (N, T, features); an image has no steps
         return None
     for axis in range(1, len(c.out_shape)):
         differ = c.differ(axis) if e.is_input else None

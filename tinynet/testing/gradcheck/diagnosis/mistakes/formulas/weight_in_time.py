@@ -82,7 +82,7 @@ def shares_that_are_wrong(e: Evidence) -> str | None:
     right = (np.abs(claimed - measured) <= apart).all(axis=2)           # (M, T)
     there, said = (np.abs(array).max(axis=2) > apart for array in found)
     lag = lag_of(e.contributions, measured.shape[1])
-    if right.all() or not right[lag < 0].all():
+    if right.all() or not said.any() or not right[lag < 0].all():
         return None
     wrong = np.flatnonzero((~right).any(axis=0))
     if len(wrong) < right.shape[1] and not said[:, wrong].any() and right[lag > 0].any():
