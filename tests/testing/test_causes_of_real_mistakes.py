@@ -200,17 +200,21 @@ MISTAKES = {
     "leaky side lost": (elementwise(lambda x: np.where(x > 0, x, 0.1 * x), lambda x: x > 0), {
         "x": "where x is negative only: it is 0 there"}),
     # softmax and normalisation
-    "softmax's diagonal": (softmax(lambda p, dy: p * (1 - p) * dy), {"x": "only the diagonal"}),
-    "softmax without its sum": (softmax(lambda p, dy: p * dy), {"x": "softmax along axis 1: the term"}),
+    "softmax's diagonal": (softmax(lambda p, dy: p * (1 - p) * dy), {"x": "only its diagonal, p .1 - p., is used"}),
+    "softmax without its sum": (softmax(lambda p, dy: p * dy), {"x": "softmax along axis 1: the sum is left out"}),
     "softmax's sum over the batch": (softmax(lambda p, dy: p * (dy - (p * dy).sum(axis=0))), {
         "x": "along axis 0 take part in each other, where those along axis 1 should"}),
     "keepdims": (softmax(lambda p, dy: p * (dy - (p * dy).sum(axis=1)), x=SQUARE), {"x": "keepdims"}),
     "mean not subtracted": (of_x(lambda x: (x - x.mean(axis=1, keepdims=True), lambda dy: dy)), {
         "x": "subtracts the mean over axis 1"}),
-    "batch norm without mean": (batch_norm(lambda x, std: {"mean": 0}), {"x": "subtracts the mean over axis 0"}),
-    "batch norm without variance": (batch_norm(lambda x, std: {"projection": 0}), {"x": "the root of the variance"}),
+    "batch norm without mean": (batch_norm(lambda x, std: {"mean": 0}), {
+        "x": r"over axis 0, and the term of mean\(d\), through the mean, is missing. In full"}),
+    "batch norm without variance": (batch_norm(lambda x, std: {"projection": 0}), {
+        "x": "the term of h mean.d h., through the standard deviation, is missing. In full"}),
+    "batch norm with the wrong sign": (batch_norm(lambda x, std: {"projection": -1}), {"x": "has the wrong sign. In"}),
+    "batch norm with half a mean": (batch_norm(lambda x, std: {"mean": 0.5}), {"x": "is 0.5 times what it should be"}),
     "batch norm without both": (batch_norm(lambda x, std: {"mean": 0, "projection": 0}), {
-        "x": "subtracts the mean and divides by the standard deviation, the root"}),
+        "x": "through the mean, is missing; that of h mean.d h., through the standard deviation, is missing"}),
     "batch norm without gamma": (batch_norm(lambda x, std: {"gamma": 1}), {"x": "a factor of gamma is missing"}),
     "batch norm without std": (batch_norm(lambda x, std: {"std": 1}), {"x": "deviation of x over axis 0 is too much"}),
     "gamma from x": (batch_norm(lambda x, std: {"scaled": x}), {"gamma": "x itself stands where the normalised x"}),
@@ -227,10 +231,10 @@ MISTAKES = {
     "windows add up a mean": (windows(lambda dx, t, dy: add(dx, t, dy / 3)), {"x": "3"}),
     "index that repeats": (rows(lost_repeats), {"table": r"np\.add\.at"}),
     "rows divided by their number": (rows(means), {"table": "divided by the number of contributions"}),
-    "no carry": (recurrent(lambda dz, v: 0), {"x": "only the same index of axis 1", "u": "first outputs along axis 1",
-                                              "v": "first outputs along axis 1"}),
-    "carry untransposed": (recurrent(lambda dz, v: dz @ v), dict.fromkeys("xuv", "carried from step to step")),
-    "empty slice": (conv(accumulate), {"x": "it is empty.*slice like"}),
+    "no carry": (recurrent(lambda dz, v: 0), dict.fromkeys("xuv", "nothing comes back through time")),
+    "carry untransposed": (recurrent(lambda dz, v: dz @ v),
+                           dict.fromkeys("xuv", "v is not transposed, or transposed once too often")),
+    "empty slice": (conv(accumulate), {"x": r"it is empty.*: a slice of axes 2 and 3 holds nothing, as \[p:-p\]"}),
     "kernel flipped": (conv(add_flipped, pad=1), {"x": "reverse order: the kernel is flipped"}),
     "col2im overwrites": (conv(overwrite, pad=1), {"x": "only a part is kept"}),
     "weight untransposed": ((lambda x, p: (np.tanh(x @ p["v"]), lambda dy: {

@@ -126,7 +126,7 @@ SENTENCES = [
     (Spoiled(Dropout(0.3), times("x", 1 / 0.7)), (4, 5), "every entry is 1/(1 - rate) = 1.42857 times"),
     (Spoiled(Dropout(0.3), times("x", 0.3)), (4, 5), "every entry is rate = 0.3 times what it should be"),
     (Spoiled(Dropout(0.3), times("x", 1 / 0.3)), (4, 5), "every entry is 1/rate = 3.33333 times what it should be"),
-    (conv(only("kernel", -1)), IMAGE, "only the last sample of dy contributes to it: an assignment = stands where"),
+    (conv(only("kernel", -1)), IMAGE, "only the last sample of dy contributes to it: the others are overwritten"),
     (conv(only("kernel", 0)), IMAGE, "only the first sample of dy contributes to it: the sum over the others"),
     (conv(only("bias", (slice(None), slice(None), 0))), IMAGE, "only the first row of dy contributes to it"),
     (conv(only("kernel", (..., -1))), IMAGE, "only the last column of dy contributes to it"),

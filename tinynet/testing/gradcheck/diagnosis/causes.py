@@ -21,9 +21,18 @@ from tinynet.testing.gradcheck.diagnosis.mistakes import (
     factors,
     linearity,
     local_errors,
-    missing_terms,
+    order_of_outputs,
+    orders,
     patterns,
+    precision,
     shapes,
+)
+from tinynet.testing.gradcheck.diagnosis.mistakes.formulas import (
+    missing_terms,
+    normalisation,
+    softmax,
+    through_time,
+    weight_in_time,
 )
 from tinynet.testing.gradcheck.diagnosis.words import alternatives
 
@@ -31,12 +40,16 @@ Fits = Callable[[Evidence], str | None]
 
 # The most specific come first. Those of one stage do not exclude each other: where several fit, all are named.
 STAGES: list[dict[str, Fits]] = [
-    {"kink": local_errors.kink},
+    {"kink": local_errors.kink, "lower precision": precision.lower_precision},
     {"not finite": local_errors.not_finite},
+    {"rounded forward": precision.rounded_forward},
     {"empty slice": shapes.empty_slice},
     {"all zero": factors.all_zero},
     {"keepdims": shapes.keepdims},
+    {"shape of dy": shapes.shape_of_dy},
     {"not cropped": shapes.not_cropped},
+    {"too short": shapes.too_short},
+    {"another axis": shapes.summed_over_another_axis},
     {"not summed": shapes.not_summed},
     {"dy ignored": linearity.dy_ignored},
     {"normalised": linearity.normalised},
@@ -49,12 +62,20 @@ STAGES: list[dict[str, Fits]] = [
     {"batch size": factors.batch_size, "rate": factors.rate, "factor 2": factors.factor_two,
      "number of positions": factors.number_of_positions, "constant": factors.constant,
      "size of an axis": factors.size_of_axis},
+    {"number of terms": factors.number_of_terms},
+    {"root of a size": factors.root_of_size},
     {"penalty": factors.penalty},
+    {"term of normalisation": normalisation.term_of_formula, "training formula": normalisation.training_formula},
+    {"derivative of softmax": softmax.derivative_of_softmax},
     {"normalisation": missing_terms.term_of_normalisation},
     {"softmax": missing_terms.term_of_softmax},
     {"skip connection": missing_terms.skip_connection},
-    {"transposed": shapes.transposed, "reshaped": shapes.reshaped, "flipped": shapes.flipped,
-     "shifted": shapes.shifted, "blocks exchanged": shapes.blocks},
+    {"transposed": orders.transposed, "reshaped": orders.reshaped, "flipped": orders.flipped,
+     "shifted": orders.shifted, "blocks exchanged": orders.blocks},
+    {"wrong axes": patterns.summed_over_wrong_axes},
+    {"order of dy": order_of_outputs.reordered},
+    {"through time": through_time.through_time},
+    {"step of the weight": weight_in_time.step_of_weight},
     {"dy passed through": elementwise.dy_passed_through},
     {"derivative elsewhere": elementwise.derivative_elsewhere, "product rule": elementwise.product_rule},
     {"no derivative": elementwise.in_place_of_derivative},
@@ -64,13 +85,17 @@ STAGES: list[dict[str, Fits]] = [
     {"one side": elementwise.one_side},
     {"factor of outputs": chain_rule.factor_of_outputs, "factor of entries": chain_rule.factor_of_entries},
     {"all the same": factors.all_the_same},
+    {"sum of dx": order_of_outputs.sum_of_dx},
     {"part of it": local_errors.part_of_it},
     {"part of dy": local_errors.part_of_dy},
-    {"wrong axes": patterns.summed_over_wrong_axes},
+    {"exchanged": order_of_outputs.exchanged},
     {"coupling": patterns.couplings},
-    {"overwritten": patterns.overwritten},
+    {"overwritten": patterns.overwritten, "left out": order_of_outputs.left_out,
+     "left out of windows": order_of_outputs.left_out_of_windows, "counted once": order_of_outputs.counted_once},
     {"should be zero": patterns.lets_through, "mask": patterns.another_mask},
     {"elsewhere": patterns.placed_elsewhere},
+    {"sum of dy": order_of_outputs.plain_sum},
+    {"as another": weight_in_time.as_another},
     {"from step to step": patterns.between_indices},
     {"part is zero": local_errors.part_is_zero},
     {"not linear": linearity.not_linear},
@@ -81,7 +106,8 @@ STAGES: list[dict[str, Fits]] = [
     {"borders": local_errors.borders},
 ]
 CAUSES: dict[str, Fits] = {name: fits for stage in STAGES for name, fits in stage.items()}
-ANYWAY = {"kink", "not finite", "one entry", "small everywhere", "part is zero"}   # another dy changes the words
+# Another dy changes the words of these.
+ANYWAY = {"kink", "not finite", "one entry", "small everywhere", "part is zero", "lower precision", "rounded forward"}
 
 
 def likely_cause(evidence: Evidence) -> tuple[str, str] | None:

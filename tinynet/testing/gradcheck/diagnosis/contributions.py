@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 ENOUGH = 96           # so many outputs are asked for their contributions, at most
-EQUAL = 1e-6          # two contributions are equal, as far as a cause is concerned, to this fraction of the largest
+EQUAL = 1e-6          # two contributions are equal to this fraction of the largest, unless they are less exact
 NOTHING = 1e-7        # and none, below this fraction
 
 
@@ -31,6 +31,8 @@ class Contributions:
     complete : mask of the entries (K,) that depend on no other outputs.
     y : the outputs' own values (M,).
     out_shape, shape : of dy, and of the tensor.
+    jacobian : the derivative of every output by each entry (all outputs, K).
+    equal : two contributions are equal, as far as a cause is concerned, to this fraction of the largest.
     """
 
     measured: np.ndarray
@@ -41,6 +43,8 @@ class Contributions:
     y: np.ndarray
     out_shape: tuple[int, ...]
     shape: tuple[int, ...]
+    jacobian: np.ndarray
+    equal: float = EQUAL
 
     @cached_property
     def largest(self) -> float:
@@ -50,22 +54,27 @@ class Contributions:
     @cached_property
     def clear(self) -> bool:
         """Whether an error is much larger than what passes for equal, so that it can be told from it."""
-        return bool(np.abs(self.claimed - self.measured).max(initial=0.0) > 20 * EQUAL * self.largest)
+        return bool(np.abs(self.claimed - self.measured).max(initial=0.0) > 20 * self.equal * self.largest)
+
+    @property
+    def nothing(self) -> float:
+        """What is at most this is no contribution."""
+        return max(NOTHING, self.equal if self.equal > EQUAL else 0.0) * self.largest
 
     @cached_property
     def right(self) -> np.ndarray:
         """Mask of the contributions that agree (M, K)."""
-        return np.asarray(np.abs(self.claimed - self.measured) <= EQUAL * self.largest)
+        return np.asarray(np.abs(self.claimed - self.measured) <= self.equal * self.largest)
 
     @cached_property
     def there(self) -> np.ndarray:
         """Mask of the measured contributions that are not 0 (M, K)."""
-        return np.asarray(np.abs(self.measured) > NOTHING * self.largest)
+        return np.asarray(np.abs(self.measured) > self.nothing)
 
     @cached_property
     def said(self) -> np.ndarray:
         """Mask of the claimed contributions that are not 0 (M, K)."""
-        return np.asarray(np.abs(self.claimed) > NOTHING * self.largest)
+        return np.asarray(np.abs(self.claimed) > self.nothing)
 
     @cached_property
     def missing(self) -> np.ndarray:
@@ -151,7 +160,8 @@ def contributions(jacobian: np.ndarray, entries: np.ndarray, y: np.ndarray, dy: 
         claimed.append(gradient.ravel()[entries] / dy.flat[output])
     unseen = np.delete(there, chosen, axis=0).any(axis=0)
     return Contributions(jacobian[chosen], np.array(claimed).reshape(len(chosen), len(entries)),
-                         indices(chosen, dy.shape), indices(entries, shape), ~unseen, y[chosen], dy.shape, shape)
+                         indices(chosen, dy.shape), indices(entries, shape), ~unseen, y[chosen], dy.shape, shape,
+                         jacobian)
 
 
 def indices(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tinynet.testing.gradcheck.diagnosis.contributions import Contributions, contributions
+from tinynet.testing.gradcheck.diagnosis.contributions import EQUAL, Contributions, contributions
 
 CLOSE = 1e-4          # numbers that agree to this fraction of the largest are equal, as far as a cause is concerned
 MUCH_CLOSER = 0.05    # a candidate must explain all but this fraction of the error, or it is no explanation
@@ -16,6 +16,8 @@ RATIO_CLOSE = 1e-5    # a factor is a known number if it agrees with it to this 
 EPSILONS = (0.0, 1e-5, 1e-3)      # what forward may add to a variance, before its root
 WHOLE = 256           # so many entries of a sample are compared as a whole, at most
 SAME = 1e-9           # two results of backward are the same to this fraction of the largest
+SINGLE = 1e-5         # and what adds up in float32 to this fraction
+INEXACT = 1e-7        # a Jacobian that does not add up to the slopes to this fraction is measured in larger steps
 
 
 @dataclass
@@ -38,8 +40,9 @@ class Evidence:
     name : that of the tensor.
     values : the tensors that forward depends on, by name.
     outputs : ``outputs(value)`` returns all outputs (M,) for another value of the tensor.
-    derivatives : ``derivatives(entries)`` measures the derivative of each output by each of these entries, given by
-        their flat indices, (M, entries); None if these are too many.
+    derivatives : ``derivatives(entries, coarse)`` measures the derivative of each output by each of these entries,
+        given by their flat indices, (M, entries), in larger steps if `coarse`; None if these are too many.
+    of : ``of(name, coarse)`` makes the evidence of another tensor's gradient, if that is not large.
     """
 
     analytic: np.ndarray
@@ -56,7 +59,11 @@ class Evidence:
     name: str = ""
     values: dict[str, np.ndarray] = field(default_factory=dict)
     outputs: Callable[[np.ndarray], np.ndarray] | None = None
-    derivatives: Callable[[np.ndarray], np.ndarray | None] | None = None
+    derivatives: Callable[..., np.ndarray | None] | None = None
+    of: Callable[[str, bool], Evidence | None] | None = None
+    coarse: bool = field(default=False, init=False)        # whether larger steps are the more exact
+    inexact: float = field(default=0.0, init=False)        # how far the Jacobian does not add up to the slopes
+    rough: float = field(default=0.0, init=False)          # how far it does not in small steps: forward's rounding
 
     @property
     def same_shape(self) -> bool:
@@ -103,21 +110,48 @@ class Evidence:
 
     @cached_property
     def contributions(self) -> Contributions | None:
-        """What each output contributes, measured and claimed; None if that cannot be had."""
+        """What each output contributes, measured and claimed, if they clearly differ; None if that cannot be had."""
+        return self.compared if self.compared is not None and self.compared.clear else None
+
+    @cached_property
+    def compared(self) -> Contributions | None:
+        """The same, whether they differ or not."""
         if self.dy is None or self.rerun is None or self.y is None or not self.same_shape or not self.linear:
             return None
         entries = self.entries_to_compare()
-        jacobian = self.jacobian if entries is None or self.derivatives is None else self.derivatives(entries)
+        jacobian = self.jacobian                           # which tells how exact it is
+        if entries is not None and self.derivatives is not None:
+            jacobian = self.derivatives(entries, self.coarse) if self.coarse else self.derivatives(entries)
         if jacobian is None:
             return None
         found = contributions(jacobian, np.flatnonzero(self.known) if entries is None else entries, self.y, self.dy,
                               self.numeric.shape, self.rerun)
-        return found if found is not None and found.largest and found.clear else None
+        if found is None or not found.largest:
+            return None
+        found.equal = max(EQUAL, 20 * self.inexact, 20 * self.noise)
+        return found
 
     @cached_property
     def jacobian(self) -> np.ndarray | None:
         """The derivative of each output by each known entry, measured (M, entries known)."""
-        return self.derivatives(np.flatnonzero(self.known)) if self.derivatives is not None else None
+        if self.derivatives is None or self.dy is None:
+            return None
+        known = np.flatnonzero(self.known)
+        fine = self.derivatives(known)
+        if fine is None or not known.size or self.apart(fine) <= INEXACT:
+            return fine
+        self.rough = self.apart(fine) * float(np.abs(fine).max())
+        larger = self.derivatives(known, True)             # forward computes in float32, for one
+        self.coarse = larger is not None and self.apart(larger) < self.apart(fine)
+        chosen = larger if self.coarse and larger is not None else fine
+        self.inexact = self.apart(chosen)
+        return chosen
+
+    def apart(self, jacobian: np.ndarray) -> float:
+        """Return how far a Jacobian is from adding up to the measured slopes, as a fraction of its largest."""
+        assert self.dy is not None
+        total = np.abs(self.dy.ravel() @ jacobian - self.numeric[self.known]).max(initial=0.0)
+        return float(total / (np.abs(jacobian).max(initial=0.0) + 1e-300))
 
     def entries_to_compare(self) -> np.ndarray | None:
         """Return the entries of some whole samples of a large input, wrong ones first; None for all that are known.
@@ -150,14 +184,25 @@ class Evidence:
     @cached_property
     def linear(self) -> bool:
         """Whether backward is linear in dy, as every gradient is: twice dy gives twice the gradient, a sum the sum."""
-        if self.dy is None or not self.gives(2 * self.dy, 2 * self.analytic):
-            return False
+        return self.dy is not None and self.gives(2 * self.dy, 2 * self.analytic) and self.noise <= SINGLE
+
+    @cached_property
+    def noise(self) -> float:
+        """By how much the gradients of two parts of dy do not add up to that of dy: rounding, if it is small."""
+        if self.dy is None:
+            return np.inf
         one = np.where(np.arange(self.dy.size).reshape(self.dy.shape) % 2, self.dy, 0)
         first, second = self.reran(one), self.reran(self.dy - one)
         if first is None or second is None:
-            return False
-        apart = np.abs(first + second - self.analytic).max(initial=0.0)
-        return bool(apart <= SAME * np.abs(self.analytic).max(initial=0.0))
+            return np.inf
+        scale = max(np.abs(array).max(initial=0.0) for array in (first, second, self.analytic)) + 1e-300
+        apart = float(np.abs(first + second - self.analytic).max(initial=0.0) / scale)
+        return apart if apart > SAME else 0.0
+
+    @cached_property
+    def of_input(self) -> Evidence | None:
+        """The evidence of the input's gradient, where this is a parameter's."""
+        return self.of("x", self.coarse) if self.of is not None and not self.is_input and "x" in self.values else None
 
     @cached_property
     def again(self) -> Evidence | None:
@@ -175,5 +220,6 @@ class Evidence:
             apart = np.abs(analytic - numeric)
             wrong = self.known & ~(apart <= 2e-6 * np.abs(numeric) + 1e-7 * np.abs(numeric[self.known]).max())
         again = replace(self, analytic=analytic, numeric=numeric, wrong=wrong, dy=dy)
-        again.__dict__.update(contributions=self.contributions, y=self.y, again=None)      # they do not depend on dy
+        again.__dict__.update({name: getattr(self, name) for name in (                     # they do not depend on dy
+            "compared", "contributions", "jacobian", "of_input", "y")}, again=None)
         return again

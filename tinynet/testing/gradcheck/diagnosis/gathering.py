@@ -8,6 +8,7 @@ import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.causes import likely_cause
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
+from tinynet.testing.gradcheck.differences import Slope
 from tinynet.testing.gradcheck.preconditions import same
 from tinynet.testing.gradcheck.report import TensorReport
 from tinynet.testing.gradcheck.sampling import Measurement
@@ -15,7 +16,10 @@ from tinynet.testing.gradcheck.targets import Target, leaves_of
 
 Cause = tuple[str | None, str]      # the likely cause: its name, None if no usual mistake fits, and its explanation
 FINER = 2.0 ** -4                   # of the step of a five-point formula: two points are enough for a comparison
+COARSER = 4.0                       # than the step of the slope, where forward rounds much
 SMALL = 2.0 ** -12                  # and never a larger step than this: two points are less exact than five
+DEFAULT_STEP = 2.0 ** -8            # where none is known
+LARGEST = 256                       # tensors of so many numbers are compared with others, at most
 MOST = 2_000_000                    # so many numbers of a Jacobian are kept, at most
 
 
@@ -24,7 +28,7 @@ def explain(target: Target, report: TensorReport, otherwise: Cause = (None, ""))
     return likely_cause(gather(target, report)) or otherwise
 
 
-def gather(target: Target, report: TensorReport) -> Evidence:
+def gather(target: Target, report: TensorReport, coarse: bool = False) -> Evidence:
     """Collect what is known about a tensor that is wrong; more is measured where its gradient has a dy."""
     def mask(condition: Callable[[Measurement], bool]) -> np.ndarray:
         chosen = np.zeros(report.shape, bool)
@@ -43,6 +47,7 @@ def gather(target: Target, report: TensorReport) -> Evidence:
             tensor[...] = before
 
     assert report.analytic is not None
+    steps = {int(m.where[0]): m.measured.step for m in report.measurements if m.single and m.measured.kind == "smooth"}
     x = getattr(target, "x", None)
     return Evidence(
         analytic=report.analytic, numeric=report.numeric,
@@ -53,7 +58,27 @@ def gather(target: Target, report: TensorReport) -> Evidence:
         dy=target.dy, rerun=rerun_of(target, report),
         settings=dict(settings(getattr(target, "layer", None))), penalty=target.penalty(report.name),
         name=report.name, values={name: array.copy() for name, array in target.tensors.items()}, outputs=outputs,
-        derivatives=lambda entries: derivatives(entries, report, tensor, target.outputs))
+        derivatives=lambda entries, coarse=coarse: derivatives(entries, steps, tensor, target.outputs, coarse),
+        of=lambda name, coarse: gather_other(target, name, coarse))
+
+
+def gather_other(target: Target, name: str, coarse: bool) -> Evidence | None:
+    """Collect what is known about another tensor's gradient, to compare one with it; None if it is large."""
+    x, dy = target.tensors.get(name), target.dy
+    if x is None or dy is None or not 0 < x.size <= LARGEST:
+        return None
+    analytic, everywhere = target.gradients().get(name), np.arange(x.size)
+    target.restore_tensors()
+    jacobian = derivatives(everywhere, {}, x, target.outputs, coarse)
+    if analytic is None or analytic.shape != x.shape or jacobian is None:
+        return None
+    numeric = (dy.ravel() @ jacobian).reshape(x.shape)
+    measurements = []
+    for i in everywhere:
+        slope = Slope(numeric.flat[i], 0.0, 0.0, 0.0, DEFAULT_STEP, 1.0, "smooth")
+        tolerance = 1e-6 * abs(slope.value) + 1e-7 * float(np.abs(numeric).max())
+        measurements.append(Measurement(np.array([i]), np.ones(1), float(analytic.flat[i]), slope, tolerance))
+    return gather(target, TensorReport(name, x.shape, target.training, analytic, measurements), coarse)
 
 
 def rerun_of(target: Target, report: TensorReport) -> Callable[[np.ndarray], np.ndarray | None] | None:
@@ -79,22 +104,29 @@ def rerun_of(target: Target, report: TensorReport) -> Callable[[np.ndarray], np.
     return None
 
 
-def derivatives(entries: np.ndarray, report: TensorReport, tensor: np.ndarray,
-                outputs: Callable[[], np.ndarray]) -> np.ndarray | None:
-    """Measure the derivative of each output by each of some entries (M, entries), in finer steps than their slopes."""
-    known = {int(m.where[0]): m.measured.step for m in report.measurements if m.single and m.measured.kind == "smooth"}
+def derivatives(entries: np.ndarray, steps: dict[int, float], tensor: np.ndarray,
+                outputs: Callable[[], np.ndarray], coarse: bool) -> np.ndarray | None:
+    """Measure the derivative of each output by each of some entries (M, entries).
+
+    In finer steps than their slopes, from two values; or, where forward rounds much, in larger ones from four.
+    """
     size, columns = outputs().size, []
-    if size * len(entries) > MOST or not known:
+    if size * len(entries) > MOST:
         return None
-    flat, usual = tensor.reshape(-1), float(np.median(list(known.values())))       # a view: tensors are contiguous
+    usual = float(np.median(list(steps.values()))) if steps else DEFAULT_STEP
+    flat = tensor.reshape(-1)                              # a view: tensors are contiguous
     for entry in entries:
         before = flat[entry]
-        h = min(FINER * known.get(int(entry), usual), SMALL * max(1.0, abs(before)))
-        try:
+        h = steps.get(int(entry), usual)
+        h = COARSER * h if coarse else min(FINER * h, SMALL * max(1.0, abs(before)))
+
+        def odd(h: float, entry: int = entry, before: float = before) -> np.ndarray:
             flat[entry] = before + h
             above = outputs()
             flat[entry] = before - h
-            columns.append((above - outputs()) / (2 * h))
+            return (above - outputs()) / (2 * h)
+        try:
+            columns.append((4 * odd(h) - odd(2 * h)) / 3 if coarse else odd(h))
         finally:
             flat[entry] = before
     return np.array(columns).T.reshape(size, len(columns))

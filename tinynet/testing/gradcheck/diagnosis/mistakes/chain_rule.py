@@ -30,6 +30,7 @@ OF_OUTPUT = {"1 - y^2, the derivative of tanh": (lambda y: 1 - y ** 2, -1, 1),
              "2 sqrt(y), as of a square": (lambda y: 2 * np.sqrt(y), 0, np.inf),
              "1 - exp(-y), the derivative of softplus": (lambda y: 1 - np.exp(-y), 0, np.inf)}
 IN_ITS_PLACE = {"y": lambda y: y, "1 - y": lambda y: 1 - y, "y^2": lambda y: y ** 2, "1 + y": lambda y: 1 + y,
+                "1 + y^2": lambda y: 1 + y ** 2, "exp(-y)": lambda y: np.exp(-y),
                 "the same formula with tanh(y) for y, as if y were the input": lambda y: 1 - np.tanh(y) ** 2,
                 "the same formula with sigmoid(y) for y, as if y were the input":
                     lambda y: sigmoid(y) * (1 - sigmoid(y))}

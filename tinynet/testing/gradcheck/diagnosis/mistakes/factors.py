@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
@@ -71,7 +69,11 @@ def forward_scale(e: Evidence) -> str | None:
     scale, times = float(values[0]), (c.there.sum(axis=1)[c.there.any(axis=1)])
     count = round(1 / scale)
     mean = abs(count * scale - 1) < 1e-6 and count > 1 and times.max() == count
-    what = f"forward takes the mean of {count} numbers" if mean else f"forward multiplies by {scale:.6g}"
+    what = f"forward multiplies by {scale:.6g}"
+    claimed = e.ratio * scale
+    if mean and claimed > 0 and abs(round(1 / claimed) * claimed - 1) < 1e-6:
+        return (f"every contribution is {claimed:.6g} and should be {scale:.6g}: forward takes the mean of "
+                f"{count} numbers, and backward must divide by {count}, once.")
     if e.ratio_is(1 / scale):
         return f"every entry is {1 / scale:.6g} times what it should be: {what}, and backward does not."
     if e.ratio_is(scale):
@@ -115,6 +117,17 @@ def number_of_positions(e: Evidence) -> str | None:
     return None
 
 
+def number_of_terms(e: Evidence) -> str | None:
+    """The factor 1/k, where each entry is a sum of k contributions."""
+    c = e.contributions if e.ratio is not None and not e.is_input else None
+    if c is None or not c.complete.all():
+        return None
+    count = int(c.there.sum(axis=0).max(initial=0))
+    if count < 3 or not e.ratio_is(1 / count):
+        return None
+    return f"every entry is 1/{count} of what it should be, a sum of {count} contributions: a mean is taken, not a sum."
+
+
 def summed_axes(e: Evidence) -> tuple[int, ...] | None:
     """Return the axes of dy that single entries collect contributions along; None if that is not known."""
     c = e.contributions
@@ -125,31 +138,38 @@ def summed_axes(e: Evidence) -> tuple[int, ...] | None:
 
 
 def size_of_axis(e: Evidence) -> str | None:
-    """The size of an axis, or its root: the scale of an attention, the mean of forward."""
-    fitting = [(text, what) for text, number, what in sizes(e) if e.ratio_is(number)]
-    if not fitting:
+    """The size of axes of the input: the mean of forward."""
+    own = e.numeric.shape if e.is_input else ()
+    found = []
+    for axes in [(axis,) for axis in range(1, len(own))] + [tuple(range(len(own)))] * (len(own) > 1):
+        n = int(np.prod([own[axis] for axis in axes]))
+        for number, text in ((float(n), f"{n}"), (1 / n, f"1/{n}")):
+            if n > 1 and e.ratio_is(number):
+                found.append((text, f"{e.name} holds {n} numbers along {axes_text(axes)}"))
+    return scales_otherwise(found)
+
+
+def root_of_size(e: Evidence) -> str | None:
+    """The root of the size of an axis: the scale of an attention."""
+    c = e.contributions if e.ratio is not None else None
+    if c is not None and c.elementwise:
         return None
-    return (f"every entry is {fitting[0][0]} times what it should be, and {joined([what for _, what in fitting])}: "
-            "backward scales by it otherwise than forward does.")
-
-
-def sizes(e: Evidence) -> Iterator[tuple[str, float, str]]:
-    """Yield powers of the sizes of axes: as text, as a number, and which size it is."""
-    shapes: dict[int, list[str]] = {}
+    found: dict[str, str] = {}
     for name, value in ({e.name: e.numeric} | e.values).items():
         for axis, n in enumerate(value.shape):
             if n > 2 and not (name == e.name and e.is_input and axis == 0 and n == e.batch_size):
-                shapes.setdefault(n, []).append(f"axis {axis} of {name}")
-    c = e.contributions
-    for n, where in shapes.items() if c is None or not c.elementwise else ():
-        for power, text in ((0.5, f"sqrt({n})"), (-0.5, f"1/sqrt({n})")):
-            yield text, float(n) ** power, f"{where[0]} has size {n}"
-    own = e.numeric.shape if e.is_input else ()
-    for axes in [(axis,) for axis in range(1, len(own))] + [tuple(range(len(own)))] * (len(own) > 1):
-        n = int(np.prod([own[axis] for axis in axes]))
-        if n > 1:
-            yield f"{n}", float(n), f"{e.name} holds {n} numbers along {axes_text(axes)}"
-            yield f"1/{n}", 1 / n, f"{e.name} holds {n} numbers along {axes_text(axes)}"
+                for number, text in ((n ** 0.5, f"sqrt({n})"), (n ** -0.5, f"1/sqrt({n})")):
+                    if e.ratio_is(number):
+                        found.setdefault(text, f"axis {axis} of {name} has size {n}")
+    return scales_otherwise(list(found.items()))
+
+
+def scales_otherwise(found: list[tuple[str, str]]) -> str | None:
+    """Put a factor that is a size into words."""
+    if not found:
+        return None
+    return (f"every entry is {found[0][0]} times what it should be, and {joined([what for _, what in found])}: "
+            "backward scales by it otherwise than forward does.")
 
 
 def constant_factor(e: Evidence) -> str | None:

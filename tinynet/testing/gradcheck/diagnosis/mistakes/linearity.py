@@ -33,6 +33,10 @@ def without_dy(e: Evidence) -> str | None:
     offset = e.reran(np.zeros_like(e.dy))
     if offset is None or not np.abs(offset).max(initial=0.0) > SAME * np.abs(e.analytic).max(initial=0.0):
         return None
+    unwritten = only_at(offset)
+    if unwritten:
+        return (f"even for dy = 0 it is not 0 {unwritten}, and elsewhere it is: a loop leaves these entries out, and "
+                "they hold what was in memory before (np.empty), or a term of them is not multiplied by dy.")
     right = " Without it, the gradient is right." if e.fits(e.analytic - offset) else ""
     value = e.values.get(e.name)
     if value is not None and value.any():
@@ -41,6 +45,15 @@ def without_dy(e: Evidence) -> str | None:
             return (f"even for dy = 0 it is {factor:.6g} times {e.name} itself: a penalty that forward does not "
                     f"have.{right}")
     return f"even for dy = 0 it is not 0: a term of it is not multiplied by dy.{right}"
+
+
+def only_at(offset: np.ndarray) -> str | None:
+    """Return along which axis, and at which indices, an array is not 0, if at a few only."""
+    for axis, size in enumerate(offset.shape):
+        index = np.flatnonzero(offset.any(axis=tuple(k for k in range(offset.ndim) if k != axis)))
+        if 0 < len(index) <= size / 2:
+            return f"at index {', '.join(map(str, index))} of axis {axis}"
+    return None
 
 
 def clipped(e: Evidence) -> str | None:
@@ -71,4 +84,5 @@ def not_linear(e: Evidence) -> str | None:
         return None
     if e.gives(2 * e.dy, 2 * e.analytic):
         return "it is not linear in dy: for a sum of two dy it is not the sum of the two gradients."
-    return "it is not linear in dy: twice dy does not give twice the gradient."
+    return ("it is not linear in dy: twice dy does not give twice the gradient. Two gradients are multiplied, or a "
+            "parameter is updated before it is used.")

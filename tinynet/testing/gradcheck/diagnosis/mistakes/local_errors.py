@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
+from tinynet.testing.gradcheck.diagnosis.evidence import CLOSE, Evidence
 from tinynet.testing.gradcheck.diagnosis.words import axis_name, plural
 
 
@@ -28,16 +28,16 @@ def part_of_it(e: Evidence) -> str | None:
     if not e.same_shape:
         return None
     nonzero = e.analytic != 0
-    missing = e.wrong & ~nonzero
-    if not missing.any() or (e.wrong & nonzero).any() or not nonzero.any():
+    wrong = e.wrong & (np.abs(e.analytic - e.numeric) > CLOSE * e.size)
+    if not (wrong & ~nonzero).any() or (wrong & nonzero).any() or not nonzero.any():
         return None
     for axis, size in enumerate(e.numeric.shape):
         filled = nonzero.any(axis=tuple(k for k in range(nonzero.ndim) if k != axis))
         if 0 < filled.sum() < size:
             name = plural(axis_name(e.is_input, e.numeric.ndim, axis))
             which = f"{name} {', '.join(map(str, np.flatnonzero(filled)[:6]))}"
-            return (f"it is right for the {which}, and 0 for the others: a loop ends too early, or each iteration "
-                    "begins with a new array of zeros.")
+            return (f"it is right for the {which}, and 0 for the others: a loop begins too late or ends too early, "
+                    "or each iteration begins with a new array of zeros.")
     return None
 
 
@@ -55,8 +55,9 @@ def part_of_dy(e: Evidence) -> str | None:
             gradient = e.rerun(only)
             if gradient is not None and gradient.any() and np.allclose(gradient, e.analytic, rtol=1e-9, atol=0):
                 name = axis_name(True, e.dy.ndim, axis)
-                how = ("an assignment = stands where the loop should add with +="
-                       if which == "last" else "the sum over the others is missing")
+                how = ("the others are overwritten (an assignment = stands where the loop should add with +=), or a "
+                       "loop leaves them out or reads this one alone" if which == "last" else
+                       "the sum over the others is missing")
                 return f"only the {which} {name} of dy contributes to it: {how}."
     return None
 
@@ -107,6 +108,19 @@ def borders(e: Evidence) -> str | None:
 def part_is_zero(e: Evidence) -> str | None:
     """Every wrong entry is 0: its contributions are lost."""
     if e.same_shape and e.wrong.any() and not e.analytic[e.wrong].any():
+        if block := block_of(e.wrong, e.known):
+            return f"it is 0 at {block}, and right elsewhere: this block is never written."
         return (f"{int(e.wrong.sum())} of {int(e.known.sum())} entries are 0 where they should not be: their "
                 "contributions are lost (an assignment instead of a sum, or a mask that excludes too much).")
     return None
+
+
+def block_of(wrong: np.ndarray, known: np.ndarray) -> str | None:
+    """Return which indices along which axes all wrong entries have, if no other entries have them."""
+    along = [np.flatnonzero(wrong.any(axis=tuple(k for k in range(wrong.ndim) if k != axis)))
+             for axis in range(wrong.ndim)]
+    if wrong[np.ix_(*along)].sum() < known[np.ix_(*along)].sum() or wrong.ndim < 2:
+        return None
+    parts = [f"{', '.join(map(str, index))} of axis {axis}" for axis, index in enumerate(along)
+             if len(index) < wrong.shape[axis] and len(index) <= 8]
+    return "index " + " and index ".join(parts) if len(parts) > 1 else None

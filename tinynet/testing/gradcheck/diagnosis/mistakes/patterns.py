@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tinynet.testing.gradcheck.diagnosis.contributions import EQUAL, Contributions
+from tinynet.testing.gradcheck.diagnosis.contributions import Contributions
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
 from tinynet.testing.gradcheck.diagnosis.words import axes_text, axis_name
 
@@ -104,8 +104,8 @@ def another_mask(e: Evidence) -> str | None:
         return None
     if (c.there.sum(axis=1) > 1).any() or (c.said.sum(axis=1) > 1).any():
         return None
-    return ("gradient flows at other places than in forward, and not where it should: the mask or the index is not the "
-            "one that forward used.")
+    return ("gradient flows at other places than in forward, and not where it should: the mask, the index "
+            "or the order of the axes (a reshape) is not that of forward.")
 
 
 def placed_elsewhere(e: Evidence) -> str | None:
@@ -115,26 +115,26 @@ def placed_elsewhere(e: Evidence) -> str | None:
         return None
     count = c.there.sum(axis=1)
     rows = np.flatnonzero((count == count.max()) & (count > 1))        # where no window is cut off by the border
-    if len(rows) < 2 or not all(same_numbers(c.claimed[row], c.measured[row], c.largest) for row in rows):
+    if len(rows) < 2 or not all(same_numbers(c.claimed[row], c.measured[row], c.equal * c.largest) for row in rows):
         return strides(c)
     if (c.there[rows] == c.said[rows]).all():
-        if all(reversed_within(c, row) for row in rows.tolist()):
+        if any(all(reversed_within(c, row, axis) for row in rows.tolist()) for axis in (None, *range(len(c.shape)))):
             return ("within each window the numbers are in reverse order: the kernel is flipped (rotated by 180 "
                     "degrees), or it must be.")
         return "each output's contributions are the right numbers in another order: a kernel is transposed."
-    return strides(c) or ("each output's contributions are the right numbers at other entries: an index, the padding "
-                          "or the stride is wrong.")
+    return strides(c) or ("each output's contributions are the right numbers at other entries: an index, the padding, "
+                          "the stride or the order of the axes (a reshape) is wrong.")
 
 
-def same_numbers(one: np.ndarray, other: np.ndarray, scale: float) -> bool:
+def same_numbers(one: np.ndarray, other: np.ndarray, apart: float) -> bool:
     """Return whether two arrays hold the same numbers in any order."""
-    return bool((np.abs(np.sort(one) - np.sort(other)) <= EQUAL * scale).all())
+    return bool((np.abs(np.sort(one) - np.sort(other)) <= apart).all())
 
 
-def reversed_within(c: Contributions, row: int) -> bool:
-    """Return whether an output's contributions are in reverse order within each channel."""
-    channel = c.entries[1] if len(c.shape) > 2 else np.zeros(c.entries.shape[1])
-    return all(np.abs(c.claimed[row, part][::-1] - c.measured[row, part]).max() <= EQUAL * c.largest
+def reversed_within(c: Contributions, row: int, axis: int | None) -> bool:
+    """Return whether an output's contributions are in reverse order, within each channel along an axis if there is."""
+    channel = np.zeros(c.entries.shape[1]) if axis is None else c.entries[axis]
+    return all(np.abs(c.claimed[row, part][::-1] - c.measured[row, part]).max() <= c.equal * c.largest
                for k in np.unique(channel[c.there[row]]) for part in [np.flatnonzero(c.there[row] & (channel == k))])
 
 
@@ -179,7 +179,7 @@ def summed_over_wrong_axes(e: Evidence) -> str | None:
 def between_indices(e: Evidence) -> str | None:
     """Right for the own index along an axis, or from the first index, and wrong for all else: what is carried."""
     c = e.contributions
-    if c is None or c.right.all():
+    if c is None or c.right.all() or len(c.out_shape) != 3:           # (N, T, features); an image has no steps
         return None
     for axis in range(1, len(c.out_shape)):
         differ = c.differ(axis) if e.is_input else None
@@ -187,7 +187,8 @@ def between_indices(e: Evidence) -> str | None:
             return (f"it is right within the same index along axis {axis}, and wrong from one index to another: what "
                     "is carried from step to step is wrong (a recurrent weight, untransposed or left out).")
         index = c.outputs[axis]
-        wrong = np.array([(~c.right[index == k]).any() for k in range(c.out_shape[axis]) if (index == k).any()])
+        alive = [k for k in range(c.out_shape[axis]) if c.there[index == k].any()]
+        wrong = np.array([(~c.right[index == k]).any() for k in alive])
         if wrong.sum() > 1 and not wrong[0] and (np.diff(wrong.astype(int)) >= 0).all():
             return (f"what comes from the first outputs along axis {axis} is right, and from all later ones wrong: "
                     "what is carried from step to step is missing or wrong, or the steps are not added up (= for +=).")

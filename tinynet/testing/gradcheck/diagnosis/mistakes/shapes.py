@@ -1,22 +1,28 @@
-"""Causes that leave the numbers right but in another shape or order, or without a sum."""
+"""Causes of a gradient of the wrong shape."""
 
 from __future__ import annotations
 
-from itertools import permutations
+from dataclasses import replace
 
 import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
+from tinynet.testing.gradcheck.diagnosis.mistakes.factors import batch_size, constant_factor
 from tinynet.testing.gradcheck.diagnosis.words import axes_text, some_axes
 
-# The shape is wrong.
 
 def empty_slice(e: Evidence) -> str | None:
     """No numbers at all: ``x[p:-p]`` with p = 0."""
     if e.analytic.size or not e.numeric.size:
         return None
-    return (f"it is empty, of shape {e.analytic.shape}: a slice like [p:-p] holds nothing if p is 0; write "
-            "[p:p + size].")
+    shape, wanted = e.analytic.shape, e.numeric.shape
+    empty = tuple(axis for axis, n in enumerate(shape) if n == 0)
+    whole = tuple(axis for axis, (n, m) in enumerate(zip(shape, wanted, strict=False)) if n > m)
+    if len(shape) == len(wanted) and whole:
+        return (f"it is empty, of shape {shape}: {axes_text(empty)} cropped, where {axes_text(whole)} should be; "
+                "the slices are those of other axes.")
+    return (f"it is empty, of shape {shape}: a slice of {axes_text(empty)} holds nothing, as [p:-p] with p = 0, or one "
+            "that begins where it ends; write [p:p + size].")
 
 
 def keepdims(e: Evidence) -> str | None:
@@ -24,15 +30,21 @@ def keepdims(e: Evidence) -> str | None:
     shape, wanted = e.analytic.shape, e.numeric.shape
     if e.same_shape:
         return None
-    if [n for n in shape if n != 1] == [n for n in wanted if n != 1] and e.fits(e.analytic.reshape(wanted)):
-        return (f"the numbers are right, but axes of length 1 are not: its shape is {shape}, expected {wanted}; see "
-                "keepdims in its sum.")
+    if [n for n in shape if n != 1] == [n for n in wanted if n != 1]:
+        other = replace(e, analytic=e.analytic.reshape(wanted))
+        axes = f"axes of length 1 are not: its shape is {shape}, expected {wanted}; see keepdims in its sum"
+        if e.fits(other.analytic):
+            return f"the numbers are right, but {axes}."
+        factor = batch_size(other) or constant_factor(other)
+        if factor:
+            return f"the numbers are right up to a factor, and {axes}. Besides, {factor}"
     for axis in range(len(shape)):
         if len(shape) == len(wanted) and wanted[axis] == 1 and shape[axis] in np.delete(shape, axis):
-            other = next(k for k, n in enumerate(shape) if k != axis and n == shape[axis])
-            diagonal = np.diagonal(e.analytic, axis1=axis, axis2=other)
-            lines = np.moveaxis(np.expand_dims(diagonal, -1), (-2, -1), (other, axis)) if len(shape) == 2 else diagonal
-            if e.fits(np.asarray(lines)):
+            against = next(k for k, n in enumerate(shape) if k != axis and n == shape[axis])
+            diagonal = np.diagonal(e.analytic, axis1=axis, axis2=against)
+            if len(shape) == 2:
+                diagonal = np.moveaxis(np.expand_dims(diagonal, -1), (-2, -1), (against, axis))
+            if e.fits(diagonal):
                 return (f"an array of shape ({shape[axis]},) was broadcast against ({shape[axis]}, 1): its diagonal is "
                         "right. The sum needs keepdims=True.")
     summed = e.analytic.ndim == len(wanted) and e.fits(e.analytic.mean(
@@ -44,15 +56,68 @@ def keepdims(e: Evidence) -> str | None:
 
 
 def not_cropped(e: Evidence) -> str | None:
-    """The gradient of the padded input."""
+    """The gradient of the padded input, or a crop on one side only."""
     shape, wanted = e.analytic.shape, e.numeric.shape
-    if len(shape) != len(wanted) or e.same_shape or any(n < m or (n - m) % 2 for n, m in zip(shape, wanted,
-                                                                                            strict=True)):
+    if len(shape) != len(wanted) or e.same_shape or any(n < m for n, m in zip(shape, wanted, strict=True)):
         return None
-    inside = tuple(slice((n - m) // 2, (n + m) // 2) for n, m in zip(shape, wanted, strict=True))
-    if e.fits(e.analytic[inside]):
-        return "the padding is not cropped: it is right once what was padded is cut off on every side."
+    spare = [n - m for n, m in zip(shape, wanted, strict=True)]
+    if np.prod([n + 1 for n in spare]) > 100:
+        return None
+    for starts in sorted(np.ndindex(*(n + 1 for n in spare)), key=lambda s: s != tuple(n // 2 for n in spare)):
+        if not e.fits(e.analytic[tuple(slice(start, start + m) for start, m in zip(starts, wanted, strict=True))]):
+            continue
+        if all(2 * start == n for start, n in zip(starts, spare, strict=True)):
+            return "the padding is not cropped: it is right once what was padded is cut off on every side."
+        parts = [f"axis {axis} begins at {start} and ends {n - start} before its end"
+                 for axis, (start, n) in enumerate(zip(starts, spare, strict=True)) if n]
+        return (f"its shape is {shape}, expected {wanted}: it is right once {' and '.join(parts)}; see how it is "
+                "cropped.")
     return None
+
+
+def too_short(e: Evidence) -> str | None:
+    """What no window reaches is left out of the shape, where it should be 0."""
+    shape, wanted = e.analytic.shape, e.numeric.shape
+    if len(shape) != len(wanted) or e.same_shape or any(n > m for n, m in zip(shape, wanted, strict=True)):
+        return None
+    if not e.fits(np.pad(e.analytic, [(0, m - n) for n, m in zip(shape, wanted, strict=True)])):
+        return None
+    return (f"its shape is {shape}, expected {wanted}: what forward does not use at the end of an axis is left out, "
+            "where its gradient is 0; make it in the shape of the tensor.")
+
+
+def summed_over_another_axis(e: Evidence) -> str | None:
+    """A parameter with one axis that has the size of another axis of dy, and follows its index."""
+    shape, wanted = ([n for n in array.shape if n > 1] for array in (e.analytic, e.numeric))
+    if e.dy is None or e.same_shape or len(shape) != 1 or len(wanted) != 1 or shape == wanted:
+        return None
+    for axis, n in enumerate(e.dy.shape):
+        if n != shape[0]:
+            continue
+        dy = e.dy.copy()
+        dy[(slice(None),) * axis + (0,)] *= 2
+        other = e.reran(dy)
+        changed = [] if other is None else np.flatnonzero(other.ravel() != e.analytic.ravel()).tolist()
+        if changed == [0]:
+            right = [k for k, m in enumerate(e.dy.shape) if m == wanted[0]]
+            where = f"axis {right[0]} of dy" if right else "another"
+            return (f"it has a number for each index of axis {axis} of dy, where it should have one for each of "
+                    f"{where}: it is summed over the wrong axes.")
+    return None
+
+
+def shape_of_dy(e: Evidence) -> str | None:
+    """The right numbers in an array of the output's shape, which is 0 elsewhere."""
+    shape, wanted = e.analytic.shape, e.numeric.shape
+    if e.dy is None or e.same_shape or shape != e.dy.shape or len(shape) != len(wanted):
+        return None
+    inside = tuple(map(slice, wanted))
+    if any(n < m for n, m in zip(shape, wanted, strict=True)) or not e.fits(e.analytic[inside]):
+        return None
+    if np.count_nonzero(e.analytic) > np.count_nonzero(e.analytic[inside]):
+        return None
+    return (f"its shape is that of dy, {shape}, and where the tensor ends it is 0: an array is made in the shape of "
+            "the output, where it should be in that of the tensor.")
 
 
 def not_summed(e: Evidence) -> str | None:
@@ -64,70 +129,4 @@ def not_summed(e: Evidence) -> str | None:
             if e.fits(e.analytic.sum(axis=axes, keepdims=keep)):
                 return (f"the sum is missing: it is right once summed over {axes_text(axes)}. What forward broadcasts, "
                         "backward sums.")
-    return None
-
-
-def reshaped(e: Evidence) -> str | None:
-    """The right numbers in another shape, or scrambled by a reshape in place of a transpose."""
-    if e.analytic.size != e.numeric.size:
-        return None
-    if not e.same_shape:
-        fits = e.fits(e.analytic.reshape(e.numeric.shape))
-        return (f"the numbers are right, but their shape is not: reshape it to {e.numeric.shape}." if fits else None)
-    for order in permutations(range(e.numeric.ndim)):
-        other = tuple(e.numeric.shape[axis] for axis in order)
-        if other != e.numeric.shape and e.fits(e.analytic.reshape(other).transpose(np.argsort(order))):
-            return (f"the numbers are in another order: a reshape from {other} to {e.numeric.shape} where axes must be "
-                    "exchanged; use a transpose.")
-    return None
-
-
-# The order is wrong.
-
-def transposed(e: Evidence) -> str | None:
-    """The right numbers with their axes in another order."""
-    for order in permutations(range(e.analytic.ndim)):
-        if order != tuple(range(e.analytic.ndim)) and e.fits(e.analytic.transpose(order)):
-            how = "transposed" if e.analytic.ndim == 2 else f"the right one with its axes in the order {order}"
-            return f"it is {how}: the factors of the product are in the wrong order, or one is not transposed."
-    return None
-
-
-def flipped(e: Evidence) -> str | None:
-    """The right numbers in reverse order."""
-    ndim = e.analytic.ndim
-    for axes in some_axes(ndim):
-        if e.fits(np.flip(e.analytic, axes)):
-            how = "rotated by 180 degrees" if axes == (ndim - 2, ndim - 1) else f"reversed along {axes_text(axes)}"
-            return f"it is {how}: convolution and cross-correlation are mixed up, or an index runs backwards."
-    return None
-
-
-def shifted(e: Evidence) -> str | None:
-    """The right numbers, some indices further, along one axis or along the rows and columns of an image."""
-    ndim = e.numeric.ndim if e.same_shape else 0
-    for axes in [(axis,) for axis in range(ndim)] + [(ndim - 2, ndim - 1)] * (ndim > 2):
-        for offset in (1, -1, 2, -2, 3, -3):
-            inside = np.zeros(e.numeric.shape, bool)
-            part = tuple(slice(None) if axis not in axes else slice(offset, None) if offset > 0 else slice(offset)
-                         for axis in range(ndim))
-            inside[part] = True
-            enough = all(e.numeric.shape[axis] > 2 * abs(offset) for axis in axes)
-            if enough and (e.wrong & inside).any() and e.fits(np.roll(e.analytic, (offset,) * len(axes), axes), inside):
-                how = {1: "one", 2: "two", 3: "three"}[abs(offset)]
-                return f"it is shifted by {how} along {axes_text(axes)}: an index or the padding is off by {how}."
-    return None
-
-
-def blocks(e: Evidence) -> str | None:
-    """Halves, thirds or quarters along an axis in another order, such as the gates of an LSTM."""
-    for axis, size in enumerate(e.numeric.shape if e.same_shape else ()):
-        for count in (2, 3, 4):
-            if size % count or size == count:
-                continue
-            parts = np.split(e.analytic, count, axis)
-            for order in permutations(range(count)):
-                if order != tuple(range(count)) and e.fits(np.concatenate([parts[k] for k in order], axis)):
-                    return (f"its {count} blocks along axis {axis} are exchanged: they belong in the order {order}. "
-                            "Gates, heads or joined arrays are taken apart in one order and put together in another.")
     return None

@@ -89,6 +89,11 @@ def cross_entropy(e: Evidence) -> str | None:
         return None
     for count in (p.size // p.shape[-1], 1):
         numeric, analytic = e.numeric * count / scale, e.analytic * count / scale
+        t = -numeric * x                                   # that of probabilities, without a softmax
+        labels = np.allclose(t.sum(axis=-1), 1, atol=1e-4) and (t > -1e-4).all()
+        if labels and np.allclose(analytic, x - t, atol=1e-4):
+            return ("it is p - t, the gradient of a softmax and a cross-entropy in one; forward has no softmax, and "
+                    "the gradient of the cross-entropy alone is -t / p.")
         t = p - numeric
         if not (np.allclose(t.sum(axis=-1), 1, atol=1e-4) and np.allclose(np.maximum(t, 0), t, atol=1e-4)):
             continue

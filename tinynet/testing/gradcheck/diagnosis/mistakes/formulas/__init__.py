@@ -1,0 +1,1 @@
+"""Mistakes in well-known derivatives: of a normalisation, a softmax, a cross-entropy, a recurrent layer."""
