@@ -27,7 +27,9 @@ class LayerPair(NamedTuple):
 
 def padded(x: Array) -> Array:
     """Return images with a border of one zero."""
-    return np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    y = np.zeros((*x.shape[:2], x.shape[2] + 2, x.shape[3] + 2), x.dtype)
+    y[:, :, 1:-1, 1:-1] = x                                     # several times as fast as np.pad
+    return y
 
 
 def windows(x: Array, stride: int = 1) -> Array:

@@ -18,14 +18,13 @@ from multiprocessing import get_context
 from statistics import median
 from typing import NamedTuple
 
-os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
-
 from cases import Case, false_alarm, right_cases
 from mistakes import MILLION, Mistake, missed, mistakes
 
 RIGHT, WRONG = right_cases(), mistakes()
 OFTEN = 20                                                      # so many right ones are tried with many more seeds
 BLOCK = 20                                                      # seeds that one process tries in a row
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
 class Work(NamedTuple):
@@ -66,7 +65,8 @@ def try_it(work: Work) -> Done:
 def everything(options: argparse.Namespace) -> Iterator[Work]:
     """List the work, what takes longest first."""
     def chosen(what: Case | Mistake) -> bool:
-        return all(text in f"{what.family}, {what.name}" for text in options.only)
+        return (all(text in f"{what.family}, {what.name}" for text in options.only)
+                and not (options.small and what.family == MILLION))
     wrong = [i for i in range(0, len(WRONG), options.stride) if chosen(WRONG[i])]
     yield from (Work(True, i, range(1)) for i in sorted(wrong, key=lambda i: WRONG[i].family != MILLION))
     often = range(0, len(RIGHT), len(RIGHT) // OFTEN)[:OFTEN]
@@ -103,11 +103,13 @@ def main() -> int:
     parser.add_argument("--many", type=int, default=1000, help=f"seeds of {OFTEN} of them")
     parser.add_argument("--stride", type=int, default=1, help="try every so-manieth function only")
     parser.add_argument("--only", action="append", default=[], help="try those with this text in family or name")
+    parser.add_argument("--small", action="store_true", help="leave out those of 1000 x 1000, which take minutes")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     options = parser.parse_args()
 
     start, results, work = time.perf_counter(), [], list(everything(options))
     checks = sum(len(piece.seeds) for piece in work)
+    os.environ.update(ONE_THREAD)                               # for the processes: there are as many as cores
     with get_context("spawn").Pool(options.jobs) as pool:
         for done in pool.imap_unordered(try_it, work):
             results.append(done)
