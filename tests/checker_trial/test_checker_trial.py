@@ -71,5 +71,5 @@ def test_right_functions_pass(case):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_wrong_gradients_are_found(family):
     some = [mistake for mistake in WRONG if mistake.family == family]
-    for mistake in some[::len(some) // 3]:
+    for mistake in some[::len(some) // 2 + 1]:
         assert not missed(mistake, seed=0), mistake.name
