@@ -62,14 +62,27 @@ def changed(case: Case, which: int, change: Change) -> Backward:
     return backward
 
 
-def one_entry(rank: str, dtype: type, among: Array | float = 1.0) -> Change:
-    """Return what spoils the largest entry, the median or the smallest that is not negligible."""
-    def change(gradient: Array) -> None:
-        sizes = np.abs(gradient * among).ravel()
-        candidates = np.flatnonzero(sizes >= max(LEAST[dtype] * sizes.max(), 1e-300))
-        ordered = candidates[np.argsort(sizes[candidates], kind="stable")]
-        gradient.flat[ordered[{"largest": -1, "median": len(ordered) // 2, "small": 0}[rank]]] *= 1 + WRONG_BY[dtype]
-    return change
+def one_entry(case: Case, which: int, rank: str, among: Callable[[Array], Array] = np.isfinite
+              ) -> Callable[[list[Array]], Backward]:
+    """Return what spoils the largest entry, the median or the smallest that is not negligible.
+
+    It is the same entry under every dy, as in a real mistake: its size is that under usual ones. `among` says of an
+    array which of its entries it may be.
+    """
+    def spoil(arrays: list[Array]) -> Backward:
+        sizes = usual_sizes(case, which, arrays) * among(arrays[which])
+        candidates = np.flatnonzero(sizes >= max(LEAST[case.dtype] * sizes.max(), 1e-300))
+        ordered = candidates[np.argsort(sizes.flat[candidates], kind="stable")]
+        place = ordered[{"largest": -1, "median": len(ordered) // 2, "small": 0}[rank]]
+        return changed(case, which, part(np.unravel_index(place, sizes.shape), 1 + WRONG_BY[case.dtype]))
+    return spoil
+
+
+def usual_sizes(case: Case, which: int, arrays: list[Array]) -> Array:
+    """Return the root mean square of a gradient's entries over several upstream gradients."""
+    rng, shape = np.random.default_rng(98), case.outputs(*arrays).shape
+    return np.sqrt(sum(case.backward(rng.choice([-1, 1], shape) * rng.uniform(0.5, 1.5, shape), *arrays)[which] ** 2
+                       for _ in range(8)) / 8)
 
 
 def part(where: tuple[int | slice, ...], factor: float) -> Change:
@@ -99,8 +112,7 @@ def beside_kinks() -> Iterator[Mistake]:
             return [np.where(zeros, 0, sizes_and_kinks(1.0, shape, True, rng))]
         case = Case(f"{name} {shape}, {dtype.__name__}", BESIDE, dtype, function.forward,
                     lambda dy, x, function=function: (function.backward(x, dy),), draw)
-        yield Mistake(f"{case.name}, {rank}", BESIDE, case, lambda arrays, case=case, dtype=dtype, rank=rank: changed(
-            case, 0, one_entry(rank, dtype, arrays[0] != 0)))
+        yield Mistake(f"{case.name}, {rank}", BESIDE, case, one_entry(case, 0, rank, lambda x: x != 0))
 
 
 def at_borders() -> Iterator[Mistake]:
@@ -136,7 +148,7 @@ def in_the_small() -> Iterator[Mistake]:
     ranks = cycle(RANKS)
     for case in cases[::4]:
         rank = next(ranks)
-        yield whole(case, ENTRY, -1, one_entry(rank, case.dtype), rank)
+        yield Mistake(f"{case.name}, {rank}", ENTRY, case, one_entry(case, -1, rank))
     for case in [case for case in cases if case.dtype == np.float64][1::4]:
         yield whole(case, FACTOR, 0, part((...,), 1.0001), "times 1.0001")
     for case in [case for case in cases if case.family != "layers" and "index" not in case.name][1::6]:
@@ -192,7 +204,7 @@ def of_a_million() -> Iterator[Mistake]:
         def draw(rng: np.random.Generator, shapes: list[tuple[int, int]] = shapes) -> list[Array]:
             return [sizes_and_kinks(0.5 if i == 0 else 0.03, shape, True, rng) for i, shape in enumerate(shapes)]
         case = Case(f"{name}, {dtype.__name__}", MILLION, dtype, forward, backward, draw)
-        yield whole(case, MILLION, -1, one_entry(rank, dtype), rank)
+        yield Mistake(f"{case.name}, {rank}", MILLION, case, one_entry(case, -1, rank))
 
 
 def mistakes() -> list[Mistake]:
