@@ -18,6 +18,7 @@ from layers import attention_back, batch_norm_back, convolve_back, dense_back, m
 WRONG_BY = {np.float64: 1e-3, np.float32: 1e-2, np.float16: 0.1}
 LEAST = {np.float64: 1e-2, np.float32: 1e-2, np.float16: 0.3}
 RANKS = ("largest", "median", "small")
+DRAWS = 8                                                       # upstream gradients that say how large an entry is
 Change = Callable[[Array], None]                                # writes to one gradient
 
 
@@ -45,12 +46,12 @@ def smallest_difference(mistake: Mistake) -> float:
 
 
 def difference(case: Case, backward: Backward, arrays: list[Array]) -> float:
-    """Return how far off the gradient is, at most, as a fraction of the largest entry of its tensor."""
-    rng = np.random.default_rng(99)
-    y = case.outputs(*arrays)
-    dy = rng.choice([-1, 1], y.shape) * rng.uniform(0.5, 1.5, y.shape)
-    pairs = zip(case.backward(dy, *arrays), backward(dy, *arrays), strict=True)
-    return max(float(np.abs(wrong - right).max() / (np.abs(right).max() or 1.0)) for right, wrong in pairs)
+    """Return how far off the gradients usually are, at most, as a fraction of the largest entry of their tensor."""
+    def off(dy: Array, *arrays: Array) -> tuple[Array, ...]:
+        return tuple(wrong - right for wrong, right in zip(backward(dy, *arrays), case.backward(dy, *arrays),
+                                                           strict=True))
+    return max(float(usual_sizes(case, off, which, arrays).max()
+                     / (usual_sizes(case, case.backward, which, arrays).max() or 1.0)) for which in range(len(arrays)))
 
 
 def changed(case: Case, which: int, change: Change) -> Backward:
@@ -70,7 +71,7 @@ def one_entry(case: Case, which: int, rank: str, among: Callable[[Array], Array]
     array which of its entries it may be.
     """
     def spoil(arrays: list[Array]) -> Backward:
-        sizes = usual_sizes(case, which, arrays) * among(arrays[which])
+        sizes = usual_sizes(case, case.backward, which, arrays) * among(arrays[which])
         candidates = np.flatnonzero(sizes >= max(LEAST[case.dtype] * sizes.max(), 1e-300))
         ordered = candidates[np.argsort(sizes.flat[candidates], kind="stable")]
         place = ordered[{"largest": -1, "median": len(ordered) // 2, "small": 0}[rank]]
@@ -78,11 +79,11 @@ def one_entry(case: Case, which: int, rank: str, among: Callable[[Array], Array]
     return spoil
 
 
-def usual_sizes(case: Case, which: int, arrays: list[Array]) -> Array:
+def usual_sizes(case: Case, backward: Backward, which: int, arrays: list[Array]) -> Array:
     """Return the root mean square of a gradient's entries over several upstream gradients."""
     rng, shape = np.random.default_rng(98), case.outputs(*arrays).shape
-    return np.sqrt(sum(case.backward(rng.choice([-1, 1], shape) * rng.uniform(0.5, 1.5, shape), *arrays)[which] ** 2
-                       for _ in range(8)) / 8)
+    upstream = (rng.choice([-1, 1], shape) * rng.uniform(0.5, 1.5, shape) for _ in range(DRAWS))
+    return np.sqrt(sum(backward(dy, *arrays)[which] ** 2 for dy in upstream) / DRAWS)
 
 
 def part(where: tuple[int | slice, ...], factor: float) -> Change:
