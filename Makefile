@@ -31,7 +31,7 @@ test-long: .venv/installed-test ## all of it with many more examples, and the se
 mutants: .venv/installed-test   ## seed defects into copies of the code: does the suite find them?
 	$(BIN)/python tests/mutants/run.py --jobs 2
 
-checker-trial: .venv/installed-test  ## try check_gradients on right and wrong functions: hours
+checker-trial: .venv/installed-test  ## try the checker on right and wrong functions: nearly an hour
 	$(BIN)/python tests/checker_trial/run.py
 
 bench: .venv/installed          ## how fast; BENCH='--with pytorch=PYTHON' sets another engine beside it

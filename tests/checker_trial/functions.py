@@ -1,8 +1,8 @@
-"""Right functions with hand-written backward passes, and ways to make them wrong, for the trial of the checker.
+"""Right functions of one array, with hand-written backward passes, for the trial of the checker.
 
-A function stands here as a forward of x and what backward makes of dy. It is composed with a size of x, a precision
-that forward computes in, and points on kinks or not. That the backward passes are right is not for the checker to say:
-`test_checker_trial.py` compares them with complex steps and long doubles.
+A function stands here as a forward of x and what backward makes of dy; `cases.py` combines it with a size of x, a
+precision that forward computes in, and points on kinks or not. That the backward passes are right is not for the
+checker to say: `test_checker_trial.py` compares them with differences of long doubles.
 """
 
 from __future__ import annotations
@@ -152,38 +152,3 @@ FUNCTIONS: dict[str, Function] = {
         [dy[:, 0], 0 * dy[:, 0], dy[:, 1] + dy[:, 2], 0 * dy[:, 0], 0 * dy[:, 0], dy[:, 3]], axis=1), ANY),
     "recurrent": Function(recurrent, recurrent_back, SMALL),
 }
-
-
-class Trial:
-    """A layer for `check_gradients`: a function that computes in `dtype`, with its gradient spoiled or not."""
-
-    def __init__(self, function: Function, dtype: np.dtype | type, spoil: Callable[[Array], Array] = np.array):
-        self.function, self.dtype, self.spoil = function, dtype, spoil
-        self.params: dict[str, Array] = {}
-        self.grads: dict[str, Array] = {}
-
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Callable[[Array], Array]]:
-        """Return the outputs as float64, whatever they are computed in, and the backward."""
-        y = self.function.forward(x.astype(self.dtype)).astype(np.float64)
-        return y, lambda dy: self.spoil(np.array(self.function.backward(x, dy), np.float64))
-
-
-def inputs(function: Function, scale: float, dtype: np.dtype | type, on_kinks: bool, rng: np.random.Generator) -> Array:
-    """Draw x (3, 6) of a size, positive where there are no kinks, and exact in the precision of forward."""
-    x = rng.uniform(0.3, 2, (3, 6)) * scale
-    if function.kinks:
-        x *= rng.choice([-1, 1], x.shape)
-    if on_kinks:
-        x[0, :3] = x[0, 0]
-        x[1] = np.where(rng.random(6) < 0.5, 0, x[1])
-    return x.astype(dtype).astype(np.float64)
-
-
-def right_ones() -> list[tuple[str, Function, float, type, bool]]:
-    """List every function with every size, precision and kind of point that suits it."""
-    precisions = (np.float64, np.float32, np.float16)
-    return [(f"{name}, {scale:.0e}, {dtype.__name__}{', on kinks' * on_kinks}", function, scale, dtype, on_kinks)
-            for name, function in FUNCTIONS.items() for scale in function.scales for dtype in precisions
-            for on_kinks in ((False, True) if function.kinks else (False,))
-            if np.finfo(dtype).eps <= np.finfo(function.least).eps
-            and (dtype != np.float16 or 1e-2 <= scale <= 1e2) and (dtype != np.float32 or 1e-7 < scale < 1e8)]
