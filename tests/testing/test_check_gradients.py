@@ -88,6 +88,7 @@ def test_no_false_alarm_in_200_seeds(block):
 # What is wrong fails.
 
 @pytest.mark.parametrize(("make", "shape"), LAYERS)
+@pytest.mark.slow
 def test_a_gradient_wrong_by_a_thousandth_fails_in_every_tensor(make, shape):
     layer = make()
     layer.build(shape, np.random.default_rng(0))
@@ -98,7 +99,7 @@ def test_a_gradient_wrong_by_a_thousandth_fails_in_every_tensor(make, shape):
             assert report[name].max_relative_error == pytest.approx(0.001, rel=0.01)
 
 
-@pytest.mark.parametrize("activation", [None, "tanh"])
+@pytest.mark.parametrize("activation", [pytest.param(None, marks=pytest.mark.long), "tanh"])
 @pytest.mark.slow
 def test_one_wrong_entry_of_a_million_is_found(activation):
     layer = Spoiled(Dense(1000, activation=activation), change("kernel", at((512, 17), 1.01)))

@@ -44,7 +44,7 @@ def test_the_table_fits_100_columns_even_for_a_model():
     net = Sequential([Conv2D(3, (3, 3), activation="relu", input_shape=(1, 5, 5)), Dropout(0.5), Flatten(),
                       Dense(3, activation="softmax")])
     net.compile(loss="mse")
-    for report in (check_gradients(net, np.zeros((3, 1, 5, 5)), y=np.eye(3)), wrong_report()):
+    for report in (check_gradients(net, y=np.eye(3)), wrong_report()):
         assert max(map(len, str(report).splitlines())) <= 100
 
 

@@ -114,7 +114,7 @@ def test_any_layer_keeps_the_contract(layer):
     check_layer(layer)
 
 
-@THIRD
+@settings(max_examples=max(1, settings().max_examples // 10))    # some models have many kinks, each looked at twice
 @given(strategies.sequentials())
 def test_any_model_keeps_the_contract(model):
     check_layer(model)

@@ -33,7 +33,7 @@ def computational_noise(f: Callable[[float], np.ndarray]) -> np.ndarray:
 
     >>> exact = lambda t: np.array([np.tanh(1 + t)])
     >>> rounded = lambda t: np.tanh(np.array([1 + t], np.float32)).astype(np.float64)
-    >>> computational_noise(exact)[0] < 1e-15, 1e-9 < computational_noise(rounded)[0] < 1e-7
+    >>> bool(computational_noise(exact)[0] < 1e-15), bool(1e-9 < computational_noise(rounded)[0] < 1e-7)
     (True, True)
     """
     noise = _fourth_differences(f, DISTANCES[0])

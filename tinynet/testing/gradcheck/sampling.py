@@ -208,7 +208,9 @@ class Sampler:
         found = self.compare(where, direction, first_look(line, scale / np.sqrt(len(where))))
         settled = ("right", "on kink") if confirm else ("right", "on kink", "wrong")
         uncertainty, size = found.measured.uncertainty, found.magnitude
-        if found.verdict in settled and uncertainty <= self.rtol * typical and uncertainty <= SURE * (size or np.inf):
+        known = uncertainty <= SURE * size if found.kinked else (
+            uncertainty <= self.rtol * typical and uncertainty <= SURE * size)
+        if found.verdict in settled and (known or not size):           # or nothing moves, and no gradient says so
             return found
         if not single and seen is None and self.cells.count > 1:       # which show more than a group does
             return found
