@@ -1,8 +1,8 @@
 """A convolutional network in one file, with nothing but NumPy: data, layers, gradients, Adam and training.
 
-It is the network of `mnist_larger.py`, and reaches its error. Each layer is a function: it returns its output, and the
-function that runs it backward. That takes the upstream gradient dy = d loss / d output, and returns the gradient of
-the layer's input, then those of its weights. To train it: python examples/one_file.py --epochs 10
+It is the network of `mnist_larger.py`. Each layer is a function: it returns its output, and the function that runs it
+backward. That takes the upstream gradient dy = d loss / d output, and returns the gradient of the layer's input, then
+those of its weights. To train it: python examples/one_file.py --epochs 10
 """
 
 import argparse
