@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from wrong_layers import Written
 
 from tinynet.testing import check_gradients
 
@@ -11,21 +12,6 @@ rng = np.random.default_rng(5)
 X, STEPS, IMAGE = rng.normal(size=(4, 5)), rng.normal(size=(2, 4, 5)), rng.normal(size=(2, 2, 4, 6))
 W, U, B = rng.normal(size=(5, 3)), rng.normal(size=(3, 3)) / 2, rng.normal(size=3)
 KERNELS = rng.normal(size=(3, 2))
-
-
-class Written:
-    """A layer made of ``function(x, params)``, which returns y and a function from dy to the gradients by name."""
-
-    def __init__(self, function, params):
-        self.function, self.params, self.grads = function, {k: array.copy() for k, array in params.items()}, {}
-
-    def forward(self, x, training=False):
-        y, backward = self.function(x, self.params)
-
-        def run(dy):
-            self.grads = backward(dy)
-            return self.grads.pop("x")
-        return y, run
 
 
 def of_x(function, x):

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from wrong_layers import Written
 
 from tinynet.testing import check_gradients
 from tinynet.testing.gradcheck.diagnosis import causes
@@ -16,21 +17,6 @@ POSITIVE = np.abs(X) + 0.3
 W, V, B = rng.normal(size=(3, 5)), rng.normal(size=(4, 4)), rng.normal(size=5)
 GAMMA = 1 + 0.3 * rng.normal(size=3)
 ROWS = np.array([[0, 2, 2], [1, 2, 0], [3, 1, 1], [0, 0, 4]])
-
-
-class Written:
-    """A layer made of ``function(x, params)``, which returns y and a function from dy to the gradients by name."""
-
-    def __init__(self, function, params):
-        self.function, self.params, self.grads = function, {k: array.copy() for k, array in params.items()}, {}
-
-    def forward(self, x, training=False):
-        y, backward = self.function(x, self.params)
-
-        def run(dy):
-            self.grads = backward(dy)
-            return self.grads.pop("x")
-        return y, run
 
 
 def sigmoid(z):

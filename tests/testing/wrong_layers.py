@@ -69,3 +69,18 @@ def at(index, factor):
         g[index] *= factor
         return g
     return multiplied
+
+
+class Written:
+    """A layer made of ``function(x, params)``, which returns y and a function from dy to the gradients by name."""
+
+    def __init__(self, function, params):
+        self.function, self.params, self.grads = function, {k: array.copy() for k, array in params.items()}, {}
+
+    def forward(self, x, training=False):
+        y, backward = self.function(x, self.params)
+
+        def run(dy):
+            self.grads = backward(dy)
+            return self.grads.pop("x")
+        return y, run

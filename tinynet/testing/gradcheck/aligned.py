@@ -24,7 +24,7 @@ from tinynet.testing.gradcheck.targets import Target
 MIN_SIZE = 8                                        # of an axis that is worth the trouble
 STEPS = [2.0 ** -k for k in range(-5, 9)]           # relative; large ones are for forwards that compute coarsely
 MAX_BEND = 0.1                                      # more, as a fraction of the slope, may be a kink
-GROUP_RTOL = 1e-9                                   # rounding of the analytic slopes
+GROUP_RTOL = 1e-9     # a group whose slope deviates by this fraction of its gradient's size is searched
 
 
 class Cells:

@@ -14,14 +14,13 @@ from functools import cached_property
 
 import numpy as np
 
-from tinynet.testing.gradcheck.aligned import Cells
+from tinynet.testing.gradcheck.aligned import GROUP_RTOL, Cells
 from tinynet.testing.gradcheck.differences import SURE, Line, Slope, first_look, search
 from tinynet.testing.gradcheck.precision import computational_noise
 from tinynet.testing.gradcheck.targets import Target, random_upstream
 
 EPS = 4 * 2.0 ** -52
 MAX_SUSPECTS = 4      # cells of a group that are looked at one by one
-GROUP_RTOL = 1e-9     # a group whose slope deviates by this fraction of its gradient's norm is searched
 
 
 @dataclass
