@@ -19,7 +19,7 @@ from tinynet.testing.gradcheck.differences import SURE, Line, Slope, first_look,
 from tinynet.testing.gradcheck.precision import computational_noise
 from tinynet.testing.gradcheck.targets import Target, random_upstream
 
-EPS = 4 * 2.0 ** -52
+EPS = 4 * 2.0 ** -52   # rounding of a gradient, as a fraction of the largest of its tensor
 MAX_SUSPECTS = 4      # cells of a group that are looked at one by one
 
 
