@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinynet.tables import Table, Tabular
+from tinynet.testing.gradcheck.columns import WIDTH, cells_shown, table
 from tinynet.testing.gradcheck.sampling import Measurement
 
 if TYPE_CHECKING:                # matplotlib is loaded when something is plotted
@@ -20,8 +20,6 @@ if TYPE_CHECKING:                # matplotlib is loaded when something is plotte
 
 BROKEN_RULES = {"writes to its input", "accumulates", "stale", "not repeatable"}     # causes: no wrong slopes
 UNMEASURED = {"nothing measured", "complex"}                                         # causes: no slopes to compare with
-
-WIDTH = 100                      # columns: a report fits a terminal, and pytest's output
 
 
 @dataclass
@@ -273,36 +271,3 @@ class GradientMismatch(AssertionError):  # noqa: N818  (a statement, as pytest s
     def __init__(self, report: GradientReport):
         super().__init__(str(report))
         self.report = report
-
-
-# Columns, and whether their cells are worth showing.
-COLUMNS: dict[str, Callable[[list[str]], bool]] = {
-    "tensor": any, "checked": any,
-    "on kink": lambda cells: bool(set(cells) - {"", "0"}), "skipped": lambda cells: bool(set(cells) - {"", "0"}),
-    "rel err": any, "abs err": any, "worst at": any, "analytic": any, "numeric": any, "est err": any, "step": any}
-
-
-def table(rows: list[dict[str, str]]) -> list[str]:
-    """Format rows of cells as aligned columns; a column without information is left out.
-
-    >>> print("\\n".join(table([{"tensor": "x", "checked": "6", "skipped": "0"}])))
-    tensor  checked
-    x             6
-    """
-    columns = []
-    for cells in zip(*cells_shown(rows), strict=True):
-        width = max(map(len, cells))
-        columns.append([cell.ljust(width) if cells[0] == "tensor" else cell.rjust(width) for cell in cells])
-    wide = ["  ".join(cells) for cells in zip(*columns, strict=True)]
-    narrow = [" ".join(cells) for cells in zip(*columns, strict=True)]
-    return wide if max(map(len, wide), default=0) <= WIDTH else narrow
-
-
-def cells_shown(rows: list[dict[str, str]]) -> list[list[str]]:
-    """Return the names of the columns with information, and below them their cells.
-
-    >>> cells_shown([{"tensor": "x", "checked": "6", "skipped": "0"}])
-    [['tensor', 'checked'], ['x', '6']]
-    """
-    names = [name for name, worth_showing in COLUMNS.items() if worth_showing([row.get(name, "") for row in rows])]
-    return [names, *([row.get(name, "") for name in names] for row in rows)]
