@@ -147,7 +147,7 @@ def sequentials(draw: DrawFn, input_shape: Shape | None = None, max_layers: int 
     planned: list[Maker] = []                                # of a block that is begun, and may be cut short
     for _ in range(draw(st.integers(1, max_layers))):
         if not planned and len(size) == 3:
-            planned = list(draw(st.sampled_from([[], CONV_RELU_POOL, CONV_POOL])))
+            planned = list(draw(st.sampled_from([[], CONV_RELU_POOL, CONV_POOL, CONV_POOL])))
         if not planned and max_layers > 2 and draw(st.integers(0, 7)) == 7:
             layer = draw(sequentials(size, max_layers=2))
         else:
