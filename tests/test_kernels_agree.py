@@ -156,6 +156,17 @@ def test_sum_pool2d_gradient(case):
 
 
 @examples
+def test_bilinear_and_its_gradient(case):
+    case = case._replace(specials=())
+    rows, columns = (4 * case.array(case.N, *case.counts, salt=axis) for axis in (1, 2))       # outside the image, too
+    rows[..., :1], columns[..., -1:] = case.image[0] - 1, -1                    # on a pixel, and just outside of all
+    y = assert_same("bilinear", case.array(case.N, case.C, *case.image), rows, columns)
+    assert y.shape == (case.N, case.C, *case.counts)
+    dx = assert_same("bilinear_gradient", case.array(case.N, case.C, *case.counts, salt=3), rows, columns, case.image)
+    assert dx.shape == (case.N, case.C, *case.image)
+
+
+@examples
 def test_adam(case):
     case, shape, found = case._replace(specials=()), (*case.window, case.C), []
     writable = case if case.layout != "read-only" else case._replace(layout="contiguous")

@@ -31,7 +31,7 @@ def drawn():
     """Return a layer, with its ``input_shape``, of each kind that the strategies draw, by its class."""
     found = {}
 
-    @settings(max_examples=250, derandomize=True, database=None, phases=[Phase.generate])
+    @settings(max_examples=25 * len(KINDS), derandomize=True, database=None, phases=[Phase.generate])
     @given(st.sampled_from([(5,), (4, 3), (2, 6, 5)]).flatmap(lambda shape: st.tuples(strategies.calls(shape),
                                                                                       st.just(shape))))
     def draw(drawn):

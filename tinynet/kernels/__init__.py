@@ -11,6 +11,8 @@
     max_pool2d_gradient(dy, argmax, input_size, pool_size, strides)                           -> (N, C, H, W)
     sum_pool2d(x, pool_size, strides)                                            (N, C, H, W) -> (N, C, P, Q)
     sum_pool2d_gradient(dy, input_size, pool_size, strides)                                   -> (N, C, H, W)
+    bilinear(x, rows, columns)                   (N, C, H, W), (N, P, Q), (N, P, Q) -> (N, C, P, Q)
+    bilinear_gradient(dy, rows, columns, input_size)                                          -> (N, C, H, W)
     adam(p, g, m, v, rate, beta_1, beta_2, epsilon)               updates p, m and v in place, all of one shape
 
 Convolutions and poolings are given images that are padded already: each window lies inside its image, so that along

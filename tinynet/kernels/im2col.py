@@ -9,6 +9,10 @@ With R = C * kh * kw rows (one for each weight of a kernel) and one column for e
 Each gradient is the forward's product with one factor moved to the other side, hence transposed.
 """
 
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
 import numpy as np
 
 from tinynet.kernels.geometry import Pair, output_size
@@ -104,6 +108,33 @@ def sum_pool2d_gradient(dy: np.ndarray, input_size: Pair, pool_size: Pair, strid
     for i, j in np.ndindex(*pool_size):
         dx[:, :, *tap_slices(i, j, dy.shape[2:], strides)] += dy
     return dx
+
+
+def bilinear(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Add up the four pixels around each place, one of the four for all images at a time."""
+    padded = np.pad(x, [(0, 0), (0, 0), (1, 2), (1, 2)])                    # of the zeros around, those that are met
+    y = np.zeros((*x.shape[:2], *rows.shape[1:]), x.dtype)
+    for pixels, weight in neighbours(rows, columns, x.shape[2:]):
+        y += weight[:, None] * padded[pixels].transpose(0, 3, 1, 2)         # (N, P, Q, C) -> (N, C, P, Q)
+    return y
+
+
+def bilinear_gradient(dy: np.ndarray, rows: np.ndarray, columns: np.ndarray, input_size: Pair) -> np.ndarray:
+    """Add each upstream gradient to the four pixels, where several may meet."""
+    H, W = input_size
+    padded = np.zeros((*dy.shape[:2], H + 3, W + 3), dy.dtype)
+    for pixels, weight in neighbours(rows, columns, input_size):
+        np.add.at(padded, pixels, (weight[:, None] * dy).transpose(0, 2, 3, 1))
+    return padded[:, :, 1:-2, 1:-2]
+
+
+def neighbours(rows: np.ndarray, columns: np.ndarray, size: Pair) -> Iterator[tuple[tuple[Any, ...], np.ndarray]]:
+    """Yield the four pixels around each place, as an index of images padded by (1, 2) pixels, and their weights."""
+    rows, columns = np.clip(rows, -1, size[0]) + 1, np.clip(columns, -1, size[1]) + 1
+    top, left = np.floor(rows).astype(np.intp), np.floor(columns).astype(np.intp)
+    for i, j in product((top, top + 1), (left, left + 1)):
+        weight = (1 - np.abs(rows - i)) * (1 - np.abs(columns - j))
+        yield (np.arange(len(rows))[:, None, None], slice(None), i, j), weight.astype(rows.dtype, copy=False)
 
 
 def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,

@@ -4,6 +4,8 @@ Convolution here, as in every framework, is cross-correlation: the kernel is not
 Indices: n sample, f output channel, c input channel, (p, q) output pixel, (i, j) place in the window.
 """
 
+from typing import Any
+
 import numpy as np
 
 from tinynet.kernels.geometry import Pair, output_size
@@ -99,6 +101,33 @@ def sum_pool2d_gradient(dy: np.ndarray, input_size: Pair, pool_size: Pair, strid
         for i, j in np.ndindex(*pool_size):
             dx[n, c, *at(p, q, i, j, strides)] += dy[n, c, p, q]
     return dx
+
+
+def bilinear(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Take output pixel (p, q) of each image from a place between four pixels, the nearer the more; 0 is around it."""
+    y = np.zeros((*x.shape[:2], *rows.shape[1:]), x.dtype)
+    for n, p, q in np.ndindex(*rows.shape):
+        for i, j, weight in neighbours(rows[n, p, q], columns[n, p, q], x.shape[2:]):
+            y[n, :, p, q] += weight * x[n, :, i, j]
+    return y
+
+
+def bilinear_gradient(dy: np.ndarray, rows: np.ndarray, columns: np.ndarray, input_size: Pair) -> np.ndarray:
+    """Send each upstream gradient to the four pixels, with the same weights."""
+    dx = np.zeros((*dy.shape[:2], *input_size), dy.dtype)
+    for n, p, q in np.ndindex(*rows.shape):
+        for i, j, weight in neighbours(rows[n, p, q], columns[n, p, q], input_size):
+            dx[n, :, i, j] += weight * dy[n, :, p, q]
+    return dx
+
+
+def neighbours(row: Any, column: Any, size: Pair) -> list[tuple[int, int, float]]:
+    """Return the pixels around a place that are inside the image, (i, j, weight) each; four weights add up to 1."""
+    if not (-1 < row < size[0] and -1 < column < size[1]):
+        return []
+    top, left = int(np.floor(row)), int(np.floor(column))
+    return [(i, j, (1 - abs(row - i)) * (1 - abs(column - j))) for i in (top, top + 1) for j in (left, left + 1)
+            if 0 <= i < size[0] and 0 <= j < size[1]]
 
 
 def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,

@@ -8,6 +8,8 @@ Source: Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generat
 Vigna's splitmix64.c.
 """
 
+import math
+
 import numpy as np
 
 GAMMA = np.uint64(0x9E3779B97F4A7C15)                               # 2^64 divided by the golden ratio, made odd
@@ -21,7 +23,21 @@ def random_bits(key: np.uint64, n: int) -> np.ndarray:
     >>> random_bits(np.uint64(1234567), 4).view(np.uint64)
     array([6457827717110365317], dtype=uint64)
     """
-    z = key + GAMMA * np.arange(1, -(-n // 4) + 1, dtype=np.uint64)
+    return words(key, -(-n // 4)).view(np.uint16)[:n]
+
+
+def uniform(key: np.uint64, shape: tuple[int, ...]) -> np.ndarray:
+    """Return float64 numbers from 0 to below 1: those of sample n are the same whatever samples come after it.
+
+    >>> uniform(np.uint64(1234567), (2, 3)).round(3).tolist()
+    [[0.35, 0.174, 0.533], [0.249, 0.892, 0.935]]
+    """
+    return (words(key, math.prod(shape)) >> np.uint64(11)).reshape(shape) * 2.0 ** -53
+
+
+def words(key: np.uint64, n: int) -> np.ndarray:
+    """Return n random words of 64 bits."""
+    z = key + GAMMA * np.arange(1, n + 1, dtype=np.uint64)
     z = (z ^ (z >> SHIFTS[0])) * FACTORS[0]
     z = (z ^ (z >> SHIFTS[1])) * FACTORS[1]
-    return (z ^ (z >> SHIFTS[2])).view(np.uint16)[:n]
+    return z ^ (z >> SHIFTS[2])

@@ -5,6 +5,17 @@ A model runs some of them in one pass, by default: ``print(model.plan())`` shows
 """
 
 from tinynet.layers.activations import Activation, ReLU, Sigmoid, Softmax, Tanh
+from tinynet.layers.augmentation import (
+    RandomAffine,
+    RandomContrast,
+    RandomCrop,
+    RandomElasticTransform,
+    RandomFlip,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
 from tinynet.layers.base import Layer
 from tinynet.layers.conv2d import Conv2D
 from tinynet.layers.dense import Dense
@@ -14,4 +25,6 @@ from tinynet.layers.input import Input
 from tinynet.layers.pooling import AveragePool2D, AveragePooling2D, MaxPool2D, MaxPooling2D
 
 __all__ = ["Activation", "AveragePool2D", "AveragePooling2D", "Conv2D", "Dense", "Dropout", "Flatten", "Input",
-           "Layer", "MaxPool2D", "MaxPooling2D", "ReLU", "Sigmoid", "Softmax", "Tanh"]
+           "Layer", "MaxPool2D", "MaxPooling2D", "RandomAffine", "RandomContrast", "RandomCrop",
+           "RandomElasticTransform", "RandomFlip", "RandomRotation", "RandomShear", "RandomTranslation", "RandomZoom",
+           "ReLU", "Sigmoid", "Softmax", "Tanh"]

@@ -7,7 +7,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from tinynet.layers import Conv2D, Layer
+from tinynet.layers import Conv2D, Layer, RandomCrop
 from tinynet.layers.base import Shape
 from tinynet.layers.pooling import Pooling
 from tinynet.steps.step import Step
@@ -35,6 +35,12 @@ def padding(layer: Layer, input_shape: Shape) -> tuple[int, int]:
 def _(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[int, int]:
     (top, _), (left, _) = layer.windows.around((input_shape[1], input_shape[2]))
     return top, left
+
+
+@padding.register
+def _(layer: RandomCrop, input_shape: Shape) -> tuple[int, int]:
+    (_, H, W) = input_shape                                       # in inference the window is in the middle
+    return -((H - layer.height) // 2), -((W - layer.width) // 2)
 
 
 def receptive_fields(steps: Sequence[Step], shapes: Sequence[Shape]) -> list[Fields]:

@@ -42,6 +42,15 @@ from tinynet.layers import (
     Flatten,
     Layer,
     MaxPool2D,
+    RandomAffine,
+    RandomContrast,
+    RandomCrop,
+    RandomElasticTransform,
+    RandomFlip,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
     ReLU,
     Sigmoid,
     Softmax,
@@ -194,7 +203,24 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
     if len(shape) == 3:
         kinds += 3 * [call([Conv2D], conv_configs(shape), extras),
                       call([MaxPool2D, AveragePool2D], pool_configs(shape))]
+        kinds.append(augmentation_calls(shape))
     return any_of(kinds)
+
+
+def augmentation_calls(shape: Shape) -> SearchStrategy[Call]:
+    """Draw the calls that make an augmentation layer for images (C, H, W)."""
+    factors, modes = st.sampled_from([0.1, (0.2, 0.4)]), st.sampled_from(["reflect", "nearest", "constant"])
+    fill = st.fixed_dictionaries({}, optional={"fill_mode": modes, "fill_value": st.just(1.0)})
+    crops = st.fixed_dictionaries({"height": st.integers(1, shape[1]), "width": st.integers(1, shape[2])})
+    flips = st.fixed_dictionaries({"mode": st.sampled_from(["horizontal", "vertical", "horizontal_and_vertical"])})
+    return any_of([
+        call([RandomFlip], flips), call([RandomCrop], crops), call([RandomElasticTransform], fill),
+        call([RandomRotation, RandomContrast], st.fixed_dictionaries({"factor": factors})),
+        call([RandomShear], st.fixed_dictionaries({"x_factor": factors}), fill),
+        call([RandomTranslation, RandomZoom],
+             st.fixed_dictionaries({"height_factor": factors, "width_factor": factors}), fill),
+        call([RandomAffine], st.fixed_dictionaries({"rotation": factors, "height_zoom": factors, "y_shear": factors})),
+    ])
 
 
 def call(kinds: list[type], *configs: SearchStrategy[Config]) -> SearchStrategy[Call]:

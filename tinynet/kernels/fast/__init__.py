@@ -8,7 +8,7 @@ Besides the functions that every kernel set has, there are some that do the work
     conv             the three convolutions
     conv_relu_pool   convolution, ReLU and max pooling in one pass
     products         matrix products: by tiles, by BLAS, or past zeros, which is `sparse`
-    pooling, elementwise
+    pooling, elementwise, warping
     threads          one loop on all cores
     compiling        what numba is told
     cache            where compiled kernels are kept, and when they are out of date
@@ -23,12 +23,15 @@ from tinynet.kernels.fast.conv_relu_pool import (
 from tinynet.kernels.fast.elementwise import adam, dense_relu, dropout, relu_gradient
 from tinynet.kernels.fast.pooling import max_pool2d, max_pool2d_gradient, sum_pool2d, sum_pool2d_gradient
 from tinynet.kernels.fast.products import matmul
+from tinynet.kernels.fast.warping import bilinear, bilinear_gradient
 
 fuses = True                   # has functions for several steps at once
 
 __all__ = [
     "MAX_POOL_PIXELS",
     "adam",
+    "bilinear",
+    "bilinear_gradient",
     "conv2d",
     "conv2d_input_gradient",
     "conv2d_kernel_gradient",

@@ -6,6 +6,7 @@ from functools import singledispatch
 from math import prod
 
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Sigmoid, Softmax, Tanh
+from tinynet.layers.augmentation.base import Augmentation
 from tinynet.layers.base import Shape
 from tinynet.layers.pooling import Pooling
 
@@ -72,7 +73,7 @@ def last_axis(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
     return (None, None) if len(input_shape) == 1 else ((1, 1), None)
 
 
-for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten):
+for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, Augmentation):
     reach.register(elementwise_layer, elementwise)
 for last_axis_layer in (Dense, Softmax):
     reach.register(last_axis_layer, last_axis)
