@@ -16,6 +16,7 @@ from tinynet import Sequential
 from tinynet.layers import (
     Activation,
     AveragePool2D,
+    BatchNormalization,
     Conv2D,
     Dense,
     Dropout,
@@ -60,6 +61,8 @@ LAYERS = {
     "tanh": (lambda: Tanh(), (3,)),
     "softmax": (lambda: Softmax(), (5,)),
     "input": (lambda: Input((3,)), (3,)),
+    "batch_normalization": (lambda: BatchNormalization(), (3,)),
+    "batch_normalization of images": (lambda: BatchNormalization(momentum=0.5, center=False), (2, 3, 2)),
     "one's own": (lambda: Scale(), (2, 3)),
     "model": (small_cnn, (2, 8, 7)),
 }
@@ -292,11 +295,11 @@ def test_steps_run_one_by_one_are_the_layer(case):
 
 def test_weights_are_got_as_copies_and_set_in_place(case):
     layer = case.layer
-    arrays, weights = list(layer.params.values()), layer.get_weights()
+    arrays, weights = [holder[key] for holder, key in layer.weights()], layer.get_weights()
     assert not any(np.shares_memory(a, b) for a, b in zip(arrays, weights, strict=True))
     layer.set_weights([w + 1 for w in weights])
-    for a, now, w in zip(arrays, layer.params.values(), weights, strict=True):
-        assert now is a
+    for a, (holder, key), w in zip(arrays, layer.weights(), weights, strict=True):
+        assert holder[key] is a
         np.testing.assert_array_equal(a, w + 1)
     assert layer.count_params() == sum(w.size for w in weights)
 

@@ -15,6 +15,7 @@ from tinynet import Sequential
 from tinynet.layers import (
     Activation,
     AveragePool2D,
+    BatchNormalization,
     Conv2D,
     Dense,
     Dropout,
@@ -66,6 +67,9 @@ ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
     *(Activation(name) for name in ("relu", "sigmoid", "tanh", "softmax", "linear")),
     ReLU(), Sigmoid(), Tanh(), Softmax(), Flatten(),
     Sequential([Dense(4), Sequential([ReLU(), Dense(2)]), Softmax()]),
+    BatchNormalization(),
+    BatchNormalization(scale=False, momentum=0.5),
+    BatchNormalization(center=False, epsilon=0.1, gamma_initializer="normal", gamma_regularizer="l2"),
 ]
 MODELS = [
     Input(IMAGES),
@@ -81,7 +85,8 @@ THIRD = settings(max_examples=settings().max_examples // 3)     # each tries all
 
 def name(layer):
     """Return the class of a layer, and the arguments that are not the defaults."""
-    usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "dtype": "float32"}
+    usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "dtype": "float32",
+             "center": True, "scale": True, "axis": 1, "momentum": 0.99, "epsilon": 0.001}
     parts = [type(layer).__name__]
     for key, value in layer.get_config().items():
         if key == "layers":

@@ -11,7 +11,8 @@ from tinynet.layers.dense import Dense
 from tinynet.layers.dropout import Dropout
 from tinynet.layers.flatten import Flatten
 from tinynet.layers.input import Input
+from tinynet.layers.normalization import BatchNormalization
 from tinynet.layers.pooling import AveragePool2D, AveragePooling2D, MaxPool2D, MaxPooling2D
 
-__all__ = ["Activation", "AveragePool2D", "AveragePooling2D", "Conv2D", "Dense", "Dropout", "Flatten", "Input",
-           "Layer", "MaxPool2D", "MaxPooling2D", "ReLU", "Sigmoid", "Softmax", "Tanh"]
+__all__ = ["Activation", "AveragePool2D", "AveragePooling2D", "BatchNormalization", "Conv2D", "Dense", "Dropout",
+           "Flatten", "Input", "Layer", "MaxPool2D", "MaxPooling2D", "ReLU", "Sigmoid", "Softmax", "Tanh"]

@@ -36,6 +36,7 @@ from tinynet import Sequential
 from tinynet.layers import (
     Activation,
     AveragePool2D,
+    BatchNormalization,
     Conv2D,
     Dense,
     Dropout,
@@ -191,6 +192,9 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
         call([Dropout], st.fixed_dictionaries({"rate": st.sampled_from([0.5, 0.2, 0.0])})),
         call([Dense], st.fixed_dictionaries({"units": st.integers(1, 4)}), extras),
     ]
+    flags = st.fixed_dictionaries({}, optional={"center": st.just(False), "scale": st.just(False)})
+    kinds.append(call([BatchNormalization], flags, st.fixed_dictionaries(
+        {}, optional={"momentum": st.sampled_from([0.0, 0.5]), "epsilon": st.sampled_from([1e-5, 0.1])})))
     if len(shape) == 3:
         kinds += 3 * [call([Conv2D], conv_configs(shape), extras),
                       call([MaxPool2D, AveragePool2D], pool_configs(shape))]

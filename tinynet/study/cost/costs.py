@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from math import prod
 
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Sigmoid, Softmax, Tanh
+from tinynet.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Sigmoid, Softmax, Tanh
 from tinynet.layers.base import Shape
 from tinynet.layers.pooling import Pooling
 
@@ -32,6 +32,11 @@ def _(layer: Dense, input_shape: Shape, output_shape: Shape) -> int:
 @multiply_adds.register
 def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
     return input_shape[0] * prod(layer.windows.size) * prod(output_shape)     # every output sums over its window
+
+
+@multiply_adds.register
+def _(layer: BatchNormalization, input_shape: Shape, output_shape: Shape) -> int:
+    return prod(output_shape)                                            # in inference: a factor and a shift
 
 
 @singledispatch
@@ -72,7 +77,7 @@ def last_axis(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
     return (None, None) if len(input_shape) == 1 else ((1, 1), None)
 
 
-for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten):
+for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, BatchNormalization):
     reach.register(elementwise_layer, elementwise)
 for last_axis_layer in (Dense, Softmax):
     reach.register(last_axis_layer, last_axis)
