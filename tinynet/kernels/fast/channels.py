@@ -36,7 +36,7 @@ def channel_affine(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: 
     dy_scale = None if dy_scale is None else for_loops(dy_scale, x.dtype)
 
     def work(start: int, stop: int) -> None:
-        if dy is None:
+        if dy is None or dy_scale is None:
             affine_loop(x[start:stop], center, scale, shift, y[start:stop])
         else:
             affine_sum_loop(x[start:stop], center, scale, shift, dy[start:stop], dy_scale, y[start:stop])
