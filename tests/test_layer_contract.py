@@ -24,6 +24,7 @@ from tinynet.layers import (
     Input,
     MaxPool2D,
     ReLU,
+    Residual,
     Sigmoid,
     Softmax,
     Tanh,
@@ -63,6 +64,8 @@ LAYERS = {
     "input": (lambda: Input((3,)), (3,)),
     "batch_normalization": (lambda: BatchNormalization(), (3,)),
     "batch_normalization of images": (lambda: BatchNormalization(momentum=0.5, center=False), (2, 3, 2)),
+    "residual": (lambda: Residual([Conv2D(3, (2, 1), padding="same", activation="relu"), BatchNormalization(),
+                                   Dropout(0.2), Conv2D(2, 1)]), (2, 2, 2)),
     "one's own": (lambda: Scale(), (2, 3)),
     "model": (small_cnn, (2, 8, 7)),
 }

@@ -24,6 +24,7 @@ from tinynet.layers import (
     Layer,
     MaxPool2D,
     ReLU,
+    Residual,
     Sigmoid,
     Softmax,
     Tanh,
@@ -73,6 +74,8 @@ ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
 ]
 MODELS = [
     Input(IMAGES),
+    Residual([Conv2D(2, 3, padding="same")]),
+    Residual([Conv2D(2, 1, activation="relu"), BatchNormalization(), Sequential([Dropout(0.5)])]),
     Sequential([Conv2D(3, 2, activation="relu"), MaxPool2D()]),
     Sequential([Conv2D(3, (2, 3)), ReLU(), MaxPool2D(), Flatten(), Dense(4, activation="softmax")]),
     Sequential([Conv2D(3, (3, 2), strides=(2, 1), padding="same", activation="relu"), MaxPool2D((2, 3), 1),

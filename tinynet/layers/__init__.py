@@ -13,6 +13,7 @@ from tinynet.layers.flatten import Flatten
 from tinynet.layers.input import Input
 from tinynet.layers.normalization import BatchNormalization
 from tinynet.layers.pooling import AveragePool2D, AveragePooling2D, MaxPool2D, MaxPooling2D
+from tinynet.layers.residual import Residual
 
 __all__ = ["Activation", "AveragePool2D", "AveragePooling2D", "BatchNormalization", "Conv2D", "Dense", "Dropout",
-           "Flatten", "Input", "Layer", "MaxPool2D", "MaxPooling2D", "ReLU", "Sigmoid", "Softmax", "Tanh"]
+           "Flatten", "Input", "Layer", "MaxPool2D", "MaxPooling2D", "ReLU", "Residual", "Sigmoid", "Softmax", "Tanh"]

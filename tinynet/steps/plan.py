@@ -19,11 +19,11 @@ from typing import Any, NamedTuple, Protocol, overload, runtime_checkable
 import numpy as np
 
 from tinynet import kernels
-from tinynet.layers import Conv2D, Dense, Dropout, MaxPool2D, ReLU
-from tinynet.layers.base import Backward, Forward, Layer
+from tinynet.layers import Conv2D, Dense, Dropout, MaxPool2D, ReLU, Residual
+from tinynet.layers.base import Backward, Forward, Layer, as_floating
 from tinynet.steps import fused
-from tinynet.steps.run import first_with_parameters
-from tinynet.steps.step import Step
+from tinynet.steps.run import first_with_parameters, run_steps
+from tinynet.steps.step import Step, steps_of
 from tinynet.tables import Table, Tabular
 
 
@@ -179,6 +179,18 @@ class FusedLayers:
         return self.pattern.function(*self.layers, x, training)
 
 
+def residual(block: Residual, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Run x + f(x), what f does in as few passes as a model would."""
+    named, x = zip(block.layer_names, block.layers, strict=True), as_floating(x)
+    steps = [step for name, layer in named for step in steps_of(layer, name)]
+    f, f_backward = run_steps(fuse(steps, training), x, training)
+
+    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
+        df = f_backward(dy, need_dx=need_dx)
+        return dy + df if need_dx else None
+    return x + f, backward
+
+
 def tiles_the_image(training: bool, conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> bool:
     """Return whether pooling windows neither overlap nor are padded, and are small enough for an unrolled loop."""
     windows = pool.windows
@@ -193,6 +205,7 @@ PATTERNS: dict[type[Layer], Pattern] = {               # by the layer that they 
                    "bias and ReLU in one pass over the product"),
     Dropout: Pattern([(Dropout, Dropout.forward)], fused.dropout,
                      "no mask is stored: backward draws its bits again", lambda training, layer: training),
+    Residual: Pattern([(Residual, Residual.forward)], residual, "its layers are planned, too"),
 }
 
 

@@ -44,6 +44,7 @@ from tinynet.layers import (
     Layer,
     MaxPool2D,
     ReLU,
+    Residual,
     Sigmoid,
     Softmax,
     Tanh,
@@ -106,6 +107,20 @@ def pool_configs(draw: DrawFn, input_shape: Shape | None = None) -> Config:
     size, strides, padding, _ = draw(window_geometry(shape[1:]))
     geometry = {"strides": draw(st.sampled_from([size, strides])), "padding": padding}
     return {"pool_size": size, **without({"strides": size, "padding": "valid"}, geometry), "input_shape": shape}
+
+
+@st.composite
+def residual_configs(draw: DrawFn, input_shape: Shape | None = None) -> Config:
+    """Draw arguments of a `Residual`, with an ``input_shape``: one or two layers with weights that keep the shape."""
+    shape = input_shape or draw(shapes())
+    hidden = draw(st.integers(1, 3))
+    if len(shape) == 3:
+        first, last = ((Conv2D, {"filters": filters, "kernel_size": draw(pairs((3, 3))), "padding": "same", **more})
+                       for filters, more in ((hidden, {"activation": "relu"}), (shape[0], {})))
+    else:
+        first, last = (Dense, {"units": hidden, "activation": "relu"}), (Dense, {"units": shape[-1]})
+    chosen = draw(st.sampled_from([[last], [first, last], [first, (BatchNormalization, {}), last]]))
+    return {"layers": [draw(constructed(kind, **config)) for kind, config in chosen], "input_shape": shape}
 
 
 @st.composite
@@ -195,6 +210,7 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
     flags = st.fixed_dictionaries({}, optional={"center": st.just(False), "scale": st.just(False)})
     kinds.append(call([BatchNormalization], flags, st.fixed_dictionaries(
         {}, optional={"momentum": st.sampled_from([0.0, 0.5]), "epsilon": st.sampled_from([1e-5, 0.1])})))
+    kinds.append(call([Residual], residual_configs(shape)))
     if len(shape) == 3:
         kinds += 3 * [call([Conv2D], conv_configs(shape), extras),
                       call([MaxPool2D, AveragePool2D], pool_configs(shape))]

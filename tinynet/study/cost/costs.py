@@ -5,9 +5,22 @@ from __future__ import annotations
 from functools import singledispatch
 from math import prod
 
-from tinynet.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Sigmoid, Softmax, Tanh
+from tinynet.layers import (
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    ReLU,
+    Residual,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
 from tinynet.layers.base import Shape
 from tinynet.layers.pooling import Pooling
+from tinynet.steps.step import Step, steps_of
 
 Axis = tuple[int, int] | None                        # cells that an output sees, distance to the next's; None: all
 
@@ -39,6 +52,22 @@ def _(layer: BatchNormalization, input_shape: Shape, output_shape: Shape) -> int
     return prod(output_shape)                                            # in inference: a factor and a shift
 
 
+@multiply_adds.register
+def _(layer: Residual, input_shape: Shape, output_shape: Shape) -> int | None:
+    counts = [multiply_adds(step.layer, *shapes) for step, *shapes in inner_steps(layer, input_shape)]
+    return None if None in counts else sum(filter(None, counts))
+
+
+def inner_steps(block: Residual, input_shape: Shape) -> list[tuple[Step, Shape, Shape]]:
+    """List the steps of the layers inside a block that is built, each with the shapes that go in and come out."""
+    found, shape = [], input_shape
+    for name, layer in zip(block.layer_names, block.layers, strict=True):
+        for step in steps_of(layer, name):
+            before, shape = shape, step.layer.output_shape or shape      # an activation keeps it
+            found.append((step, before, shape))
+    return found
+
+
 @singledispatch
 def im2col_size(layer: Layer, input_shape: Shape, output_shape: Shape) -> int:
     """Return the size of im2col's matrix for one sample, C * kh * kw * P * Q; 0 for layers that do not use im2col.
@@ -52,6 +81,11 @@ def im2col_size(layer: Layer, input_shape: Shape, output_shape: Shape) -> int:
 @im2col_size.register
 def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
     return input_shape[0] * prod(layer.windows.size) * prod(output_shape[1:])
+
+
+@im2col_size.register
+def _(layer: Residual, input_shape: Shape, output_shape: Shape) -> int:
+    return max(im2col_size(step.layer, *shapes) for step, *shapes in inner_steps(layer, input_shape))
 
 
 @singledispatch
