@@ -22,6 +22,7 @@ from tinynet.layers import (
     Dropout,
     Flatten,
     Input,
+    LayerNormalization,
     MaxPool2D,
     ReLU,
     Residual,
@@ -66,6 +67,8 @@ LAYERS = {
     "batch_normalization of images": (lambda: BatchNormalization(momentum=0.5, center=False), (2, 3, 2)),
     "residual": (lambda: Residual([Conv2D(3, (2, 1), padding="same", activation="relu"), BatchNormalization(),
                                    Dropout(0.2), Conv2D(2, 1)]), (2, 2, 2)),
+    "layer_normalization": (lambda: LayerNormalization(), (4,)),
+    "layer_normalization of channels": (lambda: LayerNormalization(axis=1, center=False), (3, 2, 2)),
     "one's own": (lambda: Scale(), (2, 3)),
     "model": (small_cnn, (2, 8, 7)),
 }

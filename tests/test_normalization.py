@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from oracles import assert_gradients_right, built
 
-from tinynet import Sequential, kernels
-from tinynet.layers import BatchNormalization, Dense
+from tinynet import Sequential, kernels, study
+from tinynet.layers import BatchNormalization, Dense, LayerNormalization
 
 
 def made(shape, dtype=np.float64, **config):
@@ -40,10 +40,10 @@ def test_running_statistics_move_towards_those_of_the_batch_and_inference_uses_t
 
 @pytest.mark.usefixtures("every_kernel_set")
 def test_the_gradient_passes_through_the_mean_and_the_standard_deviation():
-    x = np.array([[-1.0], [0.0], [1.0]]) * 1.5 ** 0.5          # mean 0, variance 1
+    x = np.array([[-1.0], [0.0], [1.0]]) * 6 ** 0.5            # mean 0, variance 4
     layer = with_weights(made((1,), epsilon=0), gamma=[2], beta=[5])
     _, backward = layer.forward(x, training=True)
-    np.testing.assert_allclose(backward(np.array([[1.0], [0], [0]])), [[1 / 3], [-2 / 3], [1 / 3]], rtol=1e-12)
+    np.testing.assert_allclose(backward(np.array([[1.0], [0], [0]])), [[1 / 6], [-1 / 3], [1 / 6]], rtol=1e-12)
     np.testing.assert_allclose(layer.grads["gamma"], [-(1.5 ** 0.5)], rtol=1e-12)
     np.testing.assert_allclose(layer.grads["beta"], [1], rtol=1e-12)
 
@@ -223,3 +223,84 @@ def test_it_learns_what_it_is_for(rng):
     model.optimizer.learning_rate = 0.05
     model.fit(x, y, batch_size=32, epochs=40, verbose=0)
     assert model.evaluate(x, y, verbose=0) < 0.1
+
+
+# Layer normalisation.
+
+def of_samples(shape, dtype=np.float64, **config):
+    return built(LayerNormalization(**config), shape, dtype)
+
+
+def test_each_sample_is_normalised_by_itself():
+    layer = with_weights(of_samples((2,), epsilon=0), gamma=[2, 1], beta=[1, -1])
+    for training in False, True:
+        np.testing.assert_allclose(layer(np.array([[1.0, 3.0], [10.0, 50.0]]), training), [[-1, 0], [-1, 0]])
+    assert not LayerNormalization.differs_in_training
+
+
+def test_the_gradient_passes_through_the_mean_and_the_standard_deviation_of_the_sample():
+    x = np.array([[-1.0, 0.0, 1.0]]) * 6 ** 0.5                # mean 0, variance 4
+    layer = with_weights(of_samples((3,), epsilon=0), gamma=[2, 1, 1], beta=[5, 5, 5])
+    _, backward = layer.forward(x)
+    np.testing.assert_allclose(backward(np.array([[1.0, 0, 0]])), [[1 / 6, -1 / 3, 1 / 6]], rtol=1e-12)
+    np.testing.assert_allclose(layer.grads["gamma"], [-(1.5 ** 0.5), 0, 0], rtol=1e-12)
+    np.testing.assert_allclose(layer.grads["beta"], [1, 0, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(-1, (4,)), (2, (3,)), (-3, (2,)), ((1, 2, 3), (2, 3, 4)),
+                                             ((3, 1), (2, 4)), ([-1, -2], (3, 4))], ids=str)
+def test_the_axes_that_are_normalised_are_those_of_gamma_and_beta(axis, shape, rng):
+    x, axes = rng.normal(5, 2, (3, 2, 3, 4)), tuple(sorted(np.atleast_1d(axis) % 4))
+    layer = of_samples((2, 3, 4), axis=axis, epsilon=0.1)
+    assert layer.params["gamma"].shape == layer.params["beta"].shape == shape
+    along = [size if each in axes else 1 for each, size in enumerate(x.shape)]
+    gamma, beta = (layer.params[key].reshape(along) for key in ("gamma", "beta"))
+    h = (x - x.mean(axis=axes, keepdims=True)) / (x.var(axis=axes, keepdims=True) + 0.1) ** 0.5
+    np.testing.assert_allclose(layer(x), gamma * h + beta, rtol=1e-12, atol=1e-12)
+    assert_gradients_right(layer, x[:2])
+    assert LayerNormalization.from_config(layer.get_config()).get_config() == layer.get_config()
+
+
+def test_arguments_of_both_are_keras_and_axes_are_counted_with_the_batch():
+    config = LayerNormalization(1, 0.1, False, True, "ones", "zeros", "l1", "l2").get_config()
+    assert [config[key] for key in ("axis", "epsilon", "center", "scale")] == [1, 0.1, False, True]
+    assert [config[f"{key}_initializer"]["class"] for key in ("beta", "gamma")] == ["Ones", "Zeros"]
+    assert [config[f"{key}_regularizer"]["class"] for key in ("beta", "gamma")] == ["L1", "L2"]
+    assert [LayerNormalization().get_config()[key] for key in ("axis", "epsilon", "center", "scale")] == [
+        -1, 0.001, True, True]
+
+
+def test_a_large_mean_costs_single_precision_no_more_than_its_own_rounding(rng):
+    x = rng.normal(1000, 1, (5, 64)).astype(np.float32)
+    exact = x.astype(np.float64)
+    h = (exact - exact.mean(axis=1, keepdims=True)) / (exact.var(axis=1, keepdims=True) + 1e-3) ** 0.5
+    layer = of_samples((64,), np.float32, center=False, scale=False)
+    np.testing.assert_allclose(layer(x), h, atol=5e-5)                  # 1000 is known to 3e-5
+
+
+@pytest.mark.parametrize("axis", [0, -2, 2, (1, 1), (1, -1)], ids=str)
+def test_axes_that_are_not_there_or_of_the_batch_are_refused_in_words(axis):
+    with pytest.raises(ValueError, match=r"LayerNormalization 'norm': expected different axes of samples \(3,\), "
+                                         r"from 1 to 1; 0 is that of the batch\. Received: \("):
+        Sequential([LayerNormalization(axis, name="norm", input_shape=(3,))])
+    with pytest.raises(ValueError, match="axis, a whole number or several"):
+        LayerNormalization(axis=())
+
+
+def test_input_of_another_shape_is_told_and_other_axes_may_differ():
+    layer = of_samples((2, 3), axis=2)
+    assert layer(np.ones((4, 7, 3))).shape == (4, 7, 3)
+    for x in np.ones((4, 2, 5)), np.ones((4, 3)):
+        with pytest.raises(ValueError, match=r"LayerNormalization: expected input \(N, any, 3\)\. Received: \("):
+            layer(x)
+    with pytest.raises(ValueError, match="has no weights yet"):
+        LayerNormalization(input_shape=(3,))(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize(("axis", "field"), [(-1, "1xall"), (1, "1"), (2, "allx1"), ((1, 2, 3), "all")], ids=str)
+def test_what_is_normalised_is_seen_whole(axis, field):
+    model = Sequential([LayerNormalization(axis)], input_shape=(2, 3, 4))
+    step = study.profile(model, batch_size=2, repeats=1).steps[0]
+    assert (step.field, step.multiply_adds) == (field, 3 * 24)
+    assert study.reach(LayerNormalization(), (5,)) == (None, None)
+    assert study.reach(BatchNormalization(), (2, 3, 4)) == ((1, 1), (1, 1))

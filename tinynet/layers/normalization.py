@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Unpack
 
 import numpy as np
@@ -12,6 +13,8 @@ from tinynet.initializers import InitializerLike
 from tinynet.layers.base import Backward, Layer, LayerOptions, Shape, as_floating
 from tinynet.registry import Config, Identifier, to_config
 from tinynet.regularizers import RegularizerLike
+
+MAX_AXES = 32                  # of an array
 
 
 class Normalizing(Layer):
@@ -120,7 +123,7 @@ class BatchNormalization(Normalizing):
                  gamma_regularizer: Identifier | RegularizerLike | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
                          gamma_regularizer, **kwargs)
-        self.expect(is_int(axis, -8), "axis, a whole number", repr(axis))
+        self.expect(is_int(axis, -MAX_AXES), "axis, a whole number", repr(axis))
         self.axis, self.momentum = int(axis), check_nonnegative(self, "momentum", momentum)
         self.expect(self.momentum <= 1, "momentum from 0 to 1, the share of the running statistics that is kept",
                     momentum)
@@ -186,3 +189,85 @@ class BatchNormalization(Normalizing):
         return {**super().get_config(), "axis": self.axis, "momentum": self.momentum,
                 "moving_mean_initializer": to_config(self.moving_mean_initializer),
                 "moving_variance_initializer": to_config(self.moving_variance_initializer)}
+
+
+class LayerNormalization(Normalizing):
+    """``y = gamma (x - mean) / std + beta``, mean and std of each sample by itself, over one axis or several.
+
+    The same in training and in inference, as no sample depends on another. With ``h = (x - mean) / std``, where
+    ``std = sqrt(variance + epsilon)``, and ``dh = dy gamma``, the gradient of h::
+
+        d loss / d gamma = sum dy h           over all axes that are not normalised, the samples too
+        d loss / d beta  = sum dy
+        d loss / d x     = (dh - mean(dh) - h mean(dh h)) / std       the means: through mean, through std
+
+    Source: Ba, Kiros and Hinton 2016, "Layer normalization".
+
+    Parameters
+    ----------
+    axis : what is normalised, the last axis by default: an axis or several, counted with the batch axis, which is 0.
+    epsilon, center, scale, beta_initializer, ... : see `Normalizing`.
+
+    Attributes
+    ----------
+    params : ``gamma`` and ``beta``, of the shape of what is normalised: (K,) for the last axis.
+
+    >>> import numpy as np
+    >>> layer = LayerNormalization(epsilon=0)
+    >>> layer.build((2,), np.random.default_rng(0))
+    (2,)
+    >>> layer(np.array([[1.0, 3.0], [10.0, 50.0]]))
+    array([[-1.,  1.],
+           [-1.,  1.]])
+    """
+
+    def __init__(self, axis: int | Iterable[int] = -1, epsilon: float = 1e-3, center: bool = True,
+                 scale: bool = True, beta_initializer: Identifier | InitializerLike = "zeros",
+                 gamma_initializer: Identifier | InitializerLike = "ones",
+                 beta_regularizer: Identifier | RegularizerLike | None = None,
+                 gamma_regularizer: Identifier | RegularizerLike | None = None, **kwargs: Unpack[LayerOptions]):
+        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
+                         gamma_regularizer, **kwargs)
+        self.axis = tuple(axis) if isinstance(axis, Iterable) else (axis,)
+        self.expect(bool(self.axis) and all(is_int(each, -MAX_AXES) for each in self.axis),
+                    "axis, a whole number or several", repr(axis))
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
+        """Make gamma and beta, of the shape of what is normalised."""
+        rank = 1 + len(input_shape)
+        axes = sorted({each % rank for each in self.axis})
+        self.expect(all(-rank < each < rank for each in self.axis) and 0 not in axes and len(axes) == len(self.axis),
+                    f"different axes of samples {input_shape}, from 1 to {rank - 1}; 0 is that of the batch", self.axis)
+        return self.set_up(input_shape, tuple(input_shape[each - 1] for each in axes), rng)
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward), both of the shape of x."""
+        self.check(x)
+        x, axes = as_floating(x), tuple(sorted(each % x.ndim for each in self.axis))
+        others = tuple(set(range(x.ndim)) - set(axes))
+        gamma, beta = (self.params[key].reshape([size if axis in axes else 1 for axis, size in enumerate(x.shape)])
+                       if key in self.params else default for key, default in (("gamma", 1), ("beta", 0)))
+
+        def mean(a: np.ndarray) -> np.ndarray:
+            return a.mean(axis=axes, keepdims=True, dtype=np.float64).astype(a.dtype)
+        d = x - mean(x)
+        std = np.sqrt(mean(d * d) + x.dtype.type(self.epsilon))
+        h = d / std
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            self.set_grads((dy * h).sum(axis=others), dy.sum(axis=others))
+            dh = dy * gamma
+            return (dh - mean(dh) - h * mean(dh * h)) / std
+        return gamma * h + beta, backward
+
+    def check(self, x: np.ndarray) -> None:
+        """Raise a ValueError unless `x` has the axes that were built for, those that are normalised of their sizes."""
+        if self.input_shape is None or self.output_shape is None:
+            raise self._not_built()
+        rank = 1 + len(self.input_shape)
+        sizes = {each % rank: self.input_shape[each % rank - 1] for each in self.axis}
+        self.expect(x.ndim == rank and all(x.shape[axis] == size for axis, size in sizes.items()),
+                    f"input (N, {', '.join(str(sizes.get(axis, 'any')) for axis in range(1, rank))})", x.shape)
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), "axis": list(self.axis) if len(self.axis) > 1 else self.axis[0]}

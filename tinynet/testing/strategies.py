@@ -42,6 +42,7 @@ from tinynet.layers import (
     Dropout,
     Flatten,
     Layer,
+    LayerNormalization,
     MaxPool2D,
     ReLU,
     Residual,
@@ -210,6 +211,8 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
     flags = st.fixed_dictionaries({}, optional={"center": st.just(False), "scale": st.just(False)})
     kinds.append(call([BatchNormalization], flags, st.fixed_dictionaries(
         {}, optional={"momentum": st.sampled_from([0.0, 0.5]), "epsilon": st.sampled_from([1e-5, 0.1])})))
+    axes = st.sets(st.integers(1, len(shape)), min_size=1).map(sorted) | st.just(-1)
+    kinds.append(call([LayerNormalization], flags, st.fixed_dictionaries({}, optional={"axis": axes})))
     kinds.append(call([Residual], residual_configs(shape)))
     if len(shape) == 3:
         kinds += 3 * [call([Conv2D], conv_configs(shape), extras),

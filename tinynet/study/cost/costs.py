@@ -12,6 +12,7 @@ from tinynet.layers import (
     Dropout,
     Flatten,
     Layer,
+    LayerNormalization,
     ReLU,
     Residual,
     Sigmoid,
@@ -50,6 +51,11 @@ def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
 @multiply_adds.register
 def _(layer: BatchNormalization, input_shape: Shape, output_shape: Shape) -> int:
     return prod(output_shape)                                            # in inference: a factor and a shift
+
+
+@multiply_adds.register
+def _(layer: LayerNormalization, input_shape: Shape, output_shape: Shape) -> int:
+    return 3 * prod(output_shape)                                        # its square, over std, a factor and a shift
 
 
 @multiply_adds.register
@@ -123,6 +129,16 @@ def sliding_window(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[Axis, A
     """Return the reach of a window, dilation included."""
     (rows, columns), (down, across) = layer.windows.reach(), layer.windows.strides
     return (rows, down), (columns, across)
+
+
+@reach.register(LayerNormalization)
+def normalised_axes(layer: LayerNormalization, input_shape: Shape) -> tuple[Axis, Axis]:
+    """Return the reach of what sees its axes whole: of images rows are axis 2 and columns the last, as of a vector."""
+    rank = 1 + len(input_shape)
+    whole = {axis % rank for axis in layer.axis}
+    if rank == 2:
+        return None, None
+    return None if 2 in whole and rank > 3 else (1, 1), None if rank - 1 in whole else (1, 1)
 
 
 def receptive_field(field: Axis, window: Axis) -> Axis:
