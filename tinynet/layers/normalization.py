@@ -145,7 +145,7 @@ class BatchNormalization(Normalizing):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         self.check(x)
-        x, affine = as_floating(x), kernels.current().channel_affine
+        x, k = as_floating(x), kernels.current()
         of_batch = training and self.trainable and len(x) > 0        # an empty batch has no mean
         mean, variance = self.batch_statistics(x) if of_batch else self.moving_statistics()
         std = np.sqrt(variance + self.epsilon)                                                           # (C,)
@@ -153,15 +153,15 @@ class BatchNormalization(Normalizing):
         beta = self.params.get("beta", np.zeros_like(std))
 
         def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
-            n, dbeta, products = kernels.batch_sums(x, mean, dy)     # sums of dy and of dy (x - mean)
+            n, dbeta, products = kernels.batch_sums(x, mean, dy, k)  # sums of dy and of dy (x - mean)
             dgamma = products / std                                  # the sum of dy h
             self.set_grads(dgamma, dbeta)
             if not need_dx:
                 return None
             if not of_batch:                                         # mean and std do not depend on x
-                return affine(dy, 0 * std, factor, 0 * std)
-            return affine(x, mean, -factor * dgamma / (n * std), -factor * dbeta / n, dy, factor)
-        return affine(x, mean, factor, beta), backward
+                return k.channel_affine(dy, 0 * std, factor, 0 * std)
+            return k.channel_affine(x, mean, -factor * dgamma / (n * std), -factor * dbeta / n, dy, factor)
+        return k.channel_affine(x, mean, factor, beta), backward
 
     def batch_statistics(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return each channel's mean and biased variance over a batch, float64, and move the running ones to them."""

@@ -38,8 +38,8 @@ class Residual(Stack):
     array([[4., 5.]])
     """
 
-    def __init__(self, layers: Iterable[Layer], name: str | None = None, **kwargs: Unpack[LayerOptions]):
-        super().__init__(name=name, **kwargs)
+    def __init__(self, layers: Iterable[Layer], **kwargs: Unpack[LayerOptions]):
+        super().__init__(**kwargs)
         for layer in layers:
             self._expect_new(layer)
             self._append(layer, self._name_for(layer))

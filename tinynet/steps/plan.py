@@ -90,6 +90,9 @@ class Plan(Tabular, Sequence[Row]):
             elif index < first < len(self.steps):
                 why += "; not run backward: nothing before it learns"
             rows.append(Row(layers, group is not None, qualified_name(function), why))
+            if isinstance(step.layer, Residual) and (group or getattr(step.run, "__func__", None) is Residual.forward):
+                rows += [row._replace(layers=tuple(f"{step.name}/{name}" for name in row.layers))
+                         for row in Plan(steps_inside(step.layer), self.training, None)]
         return rows + [Row((step.name,), True, f"{qualified_name(self.loss)}.forward",
                            "the loss works from the logits")
                        for step in self.softmax]
@@ -103,7 +106,7 @@ class Plan(Tabular, Sequence[Row]):
         return self.rows[index]
 
     def __len__(self) -> int:
-        return len(self.steps) + len(self.softmax)
+        return len(self.rows)
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -179,10 +182,14 @@ class FusedLayers:
         return self.pattern.function(*self.layers, x, training)
 
 
+def steps_inside(block: Residual) -> list[Step]:
+    """List what the layers of a residual block do, flat."""
+    return [step for name, layer in zip(block.layer_names, block.layers, strict=True) for step in steps_of(layer, name)]
+
+
 def residual(block: Residual, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
     """Run x + f(x), what f does in as few passes as a model would."""
-    named, x = zip(block.layer_names, block.layers, strict=True), as_floating(x)
-    steps = [step for name, layer in named for step in steps_of(layer, name)]
+    steps, x = steps_inside(block), as_floating(x)
     f, f_backward = run_steps(fuse(steps, training), x, training)
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:

@@ -116,11 +116,12 @@ def residual_configs(draw: DrawFn, input_shape: Shape | None = None) -> Config:
     shape = input_shape or draw(shapes())
     hidden = draw(st.integers(1, 3))
     if len(shape) == 3:
-        first, last = ((Conv2D, {"filters": filters, "kernel_size": draw(pairs((3, 3))), "padding": "same", **more})
-                       for filters, more in ((hidden, {"activation": "relu"}), (shape[0], {})))
+        sizes = [{"kernel_size": draw(pairs((3, 3))), "padding": "same"} for _ in range(2)]
+        first: Call = Conv2D, {"filters": hidden, **sizes[0], "activation": "relu"}
+        last: Call = Conv2D, {"filters": shape[0], **sizes[1]}
     else:
         first, last = (Dense, {"units": hidden, "activation": "relu"}), (Dense, {"units": shape[-1]})
-    chosen = draw(st.sampled_from([[last], [first, last], [first, (BatchNormalization, {}), last]]))
+    chosen: list[Call] = draw(st.sampled_from([[last], [first, last], [first, (BatchNormalization, {}), last]]))
     return {"layers": [draw(constructed(kind, **config)) for kind, config in chosen], "input_shape": shape}
 
 
