@@ -70,15 +70,13 @@ ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
     ReLU(), Sigmoid(), Tanh(), Softmax(), Flatten(),
     Sequential([Dense(4), Sequential([ReLU(), Dense(2)]), Softmax()]),
     BatchNormalization(),
-    BatchNormalization(scale=False, momentum=0.5),
-    BatchNormalization(center=False, epsilon=0.1, gamma_initializer="normal", gamma_regularizer="l2"),
-    LayerNormalization(),
+    BatchNormalization(center=False, momentum=0.5, epsilon=0.1, gamma_initializer="normal", gamma_regularizer="l2"),
     LayerNormalization(axis=1, scale=False, epsilon=0.1),
 ]
 MODELS = [
     Input(IMAGES),
     LayerNormalization(axis=(1, 3), center=False, gamma_initializer="normal"),
-    Residual([Conv2D(2, 3, padding="same")]),
+    Residual([Conv2D(2, 1)]),
     Sequential([Conv2D(3, 2, activation="relu"), MaxPool2D()]),
     Sequential([Conv2D(3, (2, 3)), ReLU(), MaxPool2D(), Flatten(), Dense(4, activation="softmax")]),
     Sequential([Conv2D(3, (3, 2), strides=(2, 1), padding="same", activation="relu"), MaxPool2D((2, 3), 1),
