@@ -76,7 +76,7 @@ def test_colours_are_scaled_by_the_mistakes_and_counts_are_written(tmp_path):
 
 @pytest.mark.slow
 def test_no_mistakes_and_many_classes_can_be_drawn(tmp_path):
-    right = study.Confusion(np.diag([3, 4])).plot(path=tmp_path / "right.png").axes[0]
+    right = study.Confusion(np.diag([3, 4])).plot().axes[0]
     assert right.get_title() == "0 errors in 7 samples (0.00%)"
     assert [text.get_text() for text in right.texts] == ["3", "4"]
     assert right.images[0].get_clim() == (0, 1)
@@ -112,7 +112,7 @@ def images(count):
     return model, np.log(p).reshape(-1, 1, 1, 3), np.zeros(count, int)
 
 
-@pytest.mark.parametrize("count", [1, 3, 8, 11])
+@pytest.mark.parametrize("count", [1, 8, *(pytest.param(count, marks=pytest.mark.long) for count in (3, 11))])
 @pytest.mark.slow
 def test_the_gallery_shows_the_first_mistakes_with_their_probabilities(count, tmp_path):
     found = study.misclassified(*images(count))

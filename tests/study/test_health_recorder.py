@@ -163,10 +163,10 @@ def test_a_gradient_that_is_0_all_the_time_can_be_drawn(tmp_path):
 
 
 @pytest.mark.slow
-def test_units_are_dead_from_the_record_on_in_which_they_died(tmp_path):
+def test_units_are_dead_from_the_record_on_in_which_they_died():
     recorder = study.HealthRecorder(X, Y, 2)
     fit(stack("relu", 2), Kill(6), recorder)
-    upper, middle, _ = recorder.plot(tmp_path / "killed.png").axes
+    upper, middle, _ = recorder.plot().axes
     np.testing.assert_array_equal(curves(middle)["dense_2/relu"].get_ydata() == 1, [False] * 3 + [True] * 4)
     zero = curves(upper)["exactly 0:\ndense_1\ndense_2"]
     np.testing.assert_array_equal(zero.get_xdata(), [6, 8, 10, 12])
@@ -175,10 +175,10 @@ def test_units_are_dead_from_the_record_on_in_which_they_died(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_vanishing_gradient_spreads_the_lines(tmp_path):
+def test_a_vanishing_gradient_spreads_the_lines():
     recorder = study.HealthRecorder(X, Y)
     fit(stack("sigmoid", 8), recorder, epochs=1)
-    upper, middle, _ = recorder.plot(tmp_path / "vanishing.png").axes
+    upper, middle, _ = recorder.plot().axes
     ends = [curves(upper)[f"dense_{k}"].get_ydata()[-1] for k in range(1, 10)]
     assert sorted(ends) == ends
     assert ends[-1] > 1000 * ends[0]

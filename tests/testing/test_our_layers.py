@@ -103,9 +103,12 @@ def name(layer):
 
 
 CASES = [*((layer, IMAGES) for layer in WINDOWED + MODELS), *((layer, ANY) for layer in SIMPLE)]
+ENDS = {type(layer): layer for layer, _ in CASES}, {type(layer): layer for layer, _ in reversed(CASES)}
 
 
-@pytest.mark.parametrize(("layer", "input_shapes"), CASES, ids=[name(layer) for layer, _ in CASES])
+@pytest.mark.parametrize(("layer", "input_shapes"), [
+    pytest.param(*case, id=name(case[0]), marks=[] if any(ends[type(case[0])] is case[0] for ends in ENDS)
+                 else pytest.mark.long) for case in CASES])       # `make test` tries the first and the last of a class
 @pytest.mark.slow
 def test_keeps_the_contract(layer, input_shapes):
     check_layer(layer, input_shapes)

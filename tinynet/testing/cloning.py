@@ -79,7 +79,8 @@ def float64_unless_whole(array: Any) -> np.dtype:
 
 
 def _modules() -> dict[int, Any]:
-    return {id(module): module for module in list(sys.modules.values())}
+    modules = list(sys.modules.values())
+    return dict(zip(map(id, modules), modules, strict=True))           # thousands, for every copy
 
 
 def generators(thing: Any) -> Iterator[Any]:

@@ -158,8 +158,7 @@ def first_look(line: Line, scale: float) -> Slope:
     """
     tries: list[Slope] = []
     for h in STEPS:
-        pairs = [line.pair(t * h * scale) for t in (0.5, 1, 2)]
-        current = _stencil(line, h * scale, pairs, np.zeros(line.y0.shape, bool), h * scale)
+        current = at_step(line, h * scale)
         if current.kind == "smooth" and current.error <= ACCURATE * current.size + current.rounding:
             return current
         if current.kind == "kink" and tries and _same_kink(current, tries[-1]):
@@ -167,6 +166,11 @@ def first_look(line: Line, scale: float) -> Slope:
         tries.append(current)
     best = min(tries, key=lambda s: s.error + s.rounding if s.kind == "smooth" else np.inf)
     return best if _converged(best, best.size) else replace(best, kind="not converged")
+
+
+def at_step(line: Line, h: float) -> Slope:
+    """Measure a slope with one step: six values of f."""
+    return _stencil(line, h, [line.pair(t * h) for t in (0.5, 1, 2)], np.zeros(line.y0.shape, bool), h)
 
 
 def search(line: Line, scale: float, *, expected: float = 0.0, typical: float = 0.0) -> Slope:
@@ -189,7 +193,7 @@ def search(line: Line, scale: float, *, expected: float = 0.0, typical: float = 
             kinked_at = level.step
         best = _best(levels, typical)
         levels.append(level)
-        if level.step <= STEPS[0] * scale and (level.rounding >= best.uncertainty and _holds(best, line, typical)
+        if level.step <= STEPS[0] * scale and (level.rounding >= best.uncertainty and holds(best, line, typical)
                                                if best else kink and level.rounding >= 1e-4 * kink.half_width):
             break
     if best is None or kinked_at < best.step:
@@ -217,7 +221,7 @@ def _best(levels: list[Slope], typical: float) -> Slope | None:
     return best
 
 
-def _holds(best: Slope, line: Line, typical: float) -> bool:
+def holds(best: Slope, line: Line, typical: float) -> bool:
     """Return whether a slope is the same at a far smaller step, where rounding still leaves it three digits.
 
     A step may happen to be a whole number of periods, or reach over a bend.
@@ -225,7 +229,7 @@ def _holds(best: Slope, line: Line, typical: float) -> bool:
     h = best.step * best.rounding / (SURE * max(best.size, typical, 1e-300))
     if not 0 < h < best.step:
         return True
-    there = _stencil(line, h, [line.pair(t * h) for t in (0.5, 1, 2)], np.zeros(line.y0.shape, bool), h)
+    there = at_step(line, h)
     return abs(there.value - best.value) <= there.uncertainty + best.uncertainty
 
 

@@ -50,7 +50,7 @@ def check_gradients(target: LayerLike | LossLike | str, x: ArrayLike | None = No
       Where the slope does not converge, the coordinate is counted as skipped; more than a tenth of a tensor skipped is
       a failure.
     - If nothing is wrong, and the numbers of a parameter are all the same (ones, zeros), the check is done once more
-      with such parameters perturbed: special values can hide a mistake.
+      with such parameters perturbed, in groups: special values can hide a mistake.
     - Backward must also overwrite ``grads``, stay right when another forward runs before it, write to no array of
       others, and draw nothing random. The report says so where only such a rule is broken, and the slopes are right.
     - Where nothing can be measured (an empty batch, complex numbers, whole numbers alone) the check fails, and says so.
@@ -111,7 +111,8 @@ def check_gradients(target: LayerLike | LossLike | str, x: ArrayLike | None = No
         if perturb:
             moved = "its numbers were all the same; this check was made with them moved"
             targets[0].notes |= dict.fromkeys(constants, moved)
-        return report_on(targets, Checker(rng, rtol, every, directions)), targets[0].layer
+        one_by_one = min(every, directions) if perturb else every
+        return report_on(targets, Checker(rng, rtol, one_by_one, directions)), targets[0].layer
 
     with global_random_state_kept():
         report, layer = check_once(perturb=False)
