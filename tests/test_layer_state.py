@@ -305,6 +305,12 @@ def test_the_contract_holds_a_layer_that_keeps_its_state_in_state():
     assert check_layer(BatchNorm, [(3, 4, 5), (2,)]).not_tried == {}
 
 
+def test_the_contract_holds_a_model_whose_layers_do():
+    assert check_layer(lambda: Sequential([BatchNorm()]), (2,), rules=["state_declared"]).passed
+    report = check_layer(lambda: Sequential([Forgetful()]), (2,), rules=["state_declared"], raises=False)
+    assert "changed the attribute layers[0].moving_mean" in str(report)
+
+
 def test_the_contract_names_what_a_layer_keeps_elsewhere():
     report = check_layer(Forgetful, (3, 4, 5), raises=False)
     messages = {failure.rule: failure.message for failure in report.failures}

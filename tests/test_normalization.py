@@ -33,7 +33,7 @@ def test_running_statistics_move_towards_those_of_the_batch_and_inference_uses_t
     layer(X, training=True)
     np.testing.assert_allclose(layer.state["moving_mean"], [0.2, 3], rtol=1e-6)
     np.testing.assert_allclose(layer.state["moving_variance"], [1, 40.9], rtol=1e-6)
-    assert {array.dtype for array in layer.state.values()} == {np.dtype(np.float32)}            # of a bare layer: its own
+    assert {array.dtype for array in layer.state.values()} == {np.dtype(np.float32)}
     layer.state = {"moving_mean": np.array([1.0, 20.0]), "moving_variance": np.array([4.0, 25.0])}
     np.testing.assert_allclose(layer(X), [[1, -2], [3, 6]], rtol=1e-12)
     np.testing.assert_array_equal(layer.state["moving_mean"], [1, 20])
