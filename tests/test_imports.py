@@ -16,6 +16,7 @@ LINES = """\
 from tinynet import Sequential
 from tinynet.models import Sequential
 from tinynet.layers import Layer, Input, Dense, Conv2D, MaxPool2D, AveragePool2D, Dropout, Flatten, Activation
+from tinynet.layers import BatchNormalization, LayerNormalization, Residual
 from tinynet.layers import ReLU, Sigmoid, Tanh, Softmax, MaxPooling2D, AveragePooling2D
 from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy, MeanSquaredError
 from tinynet.optimizers import Adam, SGD, RMSprop

@@ -60,6 +60,24 @@ def test_conv2d_input_gradient_by_hand_follows_the_stride():
     np.testing.assert_array_equal(dx, [[[[2, 20, 0, 3, 30], [200, 2000, 0, 300, 3000], [0, 0, 0, 0, 0]]]])
 
 
+def test_channel_sums_by_hand():
+    x = np.array([[[1.0, 2.0], [5.0, 5.0]], [[3.0, 4.0], [8.0, 5.0]]])                  # (2, 2, 2), less 1 and 5:
+    dy = np.array([[[1.0, 10.0], [1.0, 1.0]], [[100.0, 1000.0], [2.0, 1.0]]])           # 0, 1, 2, 3 and 0, 0, 3, 0
+    sums, center = kernels.current().channel_sums, np.array([1.0, 5.0])
+    np.testing.assert_array_equal(sums(x, center), [[6, 3], [14, 9]])
+    np.testing.assert_array_equal(sums(x, center, dy), [[1111, 5], [3210, 6]])
+    np.testing.assert_array_equal(sums(x[:, :, 0], center, dy[:, :, 0]), [[101, 3], [200, 6]])
+
+
+def test_channel_affine_by_hand():
+    x, dy = np.array([[[1.0, 2.0], [5.0, 7.0]]]), np.array([[[1.0, 0.0], [0.0, 1.0]]])
+    affine, center, scale, shift = kernels.current().channel_affine, *np.array([[1.0, 5.0], [10.0, -1.0], [3.0, 4.0]])
+    np.testing.assert_array_equal(affine(x, center, scale, shift), [[[3, 13], [4, 2]]])
+    np.testing.assert_array_equal(affine(x, center, scale, shift, dy, np.array([0.5, 0.25])),
+                                  [[[3.5, 13], [4, 2.25]]])
+    np.testing.assert_array_equal(affine(x[:, :, 1], center, scale, shift), [[13, 2]])
+
+
 @each(GEOMETRIES)
 def test_conv2d_is_scipys_correlation(geometry, rng):
     size, strides, dilation, image = geometry

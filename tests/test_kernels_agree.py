@@ -167,6 +167,24 @@ def test_bilinear_and_its_gradient(case):
 
 
 @examples
+def test_channel_sums(case):
+    x, dy = case.array(case.N, case.C, *case.counts), case.array(case.N, case.C, *case.counts, salt=1)
+    center = np.linspace(-1, 1, case.C)
+    for args in (x, center), (x, center, dy):
+        sums = assert_same("channel_sums", *args)
+        assert (sums.shape, sums.dtype) == ((2, case.C), np.float64)
+    assert_same("channel_sums", x[:, :, 0, 0], center, dy[:, :, 0, 0])
+
+
+@examples
+def test_channel_affine(case):
+    x, dy = case.array(case.N, case.C, *case.counts), case.array(case.N, case.C, *case.counts, salt=1)
+    each = [np.linspace(low, 1, case.C) for low in (-1, 2, 0, 3)]
+    for args in (x, *each[:3]), (x, *each[:3], dy, each[3]), (x[:, :, 0, 0], *each[:3], dy[:, :, 0, 0], each[3]):
+        assert_same("channel_affine", *args)
+
+
+@examples
 def test_adam(case):
     case, shape, found = case._replace(specials=()), (*case.window, case.C), []
     writable = case if case.layout != "read-only" else case._replace(layout="contiguous")
@@ -202,6 +220,12 @@ def test_work_that_is_cut_into_chunks_leaves_no_sample_out(dtype):
     }.items():
         expected, found = getattr(im2col, function)(*args), getattr(fast, function)(*args)
         np.testing.assert_allclose(found, expected, rtol=error, atol=error, err_msg=function)
+    many = np.tile(x, (3, 1, 1, 1))                               # 160,839 numbers, two pieces
+    center = np.ones(3)
+    np.testing.assert_allclose(fast.channel_sums(many, center, -many), im2col.channel_sums(many, center, -many),
+                               rtol=error)
+    np.testing.assert_allclose(fast.channel_affine(many, center, 3 * center, center),
+                               im2col.channel_affine(many, center, 3 * center, center), rtol=error, atol=error)
     y, argmax = fast.max_pool2d(x, (3, 2), (2, 2))
     np.testing.assert_array_equal(y, im2col.max_pool2d(x, (3, 2), (2, 2))[0])
     np.testing.assert_array_equal(argmax, im2col.max_pool2d(x, (3, 2), (2, 2))[1])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.layers import AveragePool2D, Conv2D, Dense, MaxPool2D
+from tinynet.layers import AveragePool2D, BatchNormalization, Conv2D, Dense, MaxPool2D
 
 DOCUMENTED = re.findall(r"^ {4}((\w+)\(.*?\))", kernels.__doc__, flags=re.MULTILINE)
 FUNCTIONS = [name for _, name in DOCUMENTED]
@@ -82,7 +82,8 @@ def test_the_documented_signatures_are_those_of_the_functions():
     (Dense(2), (3,), {"matmul"}),
     (MaxPool2D(2), (1, 4, 4), {"max_pool2d_gradient"}),
     (AveragePool2D(2), (1, 4, 4), {"sum_pool2d_gradient"}),
-], ids=["conv2d", "dense", "max_pool2d", "average_pool2d"])
+    (BatchNormalization(), (2, 3), {"channel_sums", "channel_affine"}),
+], ids=["conv2d", "dense", "max_pool2d", "average_pool2d", "batch_normalization"])
 def test_a_backward_uses_the_kernel_set_of_its_forward(layer, shape, calls, rng, monkeypatch):
     called = []
 

@@ -16,11 +16,13 @@ from tinynet import Sequential
 from tinynet.layers import (
     Activation,
     AveragePool2D,
+    BatchNormalization,
     Conv2D,
     Dense,
     Dropout,
     Flatten,
     Input,
+    LayerNormalization,
     MaxPool2D,
     RandomAffine,
     RandomContrast,
@@ -32,6 +34,7 @@ from tinynet.layers import (
     RandomTranslation,
     RandomZoom,
     ReLU,
+    Residual,
     Sigmoid,
     Softmax,
     Tanh,
@@ -78,6 +81,12 @@ LAYERS = {
     "random contrast": (lambda: RandomContrast(0.4), (2, 3, 2)),
     "random flip": (lambda: RandomFlip(), (2, 3, 2)),
     "random crop": (lambda: RandomCrop(2, 3), (2, 4, 4)),
+    "batch_normalization": (lambda: BatchNormalization(), (3,)),
+    "batch_normalization of images": (lambda: BatchNormalization(momentum=0.5, center=False), (2, 3, 2)),
+    "residual": (lambda: Residual([Conv2D(3, (2, 1), padding="same", activation="relu"), BatchNormalization(),
+                                   Dropout(0.2), Conv2D(2, 1)]), (2, 2, 2)),
+    "layer_normalization": (lambda: LayerNormalization(), (4,)),
+    "layer_normalization of channels": (lambda: LayerNormalization(axis=1, center=False), (3, 2, 2)),
     "one's own": (lambda: Scale(), (2, 3)),
     "model": (small_cnn, (2, 8, 7)),
 }
@@ -310,11 +319,11 @@ def test_steps_run_one_by_one_are_the_layer(case):
 
 def test_weights_are_got_as_copies_and_set_in_place(case):
     layer = case.layer
-    arrays, weights = list(layer.params.values()), layer.get_weights()
+    arrays, weights = [holder[key] for holder, key in layer.weights()], layer.get_weights()
     assert not any(np.shares_memory(a, b) for a, b in zip(arrays, weights, strict=True))
     layer.set_weights([w + 1 for w in weights])
-    for a, now, w in zip(arrays, layer.params.values(), weights, strict=True):
-        assert now is a
+    for a, (holder, key), w in zip(arrays, layer.weights(), weights, strict=True):
+        assert holder[key] is a
         np.testing.assert_array_equal(a, w + 1)
     assert layer.count_params() == sum(w.size for w in weights)
 

@@ -8,7 +8,7 @@ import pytest
 import tinynet
 from tinynet import Sequential, load_model, study
 from tinynet.callbacks import BackupAndRestore, Callback, EarlyStopping, ModelCheckpoint
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer
+from tinynet.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Layer
 from tinynet.testing import check_gradients, check_layer
 
 
@@ -305,6 +305,12 @@ def test_the_contract_holds_a_layer_that_keeps_its_state_in_state():
     assert check_layer(BatchNorm, [(3, 4, 5), (2,)]).not_tried == {}
 
 
+def test_the_contract_holds_a_model_whose_layers_do():
+    assert check_layer(lambda: Sequential([BatchNorm()]), (2,), rules=["state_declared"]).passed
+    report = check_layer(lambda: Sequential([Forgetful()]), (2,), rules=["state_declared"], raises=False)
+    assert "changed the attribute layers[0].moving_mean" in str(report)
+
+
 def test_the_contract_names_what_a_layer_keeps_elsewhere():
     report = check_layer(Forgetful, (3, 4, 5), raises=False)
     messages = {failure.rule: failure.message for failure in report.failures}
@@ -321,3 +327,66 @@ def test_a_training_forward_that_changes_state_in_inference_is_named():
             return found
     report = check_layer(Restless, (3,), raises=False, rules=["inputs_not_written"])
     assert "forward wrote to state['batches'] in inference" in str(report)
+
+
+# The layer of ours that has a state.
+
+def normalised(seed=0, dtype="float32"):
+    model = Sequential([Conv2D(3, 2, use_bias=False, input_shape=(1, 5, 5)), BatchNormalization(momentum=0.8),
+                        Dropout(0.2), Flatten(), Dense(2, activation="softmax")], seed=seed, dtype=dtype)
+    model.compile("adam", "categorical_crossentropy", ["accuracy"])
+    return model
+
+
+def fitted(model, *callbacks, epochs=2):
+    model.fit(*samples(), epochs=epochs, batch_size=8, verbose=0, callbacks=callbacks)
+    return model
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_running_statistics_come_back_from_a_file_and_training_goes_on_to_the_bit(tmp_path, dtype):
+    model = fitted(normalised(dtype=dtype))
+    assert not np.allclose(model.state["batch_normalization_1/moving_mean"], 0)
+    assert {array.dtype for array in model.get_weights()} == {np.dtype(dtype)}
+    model.save(tmp_path / "m.safetensors")
+    again = load_model(tmp_path / "m.safetensors")
+    assert_same(again, kept(model))
+    assert_same(fitted(again), kept(fitted(model)))
+    model.set_weights(model.get_weights())
+    assert_same(again, kept(model))
+
+
+def test_running_statistics_survive_a_kill_and_a_resume_to_the_bit(tmp_path):
+    whole = fitted(normalised(), epochs=4)
+    with pytest.raises(Killed):
+        fitted(normalised(), KillAfter(7), BackupAndRestore(tmp_path, save_freq=2), epochs=4)
+    assert_same(fitted(normalised(seed=9), BackupAndRestore(tmp_path, save_freq=2), epochs=4), kept(whole))
+
+
+def test_the_best_running_statistics_are_restored_and_counted_as_not_trainable():
+    model, lines = normalised(), []
+    fitted(model, EarlyStopping("loss", mode="max", patience=9, restore_best_weights=True), epochs=3)     # the first's
+    assert_same(model, kept(fitted(normalised(), epochs=1)))
+    model.summary(print_fn=lines.append)
+    assert "Total params: 122" in lines[0]                                           # 12 + 4 * 3 + 98
+    assert "Non-trainable params: 6\n" in lines[0]
+
+
+@pytest.mark.parametrize("look", ["profile", "trace in training", "a layer's gradients"])
+def test_looking_and_checking_leave_running_statistics_as_they_were(look):
+    model = fitted(normalised())
+    x, y = samples(6)
+    before, arrays = kept(model), dict(model.state)
+    LOOKS[look](model, x, y)
+    assert_same(model, before)
+    assert all(model.state[name] is array for name, array in arrays.items())
+
+
+def test_frozen_a_model_trains_around_its_running_statistics():
+    model = fitted(normalised())
+    model.layers[1].trainable = False
+    before = kept(model)
+    fitted(model)
+    now = kept(model)
+    unchanged = {name for name, array in before.items() if np.array_equal(now[name], array)}
+    assert unchanged == {f"batch_normalization_1/{key}" for key in ("gamma", "beta", "moving_mean", "moving_variance")}

@@ -22,15 +22,15 @@ from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D
 SCRIPT = """
 import hashlib, numpy as np
 from tinynet import Sequential
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
+from tinynet.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 rng = np.random.default_rng(1)
 x, y = rng.random((230, 1, 28, 28), np.float32), np.eye(10)[rng.integers(10, size=230)]
 model = Sequential([Conv2D(30, 5, activation="relu", input_shape=(1, 28, 28)), MaxPool2D(),
-                    Conv2D(15, 3, activation="relu"), MaxPool2D(), Dropout(0.2), Flatten(),
+                    BatchNormalization(), Conv2D(15, 3, activation="relu"), MaxPool2D(), Dropout(0.2), Flatten(),
                     Dense(512, activation="relu"), Dense(10, activation="softmax")], seed=4)
 model.compile(loss="categorical_crossentropy", optimizer="adam")
 model.fit(x, y, batch_size=100, epochs=2, verbose=0)
-print(hashlib.sha256(b"".join(p.tobytes() for p in model.params.values())).hexdigest())
+print(hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest())
 """
 
 

@@ -15,12 +15,14 @@ from tinynet import Sequential
 from tinynet.layers import (
     Activation,
     AveragePool2D,
+    BatchNormalization,
     Conv2D,
     Dense,
     Dropout,
     Flatten,
     Input,
     Layer,
+    LayerNormalization,
     MaxPool2D,
     RandomAffine,
     RandomContrast,
@@ -32,6 +34,7 @@ from tinynet.layers import (
     RandomTranslation,
     RandomZoom,
     ReLU,
+    Residual,
     Sigmoid,
     Softmax,
     Tanh,
@@ -78,9 +81,14 @@ ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
     *(Activation(name) for name in ("relu", "sigmoid", "tanh", "softmax", "linear")),
     ReLU(), Sigmoid(), Tanh(), Softmax(), Flatten(),
     Sequential([Dense(4), Sequential([ReLU(), Dense(2)]), Softmax()]),
+    BatchNormalization(),
+    BatchNormalization(center=False, momentum=0.5, epsilon=0.1, gamma_initializer="normal", gamma_regularizer="l2"),
+    LayerNormalization(axis=1, scale=False, epsilon=0.1),
 ]
 MODELS = [
     Input(IMAGES),
+    LayerNormalization(axis=(1, 3), center=False, gamma_initializer="normal"),
+    Residual([Conv2D(2, 1)]),
     Sequential([Conv2D(3, 2, activation="relu"), MaxPool2D()]),
     Sequential([Conv2D(3, (2, 3)), ReLU(), MaxPool2D(), Flatten(), Dense(4, activation="softmax")]),
     Sequential([Conv2D(3, (3, 2), strides=(2, 1), padding="same", activation="relu"), MaxPool2D((2, 3), 1),
@@ -93,7 +101,8 @@ THIRD = settings(max_examples=settings().max_examples // 3)     # each tries all
 
 def name(layer):
     """Return the class of a layer, and the arguments that are not the defaults."""
-    usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "dtype": "float32"}
+    usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "dtype": "float32",
+             "center": True, "scale": True, "axis": 1, "momentum": 0.99, "epsilon": 0.001}
     parts = [type(layer).__name__]
     for key, value in layer.get_config().items():
         if key == "layers":

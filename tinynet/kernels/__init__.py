@@ -13,12 +13,15 @@
     sum_pool2d_gradient(dy, input_size, pool_size, strides)                                   -> (N, C, H, W)
     bilinear(x, rows, columns)                   (N, C, H, W), (N, P, Q), (N, P, Q) -> (N, C, P, Q)
     bilinear_gradient(dy, rows, columns, input_size)                                          -> (N, C, H, W)
+    channel_sums(x, center, dy)                  (N, C, ...), (C,) -> (2, C), float64: sums of dy and of dy (x - center)
+    channel_affine(x, center, scale, shift, dy, dy_scale)                   (x - center) scale + shift + dy dy_scale
     adam(p, g, m, v, rate, beta_1, beta_2, epsilon)               updates p, m and v in place, all of one shape
 
 Convolutions and poolings are given images that are padded already: each window lies inside its image, so that along
 one axis ``P = (H - dilation * (kh - 1) - 1) // stride + 1`` of them fit (`geometry.output_size`). Sizes, strides and
 dilation are pairs (rows, columns); `input_size` is (H, W). The argmax of pooling is the index of the maximum within
-its window, row by row. ``fast`` has some functions more, which do the work of several steps in one pass.
+its window, row by row. The dy of channels may be left out: it is then x - center in the sums, and nothing in the other.
+``fast`` has some functions more, which do the work of several steps in one pass.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from types import ModuleType
+
+import numpy as np
 
 from tinynet.registry import pick
 
@@ -42,6 +47,26 @@ def current() -> ModuleType:
 def fuses() -> bool:
     """Return whether a model may take the shortcuts of `tinynet.steps.plan`: unless ``use(name, fuse=False)``."""
     return _fuses
+
+
+def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None,
+               using: ModuleType | None = None) -> np.ndarray:
+    """Return what a layer needs of the whole batch for each channel (axis 1): the count, and two sums, as (3, C).
+
+    With d = x - center, the sums are those of dy and of dy d, over all axes but the channels'; without a dy, those of
+    d and of d d. They are float64, and the same to the bit for any number of threads. `using` is the kernel set that
+    adds them up, None for the one in use.
+
+    All statistics over a batch go through here. What it returns for the parts of a batch adds up to what it returns for
+    the whole, so that processes that have a part each can take part.
+
+    >>> batch_sums(np.array([[1.0, 10.0], [3.0, 40.0]]), center=np.array([1.0, 20.0]))
+    array([[  2.,   2.],
+           [  2.,  10.],
+           [  4., 500.]])
+    """
+    sums = (using or current()).channel_sums(x, center, dy)
+    return np.concatenate([np.full((1, x.shape[1]), x.size / max(1, x.shape[1])), sums])
 
 
 class use:  # noqa: N801  (reads as a verb: `with kernels.use("naive"):`)

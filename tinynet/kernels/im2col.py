@@ -137,6 +137,27 @@ def neighbours(rows: np.ndarray, columns: np.ndarray, size: Pair) -> Iterator[tu
         yield (np.arange(len(rows))[:, None, None], slice(None), i, j), weight.astype(rows.dtype, copy=False)
 
 
+def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None) -> np.ndarray:
+    """Return the sums over all axes but the channels', of dy and dy d, or of d and d d, with d = x - center."""
+    others = (0, *range(2, x.ndim))
+    d = x - along_channels(center, x)                                       # in float64, as center is
+    g = d if dy is None else dy.astype(np.float64)
+    return np.stack([g.sum(axis=others), (g * d).sum(axis=others)])
+
+
+def channel_affine(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray,
+                   dy: np.ndarray | None = None, dy_scale: np.ndarray | None = None) -> np.ndarray:
+    """Return (x - center) scale + shift, and dy dy_scale more where there is a dy."""
+    center, scale, shift = (along_channels(each.astype(x.dtype), x) for each in (center, scale, shift))
+    y = (x - center) * scale + shift
+    return y if dy is None or dy_scale is None else y + dy * along_channels(dy_scale.astype(x.dtype), x)
+
+
+def along_channels(array: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Give an array (C,) the axes of x (N, C, ...): (C, 1, ...)."""
+    return array.reshape(-1, *[1] * (x.ndim - 2))
+
+
 def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
          rate: float, beta_1: float, beta_2: float, epsilon: float) -> None:
     """Update a parameter, the running mean of its gradient and that of its square, array by array."""

@@ -130,6 +130,28 @@ def neighbours(row: Any, column: Any, size: Pair) -> list[tuple[int, int, float]
             if 0 <= i < size[0] and 0 <= j < size[1]]
 
 
+def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None) -> np.ndarray:
+    """Give each channel the sums of dy and of dy d, with d = x - center; without a dy, of d and of d d."""
+    sums = np.zeros((2, x.shape[1]))
+    for k in np.ndindex(*x.shape):
+        d = x[k] - center[k[1]]
+        g = d if dy is None else dy[k]
+        sums[0, k[1]] += g
+        sums[1, k[1]] += g * d
+    return sums
+
+
+def channel_affine(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray,
+                   dy: np.ndarray | None = None, dy_scale: np.ndarray | None = None) -> np.ndarray:
+    """Give each number (x - center) scale + shift, and dy dy_scale more where there is a dy."""
+    y = np.empty(x.shape, x.dtype if dy is None else np.result_type(x, dy))
+    for k in np.ndindex(*x.shape):
+        y[k] = (x[k] - center[k[1]]) * scale[k[1]] + shift[k[1]]
+        if dy is not None and dy_scale is not None:
+            y[k] += dy[k] * dy_scale[k[1]]
+    return y
+
+
 def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
          rate: float, beta_1: float, beta_2: float, epsilon: float) -> None:
     """Update a parameter, the running mean of its gradient and that of its square, number by number."""

@@ -22,9 +22,11 @@ from tinynet.layers.dense import Dense
 from tinynet.layers.dropout import Dropout
 from tinynet.layers.flatten import Flatten
 from tinynet.layers.input import Input
+from tinynet.layers.normalization import BatchNormalization, LayerNormalization
 from tinynet.layers.pooling import AveragePool2D, AveragePooling2D, MaxPool2D, MaxPooling2D
+from tinynet.layers.residual import Residual
 
-__all__ = ["Activation", "AveragePool2D", "AveragePooling2D", "Conv2D", "Dense", "Dropout", "Flatten", "Input",
-           "Layer", "MaxPool2D", "MaxPooling2D", "RandomAffine", "RandomContrast", "RandomCrop",
-           "RandomElasticTransform", "RandomFlip", "RandomRotation", "RandomShear", "RandomTranslation", "RandomZoom",
-           "ReLU", "Sigmoid", "Softmax", "Tanh"]
+__all__ = ["Activation", "AveragePool2D", "AveragePooling2D", "BatchNormalization", "Conv2D", "Dense", "Dropout",
+           "Flatten", "Input", "Layer", "LayerNormalization", "MaxPool2D", "MaxPooling2D", "RandomAffine",
+           "RandomContrast", "RandomCrop", "RandomElasticTransform", "RandomFlip", "RandomRotation", "RandomShear",
+           "RandomTranslation", "RandomZoom", "ReLU", "Residual", "Sigmoid", "Softmax", "Tanh"]

@@ -9,7 +9,6 @@ import numpy as np
 
 from tinynet import initializers, regularizers
 from tinynet.initializers import InitializerLike
-from tinynet.kernels import buffers
 from tinynet.layers import activations
 from tinynet.layers.activations import ActivationLike
 from tinynet.layers.base import Backward, Forward, Layer, LayerOptions, Shape
@@ -79,12 +78,6 @@ class Weighted(Layer):
         if self.use_bias:
             self.params["bias"] = self.initial("bias", self.bias_initializer, (units,), rng)
         return output_shape
-
-    def initial(self, key: str, initializer: InitializerLike, shape: Shape, rng: np.random.Generator) -> np.ndarray:
-        """Call an initializer, which may be the user's own, and check what it returns."""
-        array = np.asarray(initializers.initialize(initializer, shape, rng), dtype=np.float32)
-        self.expect(array.shape == shape, f"a {key} {shape} from its initializer", array.shape)
-        return buffers.copy(array)
 
     def penalties(self) -> list[tuple[str, RegularizerLike]]:
         """Pair the kernel with its regularizer, if it has one."""

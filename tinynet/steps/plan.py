@@ -19,11 +19,11 @@ from typing import Any, NamedTuple, Protocol, overload, runtime_checkable
 import numpy as np
 
 from tinynet import kernels
-from tinynet.layers import Conv2D, Dense, Dropout, MaxPool2D, ReLU
-from tinynet.layers.base import Backward, Forward, Layer
+from tinynet.layers import Conv2D, Dense, Dropout, MaxPool2D, ReLU, Residual
+from tinynet.layers.base import Backward, Forward, Layer, as_floating
 from tinynet.steps import fused
-from tinynet.steps.run import first_with_parameters
-from tinynet.steps.step import Step
+from tinynet.steps.run import first_with_parameters, run_steps
+from tinynet.steps.step import Step, steps_of
 from tinynet.tables import Table, Tabular
 
 
@@ -90,6 +90,9 @@ class Plan(Tabular, Sequence[Row]):
             elif index < first < len(self.steps):
                 why += "; not run backward: nothing before it learns"
             rows.append(Row(layers, group is not None, qualified_name(function), why))
+            if isinstance(step.layer, Residual) and (group or getattr(step.run, "__func__", None) is Residual.forward):
+                rows += [row._replace(layers=tuple(f"{step.name}/{name}" for name in row.layers))
+                         for row in Plan(steps_inside(step.layer), self.training, None)]
         return rows + [Row((step.name,), True, f"{qualified_name(self.loss)}.forward",
                            "the loss works from the logits")
                        for step in self.softmax]
@@ -103,7 +106,7 @@ class Plan(Tabular, Sequence[Row]):
         return self.rows[index]
 
     def __len__(self) -> int:
-        return len(self.steps) + len(self.softmax)
+        return len(self.rows)
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -179,6 +182,22 @@ class FusedLayers:
         return self.pattern.function(*self.layers, x, training)
 
 
+def steps_inside(block: Residual) -> list[Step]:
+    """List what the layers of a residual block do, flat."""
+    return [step for name, layer in zip(block.layer_names, block.layers, strict=True) for step in steps_of(layer, name)]
+
+
+def residual(block: Residual, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Run x + f(x), what f does in as few passes as a model would."""
+    steps, x = steps_inside(block), as_floating(x)
+    f, f_backward = run_steps(fuse(steps, training), x, training)
+
+    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
+        df = f_backward(dy, need_dx=need_dx)
+        return dy + df if need_dx else None
+    return x + f, backward
+
+
 def tiles_the_image(training: bool, conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> bool:
     """Return whether pooling windows neither overlap nor are padded, and are small enough for an unrolled loop."""
     windows = pool.windows
@@ -193,6 +212,7 @@ PATTERNS: dict[type[Layer], Pattern] = {               # by the layer that they 
                    "bias and ReLU in one pass over the product"),
     Dropout: Pattern([(Dropout, Dropout.forward)], fused.dropout,
                      "no mask is stored: backward draws its bits again", lambda training, layer: training),
+    Residual: Pattern([(Residual, Residual.forward)], residual, "its layers are planned, too"),
 }
 
 

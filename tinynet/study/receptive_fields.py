@@ -7,15 +7,16 @@ from functools import singledispatch
 
 import numpy as np
 
-from tinynet.layers import Conv2D, Layer, RandomCrop
+from tinynet.layers import Conv2D, Layer, RandomCrop, Residual
 from tinynet.layers.base import Shape
 from tinynet.layers.pooling import Pooling
 from tinynet.steps.step import Step
-from tinynet.study.cost.costs import reach, receptive_field
+from tinynet.study.cost.costs import Axis, inner_steps, reach, receptive_field
 from tinynet.study.trace import Trace
 
 Field = tuple[int, int, int] | None                  # start of the first output's, size, jump; None: the whole axis
 Fields = tuple[Field, Field] | None                  # along rows and along columns; None: not known
+OWN_CELL: Fields = ((0, 1, 1), (0, 1, 1))
 
 
 @singledispatch
@@ -57,8 +58,12 @@ def receptive_fields(steps: Sequence[Step], shapes: Sequence[Shape]) -> list[Fie
     -------
     None for an axis that is seen as a whole, and None for both from a layer on that `reach` has no rule for.
     """
+    return fields_through(steps, shapes, OWN_CELL if len(shapes[0]) == 3 else None)
+
+
+def fields_through(steps: Sequence[Step], shapes: Sequence[Shape], fields: Fields) -> list[Fields]:
+    """Return the field of each step's output, from that of the first one's input."""
     found: list[Fields] = []
-    fields: Fields = ((0, 1, 1), (0, 1, 1)) if len(shapes[0]) == 3 else None
     for step, shape in zip(steps, shapes, strict=True):
         windows = reach(step.layer, shape)
         if fields is None or windows is None:
@@ -69,6 +74,41 @@ def receptive_fields(steps: Sequence[Step], shapes: Sequence[Shape]) -> list[Fie
             fields = rows, columns
         found.append(fields)
     return found
+
+
+@padding.register(Residual)
+def _(layer: Residual, input_shape: Shape) -> tuple[int, int]:
+    rows, columns = (0 if field is None else -field[0] for field in block_fields(layer, input_shape) or (None, None))
+    return rows, columns
+
+
+@reach.register(Residual)
+def _(layer: Residual, input_shape: Shape) -> tuple[Axis, Axis] | None:
+    fields = block_fields(layer, input_shape)
+    if fields is None:
+        return None
+    rows, columns = (None if field is None else field[1:] for field in fields)
+    return rows, columns
+
+
+def block_fields(block: Residual, input_shape: Shape) -> Fields:
+    """Return what an output of x + f(x) sees of x, along rows and columns: what f sees, and its own cell."""
+    steps, shapes, _ = zip(*inner_steps(block, input_shape), strict=True)
+    seen = fields_through(steps, shapes, OWN_CELL)[-1]
+    if seen is None or any(field is not None and field[2] != 1 for field in seen):
+        return None                                              # steps of another size: its own cell moves
+    rows, columns = (None if field is None else with_own_cell(*field) for field in seen)
+    return rows, columns
+
+
+def with_own_cell(start: int, size: int, jump: int) -> Field:
+    """Return a field that has cell 0 of the first output in it, too.
+
+    >>> with_own_cell(-1, 3, 1), with_own_cell(1, 2, 1)
+    ((-1, 3, 1), (0, 3, 1))
+    """
+    first = min(start, 0)
+    return first, max(start + size, 1) - first, jump
 
 
 def field_after(field: Field, window: tuple[int, int] | None, before: int) -> Field:

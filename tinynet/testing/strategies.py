@@ -36,11 +36,13 @@ from tinynet import Sequential
 from tinynet.layers import (
     Activation,
     AveragePool2D,
+    BatchNormalization,
     Conv2D,
     Dense,
     Dropout,
     Flatten,
     Layer,
+    LayerNormalization,
     MaxPool2D,
     RandomAffine,
     RandomContrast,
@@ -52,6 +54,7 @@ from tinynet.layers import (
     RandomTranslation,
     RandomZoom,
     ReLU,
+    Residual,
     Sigmoid,
     Softmax,
     Tanh,
@@ -114,6 +117,21 @@ def pool_configs(draw: DrawFn, input_shape: Shape | None = None) -> Config:
     size, strides, padding, _ = draw(window_geometry(shape[1:]))
     geometry = {"strides": draw(st.sampled_from([size, strides])), "padding": padding}
     return {"pool_size": size, **without({"strides": size, "padding": "valid"}, geometry), "input_shape": shape}
+
+
+@st.composite
+def residual_configs(draw: DrawFn, input_shape: Shape | None = None) -> Config:
+    """Draw arguments of a `Residual`, with an ``input_shape``: one or two layers with weights that keep the shape."""
+    shape = input_shape or draw(shapes())
+    hidden = draw(st.integers(1, 3))
+    if len(shape) == 3:
+        sizes = [{"kernel_size": draw(pairs((3, 3))), "padding": "same"} for _ in range(2)]
+        first: Call = Conv2D, {"filters": hidden, **sizes[0], "activation": "relu"}
+        last: Call = Conv2D, {"filters": shape[0], **sizes[1]}
+    else:
+        first, last = (Dense, {"units": hidden, "activation": "relu"}), (Dense, {"units": shape[-1]})
+    chosen: list[Call] = draw(st.sampled_from([[last], [first, last], [first, (BatchNormalization, {}), last]]))
+    return {"layers": [draw(constructed(kind, **config)) for kind, config in chosen], "input_shape": shape}
 
 
 @st.composite
@@ -200,6 +218,12 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
         call([Dropout], st.fixed_dictionaries({"rate": st.sampled_from([0.5, 0.2, 0.0])})),
         call([Dense], st.fixed_dictionaries({"units": st.integers(1, 4)}), extras),
     ]
+    flags = st.fixed_dictionaries({}, optional={"center": st.just(False), "scale": st.just(False)})
+    kinds.append(call([BatchNormalization], flags, st.fixed_dictionaries(
+        {}, optional={"momentum": st.sampled_from([0.0, 0.5]), "epsilon": st.sampled_from([1e-5, 0.1])})))
+    axes = st.sets(st.integers(1, len(shape)), min_size=1).map(sorted) | st.just(-1)
+    kinds.append(call([LayerNormalization], flags, st.fixed_dictionaries({}, optional={"axis": axes})))
+    kinds.append(call([Residual], residual_configs(shape)))
     if len(shape) == 3:
         kinds += 3 * [call([Conv2D], conv_configs(shape), extras),
                       call([MaxPool2D, AveragePool2D], pool_configs(shape))]

@@ -8,12 +8,13 @@ Besides the functions that every kernel set has, there are some that do the work
     conv             the three convolutions
     conv_relu_pool   convolution, ReLU and max pooling in one pass
     products         matrix products: by tiles, by BLAS, or past zeros, which is `sparse`
-    pooling, elementwise, warping
+    pooling, elementwise, channels, warping
     threads          one loop on all cores
     compiling        what numba is told
     cache            where compiled kernels are kept, and when they are out of date
 """
 
+from tinynet.kernels.fast.channels import channel_affine, channel_sums
 from tinynet.kernels.fast.conv import conv2d, conv2d_input_gradient, conv2d_kernel_gradient
 from tinynet.kernels.fast.conv_relu_pool import (
     MAX_POOL_PIXELS,
@@ -32,6 +33,8 @@ __all__ = [
     "adam",
     "bilinear",
     "bilinear_gradient",
+    "channel_affine",
+    "channel_sums",
     "conv2d",
     "conv2d_input_gradient",
     "conv2d_kernel_gradient",

@@ -5,10 +5,24 @@ from __future__ import annotations
 from functools import singledispatch
 from math import prod
 
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Sigmoid, Softmax, Tanh
+from tinynet.layers import (
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    LayerNormalization,
+    ReLU,
+    Residual,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
 from tinynet.layers.augmentation.base import Augmentation
 from tinynet.layers.base import Shape
 from tinynet.layers.pooling import Pooling
+from tinynet.steps.step import Step, steps_of
 
 Axis = tuple[int, int] | None                        # cells that an output sees, distance to the next's; None: all
 
@@ -35,6 +49,32 @@ def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
     return input_shape[0] * prod(layer.windows.size) * prod(output_shape)     # every output sums over its window
 
 
+@multiply_adds.register
+def _(layer: BatchNormalization, input_shape: Shape, output_shape: Shape) -> int:
+    return prod(output_shape)                                            # in inference: a factor and a shift
+
+
+@multiply_adds.register
+def _(layer: LayerNormalization, input_shape: Shape, output_shape: Shape) -> int:
+    return 3 * prod(output_shape)                                        # its square, over std, a factor and a shift
+
+
+@multiply_adds.register
+def _(layer: Residual, input_shape: Shape, output_shape: Shape) -> int | None:
+    counts = [multiply_adds(step.layer, *shapes) for step, *shapes in inner_steps(layer, input_shape)]
+    return None if None in counts else sum(filter(None, counts))
+
+
+def inner_steps(block: Residual, input_shape: Shape) -> list[tuple[Step, Shape, Shape]]:
+    """List the steps of the layers inside a block that is built, each with the shapes that go in and come out."""
+    found, shape = [], input_shape
+    for name, layer in zip(block.layer_names, block.layers, strict=True):
+        for step in steps_of(layer, name):
+            before, shape = shape, step.layer.output_shape or shape      # an activation keeps it
+            found.append((step, before, shape))
+    return found
+
+
 @singledispatch
 def im2col_size(layer: Layer, input_shape: Shape, output_shape: Shape) -> int:
     """Return the size of im2col's matrix for one sample, C * kh * kw * P * Q; 0 for layers that do not use im2col.
@@ -48,6 +88,11 @@ def im2col_size(layer: Layer, input_shape: Shape, output_shape: Shape) -> int:
 @im2col_size.register
 def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
     return input_shape[0] * prod(layer.windows.size) * prod(output_shape[1:])
+
+
+@im2col_size.register
+def _(layer: Residual, input_shape: Shape, output_shape: Shape) -> int:
+    return max(im2col_size(step.layer, *shapes) for step, *shapes in inner_steps(layer, input_shape))
 
 
 @singledispatch
@@ -73,7 +118,7 @@ def last_axis(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
     return (None, None) if len(input_shape) == 1 else ((1, 1), None)
 
 
-for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, Augmentation):
+for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, BatchNormalization, Augmentation):
     reach.register(elementwise_layer, elementwise)
 for last_axis_layer in (Dense, Softmax):
     reach.register(last_axis_layer, last_axis)
@@ -85,6 +130,16 @@ def sliding_window(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[Axis, A
     """Return the reach of a window, dilation included."""
     (rows, columns), (down, across) = layer.windows.reach(), layer.windows.strides
     return (rows, down), (columns, across)
+
+
+@reach.register(LayerNormalization)
+def normalised_axes(layer: LayerNormalization, input_shape: Shape) -> tuple[Axis, Axis]:
+    """Return the reach of what sees its axes whole: of images rows are axis 2 and columns the last, as of a vector."""
+    rank = 1 + len(input_shape)
+    whole = {axis % rank for axis in layer.axis}
+    if rank == 2:
+        return None, None
+    return None if 2 in whole and rank > 3 else (1, 1), None if rank - 1 in whole else (1, 1)
 
 
 def receptive_field(field: Axis, window: Axis) -> Axis:

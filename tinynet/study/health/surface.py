@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinynet.layers import Conv2D, Dense, Layer
-from tinynet.models import Sequential
+from tinynet.layers.stack import Stack
 from tinynet.study.arguments import expect
 from tinynet.study.drawing import POSITIVE, StrPath, canvas, finish
 from tinynet.tables import Table, Tabular
@@ -122,6 +122,8 @@ def loss_surface(model: Model, x: ArrayLike, y: ArrayLike, span: float = 1.0, po
     ------
     ValueError : for a model that is not compiled, fewer than 2 points, or a span that is not positive.
 
+    >>> from tinynet import Sequential
+    >>> from tinynet import Sequential
     >>> model = Sequential([Dense(1, kernel_initializer="ones", use_bias=False, input_dim=1)])
     >>> model.compile(loss="mse")
     >>> surface = loss_surface(model, [[1.0]], [[1.0]], points=3)
@@ -184,7 +186,7 @@ class Parameter(NamedTuple):
 def parameters(layer: Layer, name: str = "") -> list[Parameter]:
     """List every parameter of a layer called `name`, or of a model, those of nested models too."""
     prefix = f"{name}/" if name else ""
-    if isinstance(layer, Sequential):
+    if isinstance(layer, Stack):
         return [parameter for own, inner in zip(layer.layer_names, layer.layers, strict=True)
                 for parameter in parameters(inner, prefix + own)]
     return [Parameter(prefix + key, layer, key, array) for key, array in layer.params.items()]

@@ -61,7 +61,8 @@ def state_declared(s: Specimen) -> None:
 
 def other_arrays(layer: Layer) -> dict[str, np.ndarray]:
     """Find the arrays, and NumPy's numbers, that a layer holds outside params, grads and state, at whatever depth."""
-    seen, found = {id(layer.params), id(layer.grads), id(layer.state)}, {}
+    seen = {id(vars(leaf).get(name)) for leaf in layer.leaves() for name in ("params", "grads", "state")}
+    found: dict[str, np.ndarray] = {}
 
     def look(name: str, thing: object) -> None:
         if isinstance(thing, (np.ndarray, np.generic)):
