@@ -23,6 +23,8 @@ from catalogue import PROJECT, load
 ALL = {getattr(layers, name) for name in layers.__all__}
 KINDS = sorted(ALL - {layers.Layer, layers.Input}, key=lambda kind: kind.__name__)      # Input computes nothing
 
+SHAPES = [(5,), (4, 3), (2, 6, 5), (2, 6, 4)]
+
 pytestmark = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
 
@@ -31,9 +33,8 @@ def drawn():
     """Return a layer, with its ``input_shape``, of each kind that the strategies draw, by its class."""
     found = {}
 
-    @settings(max_examples=25 * len(KINDS), derandomize=True, database=None, phases=[Phase.generate])
-    @given(st.sampled_from([(5,), (4, 3), (2, 6, 5)]).flatmap(lambda shape: st.tuples(strategies.calls(shape),
-                                                                                      st.just(shape))))
+    @settings(max_examples=50 * len(KINDS), derandomize=True, database=None, phases=[Phase.generate])
+    @given(st.one_of([st.tuples(strategies.calls(shape), st.just(shape)) for shape in SHAPES]))
     def draw(drawn):
         (kind, config), shape = drawn
         found[kind] = lambda: kind(**config, input_shape=shape)
