@@ -19,10 +19,14 @@ from tinynet.layers import (
     Dense,
     Dropout,
     Flatten,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
     Input,
     Layer,
     MaxPool2D,
     ReLU,
+    Rescaling,
+    Reshape,
     Sigmoid,
     Softmax,
     Tanh,
@@ -53,6 +57,9 @@ IMAGES, WINDOWED = (2, 7, 5), [
         {"pool_size": 2, "strides": 3}, {"pool_size": (2, 3), "strides": (1, 2)}, {"pool_size": (7, 5)},
         {"padding": "same"}, {"pool_size": (3, 2), "strides": (2, 1), "padding": "same"},
         {"pool_size": 4, "strides": 3, "padding": "same"})),
+    *(pool(keepdims=keepdims) for pool in (GlobalMaxPool2D, GlobalAvgPool2D) for keepdims in (False, True)),
+    Reshape((7, -1)),
+    Rescaling([0.5, -2.0]),
 ]
 ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
     Dense(1),
@@ -65,6 +72,7 @@ ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
     Dropout(0.3),
     *(Activation(name) for name in ("relu", "sigmoid", "tanh", "softmax", "linear")),
     ReLU(), Sigmoid(), Tanh(), Softmax(), Flatten(),
+    Reshape(-1), Rescaling(0.5, offset=-1.0),
     Sequential([Dense(4), Sequential([ReLU(), Dense(2)]), Softmax()]),
 ]
 MODELS = [

@@ -9,9 +9,21 @@ from tinynet.layers.base import Layer
 from tinynet.layers.conv2d import Conv2D
 from tinynet.layers.dense import Dense
 from tinynet.layers.dropout import Dropout
-from tinynet.layers.flatten import Flatten
+from tinynet.layers.flatten import Flatten, Reshape
 from tinynet.layers.input import Input
-from tinynet.layers.pooling import AveragePool2D, AveragePooling2D, MaxPool2D, MaxPooling2D
+from tinynet.layers.pooling import (
+    AveragePool2D,
+    AveragePooling2D,
+    AvgPool2D,
+    GlobalAveragePooling2D,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    GlobalMaxPooling2D,
+    MaxPool2D,
+    MaxPooling2D,
+)
+from tinynet.layers.rescaling import Rescaling
 
-__all__ = ["Activation", "AveragePool2D", "AveragePooling2D", "Conv2D", "Dense", "Dropout", "Flatten", "Input",
-           "Layer", "MaxPool2D", "MaxPooling2D", "ReLU", "Sigmoid", "Softmax", "Tanh"]
+__all__ = ["Activation", "AveragePool2D", "AveragePooling2D", "AvgPool2D", "Conv2D", "Dense", "Dropout", "Flatten",
+           "GlobalAveragePooling2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "GlobalMaxPooling2D", "Input", "Layer",
+           "MaxPool2D", "MaxPooling2D", "ReLU", "Rescaling", "Reshape", "Sigmoid", "Softmax", "Tanh"]

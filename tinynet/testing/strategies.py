@@ -40,9 +40,13 @@ from tinynet.layers import (
     Dense,
     Dropout,
     Flatten,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
     Layer,
     MaxPool2D,
     ReLU,
+    Rescaling,
+    Reshape,
     Sigmoid,
     Softmax,
     Tanh,
@@ -190,11 +194,28 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
         call([Activation], st.fixed_dictionaries({"activation": activations})),
         call([Dropout], st.fixed_dictionaries({"rate": st.sampled_from([0.5, 0.2, 0.0])})),
         call([Dense], st.fixed_dictionaries({"units": st.integers(1, 4)}), extras),
+        call([Reshape], target_shapes(shape).map(lambda target: {"target_shape": target})),
+        call([Rescaling], rescaling_configs(shape)),
     ]
     if len(shape) == 3:
         kinds += 3 * [call([Conv2D], conv_configs(shape), extras),
                       call([MaxPool2D, AveragePool2D], pool_configs(shape))]
+        kinds.append(call([GlobalAvgPool2D, GlobalMaxPool2D],
+                          st.fixed_dictionaries({}, optional={"keepdims": st.just(True)})))
     return any_of(kinds)
+
+
+def target_shapes(shape: Shape) -> SearchStrategy[Shape]:
+    """Draw target shapes of a `Reshape`, some with a -1: the axes in reverse, in pairs, all in one."""
+    others = [shape[::-1], (*shape[:-2], math.prod(shape[-2:])), (1, *shape), (math.prod(shape),)]
+    return st.sampled_from([*others, *((-1, *other[1:]) for other in others)])
+
+
+def rescaling_configs(shape: Shape) -> SearchStrategy[Config]:
+    """Draw arguments of a `Rescaling`: numbers, or an array along the first axis."""
+    numbers = st.sampled_from([0.5, -2.0])
+    settings = numbers | st.lists(numbers, min_size=shape[0], max_size=shape[0])
+    return st.fixed_dictionaries({"scale": settings}, optional={"offset": settings})
 
 
 def call(kinds: list[type], *configs: SearchStrategy[Config]) -> SearchStrategy[Call]:

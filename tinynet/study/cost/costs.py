@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import singledispatch
 from math import prod
 
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Sigmoid, Softmax, Tanh
+from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Rescaling, Reshape, Sigmoid, Softmax, Tanh
 from tinynet.layers.base import Shape
-from tinynet.layers.pooling import Pooling
+from tinynet.layers.pooling import GlobalPooling, Pooling
 
 Axis = tuple[int, int] | None                        # cells that an output sees, distance to the next's; None: all
 
@@ -72,8 +72,14 @@ def last_axis(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
     return (None, None) if len(input_shape) == 1 else ((1, 1), None)
 
 
-for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten):
+def whole_image(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
+    """Return the reach of a layer that sees the whole image."""
+    return None, None
+
+
+for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, Rescaling):
     reach.register(elementwise_layer, elementwise)
+reach.register(GlobalPooling, whole_image)
 for last_axis_layer in (Dense, Softmax):
     reach.register(last_axis_layer, last_axis)
 
@@ -84,6 +90,13 @@ def sliding_window(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[Axis, A
     """Return the reach of a window, dilation included."""
     (rows, columns), (down, across) = layer.windows.reach(), layer.windows.strides
     return (rows, down), (columns, across)
+
+
+@reach.register
+def _(layer: Reshape, input_shape: Shape) -> tuple[Axis, Axis] | None:
+    """Return the reach of an elementwise layer, unless it makes other rows and columns of the numbers."""
+    shape = layer.shape_for(input_shape)
+    return ((1, 1), (1, 1)) if len(shape) == 1 or shape[-2:] == input_shape[-2:] else None
 
 
 def receptive_field(field: Axis, window: Axis) -> Axis:
