@@ -58,7 +58,7 @@ def test_what_is_left_is_worked_out_of_an_empty_batch_too():
 
 @pytest.mark.parametrize("target", [(2, -1, -1), (0, 4), (-2, 4), (2.5, 4), "ab", None, ((2, 3), 4)], ids=str)
 def test_target_shapes_that_are_none_are_refused(target):
-    with pytest.raises(ValueError, match="Reshape: expected target_shape, positive whole numbers without the batch axi"):
+    with pytest.raises(ValueError, match="Reshape: expected target_shape, positive whole numbers without the batc"):
         Reshape(target)
 
 

@@ -50,8 +50,8 @@ class Reshape(Layer):
     def __init__(self, target_shape: Iterable[int] | int, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         shape = tuple(target_shape) if isinstance(target_shape, Iterable) else (target_shape,)
-        self.expect(all(is_count(size) or is_int(size, -1) and size == -1 for size in shape) and shape.count(-1) <= 1,
-                    "target_shape, positive whole numbers without the batch axis, one of which may be -1",
+        valid = all(is_count(size) or (is_int(size, -1) and size == -1) for size in shape) and shape.count(-1) <= 1
+        self.expect(valid, "target_shape, positive whole numbers without the batch axis, one of which may be -1",
                     repr(target_shape))
         self.target_shape = tuple(int(size) for size in shape)
 
