@@ -14,6 +14,9 @@ from oracles import LAYOUTS, assert_gradients_right, built, in_layout
 
 from tinynet import Sequential
 from tinynet.layers import (
+    ELU,
+    GELU,
+    SELU,
     Activation,
     AveragePool2D,
     Conv2D,
@@ -22,13 +25,20 @@ from tinynet.layers import (
     Flatten,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
+    HardSigmoid,
     Input,
+    LeakyReLU,
     MaxPool2D,
+    PReLU,
     ReLU,
+    ReLU6,
     Rescaling,
     Reshape,
     Sigmoid,
+    SiLU,
     Softmax,
+    Softplus,
+    Softsign,
     Tanh,
 )
 from tinynet.steps.run import run_steps
@@ -68,6 +78,17 @@ LAYERS = {
     "global_avg_pool2d": (lambda: GlobalAvgPool2D(keepdims=True), (2, 4, 3)),
     "reshape": (lambda: Reshape((3, -1)), (2, 3, 4)),
     "rescaling": (lambda: Rescaling([0.5, -2.0], offset=1), (2, 3)),
+    "leaky_relu": (lambda: LeakyReLU(0.1), (3,)),
+    "prelu": (lambda: PReLU(alpha_regularizer="l2"), (2, 3)),
+    "prelu shared": (lambda: PReLU(shared_axes=[2, 3]), (2, 3, 2)),
+    "elu": (lambda: ELU(0.5), (3,)),
+    "selu": (lambda: SELU(), (3,)),
+    "relu6": (lambda: ReLU6(), (3,)),
+    "hard_sigmoid": (lambda: HardSigmoid(), (3,)),
+    "gelu": (lambda: GELU(), (2, 3)),
+    "silu": (lambda: SiLU(), (3,)),
+    "softplus": (lambda: Softplus(), (3,)),
+    "softsign": (lambda: Softsign(), (3,)),
     "one's own": (lambda: Scale(), (2, 3)),
     "model": (small_cnn, (2, 8, 7)),
 }

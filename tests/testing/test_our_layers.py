@@ -13,6 +13,9 @@ import tinynet.layers
 import tinynet.losses
 from tinynet import Sequential
 from tinynet.layers import (
+    ELU,
+    GELU,
+    SELU,
     Activation,
     AveragePool2D,
     Conv2D,
@@ -21,18 +24,31 @@ from tinynet.layers import (
     Flatten,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
+    HardSigmoid,
     Input,
     Layer,
+    LeakyReLU,
     MaxPool2D,
+    PReLU,
     ReLU,
+    ReLU6,
     Rescaling,
     Reshape,
     Sigmoid,
+    SiLU,
     Softmax,
+    Softplus,
+    Softsign,
     Tanh,
 )
 from tinynet.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
 from tinynet.testing import check_gradients, check_layer, strategies
+
+
+def sine(x):
+    """Return what a function of one's own returns, as an activation."""
+    return np.sin(x), lambda dy: dy * np.cos(x)
+
 
 # Each is the simplest in which one thing differs from the default; shapes do not fit evenly.
 IMAGES, WINDOWED = (2, 7, 5), [
@@ -73,6 +89,9 @@ ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
     *(Activation(name) for name in ("relu", "sigmoid", "tanh", "softmax", "linear")),
     ReLU(), Sigmoid(), Tanh(), Softmax(), Flatten(),
     Reshape(-1), Rescaling(0.5, offset=-1.0),
+    LeakyReLU(), LeakyReLU(0.0), PReLU(), PReLU("ones", "l2"), PReLU("normal", shared_axes=[1]), ELU(), ELU(0.5),
+    SELU(), ReLU6(), HardSigmoid(), GELU(), GELU(approximate=True), SiLU(), Softplus(), Softsign(),
+    Dense(4, activation=sine),
     Sequential([Dense(4), Sequential([ReLU(), Dense(2)]), Softmax()]),
 ]
 MODELS = [

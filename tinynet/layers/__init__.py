@@ -4,12 +4,13 @@ A model runs some of them in one pass, by default: ``print(model.plan())`` shows
 ``with kernels.use("fast", fuse=False):`` every layer runs the code that its file shows.
 """
 
-from tinynet.layers.activations import Activation, ReLU, Sigmoid, Softmax, Tanh
+from tinynet.layers.activations import Activation, ReLU, Softmax
 from tinynet.layers.base import Layer
 from tinynet.layers.conv2d import Conv2D
 from tinynet.layers.dense import Dense
 from tinynet.layers.dropout import Dropout
 from tinynet.layers.flatten import Flatten, Reshape
+from tinynet.layers.gelu import GELU
 from tinynet.layers.input import Input
 from tinynet.layers.pooling import (
     AveragePool2D,
@@ -22,8 +23,41 @@ from tinynet.layers.pooling import (
     MaxPool2D,
     MaxPooling2D,
 )
+from tinynet.layers.rectifiers import ELU, SELU, HardSigmoid, LeakyReLU, PReLU, ReLU6
 from tinynet.layers.rescaling import Rescaling
+from tinynet.layers.smooth import Sigmoid, SiLU, Softplus, Softsign, Tanh
 
-__all__ = ["Activation", "AveragePool2D", "AveragePooling2D", "AvgPool2D", "Conv2D", "Dense", "Dropout", "Flatten",
-           "GlobalAveragePooling2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "GlobalMaxPooling2D", "Input", "Layer",
-           "MaxPool2D", "MaxPooling2D", "ReLU", "Rescaling", "Reshape", "Sigmoid", "Softmax", "Tanh"]
+__all__ = [
+    "ELU",
+    "GELU",
+    "SELU",
+    "Activation",
+    "AveragePool2D",
+    "AveragePooling2D",
+    "AvgPool2D",
+    "Conv2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling2D",
+    "HardSigmoid",
+    "Input",
+    "Layer",
+    "LeakyReLU",
+    "MaxPool2D",
+    "MaxPooling2D",
+    "PReLU",
+    "ReLU",
+    "ReLU6",
+    "Rescaling",
+    "Reshape",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Softsign",
+    "Tanh",
+]

@@ -8,7 +8,10 @@ from typing import Any, ClassVar, Self, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from tinynet import initializers
 from tinynet.checks import invalid, is_count
+from tinynet.initializers import InitializerLike
+from tinynet.kernels import buffers
 from tinynet.layers.lock import reading, writing
 from tinynet.registry import Config
 from tinynet.regularizers import RegularizerLike
@@ -89,6 +92,12 @@ class Layer:
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
         """Make the parameters (float32) and the state for samples of `input_shape`; return the shape of one output."""
         return input_shape
+
+    def initial(self, key: str, initializer: InitializerLike, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+        """Call an initializer, which may be the user's own, and check what it returns."""
+        array = np.asarray(initializers.initialize(initializer, shape, rng), dtype=np.float32)
+        self.expect(array.shape == shape, f"a {key} {shape} from its initializer", array.shape)
+        return buffers.copy(array)
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return ``(y, backward)``: ``backward(dy)`` sets ``grads`` and returns d loss / d x."""

@@ -9,11 +9,10 @@ import numpy as np
 
 from tinynet import initializers, regularizers
 from tinynet.initializers import InitializerLike
-from tinynet.kernels import buffers
 from tinynet.layers import activations
 from tinynet.layers.activations import ActivationLike
 from tinynet.layers.base import Backward, Forward, Layer, LayerOptions, Shape
-from tinynet.registry import Config, Identifier, to_config
+from tinynet.registry import Config, Identifier, class_name, to_config
 from tinynet.regularizers import RegularizerLike
 
 
@@ -68,7 +67,7 @@ class Weighted(Layer):
         """List the weighted sum, and the activation, named after its class."""
         if self.activation is None:
             return [("", self.linear)]
-        return [("", self.linear), (type(self.activation).__name__.lower(), self.activation)]
+        return [("", self.linear), (class_name(self.activation).lower(), self.activation)]
 
     def set_up(self, input_shape: Shape, output_shape: Shape, kernel_shape: Shape, units: int,
                rng: np.random.Generator) -> Shape:
@@ -79,12 +78,6 @@ class Weighted(Layer):
         if self.use_bias:
             self.params["bias"] = self.initial("bias", self.bias_initializer, (units,), rng)
         return output_shape
-
-    def initial(self, key: str, initializer: InitializerLike, shape: Shape, rng: np.random.Generator) -> np.ndarray:
-        """Call an initializer, which may be the user's own, and check what it returns."""
-        array = np.asarray(initializers.initialize(initializer, shape, rng), dtype=np.float32)
-        self.expect(array.shape == shape, f"a {key} {shape} from its initializer", array.shape)
-        return buffers.copy(array)
 
     def penalties(self) -> list[tuple[str, RegularizerLike]]:
         """Pair the kernel with its regularizer, if it has one."""

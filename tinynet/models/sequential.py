@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -254,8 +254,8 @@ class Sequential(Model):
         return {**config, "layers": [to_config(layer) for layer in self.layers]}
 
     @classmethod
-    def from_config(cls, config: Config, custom_layers: Mapping[str, type] | None = None) -> Self:
-        """Make a model from what `get_config` returned; layers of your own are named in `custom_layers`."""
+    def from_config(cls, config: Config, custom_layers: Mapping[str, Any] | None = None) -> Self:
+        """Make a model from what `get_config` returned; what is of your own is named in `custom_layers`."""
         return cls(**configs.arguments(config, {**configs.KNOWN, "Sequential": Sequential, **(custom_layers or {})}))
 
     def save(self, path: StrPath) -> None:

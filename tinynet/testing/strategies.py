@@ -34,6 +34,9 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from tinynet import Sequential
 from tinynet.layers import (
+    ELU,
+    GELU,
+    SELU,
     Activation,
     AveragePool2D,
     Conv2D,
@@ -42,13 +45,20 @@ from tinynet.layers import (
     Flatten,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
+    HardSigmoid,
     Layer,
+    LeakyReLU,
     MaxPool2D,
+    PReLU,
     ReLU,
+    ReLU6,
     Rescaling,
     Reshape,
     Sigmoid,
+    SiLU,
     Softmax,
+    Softplus,
+    Softsign,
     Tanh,
 )
 from tinynet.losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
@@ -187,10 +197,11 @@ def constructed(kind: type, *args: object, **kwargs: object) -> SearchStrategy[A
 
 def calls(shape: Shape) -> SearchStrategy[Call]:
     """Draw the calls that make a layer for samples of `shape`, the simplest kinds first."""
-    activations = st.sampled_from(["relu", "sigmoid", "tanh", "softmax"])
+    activations = st.sampled_from(["relu", "sigmoid", "tanh", "softmax", "gelu"])
     extras = st.fixed_dictionaries({}, optional={"activation": activations, "use_bias": st.just(False)})
     kinds = [
-        call([ReLU, Sigmoid, Tanh, Softmax, Flatten]),
+        call([ReLU, Sigmoid, Tanh, Softmax, Flatten, SELU, ReLU6, HardSigmoid, SiLU, Softplus, Softsign]),
+        activation_calls(shape),
         call([Activation], st.fixed_dictionaries({"activation": activations})),
         call([Dropout], st.fixed_dictionaries({"rate": st.sampled_from([0.5, 0.2, 0.0])})),
         call([Dense], st.fixed_dictionaries({"units": st.integers(1, 4)}), extras),
@@ -203,6 +214,17 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
         kinds.append(call([GlobalAvgPool2D, GlobalMaxPool2D],
                           st.fixed_dictionaries({}, optional={"keepdims": st.just(True)})))
     return any_of(kinds)
+
+
+def activation_calls(shape: Shape) -> SearchStrategy[Call]:
+    """Draw the calls that make an activation with arguments, for samples of `shape`."""
+    slopes = st.sampled_from([0.3, 0.0, 1.5])
+    shared = {"shared_axes": st.lists(st.integers(1, len(shape)), min_size=1, unique=True)}
+    return st.one_of(
+        call([LeakyReLU], st.fixed_dictionaries({}, optional={"negative_slope": slopes})),
+        call([ELU], st.fixed_dictionaries({}, optional={"alpha": slopes})),
+        call([GELU], st.fixed_dictionaries({}, optional={"approximate": st.just(True)})),
+        call([PReLU], st.fixed_dictionaries({"alpha_initializer": st.just("normal")}, optional=shared)))
 
 
 def target_shapes(shape: Shape) -> SearchStrategy[Shape]:

@@ -5,7 +5,29 @@ from __future__ import annotations
 from functools import singledispatch
 from math import prod
 
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Rescaling, Reshape, Sigmoid, Softmax, Tanh
+from tinynet.layers import (
+    ELU,
+    GELU,
+    SELU,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    HardSigmoid,
+    Layer,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    ReLU6,
+    Rescaling,
+    Reshape,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
+)
 from tinynet.layers.base import Shape
 from tinynet.layers.pooling import GlobalPooling, Pooling
 
@@ -32,6 +54,11 @@ def _(layer: Dense, input_shape: Shape, output_shape: Shape) -> int:
 @multiply_adds.register
 def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
     return input_shape[0] * prod(layer.windows.size) * prod(output_shape)     # every output sums over its window
+
+
+@multiply_adds.register
+def _(layer: PReLU, input_shape: Shape, output_shape: Shape) -> int:
+    return prod(output_shape)                                            # at most: its slope, below 0
 
 
 @singledispatch
@@ -77,7 +104,8 @@ def whole_image(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
     return None, None
 
 
-for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, Rescaling):
+for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, Rescaling, ELU, GELU, SELU, HardSigmoid, LeakyReLU,
+                          PReLU, ReLU6, SiLU, Softplus, Softsign):
     reach.register(elementwise_layer, elementwise)
 reach.register(GlobalPooling, whole_image)
 for last_axis_layer in (Dense, Softmax):
