@@ -23,6 +23,7 @@ from tinynet.layers import (
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
     HardSigmoid,
@@ -39,6 +40,7 @@ from tinynet.layers import (
     Softmax,
     Softplus,
     Softsign,
+    SpatialDropout2D,
     Tanh,
 )
 from tinynet.steps.run import run_steps
@@ -78,6 +80,8 @@ LAYERS = {
     "global_avg_pool2d": (lambda: GlobalAvgPool2D(keepdims=True), (2, 4, 3)),
     "reshape": (lambda: Reshape((3, -1)), (2, 3, 4)),
     "rescaling": (lambda: Rescaling([0.5, -2.0], offset=1), (2, 3)),
+    "spatial_dropout2d": (lambda: SpatialDropout2D(0.5), (3, 2, 2)),
+    "gaussian_noise": (lambda: GaussianNoise(0.5), (2, 3)),
     "leaky_relu": (lambda: LeakyReLU(0.1), (3,)),
     "prelu": (lambda: PReLU(alpha_regularizer="l2"), (2, 3)),
     "prelu shared": (lambda: PReLU(shared_axes=[2, 3]), (2, 3, 2)),

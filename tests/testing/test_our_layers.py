@@ -22,6 +22,7 @@ from tinynet.layers import (
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
     HardSigmoid,
@@ -39,6 +40,7 @@ from tinynet.layers import (
     Softmax,
     Softplus,
     Softsign,
+    SpatialDropout2D,
     Tanh,
 )
 from tinynet.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
@@ -74,6 +76,7 @@ IMAGES, WINDOWED = (2, 7, 5), [
         {"padding": "same"}, {"pool_size": (3, 2), "strides": (2, 1), "padding": "same"},
         {"pool_size": 4, "strides": 3, "padding": "same"})),
     *(pool(keepdims=keepdims) for pool in (GlobalMaxPool2D, GlobalAvgPool2D) for keepdims in (False, True)),
+    SpatialDropout2D(0.5),
     Reshape((7, -1)),
     Rescaling([0.5, -2.0]),
 ]
@@ -86,6 +89,8 @@ ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
     Dense(4, activation=Tanh(), kernel_regularizer="l1"),
     Dropout(0.0),
     Dropout(0.3),
+    Dropout(0.3, seed=1),
+    GaussianNoise(0.5),
     *(Activation(name) for name in ("relu", "sigmoid", "tanh", "softmax", "linear")),
     ReLU(), Sigmoid(), Tanh(), Softmax(), Flatten(),
     Reshape(-1), Rescaling(0.5, offset=-1.0),

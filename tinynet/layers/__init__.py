@@ -8,10 +8,11 @@ from tinynet.layers.activations import Activation, ReLU, Softmax
 from tinynet.layers.base import Layer
 from tinynet.layers.conv2d import Conv2D
 from tinynet.layers.dense import Dense
-from tinynet.layers.dropout import Dropout
+from tinynet.layers.dropout import Dropout, SpatialDropout2D
 from tinynet.layers.flatten import Flatten, Reshape
 from tinynet.layers.gelu import GELU
 from tinynet.layers.input import Input
+from tinynet.layers.noise import GaussianNoise
 from tinynet.layers.pooling import (
     AveragePool2D,
     AveragePooling2D,
@@ -39,6 +40,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Flatten",
+    "GaussianNoise",
     "GlobalAveragePooling2D",
     "GlobalAvgPool2D",
     "GlobalMaxPool2D",
@@ -59,5 +61,6 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Softsign",
+    "SpatialDropout2D",
     "Tanh",
 ]

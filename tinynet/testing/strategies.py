@@ -43,6 +43,7 @@ from tinynet.layers import (
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
     HardSigmoid,
@@ -59,6 +60,7 @@ from tinynet.layers import (
     Softmax,
     Softplus,
     Softsign,
+    SpatialDropout2D,
     Tanh,
 )
 from tinynet.losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
@@ -203,7 +205,9 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
         call([ReLU, Sigmoid, Tanh, Softmax, Flatten, SELU, ReLU6, HardSigmoid, SiLU, Softplus, Softsign]),
         activation_calls(shape),
         call([Activation], st.fixed_dictionaries({"activation": activations})),
-        call([Dropout], st.fixed_dictionaries({"rate": st.sampled_from([0.5, 0.2, 0.0])})),
+        call([Dropout, *([SpatialDropout2D] if len(shape) == 3 else [])],
+             st.fixed_dictionaries({"rate": st.sampled_from([0.5, 0.2, 0.0])}, optional={"seed": st.just(1)})),
+        call([GaussianNoise], st.fixed_dictionaries({"stddev": st.sampled_from([1.0, 0.1])})),
         call([Dense], st.fixed_dictionaries({"units": st.integers(1, 4)}), extras),
         call([Reshape], target_shapes(shape).map(lambda target: {"target_shape": target})),
         call([Rescaling], rescaling_configs(shape)),

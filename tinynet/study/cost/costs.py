@@ -13,6 +13,7 @@ from tinynet.layers import (
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
     HardSigmoid,
     Layer,
     LeakyReLU,
@@ -105,7 +106,7 @@ def whole_image(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
 
 
 for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, Rescaling, ELU, GELU, SELU, HardSigmoid, LeakyReLU,
-                          PReLU, ReLU6, SiLU, Softplus, Softsign):
+                          PReLU, ReLU6, SiLU, Softplus, Softsign, GaussianNoise):
     reach.register(elementwise_layer, elementwise)
 reach.register(GlobalPooling, whole_image)
 for last_axis_layer in (Dense, Softmax):
