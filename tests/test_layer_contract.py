@@ -26,6 +26,8 @@ from tinynet.layers import (
     Sigmoid,
     Softmax,
     Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import steps_of
@@ -61,6 +63,9 @@ LAYERS = {
     "softmax": (lambda: Softmax(), (5,)),
     "input": (lambda: Input((3,)), (3,)),
     "one's own": (lambda: Scale(), (2, 3)),
+    "zero_padding2d": (lambda: ZeroPadding2D(((0, 1), (2, 1))), (2, 3, 4)),
+    "up_sampling2d": (lambda: UpSampling2D((2, 3)), (2, 3, 4)),
+    "up_sampling2d bilinear": (lambda: UpSampling2D((2, 3), interpolation="bilinear"), (2, 3, 4)),
     "model": (small_cnn, (2, 8, 7)),
 }
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -26,6 +26,8 @@ from tinynet.layers import (
     Sigmoid,
     Softmax,
     Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 from tinynet.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
 from tinynet.testing import check_gradients, check_layer, strategies
@@ -53,6 +55,10 @@ IMAGES, WINDOWED = (2, 7, 5), [
         {"pool_size": 2, "strides": 3}, {"pool_size": (2, 3), "strides": (1, 2)}, {"pool_size": (7, 5)},
         {"padding": "same"}, {"pool_size": (3, 2), "strides": (2, 1), "padding": "same"},
         {"pool_size": 4, "strides": 3, "padding": "same"})),
+    ZeroPadding2D(),
+    ZeroPadding2D(((0, 1), (2, 0))),
+    UpSampling2D(),
+    UpSampling2D((1, 3), interpolation="bilinear"),
 ]
 ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
     Dense(1),

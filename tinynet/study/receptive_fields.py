@@ -7,7 +7,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from tinynet.layers import Conv2D, Layer
+from tinynet.layers import Conv2D, Layer, ZeroPadding2D
 from tinynet.layers.base import Shape
 from tinynet.layers.pooling import Pooling
 from tinynet.steps.step import Step
@@ -34,6 +34,12 @@ def padding(layer: Layer, input_shape: Shape) -> tuple[int, int]:
 @padding.register(Pooling)
 def _(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[int, int]:
     (top, _), (left, _) = layer.windows.around((input_shape[1], input_shape[2]))
+    return top, left
+
+
+@padding.register
+def _(layer: ZeroPadding2D, input_shape: Shape) -> tuple[int, int]:
+    (top, _), (left, _) = layer.padding
     return top, left
 
 

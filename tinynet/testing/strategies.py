@@ -46,6 +46,8 @@ from tinynet.layers import (
     Sigmoid,
     Softmax,
     Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 from tinynet.losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
 from tinynet.testing.array_strategies import (
@@ -185,6 +187,7 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
     """Draw the calls that make a layer for samples of `shape`, the simplest kinds first."""
     activations = st.sampled_from(["relu", "sigmoid", "tanh", "softmax"])
     extras = st.fixed_dictionaries({}, optional={"activation": activations, "use_bias": st.just(False)})
+    few = st.tuples(st.integers(0, 2), st.integers(0, 2))
     kinds = [
         call([ReLU, Sigmoid, Tanh, Softmax, Flatten]),
         call([Activation], st.fixed_dictionaries({"activation": activations})),
@@ -194,6 +197,9 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
     if len(shape) == 3:
         kinds += 3 * [call([Conv2D], conv_configs(shape), extras),
                       call([MaxPool2D, AveragePool2D], pool_configs(shape))]
+        kinds += [call([ZeroPadding2D], st.fixed_dictionaries({"padding": st.tuples(few, few)})),
+                  call([UpSampling2D], st.fixed_dictionaries(
+                      {"size": pairs((2, 2))}, optional={"interpolation": st.just("bilinear")}))]
     return any_of(kinds)
 
 

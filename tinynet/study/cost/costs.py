@@ -5,7 +5,19 @@ from __future__ import annotations
 from functools import singledispatch
 from math import prod
 
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Sigmoid, Softmax, Tanh
+from tinynet.layers import (
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
+)
 from tinynet.layers.base import Shape
 from tinynet.layers.pooling import Pooling
 
@@ -72,7 +84,7 @@ def last_axis(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
     return (None, None) if len(input_shape) == 1 else ((1, 1), None)
 
 
-for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten):
+for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, ZeroPadding2D):
     reach.register(elementwise_layer, elementwise)
 for last_axis_layer in (Dense, Softmax):
     reach.register(last_axis_layer, last_axis)
@@ -84,6 +96,11 @@ def sliding_window(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[Axis, A
     """Return the reach of a window, dilation included."""
     (rows, columns), (down, across) = layer.windows.reach(), layer.windows.strides
     return (rows, down), (columns, across)
+
+
+@reach.register(UpSampling2D)
+def no_common_window(layer: UpSampling2D, input_shape: Shape) -> None:
+    """Return that no one window and stride describe a layer: neighbouring outputs see the same pixel, or the next."""
 
 
 def receptive_field(field: Axis, window: Axis) -> Axis:
