@@ -48,6 +48,7 @@ LAYERS = {
     "conv2d relu": (lambda: Conv2D(3, 3, activation="relu"), (1, 5, 4)),
     "conv2d same": (lambda: Conv2D(2, (2, 3), strides=2, padding="same", activation="tanh"), (2, 5, 6)),
     "conv2d dilated": (lambda: Conv2D(2, 2, dilation_rate=(2, 1), use_bias=False), (2, 4, 4)),
+    "conv2d in groups": (lambda: Conv2D(4, 2, groups=2), (4, 4, 3)),
     "max_pool2d": (lambda: MaxPool2D(), (2, 5, 6)),
     "max_pool2d overlapping": (lambda: MaxPool2D((2, 3), strides=1), (2, 4, 4)),
     "max_pool2d same": (lambda: MaxPool2D(3, strides=2, padding="same"), (2, 5, 4)),

@@ -50,6 +50,7 @@ IMAGES, WINDOWED = (2, 7, 5), [
     Conv2D(3, (3, 2), dilation_rate=(2, 3)),
     Conv2D(3, 2, strides=2, dilation_rate=(3, 2)),
     Conv2D(3, (2, 3), strides=2, padding="same", dilation_rate=2, activation="tanh", use_bias=False),
+    Conv2D(4, (2, 3), groups=2),
     *(pool(**config) for pool in (MaxPool2D, AveragePool2D) for config in (
         {}, {"pool_size": 1}, {"pool_size": (3, 2)}, {"pool_size": 3, "strides": 1},
         {"pool_size": 2, "strides": 3}, {"pool_size": (2, 3), "strides": (1, 2)}, {"pool_size": (7, 5)},
@@ -87,7 +88,8 @@ THIRD = settings(max_examples=settings().max_examples // 3)     # each tries all
 
 def name(layer):
     """Return the class of a layer, and the arguments that are not the defaults."""
-    usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "dtype": "float32"}
+    usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "groups": 1,
+             "depth_multiplier": 1, "dtype": "float32"}
     parts = [type(layer).__name__]
     for key, value in layer.get_config().items():
         if key == "layers":

@@ -95,9 +95,10 @@ def conv_configs(draw: DrawFn, input_shape: Shape | None = None) -> Config:
     """Draw arguments of a `Conv2D`, with an ``input_shape`` that its windows fit."""
     shape, filters = input_shape or draw(image_shapes()), draw(st.integers(1, 3))
     size, strides, padding, dilation = draw(window_geometry(shape[1:], dilated=True))
-    geometry = {"strides": strides, "padding": padding, "dilation_rate": dilation}
-    defaults = {"strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1)}
-    return {"filters": filters, "kernel_size": size, **without(defaults, geometry), "input_shape": shape}
+    groups = draw(st.sampled_from([groups for groups in range(1, 4) if shape[0] % groups == 0]))
+    geometry = {"strides": strides, "padding": padding, "dilation_rate": dilation, "groups": groups}
+    defaults = {"strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1), "groups": 1}
+    return {"filters": filters * groups, "kernel_size": size, **without(defaults, geometry), "input_shape": shape}
 
 
 @st.composite

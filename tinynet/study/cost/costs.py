@@ -43,7 +43,8 @@ def _(layer: Dense, input_shape: Shape, output_shape: Shape) -> int:
 
 @multiply_adds.register
 def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
-    return input_shape[0] * prod(layer.windows.size) * prod(output_shape)     # every output sums over its window
+    channels = input_shape[0] // layer.groups
+    return channels * prod(layer.windows.size) * prod(output_shape)      # every output sums over its window
 
 
 @singledispatch
