@@ -1,6 +1,7 @@
 """The kinds of check that the suite has, which test is of which, and which of them a defect is put before."""
 
-UNITS = ["activations", "dense", "conv2d", "pooling", "padding", "resizing", "dropout", "flatten", "losses", "metrics",
+UNITS = ["activations", "dense", "conv2d", "pooling", "padding", "dropout", "flatten", "losses", "metrics",
+         "depthwise", "resizing",
          "initializers", "regularizers", "layer_contract", "nesting", "weights", "utils", "error_messages"]
 
 KINDS = {

@@ -8,12 +8,13 @@ from tinynet.layers.activations import Activation, ReLU, Sigmoid, Softmax, Tanh
 from tinynet.layers.base import Layer
 from tinynet.layers.conv2d import Conv2D
 from tinynet.layers.dense import Dense
+from tinynet.layers.depthwise import DepthwiseConv2D, SeparableConv2D
 from tinynet.layers.dropout import Dropout
 from tinynet.layers.flatten import Flatten
 from tinynet.layers.input import Input
 from tinynet.layers.pooling import AveragePool2D, AveragePooling2D, MaxPool2D, MaxPooling2D
 from tinynet.layers.resizing import UpSampling2D, ZeroPadding2D
 
-__all__ = ["Activation", "AveragePool2D", "AveragePooling2D", "Conv2D", "Dense", "Dropout", "Flatten", "Input",
-           "Layer", "MaxPool2D", "MaxPooling2D", "ReLU", "Sigmoid", "Softmax", "Tanh",
-           "UpSampling2D", "ZeroPadding2D"]
+__all__ = ["Activation", "AveragePool2D", "AveragePooling2D", "Conv2D", "Dense", "DepthwiseConv2D", "Dropout",
+           "Flatten", "Input", "Layer", "MaxPool2D", "MaxPooling2D", "ReLU", "SeparableConv2D", "Sigmoid", "Softmax",
+           "Tanh", "UpSampling2D", "ZeroPadding2D"]

@@ -38,11 +38,13 @@ from tinynet.layers import (
     AveragePool2D,
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     Layer,
     MaxPool2D,
     ReLU,
+    SeparableConv2D,
     Sigmoid,
     Softmax,
     Tanh,
@@ -94,11 +96,17 @@ settings = hypothesis.settings(deadline=None, phases=[phase for phase in Phase i
 def conv_configs(draw: DrawFn, input_shape: Shape | None = None) -> Config:
     """Draw arguments of a `Conv2D`, with an ``input_shape`` that its windows fit."""
     shape, filters = input_shape or draw(image_shapes()), draw(st.integers(1, 3))
-    size, strides, padding, dilation = draw(window_geometry(shape[1:], dilated=True))
+    geometry = draw(conv_geometry(shape[1:]))
     groups = draw(st.sampled_from([groups for groups in range(1, 4) if shape[0] % groups == 0]))
-    geometry = {"strides": strides, "padding": padding, "dilation_rate": dilation, "groups": groups}
-    defaults = {"strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1), "groups": 1}
-    return {"filters": filters * groups, "kernel_size": size, **without(defaults, geometry), "input_shape": shape}
+    return {"filters": filters * groups, **geometry, **without({"groups": 1}, {"groups": groups}), "input_shape": shape}
+
+
+@st.composite
+def conv_geometry(draw: DrawFn, image: Shape) -> Config:
+    """Draw the arguments of a convolution's window, for images (H, W)."""
+    size, strides, padding, dilation = draw(window_geometry(image, dilated=True))
+    geometry = {"strides": strides, "padding": padding, "dilation_rate": dilation}
+    return {"kernel_size": size, **without({"strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1)}, geometry)}
 
 
 @st.composite
@@ -188,6 +196,8 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
     """Draw the calls that make a layer for samples of `shape`, the simplest kinds first."""
     activations = st.sampled_from(["relu", "sigmoid", "tanh", "softmax"])
     extras = st.fixed_dictionaries({}, optional={"activation": activations, "use_bias": st.just(False)})
+    multiplier = st.fixed_dictionaries({}, optional={"depth_multiplier": st.just(2)})
+    filters = st.fixed_dictionaries({"filters": st.integers(1, 3)})
     few = st.tuples(st.integers(0, 2), st.integers(0, 2))
     kinds = [
         call([ReLU, Sigmoid, Tanh, Softmax, Flatten]),
@@ -198,6 +208,8 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
     if len(shape) == 3:
         kinds += 3 * [call([Conv2D], conv_configs(shape), extras),
                       call([MaxPool2D, AveragePool2D], pool_configs(shape))]
+        kinds += [call([DepthwiseConv2D], conv_geometry(shape[1:]), extras, multiplier),
+                  call([SeparableConv2D], conv_geometry(shape[1:]), extras, multiplier, filters)]
         kinds += [call([ZeroPadding2D], st.fixed_dictionaries({"padding": st.tuples(few, few)})),
                   call([UpSampling2D], st.fixed_dictionaries(
                       {"size": pairs((2, 2))}, optional={"interpolation": st.just("bilinear")}))]

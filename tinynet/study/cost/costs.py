@@ -8,10 +8,12 @@ from math import prod
 from tinynet.layers import (
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     Layer,
     ReLU,
+    SeparableConv2D,
     Sigmoid,
     Softmax,
     Tanh,
@@ -21,6 +23,7 @@ from tinynet.layers import (
 from tinynet.layers.base import Shape
 from tinynet.layers.pooling import Pooling
 
+Windowed = Conv2D | DepthwiseConv2D | SeparableConv2D | Pooling
 Axis = tuple[int, int] | None                        # cells that an output sees, distance to the next's; None: all
 
 
@@ -47,6 +50,17 @@ def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
     return channels * prod(layer.windows.size) * prod(output_shape)      # every output sums over its window
 
 
+@multiply_adds.register
+def _(layer: DepthwiseConv2D, input_shape: Shape, output_shape: Shape) -> int:
+    return prod(layer.windows.size) * prod(output_shape)                 # each sums over its window, of one channel
+
+
+@multiply_adds.register
+def _(layer: SeparableConv2D, input_shape: Shape, output_shape: Shape) -> int:
+    (filters, P, Q), channels = output_shape, input_shape[0] * layer.depth_multiplier
+    return channels * P * Q * (prod(layer.windows.size) + filters)       # depthwise; then each channel for each filter
+
+
 @singledispatch
 def im2col_size(layer: Layer, input_shape: Shape, output_shape: Shape) -> int:
     """Return the size of im2col's matrix for one sample, C * kh * kw * P * Q; 0 for layers that do not use im2col.
@@ -60,6 +74,11 @@ def im2col_size(layer: Layer, input_shape: Shape, output_shape: Shape) -> int:
 @im2col_size.register
 def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
     return input_shape[0] * prod(layer.windows.size) * prod(output_shape[1:])
+
+
+@im2col_size.register
+def _(layer: SeparableConv2D, input_shape: Shape, output_shape: Shape) -> int:
+    return input_shape[0] * layer.depth_multiplier * prod(output_shape[1:])        # of the pointwise convolution
 
 
 @singledispatch
@@ -91,9 +110,8 @@ for last_axis_layer in (Dense, Softmax):
     reach.register(last_axis_layer, last_axis)
 
 
-@reach.register(Conv2D)
-@reach.register(Pooling)
-def sliding_window(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[Axis, Axis]:
+@reach.register
+def sliding_window(layer: Windowed, input_shape: Shape) -> tuple[Axis, Axis]:
     """Return the reach of a window, dilation included."""
     (rows, columns), (down, across) = layer.windows.reach(), layer.windows.strides
     return (rows, down), (columns, across)
