@@ -1,7 +1,7 @@
 """The kinds of check that the suite has, which test is of which, and which of them a defect is put before."""
 
 UNITS = ["activations", "dense", "conv2d", "pooling", "padding", "dropout", "flatten", "losses", "metrics",
-         "depthwise", "resizing",
+         "depthwise", "conv2d_transpose", "resizing",
          "initializers", "regularizers", "layer_contract", "nesting", "weights", "utils", "error_messages"]
 
 KINDS = {

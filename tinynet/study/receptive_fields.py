@@ -7,7 +7,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from tinynet.layers import Layer, ZeroPadding2D
+from tinynet.layers import Conv2DTranspose, Layer, ZeroPadding2D
 from tinynet.layers.base import Shape
 from tinynet.steps.step import Step
 from tinynet.study.cost.costs import Windowed, reach, receptive_field
@@ -33,6 +33,12 @@ def padding(layer: Layer, input_shape: Shape) -> tuple[int, int]:
 def _(layer: Windowed, input_shape: Shape) -> tuple[int, int]:
     (top, _), (left, _) = layer.windows.around((input_shape[1], input_shape[2]))
     return top, left
+
+
+@padding.register
+def _(layer: Conv2DTranspose, input_shape: Shape) -> tuple[int, int]:
+    (rows, columns), (_, ((top, _), (left, _))) = layer.windows.reach(), layer.placement(input_shape[1:])
+    return rows - 1 - top, columns - 1 - left         # at stride 1 it is a convolution of the image in a wide margin
 
 
 @padding.register

@@ -37,6 +37,7 @@ from tinynet.layers import (
     Activation,
     AveragePool2D,
     Conv2D,
+    Conv2DTranspose,
     Dense,
     DepthwiseConv2D,
     Dropout,
@@ -53,6 +54,7 @@ from tinynet.layers import (
 )
 from tinynet.losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
 from tinynet.testing.array_strategies import (
+    MAX_SIDE,
     MAX_STRIDE,
     MAX_WINDOW,
     Shape,
@@ -107,6 +109,15 @@ def conv_geometry(draw: DrawFn, image: Shape) -> Config:
     size, strides, padding, dilation = draw(window_geometry(image, dilated=True))
     geometry = {"strides": strides, "padding": padding, "dilation_rate": dilation}
     return {"kernel_size": size, **without({"strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1)}, geometry)}
+
+
+@st.composite
+def transposed_geometry(draw: DrawFn, image: Shape) -> Config:
+    """Draw the arguments of a transposed convolution's window, for images (H, W)."""
+    geometry = draw(conv_geometry(image))
+    if draw(st.booleans()) and "padding" not in geometry:
+        geometry["output_padding"] = tuple(stride - 1 for stride in geometry.get("strides", (1, 1)))
+    return geometry
 
 
 @st.composite
@@ -210,7 +221,9 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
                       call([MaxPool2D, AveragePool2D], pool_configs(shape))]
         kinds += [call([DepthwiseConv2D], conv_geometry(shape[1:]), extras, multiplier),
                   call([SeparableConv2D], conv_geometry(shape[1:]), extras, multiplier, filters)]
-        kinds += [call([ZeroPadding2D], st.fixed_dictionaries({"padding": st.tuples(few, few)})),
+    if len(shape) == 3 and max(shape[1:]) <= MAX_SIDE:       # what makes images larger does so once
+        kinds += [call([Conv2DTranspose], transposed_geometry(shape[1:]), extras, filters),
+                  call([ZeroPadding2D], st.fixed_dictionaries({"padding": st.tuples(few, few)})),
                   call([UpSampling2D], st.fixed_dictionaries(
                       {"size": pairs((2, 2))}, optional={"interpolation": st.just("bilinear")}))]
     return any_of(kinds)

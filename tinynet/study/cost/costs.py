@@ -7,6 +7,7 @@ from math import prod
 
 from tinynet.layers import (
     Conv2D,
+    Conv2DTranspose,
     Dense,
     DepthwiseConv2D,
     Dropout,
@@ -61,6 +62,11 @@ def _(layer: SeparableConv2D, input_shape: Shape, output_shape: Shape) -> int:
     return channels * P * Q * (prod(layer.windows.size) + filters)       # depthwise; then each channel for each filter
 
 
+@multiply_adds.register
+def _(layer: Conv2DTranspose, input_shape: Shape, output_shape: Shape) -> int:
+    return prod(input_shape) * layer.filters * prod(layer.windows.size)  # every input meets all weights of its channel
+
+
 @singledispatch
 def im2col_size(layer: Layer, input_shape: Shape, output_shape: Shape) -> int:
     """Return the size of im2col's matrix for one sample, C * kh * kw * P * Q; 0 for layers that do not use im2col.
@@ -79,6 +85,11 @@ def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
 @im2col_size.register
 def _(layer: SeparableConv2D, input_shape: Shape, output_shape: Shape) -> int:
     return input_shape[0] * layer.depth_multiplier * prod(output_shape[1:])        # of the pointwise convolution
+
+
+@im2col_size.register
+def _(layer: Conv2DTranspose, input_shape: Shape, output_shape: Shape) -> int:
+    return layer.filters * prod(layer.windows.size) * prod(input_shape[1:])        # of the gradient's columns
 
 
 @singledispatch
@@ -120,6 +131,13 @@ def sliding_window(layer: Windowed, input_shape: Shape) -> tuple[Axis, Axis]:
 @reach.register(UpSampling2D)
 def no_common_window(layer: UpSampling2D, input_shape: Shape) -> None:
     """Return that no one window and stride describe a layer: neighbouring outputs see the same pixel, or the next."""
+
+
+@reach.register
+def transposed_window(layer: Conv2DTranspose, input_shape: Shape) -> tuple[Axis, Axis] | None:
+    """Return the reach of a window turned round; with strides, what an output sees depends on where it is."""
+    rows, columns = layer.windows.reach()
+    return ((rows, 1), (columns, 1)) if layer.windows.strides == (1, 1) else None
 
 
 def receptive_field(field: Axis, window: Axis) -> Axis:
