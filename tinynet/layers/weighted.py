@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import numpy as np
@@ -81,7 +81,7 @@ class Weighted(Layer):
         return self.set_up_kernels(input_shape, output_shape, {"kernel": (self.kernel_initializer, kernel_shape)},
                                    units, rng)
 
-    def set_up_kernels(self, input_shape: Shape, output_shape: Shape, made: dict[str, tuple[InitializerLike, Shape]],
+    def set_up_kernels(self, input_shape: Shape, output_shape: Shape, made: Mapping[str, tuple[InitializerLike, Shape]],
                        units: int, rng: np.random.Generator) -> Shape:
         """Do what `set_up` does for several kernels: {key: (initializer, shape)}."""
         activations.build_activation(self, self.activation, output_shape, rng)

@@ -37,7 +37,8 @@ def _(layer: Windowed, input_shape: Shape) -> tuple[int, int]:
 
 @padding.register
 def _(layer: Conv2DTranspose, input_shape: Shape) -> tuple[int, int]:
-    (rows, columns), (_, ((top, _), (left, _))) = layer.windows.reach(), layer.placement(input_shape[1:])
+    (rows, columns), (_, H, W) = layer.windows.reach(), input_shape
+    _, ((top, _), (left, _)) = layer.placement((H, W))
     return rows - 1 - top, columns - 1 - left         # at stride 1 it is a convolution of the image in a wide margin
 
 
