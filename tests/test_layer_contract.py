@@ -20,7 +20,9 @@ from tinynet.layers import (
     Activation,
     AveragePool2D,
     Conv2D,
+    Conv2DTranspose,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     GaussianNoise,
@@ -35,6 +37,7 @@ from tinynet.layers import (
     ReLU6,
     Rescaling,
     Reshape,
+    SeparableConv2D,
     Sigmoid,
     SiLU,
     Softmax,
@@ -42,6 +45,8 @@ from tinynet.layers import (
     Softsign,
     SpatialDropout2D,
     Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import steps_of
@@ -62,6 +67,10 @@ LAYERS = {
     "conv2d relu": (lambda: Conv2D(3, 3, activation="relu"), (1, 5, 4)),
     "conv2d same": (lambda: Conv2D(2, (2, 3), strides=2, padding="same", activation="tanh"), (2, 5, 6)),
     "conv2d dilated": (lambda: Conv2D(2, 2, dilation_rate=(2, 1), use_bias=False), (2, 4, 4)),
+    "conv2d in groups": (lambda: Conv2D(4, 2, groups=2), (4, 4, 3)),
+    "conv2d_transpose": (lambda: Conv2DTranspose(3, (2, 3), strides=2, padding="same"), (2, 3, 2)),
+    "depthwise_conv2d": (lambda: DepthwiseConv2D(2, strides=(1, 2), padding="same", depth_multiplier=2), (2, 3, 4)),
+    "separable_conv2d": (lambda: SeparableConv2D(3, (2, 1), activation="tanh"), (2, 3, 4)),
     "max_pool2d": (lambda: MaxPool2D(), (2, 5, 6)),
     "max_pool2d overlapping": (lambda: MaxPool2D((2, 3), strides=1), (2, 4, 4)),
     "max_pool2d same": (lambda: MaxPool2D(3, strides=2, padding="same"), (2, 5, 4)),
@@ -94,6 +103,9 @@ LAYERS = {
     "softplus": (lambda: Softplus(), (3,)),
     "softsign": (lambda: Softsign(), (3,)),
     "one's own": (lambda: Scale(), (2, 3)),
+    "zero_padding2d": (lambda: ZeroPadding2D(((0, 1), (2, 1))), (2, 3, 4)),
+    "up_sampling2d": (lambda: UpSampling2D((2, 3)), (2, 3, 4)),
+    "up_sampling2d bilinear": (lambda: UpSampling2D((2, 3), interpolation="bilinear"), (2, 3, 4)),
     "model": (small_cnn, (2, 8, 7)),
 }
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,8 +1,8 @@
 """The kinds of check that the suite has, which test is of which, and which of them a defect is put before."""
 
-UNITS = ["activations", "rectifiers", "smooth", "own_function", "dense", "conv2d", "pooling", "padding", "dropout",
-         "noise", "flatten", "rescaling", "losses", "metrics", "initializers", "regularizers", "layer_contract",
-         "nesting", "weights", "utils", "error_messages"]
+UNITS = ["activations", "rectifiers", "smooth", "own_function", "dense", "conv2d", "depthwise", "conv2d_transpose",
+         "resizing", "pooling", "padding", "dropout", "noise", "flatten", "rescaling", "losses", "metrics",
+         "initializers", "regularizers", "layer_contract", "nesting", "weights", "utils", "error_messages"]
 
 KINDS = {
     "hand": "worked out by hand, and the properties of one unit",

@@ -58,7 +58,7 @@ def test_bytes_are_those_of_the_arrays():
 
 @pytest.mark.parametrize(("layer", "input_shape"), [
     (Dense(4), (3,)), (Dense(4, activation="relu"), (2, 3)), (Conv2D(3, (2, 3), strides=2, padding="same"), (2, 5, 6)),
-    (Conv2D(2, 2, dilation_rate=(2, 1)), (1, 5, 4))])
+    (Conv2D(2, 2, dilation_rate=(2, 1)), (1, 5, 4)), (Conv2D(4, 2, groups=2), (6, 5, 4))])
 def test_multiply_adds_are_the_products_that_the_definition_forms(layer, input_shape):
     model = Sequential([layer], seed=0)
     model.build(input_shape)

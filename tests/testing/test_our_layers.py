@@ -19,7 +19,9 @@ from tinynet.layers import (
     Activation,
     AveragePool2D,
     Conv2D,
+    Conv2DTranspose,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     GaussianNoise,
@@ -35,6 +37,7 @@ from tinynet.layers import (
     ReLU6,
     Rescaling,
     Reshape,
+    SeparableConv2D,
     Sigmoid,
     SiLU,
     Softmax,
@@ -42,6 +45,8 @@ from tinynet.layers import (
     Softsign,
     SpatialDropout2D,
     Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 from tinynet.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
 from tinynet.testing import check_gradients, check_layer, strategies
@@ -70,6 +75,10 @@ IMAGES, WINDOWED = (2, 7, 5), [
     Conv2D(3, (3, 2), dilation_rate=(2, 3)),
     Conv2D(3, 2, strides=2, dilation_rate=(3, 2)),
     Conv2D(3, (2, 3), strides=2, padding="same", dilation_rate=2, activation="tanh", use_bias=False),
+    Conv2D(4, (2, 3), groups=2),
+    Conv2DTranspose(2, 3, strides=(2, 1), padding="same", activation="tanh"),
+    DepthwiseConv2D(2, strides=2, padding="same", depth_multiplier=2, depthwise_regularizer="l2"),
+    SeparableConv2D(2, 2, depth_multiplier=2, dilation_rate=(1, 2), activation="relu", pointwise_regularizer="l2"),
     *(pool(**config) for pool in (MaxPool2D, AveragePool2D) for config in (
         {}, {"pool_size": 1}, {"pool_size": (3, 2)}, {"pool_size": 3, "strides": 1},
         {"pool_size": 2, "strides": 3}, {"pool_size": (2, 3), "strides": (1, 2)}, {"pool_size": (7, 5)},
@@ -79,6 +88,10 @@ IMAGES, WINDOWED = (2, 7, 5), [
     SpatialDropout2D(0.5),
     Reshape((7, -1)),
     Rescaling([0.5, -2.0]),
+    ZeroPadding2D(),
+    ZeroPadding2D(((0, 1), (2, 0))),
+    UpSampling2D(),
+    UpSampling2D((1, 3), interpolation="bilinear"),
 ]
 ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
     Dense(1),
@@ -113,7 +126,8 @@ THIRD = settings(max_examples=settings().max_examples // 3)     # each tries all
 
 def name(layer):
     """Return the class of a layer, and the arguments that are not the defaults."""
-    usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "dtype": "float32"}
+    usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "groups": 1,
+             "depth_multiplier": 1, "dtype": "float32"}
     parts = [type(layer).__name__]
     for key, value in layer.get_config().items():
         if key == "layers":
@@ -125,6 +139,12 @@ def name(layer):
     return "-".join(parts)
 
 
+DEAR = [
+    Conv2DTranspose(3, (2, 3)),
+    Conv2DTranspose(2, 2, strides=3, output_padding=(2, 0), dilation_rate=(1, 2), use_bias=False),
+    DepthwiseConv2D((2, 3)),
+    SeparableConv2D(3, (3, 2)),
+]
 CASES = [*((layer, IMAGES) for layer in WINDOWED + MODELS), *((layer, ANY) for layer in SIMPLE)]
 
 
@@ -132,6 +152,12 @@ CASES = [*((layer, IMAGES) for layer in WINDOWED + MODELS), *((layer, ANY) for l
 @pytest.mark.slow
 def test_keeps_the_contract(layer, input_shapes):
     check_layer(layer, input_shapes)
+
+
+@pytest.mark.parametrize("layer", DEAR, ids=name)
+@pytest.mark.long
+def test_keeps_the_contract_too(layer):
+    check_layer(layer, IMAGES)
 
 
 def test_every_public_layer_is_among_them():

@@ -7,7 +7,9 @@ A model runs some of them in one pass, by default: ``print(model.plan())`` shows
 from tinynet.layers.activations import Activation, ReLU, Softmax
 from tinynet.layers.base import Layer
 from tinynet.layers.conv2d import Conv2D
+from tinynet.layers.conv2d_transpose import Conv2DTranspose
 from tinynet.layers.dense import Dense
+from tinynet.layers.depthwise import DepthwiseConv2D, SeparableConv2D
 from tinynet.layers.dropout import Dropout, SpatialDropout2D
 from tinynet.layers.flatten import Flatten, Reshape
 from tinynet.layers.gelu import GELU
@@ -26,6 +28,7 @@ from tinynet.layers.pooling import (
 )
 from tinynet.layers.rectifiers import ELU, SELU, HardSigmoid, LeakyReLU, PReLU, ReLU6
 from tinynet.layers.rescaling import Rescaling
+from tinynet.layers.resizing import UpSampling2D, ZeroPadding2D
 from tinynet.layers.smooth import Sigmoid, SiLU, Softplus, Softsign, Tanh
 
 __all__ = [
@@ -37,7 +40,9 @@ __all__ = [
     "AveragePooling2D",
     "AvgPool2D",
     "Conv2D",
+    "Conv2DTranspose",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
     "GaussianNoise",
@@ -56,6 +61,7 @@ __all__ = [
     "ReLU6",
     "Rescaling",
     "Reshape",
+    "SeparableConv2D",
     "SiLU",
     "Sigmoid",
     "Softmax",
@@ -63,4 +69,6 @@ __all__ = [
     "Softsign",
     "SpatialDropout2D",
     "Tanh",
+    "UpSampling2D",
+    "ZeroPadding2D",
 ]

@@ -1,8 +1,8 @@
-"""What Dense and Conv2D have in common: a kernel, a bias, and an activation that a model runs as a step of its own."""
+"""What Dense and the convolutions have in common: kernel, bias, and an activation that a model runs as its own step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import numpy as np
@@ -16,12 +16,17 @@ from tinynet.registry import Config, Identifier, class_name, to_config
 from tinynet.regularizers import RegularizerLike
 
 
-class WeightedOptions(LayerOptions, total=False):
-    """The keyword arguments that layers with weights take, see `Weighted`."""
+class BiasOptions(LayerOptions, total=False):
+    """The keyword arguments that all layers with a bias take, see `Weighted`."""
 
     use_bias: bool
-    kernel_initializer: Identifier | InitializerLike
     bias_initializer: Identifier | InitializerLike
+
+
+class WeightedOptions(BiasOptions, total=False):
+    """Those of layers with a bias and one kernel."""
+
+    kernel_initializer: Identifier | InitializerLike
     kernel_regularizer: Identifier | RegularizerLike | None
 
 
@@ -72,9 +77,16 @@ class Weighted(Layer):
     def set_up(self, input_shape: Shape, output_shape: Shape, kernel_shape: Shape, units: int,
                rng: np.random.Generator) -> Shape:
         """Make the kernel and the bias (units,), build the activation, and set the shapes; return the output's."""
+        return self.set_up_kernels(input_shape, output_shape, {"kernel": (self.kernel_initializer, kernel_shape)},
+                                   units, rng)
+
+    def set_up_kernels(self, input_shape: Shape, output_shape: Shape, made: Mapping[str, tuple[InitializerLike, Shape]],
+                       units: int, rng: np.random.Generator) -> Shape:
+        """Do what `set_up` does for several kernels: {key: (initializer, shape)}."""
         activations.build_activation(self, self.activation, output_shape, rng)
         self.input_shape, self.output_shape = input_shape, output_shape
-        self.params["kernel"] = self.initial("kernel", self.kernel_initializer, kernel_shape, rng)
+        for key, (initializer, shape) in made.items():
+            self.params[key] = self.initial(key, initializer, shape, rng)
         if self.use_bias:
             self.params["bias"] = self.initial("bias", self.bias_initializer, (units,), rng)
         return output_shape

@@ -40,7 +40,9 @@ from tinynet.layers import (
     Activation,
     AveragePool2D,
     Conv2D,
+    Conv2DTranspose,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     GaussianNoise,
@@ -55,6 +57,7 @@ from tinynet.layers import (
     ReLU6,
     Rescaling,
     Reshape,
+    SeparableConv2D,
     Sigmoid,
     SiLU,
     Softmax,
@@ -62,9 +65,12 @@ from tinynet.layers import (
     Softsign,
     SpatialDropout2D,
     Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 from tinynet.losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
 from tinynet.testing.array_strategies import (
+    MAX_SIDE,
     MAX_STRIDE,
     MAX_WINDOW,
     Shape,
@@ -108,10 +114,26 @@ settings = hypothesis.settings(deadline=None, phases=[phase for phase in Phase i
 def conv_configs(draw: DrawFn, input_shape: Shape | None = None) -> Config:
     """Draw arguments of a `Conv2D`, with an ``input_shape`` that its windows fit."""
     shape, filters = input_shape or draw(image_shapes()), draw(st.integers(1, 3))
-    size, strides, padding, dilation = draw(window_geometry(shape[1:], dilated=True))
+    geometry = draw(conv_geometry(shape[1:]))
+    groups = draw(st.sampled_from([groups for groups in range(1, 4) if shape[0] % groups == 0]))
+    return {"filters": filters * groups, **geometry, **without({"groups": 1}, {"groups": groups}), "input_shape": shape}
+
+
+@st.composite
+def conv_geometry(draw: DrawFn, image: Shape) -> Config:
+    """Draw the arguments of a convolution's window, for images (H, W)."""
+    size, strides, padding, dilation = draw(window_geometry(image, dilated=True))
     geometry = {"strides": strides, "padding": padding, "dilation_rate": dilation}
-    defaults = {"strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1)}
-    return {"filters": filters, "kernel_size": size, **without(defaults, geometry), "input_shape": shape}
+    return {"kernel_size": size, **without({"strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1)}, geometry)}
+
+
+@st.composite
+def transposed_geometry(draw: DrawFn, image: Shape) -> Config:
+    """Draw the arguments of a transposed convolution's window, for images (H, W)."""
+    geometry = draw(conv_geometry(image))
+    if draw(st.booleans()) and "padding" not in geometry:
+        geometry["output_padding"] = tuple(stride - 1 for stride in geometry.get("strides", (1, 1)))
+    return geometry
 
 
 @st.composite
@@ -201,6 +223,9 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
     """Draw the calls that make a layer for samples of `shape`, the simplest kinds first."""
     activations = st.sampled_from(["relu", "sigmoid", "tanh", "softmax", "gelu"])
     extras = st.fixed_dictionaries({}, optional={"activation": activations, "use_bias": st.just(False)})
+    multiplier = st.fixed_dictionaries({}, optional={"depth_multiplier": st.just(2)})
+    filters = st.fixed_dictionaries({"filters": st.integers(1, 3)})
+    few = st.tuples(st.integers(0, 2), st.integers(0, 2))
     kinds = [
         call([ReLU, Sigmoid, Tanh, Softmax, Flatten, SELU, ReLU6, HardSigmoid, SiLU, Softplus, Softsign]),
         activation_calls(shape),
@@ -217,6 +242,13 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
                       call([MaxPool2D, AveragePool2D], pool_configs(shape))]
         kinds.append(call([GlobalAvgPool2D, GlobalMaxPool2D],
                           st.fixed_dictionaries({}, optional={"keepdims": st.just(True)})))
+        kinds += [call([DepthwiseConv2D], conv_geometry(shape[1:]), extras, multiplier),
+                  call([SeparableConv2D], conv_geometry(shape[1:]), extras, multiplier, filters)]
+    if len(shape) == 3 and max(shape[1:]) <= MAX_SIDE:       # what makes images larger does so once
+        kinds += [call([Conv2DTranspose], transposed_geometry(shape[1:]), extras, filters),
+                  call([ZeroPadding2D], st.fixed_dictionaries({"padding": st.tuples(few, few)})),
+                  call([UpSampling2D], st.fixed_dictionaries(
+                      {"size": pairs((2, 2))}, optional={"interpolation": st.just("bilinear")}))]
     return any_of(kinds)
 
 

@@ -10,7 +10,9 @@ from tinynet.layers import (
     GELU,
     SELU,
     Conv2D,
+    Conv2DTranspose,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     GaussianNoise,
@@ -22,16 +24,20 @@ from tinynet.layers import (
     ReLU6,
     Rescaling,
     Reshape,
+    SeparableConv2D,
     Sigmoid,
     SiLU,
     Softmax,
     Softplus,
     Softsign,
     Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 from tinynet.layers.base import Shape
 from tinynet.layers.pooling import GlobalPooling, Pooling
 
+Windowed = Conv2D | DepthwiseConv2D | SeparableConv2D | Pooling
 Axis = tuple[int, int] | None                        # cells that an output sees, distance to the next's; None: all
 
 
@@ -54,7 +60,24 @@ def _(layer: Dense, input_shape: Shape, output_shape: Shape) -> int:
 
 @multiply_adds.register
 def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
-    return input_shape[0] * prod(layer.windows.size) * prod(output_shape)     # every output sums over its window
+    channels = input_shape[0] // layer.groups
+    return channels * prod(layer.windows.size) * prod(output_shape)      # every output sums over its window
+
+
+@multiply_adds.register
+def _(layer: DepthwiseConv2D, input_shape: Shape, output_shape: Shape) -> int:
+    return prod(layer.windows.size) * prod(output_shape)                 # each sums over its window, of one channel
+
+
+@multiply_adds.register
+def _(layer: SeparableConv2D, input_shape: Shape, output_shape: Shape) -> int:
+    (filters, P, Q), channels = output_shape, input_shape[0] * layer.depth_multiplier
+    return channels * P * Q * (prod(layer.windows.size) + filters)       # depthwise; then each channel for each filter
+
+
+@multiply_adds.register
+def _(layer: Conv2DTranspose, input_shape: Shape, output_shape: Shape) -> int:
+    return prod(input_shape) * layer.filters * prod(layer.windows.size)  # every input meets all weights of its channel
 
 
 @multiply_adds.register
@@ -75,6 +98,16 @@ def im2col_size(layer: Layer, input_shape: Shape, output_shape: Shape) -> int:
 @im2col_size.register
 def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
     return input_shape[0] * prod(layer.windows.size) * prod(output_shape[1:])
+
+
+@im2col_size.register
+def _(layer: SeparableConv2D, input_shape: Shape, output_shape: Shape) -> int:
+    return input_shape[0] * layer.depth_multiplier * prod(output_shape[1:])        # of the pointwise convolution
+
+
+@im2col_size.register
+def _(layer: Conv2DTranspose, input_shape: Shape, output_shape: Shape) -> int:
+    return layer.filters * prod(layer.windows.size) * prod(input_shape[1:])        # of the gradient's columns
 
 
 @singledispatch
@@ -106,16 +139,15 @@ def whole_image(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
 
 
 for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, Rescaling, ELU, GELU, SELU, HardSigmoid, LeakyReLU,
-                          PReLU, ReLU6, SiLU, Softplus, Softsign, GaussianNoise):
+                          PReLU, ReLU6, SiLU, Softplus, Softsign, GaussianNoise, ZeroPadding2D):
     reach.register(elementwise_layer, elementwise)
 reach.register(GlobalPooling, whole_image)
 for last_axis_layer in (Dense, Softmax):
     reach.register(last_axis_layer, last_axis)
 
 
-@reach.register(Conv2D)
-@reach.register(Pooling)
-def sliding_window(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[Axis, Axis]:
+@reach.register
+def sliding_window(layer: Windowed, input_shape: Shape) -> tuple[Axis, Axis]:
     """Return the reach of a window, dilation included."""
     (rows, columns), (down, across) = layer.windows.reach(), layer.windows.strides
     return (rows, down), (columns, across)
@@ -126,6 +158,18 @@ def _(layer: Reshape, input_shape: Shape) -> tuple[Axis, Axis] | None:
     """Return the reach of an elementwise layer, unless it makes other rows and columns of the numbers."""
     shape = layer.shape_for(input_shape)
     return ((1, 1), (1, 1)) if len(shape) == 1 or shape[-2:] == input_shape[-2:] else None
+
+
+@reach.register(UpSampling2D)
+def no_common_window(layer: UpSampling2D, input_shape: Shape) -> None:
+    """Return that no one window and stride describe a layer: neighbouring outputs see the same pixel, or the next."""
+
+
+@reach.register
+def transposed_window(layer: Conv2DTranspose, input_shape: Shape) -> tuple[Axis, Axis] | None:
+    """Return the reach of a window turned round; with strides, what an output sees depends on where it is."""
+    rows, columns = layer.windows.reach()
+    return ((rows, 1), (columns, 1)) if layer.windows.strides == (1, 1) else None
 
 
 def receptive_field(field: Axis, window: Axis) -> Axis:
