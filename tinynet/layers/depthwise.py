@@ -36,7 +36,7 @@ class DepthwiseConv2D(Weighted):
     ----------
     kernel_size, strides, padding, dilation_rate : as of `Conv2D`.
     depth_multiplier : M, number of kernels for each channel.
-    activation, use_bias, bias_initializer : see `Weighted`.
+    activation, use_bias, bias_initializer, bias_regularizer : see `Weighted`.
     depthwise_initializer, depthwise_regularizer : of the kernel.
 
     Attributes
@@ -119,7 +119,7 @@ class SeparableConv2D(Weighted):
     filters : number of output channels.
     kernel_size, strides, padding, dilation_rate : of the depthwise convolution, as of `Conv2D`.
     depth_multiplier : M, number of kernels for each channel.
-    activation, use_bias, bias_initializer : see `Weighted`.
+    activation, use_bias, bias_initializer, bias_regularizer : see `Weighted`.
     depthwise_initializer, pointwise_initializer, depthwise_regularizer, pointwise_regularizer : of the two kernels.
 
     Attributes
@@ -186,9 +186,10 @@ class SeparableConv2D(Weighted):
         self.windows.check(x, self.params["depthwise_kernel"].shape[1])
 
     def penalties(self) -> list[tuple[str, RegularizerLike]]:
-        """Pair each kernel with its regularizer, if it has one."""
+        """Pair the kernels and the bias with their regularizers, as far as they have any."""
         pairs = ("depthwise_kernel", self.depthwise_regularizer), ("pointwise_kernel", self.kernel_regularizer)
-        return [(key, regularizer) for key, regularizer in pairs if regularizer]
+        bias = [(key, regularizer) for key, regularizer in super().penalties() if key == "bias"]
+        return [(key, regularizer) for key, regularizer in pairs if regularizer] + bias
 
     def get_config(self) -> Config:
         config = super().get_config()

@@ -21,6 +21,7 @@ class BiasOptions(LayerOptions, total=False):
 
     use_bias: bool
     bias_initializer: Identifier | InitializerLike
+    bias_regularizer: Identifier | RegularizerLike | None
 
 
 class WeightedOptions(BiasOptions, total=False):
@@ -38,13 +39,14 @@ class Weighted(Layer):
     activation : the nonlinearity after the sum: a name, a function of `tinynet.activations` or a layer; None for none.
     use_bias : whether a learned number is added to each unit's sum.
     kernel_initializer, bias_initializer : names or callables ``(shape, rng) -> array``.
-    kernel_regularizer : ``"l1"``, ``"l2"`` or an object of `tinynet.regularizers`, added to the loss.
+    kernel_regularizer, bias_regularizer : ``"l1"``, ``"l2"`` or an object of `tinynet.regularizers`, added to the loss.
     """
 
     def __init__(self, *, activation: ActivationLike = None, use_bias: bool = True,
                  kernel_initializer: Identifier | InitializerLike = "glorot_uniform",
                  bias_initializer: Identifier | InitializerLike = "zeros",
-                 kernel_regularizer: Identifier | RegularizerLike | None = None, **kwargs: Unpack[LayerOptions]):
+                 kernel_regularizer: Identifier | RegularizerLike | None = None,
+                 bias_regularizer: Identifier | RegularizerLike | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
         self.differs_in_training = self.activation is not None and self.activation.differs_in_training
@@ -52,6 +54,7 @@ class Weighted(Layer):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
 
     def linear(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return the weighted sum, before the activation, and its backward."""
@@ -92,11 +95,13 @@ class Weighted(Layer):
         return output_shape
 
     def penalties(self) -> list[tuple[str, RegularizerLike]]:
-        """Pair the kernel with its regularizer, if it has one."""
-        return [("kernel", self.kernel_regularizer)] if self.kernel_regularizer else []
+        """Pair the kernel and the bias with their regularizers, as far as they have any."""
+        terms = {"kernel": self.kernel_regularizer, "bias": self.bias_regularizer if self.use_bias else None}
+        return [(key, term) for key, term in terms.items() if term]
 
     def get_config(self) -> Config:
         return {**super().get_config(), "activation": to_config(self.activation), "use_bias": self.use_bias,
                 "kernel_initializer": to_config(self.kernel_initializer),
                 "bias_initializer": to_config(self.bias_initializer),
-                "kernel_regularizer": to_config(self.kernel_regularizer)}
+                "kernel_regularizer": to_config(self.kernel_regularizer),
+                "bias_regularizer": to_config(self.bias_regularizer)}

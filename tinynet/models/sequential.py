@@ -27,7 +27,8 @@ class Sequential(Model):
 
     It is a layer itself: it nests, and its ``params``, ``grads`` and ``state`` are those of its layers, under names
     such as ``dense_1/kernel``. Weights exist as soon as the input shape is known: from the first layer's
-    ``input_shape=``, from an `Input`, or from the first data seen.
+    ``input_shape=``, from an `Input`, or from the first data seen; that of a later layer follows from the layer before,
+    whatever its ``input_shape=`` says.
 
     Parameters
     ----------
@@ -131,7 +132,9 @@ class Sequential(Model):
             layer.unbuild()
 
     def _build_layer(self, layer: Layer, shape: Shape, rng: np.random.Generator) -> None:
-        layer.expect(layer.input_shape in (None, shape), f"samples of its input_shape, {layer.input_shape}", shape)
+        binding = layer.output_shape is not None or self.layers[:1] in ([], [layer])        # else as in Keras
+        layer.expect(not binding or layer.input_shape in (None, shape),
+                     f"samples of its input_shape, {layer.input_shape}", shape)
         if layer.output_shape is None:
             layer.output_shape = as_shape(layer.build(shape, rng), layer, "the output shape that build returns")
             layer.input_shape = shape
