@@ -165,7 +165,7 @@ MISTAKES = {
                                   "whole numbers, without the batch axis. Received: (None, 5)."),
     "data_format": (lambda: Conv2D(2, 3, data_format="channels_last"),
                     "Conv2D: expected data_format='channels_first', images (N, C, H, W); those with channels last "
-                    "become such by x.transpose(0, 3, 1, 2), their input_shape is (C, H, W). Received: 'channels_last'."),
+                    "become such by x.transpose(0, 3, 1, 2), their input_shape is (C, H, W). Received: 'channels_l"),
     "data_format of pooling": (lambda: MaxPool2D(data_format="channels_last"), "MaxPool2D: expected data_format='chan"),
     # composing
     "the same layer twice": (lambda: twice(Dense(3, input_dim=3)),
