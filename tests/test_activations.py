@@ -5,9 +5,28 @@ import pytest
 from oracles import assert_gradients_right
 
 from tinynet import Sequential, activations, load_model
-from tinynet.layers import Activation, Conv2D, Dense, ReLU, Sigmoid, Softmax, Tanh
+from tinynet.layers import (
+    ELU,
+    GELU,
+    SELU,
+    Activation,
+    Conv2D,
+    Dense,
+    HardSigmoid,
+    LeakyReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
+)
 
-EACH = pytest.mark.parametrize("layer", [ReLU(), Sigmoid(), Tanh(), Softmax()], ids=lambda layer: str(layer))
+EACH = pytest.mark.parametrize("layer", [
+    ReLU(), Sigmoid(), Tanh(), Softmax(), LeakyReLU(), ELU(), SELU(), ReLU6(), HardSigmoid(), SiLU(), GELU(),
+    GELU(approximate=True), Softplus(), Softsign()], ids=lambda layer: f"{layer}{layer.get_config() or ''}")
 
 
 def run(layer, x, dy):
@@ -94,8 +113,10 @@ def test_a_nan_is_not_hidden(layer):
     assert np.isnan(y[0, 1])
 
 
-@pytest.mark.parametrize(("name", "layer"), [("relu", ReLU()), ("sigmoid", Sigmoid()), ("tanh", Tanh()),
-                                             ("softmax", Softmax())])
+@pytest.mark.parametrize(("name", "layer"), [
+    ("relu", ReLU()), ("sigmoid", Sigmoid()), ("tanh", Tanh()), ("softmax", Softmax()), ("elu", ELU(1.0)),
+    ("selu", SELU()), ("gelu", GELU(approximate=False)), ("silu", SiLU()), ("swish", SiLU()), ("softplus", Softplus()),
+    ("softsign", Softsign()), ("hard_sigmoid", HardSigmoid()), ("relu6", ReLU6()), ("leaky_relu", LeakyReLU(0.2))])
 def test_activation_by_name_is_the_layer(name, layer, rng):
     x, dy = rng.normal(size=(2, 3, 4))
     for expected, found in zip(run(layer, x, dy), run(Activation(name), x, dy), strict=True):
@@ -121,7 +142,9 @@ def test_an_activation_can_be_a_name_a_class_a_layer_or_a_config():
 # Keras's functions of an array, `tinynet.activations`.
 
 FUNCTIONS = [(activations.relu, ReLU), (activations.sigmoid, Sigmoid), (activations.tanh, Tanh),
-             (activations.softmax, Softmax)]
+             (activations.softmax, Softmax), (activations.elu, ELU), (activations.selu, SELU), (activations.gelu, GELU),
+             (activations.silu, SiLU), (activations.softplus, Softplus), (activations.softsign, Softsign),
+             (activations.hard_sigmoid, HardSigmoid), (activations.relu6, ReLU6)]
 NAMED = pytest.mark.parametrize(("function", "layer"), FUNCTIONS, ids=lambda value: value.__name__)
 
 
@@ -188,13 +211,22 @@ def test_get_returns_a_function_by_name_and_callables_as_they_are():
         activations.get(3)
 
 
+def test_functions_with_arguments_have_those_of_keras(rng):
+    x = rng.normal(size=(3, 4))
+    np.testing.assert_array_equal(activations.leaky_relu(x), LeakyReLU(0.2)(x))          # the class has 0.3
+    np.testing.assert_array_equal(activations.leaky_relu(x, negative_slope=0.5), LeakyReLU(0.5)(x))
+    np.testing.assert_array_equal(activations.elu(x, alpha=2.0), ELU(2.0)(x))
+    np.testing.assert_array_equal(activations.gelu(x, approximate=True), GELU(approximate=True)(x))
+    assert Dense(3, activation=activations.leaky_relu).activation.negative_slope == 0.2
+
+
+def test_swish_is_another_name_of_silu():
+    assert activations.swish is activations.silu is activations.get("swish")
+    assert activations.serialize(activations.swish) == "silu"
+
+
 def test_serialize_returns_the_name_that_get_takes():
     assert [activations.get(activations.serialize(function)) for function, _ in FUNCTIONS] == [
         function for function, _ in FUNCTIONS]
     with pytest.raises(ValueError, match=r"Expected a function of tinynet\.activations"):
         activations.serialize(np.sin)
-
-
-def test_a_function_without_a_backward_is_no_activation_of_a_layer():
-    with pytest.raises(ValueError, match="Expected an activation: a name or a layer"):
-        Dense(3, activation=np.sin)

@@ -17,6 +17,8 @@ GEOMETRIES = {
     "stride above the window": (Conv2D(2, 1, strides=3), (2, 5, 4)),
     "dilation": (Conv2D(2, 2, dilation_rate=(2, 3)), (2, 4, 6)),
     "dilation and stride": (Conv2D(2, 2, strides=2, dilation_rate=2), (2, 7, 6)),
+    "groups": (Conv2D(4, (2, 3), groups=2), (6, 3, 4)),
+    "as many groups as channels": (Conv2D(3, 2, strides=2, padding="same", groups=3), (3, 3, 4)),
     "same": (Conv2D(2, 3, padding="same"), (2, 4, 5)),
     "same, even window": (Conv2D(2, (2, 4), padding="same"), (2, 5, 4)),
     "same, stride": (Conv2D(2, (3, 4), strides=(2, 3), padding="same"), (2, 5, 8)),
@@ -77,7 +79,7 @@ def test_gradients_are_slopes_through_the_activation(activation, use_bias, rng):
     assert_gradients_right(layer, rng.normal(size=(3, 2, 4, 3)))
 
 
-@each({key: GEOMETRIES[key] for key in ("plain", "remainder", "dilation and stride", "same, stride")})
+@each({key: GEOMETRIES[key] for key in ("plain", "remainder", "dilation and stride", "groups", "same, stride")})
 @pytest.mark.usefixtures("every_kernel_set")
 def test_gradients_are_slopes_on_every_kernel_set(layer, shape, rng):
     assert_gradients_right(built(layer, shape), rng.normal(size=(1, *shape)))
@@ -105,6 +107,25 @@ def test_output_with_bias_is_scipys_correlation(rng):
     x = rng.normal(size=(2, 3, 8, 7))
     expected = oracles.conv2d(x, layer.params["kernel"], (2, 1), (1, 2)) + layer.params["bias"][:, None, None]
     np.testing.assert_allclose(layer(x), expected, rtol=1e-11, atol=1e-12)
+
+
+def test_the_filters_of_a_group_see_its_channels_alone():
+    layer = Conv2D(4, 1, groups=2, use_bias=False)
+    assert layer.build((4, 1, 1), np.random.default_rng(0)) == (4, 1, 1)
+    layer.params["kernel"] = np.array([[1.0, 10.0], [2.0, 0.0], [1.0, -1.0], [0.5, 0.0]]).reshape(4, 2, 1, 1)
+    y, backward = layer.forward(np.array([1.0, 2.0, 3.0, 4.0]).reshape(1, 4, 1, 1))
+    assert y.ravel().tolist() == [21, 2, -1, 1.5]
+    dx = backward(np.array([1.0, 10.0, 100.0, 1000.0]).reshape(1, 4, 1, 1))
+    assert dx.ravel().tolist() == [1 + 20, 10, 100 + 500, -100]
+    assert layer.grads["kernel"].reshape(4, 2).tolist() == [[1, 2], [10, 20], [300, 400], [3000, 4000]]
+
+
+def test_groups_are_scipys_correlations_side_by_side(rng):
+    layer = built(Conv2D(6, (3, 2), strides=(2, 1), groups=3, use_bias=False), (6, 8, 7))
+    x, kernel = rng.normal(size=(2, 6, 8, 7)), layer.params["kernel"]
+    assert kernel.shape == (6, 2, 3, 2)
+    parts = [oracles.conv2d(x[:, g:g + 2], kernel[g:g + 2], (2, 1)) for g in (0, 2, 4)]
+    np.testing.assert_allclose(layer(x), np.concatenate(parts, axis=1), rtol=1e-11, atol=1e-12)
 
 
 def test_a_kernel_is_shaped_filters_channels_rows_columns(rng):

@@ -6,7 +6,7 @@ import pytest
 from tinynet import Sequential
 from tinynet.kernels import fast
 from tinynet.kernels.splitmix import random_bits
-from tinynet.layers import Dense, Dropout, Layer
+from tinynet.layers import Dense, Dropout, Layer, SpatialDropout2D
 
 
 def dropout(rate, seed=0):
@@ -114,3 +114,49 @@ def test_bits_of_neighbouring_keys_and_places_have_nothing_in_common():
     assert np.abs(np.corrcoef(bits) - np.eye(8)).max() < 0.03          # six standard errors
     for apart in 1, 2, 3, 4, 8:
         assert abs(np.corrcoef(bits[0, apart:], bits[0, :-apart])[0, 1]) < 0.03
+
+
+# Whole channels.
+
+def spatial(rate, shape=(50, 3, 4)):
+    layer = SpatialDropout2D(rate)
+    layer.build(shape, np.random.default_rng(0))
+    return layer
+
+
+def test_spatial_dropout_keeps_or_drops_each_channel_of_each_sample_as_a_whole(rng):
+    x, dy = rng.normal(size=(2, 40, 50, 3, 4))
+    y, backward = spatial(0.75).forward(x, training=True)
+    mask = y / x
+    np.testing.assert_allclose(mask, np.broadcast_to(mask[:, :, :1, :1], x.shape), rtol=1e-12)
+    assert set(np.unique(mask.round(9))) == {0, 4}
+    assert (mask[:, :, 0, 0] == 0).mean() == pytest.approx(0.75, abs=0.04)       # four standard errors
+    assert (mask[:, :, 0, 0] != mask[:1, :, 0, 0]).any()                         # another mask for each sample
+    np.testing.assert_allclose(backward(dy), dy * mask, rtol=1e-12)
+
+
+def test_spatial_dropout_is_the_identity_in_inference(rng):
+    x = rng.normal(size=(2, 50, 3, 4))
+    np.testing.assert_array_equal(spatial(0.5)(x), x)
+
+
+def test_spatial_dropout_takes_bytes_and_keeps_the_dtype():
+    y, _ = spatial(0.4).forward(np.full((2, 50, 3, 4), 3, np.uint8), training=True)
+    np.testing.assert_allclose(np.unique(y), [0, 5], rtol=1e-6)
+    assert y.dtype == np.float32
+
+
+@pytest.mark.usefixtures("every_kernel_set")
+def test_spatial_dropout_in_a_model_is_not_taken_for_dropout_of_units():
+    model = Sequential([SpatialDropout2D(0.5)], input_shape=(20, 3, 3), seed=0)
+    y, _ = model.forward(np.ones((4, 20, 3, 3)), training=True)
+    assert (y == y[:, :, :1, :1]).all()
+    assert set(np.unique(y)) == {0, 2}
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_spatial_dropout_wants_images(training):
+    with pytest.raises(ValueError, match=r"SpatialDropout2D: expected input \(N, C, H, W\)\. Received: \(2, 50\)"):
+        spatial(0.5)(np.ones((2, 50)), training)
+    with pytest.raises(ValueError, match=r"SpatialDropout2D 'spatial_dropout2d_1': expected input_shape \(C, H, W\)"):
+        Sequential([SpatialDropout2D(0.5, input_shape=(50,))])

@@ -149,6 +149,13 @@ MISTAKES = {
     "no units": (lambda: Dense(0), "Dense: expected units"),
     "half a unit": (lambda: Dense(1.5), "Dense: expected units"),
     "no filters": (lambda: Conv2D(0, 3), "Conv2D: expected filters"),
+    "no groups": (lambda: Conv2D(2, 3, groups=0), "Conv2D: expected groups, a positive whole number. Received: 0."),
+    "filters in groups": (lambda: Conv2D(5, 3, groups=2), "Conv2D: expected filters that 2 groups divide evenly. "
+                          "Received: 5."),
+    "channels in groups": (lambda: Sequential([Conv2D(4, 3, groups=2, input_shape=(3, 8, 8))]), "Conv2D 'conv2d_1': "
+                           "expected images (C, H, W) whose channels 2 groups divide evenly. Received: (3, 8, 8)."),
+    "other channels than of groups": (lambda: Sequential([Conv2D(4, 3, groups=2, input_shape=(4, 8, 8))])(
+                                      np.ones((1, 2, 8, 8))), "expected input (N, 4, H, W). Received: (1, 2, 8, 8)."),
     "three kernel sizes": (lambda: Conv2D(2, (1, 2, 3)), "Conv2D: expected kernel_size as a positive whole number or a "
                            "pair of them. Received: (1, 2, 3)."),
     "stride 0": (lambda: Conv2D(2, 3, strides=0), "Conv2D: expected strides as a positive whole number"),
@@ -156,6 +163,10 @@ MISTAKES = {
     "pool of nothing": (lambda: MaxPool2D(0), "MaxPool2D: expected pool_size as a positive whole number"),
     "batch axis in input_shape": (lambda: Dense(3, input_shape=(None, 5)), "Dense: expected input_shape as positive "
                                   "whole numbers, without the batch axis. Received: (None, 5)."),
+    "data_format": (lambda: Conv2D(2, 3, data_format="channels_last"),
+                    "Conv2D: expected data_format='channels_first', images (N, C, H, W); those with channels last "
+                    "become such by x.transpose(0, 3, 1, 2), their input_shape is (C, H, W). Received: 'channels_l"),
+    "data_format of pooling": (lambda: MaxPool2D(data_format="channels_last"), "MaxPool2D: expected data_format='chan"),
     # composing
     "the same layer twice": (lambda: twice(Dense(3, input_dim=3)),
                              "is in this model already; a layer can be in it once"),

@@ -18,6 +18,8 @@ from tinynet.models import Sequential
 from tinynet.layers import Layer, Input, Dense, Conv2D, MaxPool2D, AveragePool2D, Dropout, Flatten, Activation
 from tinynet.layers import BatchNormalization, LayerNormalization, Residual
 from tinynet.layers import ReLU, Sigmoid, Tanh, Softmax, MaxPooling2D, AveragePooling2D
+from tinynet.layers import GlobalAveragePooling2D, GlobalMaxPooling2D, Reshape, Rescaling
+from tinynet.layers import Conv2DTranspose, DepthwiseConv2D, SeparableConv2D, ZeroPadding2D, UpSampling2D
 from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy, MeanSquaredError
 from tinynet.optimizers import Adam, SGD, RMSprop
 from tinynet.callbacks import Callback

@@ -102,6 +102,27 @@ def test_conv2d_gradients_are_the_slopes_of_scipys_correlation(geometry, rng):
     np.testing.assert_allclose(dx, oracles.slope(loss, x, step=1.0), rtol=1e-9, atol=1e-11)
 
 
+def test_depthwise_conv2d_by_hand_keeps_the_channels_apart():
+    x = np.array([[[[1.0, 2.0, 3.0]], [[4.0, 5.0, 6.0]]]])                              # (1, 2, 1, 3)
+    kernel = np.array([[[[1.0, 10.0]], [[2.0, 20.0]]], [[[0.0, 1.0]], [[1.0, -1.0]]]])  # (2, 2, 1, 2)
+    k, dy = kernels.current(), np.array([1.0, 2.0, 10.0, 20.0, 3.0, 4.0, 5.0, 6.0]).reshape(1, 4, 1, 2)
+    y = k.depthwise_conv2d(x, kernel, (1, 1), (1, 1))
+    assert y[0, :, 0].tolist() == [[21, 32], [2, 3], [108, 130], [-1, -1]]        # channel 0 twice, then channel 1
+    dkernel = k.depthwise_conv2d_kernel_gradient(x, dy, (1, 2), (1, 1), (1, 1))
+    assert dkernel[:, :, 0].tolist() == [[[1 + 4, 2 + 6], [12 + 20, 15 + 24]], [[10 + 40, 20 + 60], [20 + 30, 25 + 36]]]
+    dx = k.depthwise_conv2d_input_gradient(dy, kernel, (1, 3), (1, 1), (1, 1))
+    assert dx[0, :, 0].tolist() == [[1, 10 + 2 + 10, 20 + 20], [6 + 5, 60 + 8 - 5 + 6, 80 - 6]]
+
+
+@each(GEOMETRIES)
+def test_depthwise_conv2d_is_scipys_correlation_of_each_channel(geometry, rng):
+    size, strides, dilation, image = geometry
+    x, kernel = rng.normal(size=(2, 3, *image)), rng.normal(size=(2, 3, *size))
+    expected = [oracles.conv2d(x[:, c:c + 1], kernel[:, c:c + 1], strides, dilation) for c in range(3)]
+    y = kernels.current().depthwise_conv2d(x, kernel, strides, dilation)
+    np.testing.assert_allclose(y, np.concatenate(expected, axis=1), rtol=1e-12, atol=1e-12)
+
+
 def test_max_pool2d_by_hand():
     x = np.array([[[[1.0, 9.0, 2.0, 3.0], [4.0, 5.0, 8.0, 6.0]]]])
     y, argmax = kernels.current().max_pool2d(x, (2, 2), (2, 2))

@@ -124,6 +124,16 @@ def test_conv2d_input_gradient(case):
 
 
 @examples
+def test_depthwise_conv2d_and_its_gradients(case):
+    x, kernel = case.array(case.N, case.C, *case.image), case.array(case.F, case.C, *case.window, salt=1)
+    dy = case.array(case.N, case.C * case.F, *case.counts, salt=2)
+    y = assert_same("depthwise_conv2d", x, kernel, case.strides, case.dilation)
+    dkernel = assert_same("depthwise_conv2d_kernel_gradient", x, dy, case.window, case.strides, case.dilation)
+    dx = assert_same("depthwise_conv2d_input_gradient", dy, kernel, case.image, case.strides, case.dilation)
+    assert (y.shape, dkernel.shape, dx.shape) == (dy.shape, kernel.shape, x.shape)
+
+
+@examples
 def test_max_pool2d_and_its_argmax_with_many_ties(case):
     case = case._replace(dilation=(1, 1))
     x = case.array(case.N, case.C, *case.image, few=True)
@@ -245,6 +255,22 @@ def test_results_are_bitwise_the_same_whatever_the_number_of_threads(monkeypatch
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_channels_that_are_shared_out_are_the_same_whatever_the_number_of_threads(monkeypatch, rng):
+    monkeypatch.setattr("tinynet.kernels.fast.depthwise.MIN_PARALLEL", 0)
+    shapes = (3, 19, 9, 8), (2, 19, 3, 2), (3, 38, 4, 7)
+    x, kernel, dy = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+    calls = {"depthwise_conv2d": (x, kernel, (2, 1), (1, 1)),
+             "depthwise_conv2d_kernel_gradient": (x, dy, (3, 2), (2, 1), (1, 1)),
+             "depthwise_conv2d_input_gradient": (dy, kernel, (9, 8), (2, 1), (1, 1))}
+    for function, args in calls.items():
+        expected, found = getattr(im2col, function)(*args), []
+        for threads in "1", "3", "2":
+            monkeypatch.setenv("TINYNET_NUM_THREADS", threads)
+            found.append(getattr(fast, function)(*args))
+            np.testing.assert_array_equal(found[-1], found[0])
+        np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-5, err_msg=function)
 
 
 def test_a_whole_layer_of_infinities_comes_out_as_it_does_in_numpy():

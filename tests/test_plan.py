@@ -71,6 +71,12 @@ def test_the_plan_of_the_larger_cnn():
     assert rows[-1].why == "the loss works from the logits"
 
 
+def test_a_convolution_in_groups_is_not_fused():
+    rows = Sequential([Conv2D(4, 2, groups=2, activation="relu", input_shape=(2, 9, 9)), MaxPooling2D()]).plan()
+    assert [(row.layers, row.fused) for row in rows] == [
+        (("conv2d_1",), False), (("conv2d_1/relu",), False), (("max_pool2d_1",), False)]
+
+
 def test_a_plan_prints_as_a_table_a_row_for_each_function():
     lines = str(made(mlp).plan()).splitlines()
     assert lines[0].split() == ["layers", "runs", "function", "why"]

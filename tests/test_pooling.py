@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from oracles import assert_gradients_right, window_views
 
-from tinynet.layers import AveragePool2D, AveragePooling2D, MaxPool2D, MaxPooling2D
+from tinynet.layers import (
+    AveragePool2D,
+    AveragePooling2D,
+    AvgPool2D,
+    GlobalAveragePooling2D,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    GlobalMaxPooling2D,
+    MaxPool2D,
+    MaxPooling2D,
+)
 
 X = np.array([[[[1.0, 9.0, 2.0, 3.0], [4.0, 5.0, 8.0, 6.0]]]])
 GEOMETRIES = {
@@ -114,4 +124,61 @@ def test_pooling_has_no_parameters(pool, rng):
 
 def test_keras_names_are_aliases():
     assert MaxPooling2D is MaxPool2D
-    assert AveragePooling2D is AveragePool2D
+    assert AveragePooling2D is AvgPool2D is AveragePool2D
+    assert GlobalMaxPooling2D is GlobalMaxPool2D
+    assert GlobalAveragePooling2D is GlobalAvgPool2D
+
+
+# Over the whole image.
+
+TWO = np.array([[[[1.0, 9.0, 2.0], [4.0, 5.0, 3.0]], [[-6.0, -7.0, -2.0], [-9.0, -4.0, -2.0]]]])     # (1, 2, 2, 3)
+WHOLE = pytest.mark.parametrize("pool", [GlobalMaxPool2D, GlobalAvgPool2D])
+
+
+def test_global_max_by_hand_the_first_of_equals_takes_the_gradient():
+    y, backward = GlobalMaxPool2D().forward(TWO)
+    assert y.tolist() == [[9, -2]]
+    assert backward(np.array([[5.0, 7.0]])).tolist() == [[[[0, 5, 0], [0, 0, 0]], [[0, 0, 7], [0, 0, 0]]]]
+
+
+def test_global_average_by_hand():
+    y, backward = GlobalAvgPool2D().forward(TWO)
+    assert y.tolist() == [[4, -5]]
+    assert backward(np.array([[6.0, 12.0]])).tolist() == [[[[1, 1, 1], [1, 1, 1]], [[2, 2, 2], [2, 2, 2]]]]
+
+
+@WHOLE
+def test_the_axes_of_the_image_are_kept_if_asked_for(pool, rng):
+    x, dy = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(2, 3))
+    (y, backward), (kept, kept_backward) = pool().forward(x), pool(keepdims=True).forward(x)
+    np.testing.assert_array_equal(kept, y[:, :, None, None])
+    np.testing.assert_array_equal(kept_backward(dy[:, :, None, None]), backward(dy))
+    assert pool().build((3, 4, 5), rng) == (3,)
+    assert pool(keepdims=True).build((3, 4, 5), rng) == (3, 1, 1)
+
+
+@WHOLE
+def test_global_pooling_is_pooling_with_a_window_of_the_images_size(pool, rng):
+    x = rng.normal(size=(2, 3, 4, 5))
+    window = {GlobalMaxPool2D: MaxPool2D, GlobalAvgPool2D: AveragePool2D}[pool]((4, 5))
+    np.testing.assert_allclose(pool(keepdims=True)(x), window(x), rtol=1e-14)
+
+
+@WHOLE
+def test_slopes_of_global_pooling(pool, rng):
+    assert_gradients_right(pool(), rng.permutation(2 * 3 * 4 * 5).reshape(2, 3, 4, 5).astype(float))
+
+
+@WHOLE
+def test_global_pooling_takes_bytes_and_hides_no_nan(pool):
+    assert pool()(np.full((1, 1, 20, 20), 200, np.uint8)).tolist() == [[200]]
+    assert np.isnan(pool()(np.array([[[[9.0, np.nan], [1.0, 2.0]]]])))
+
+
+@WHOLE
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (2, 3, 0, 4)], ids=str)
+def test_global_pooling_wants_images(pool, shape):
+    with pytest.raises(ValueError, match=rf"{pool.__name__}: expected input \(N, C, H, W\)\. Received: \(2, 3"):
+        pool()(np.zeros(shape))
+    with pytest.raises(ValueError, match=r"expected input_shape \(C, H, W\)\. Received: \(3,\)"):
+        pool().build((3,), np.random.default_rng(0))

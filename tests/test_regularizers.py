@@ -7,7 +7,7 @@ import pytest
 from oracles import slope
 
 from tinynet import Sequential, regularizers
-from tinynet.layers import Conv2D, Dense, Flatten
+from tinynet.layers import Conv2D, Dense, Flatten, SeparableConv2D
 from tinynet.regularizers import L1, L1L2, L2
 
 W = np.array([[3.0, -4.0], [0.0, 1.0]])
@@ -133,3 +133,25 @@ class GradientAlone:
 def test_what_is_no_regularizer_is_refused(given):
     with pytest.raises(ValueError, match="Expected a regularizer: 'l1', 'l2', or an object"):
         Dense(2, kernel_regularizer=given)
+
+
+@pytest.mark.parametrize("make", [lambda **arguments: Dense(2, **arguments),
+                                  lambda **arguments: Conv2D(2, 2, padding="same", **arguments),
+                                  lambda **arguments: SeparableConv2D(2, 2, padding="same", **arguments)],
+                         ids=["Dense", "Conv2D", "SeparableConv2D"])
+def test_a_bias_is_penalised_once_if_there_is_one(make):
+    x, y = np.random.default_rng(0).normal(size=(2, 3, 2, 2, 2))
+    model = Sequential([make(bias_regularizer=L2(0.5), bias_initializer="ones")], seed=0, dtype="float64")
+    plain = Sequential([make(bias_initializer="ones")], seed=0, dtype="float64")
+    values = []
+    for each in model, plain:
+        each.build(x.shape[1:])
+        each.compile("sgd", "mse")
+        value, _, backward = each.objective(x, y)
+        backward()
+        values.append(value)
+    assert values[0] - values[1] == pytest.approx(0.5 * 2)                           # of two biases of 1
+    np.testing.assert_allclose(model.grads[f"{model.layer_names[0]}/bias"],
+                               plain.grads[f"{model.layer_names[0]}/bias"] + 1, rtol=1e-12)
+    assert make(bias_regularizer="l2", use_bias=False).penalties() == []
+    assert Sequential.from_config(model.get_config()).layers[0].bias_regularizer == L2(0.5)

@@ -244,11 +244,6 @@ def test_the_input_shape_can_be_the_models_own():
     assert Sequential([Dense(4)], input_shape=(3,)).count_params() == 16
 
 
-def test_an_input_shape_that_the_layers_before_contradict_is_an_error():
-    with pytest.raises(ValueError, match="Dense"):
-        Sequential([Dense(4, input_dim=3), Dense(2, input_dim=5)])
-
-
 def test_a_layer_of_ones_own_needs_no_registration():
     model = Sequential([Scale(input_shape=(2, 3)), Flatten(), Dense(2)], dtype="float64")
     assert model.layer_names[0] == "scale_1"
@@ -331,3 +326,21 @@ def test_float32_models_train_in_float32_whatever_they_are_given(x):
     model.fit(x, np.eye(2)[[0, 1, 1, 0]], sample_weight=[1.0, 2.0, 3.0, 4.0], verbose=0)
     assert {a.dtype for a in (*model.params.values(), *model.grads.values())} == {np.dtype("float32")}
     assert model.predict(x).dtype == np.float32
+
+
+def test_the_input_shape_of_a_later_layer_is_not_asked_as_in_keras():
+    def layers():
+        return [Dense(4, input_shape=(3,)), Dense(2, input_shape=(99,))]
+    built, later = Sequential(layers()), Sequential(layers()[1:] + layers()[1:])
+    assert built.layers[1].input_shape == (4,)
+    assert Sequential.from_config(built.get_config()).output_shape == (2,)
+    assert later.layers[1].input_shape == (2,)                                # the first one's is asked
+    with pytest.raises(ValueError, match=r"Dense 'dense_1': expected samples of its input_shape, \(99,\)"):
+        later.build((98,))
+
+
+def test_a_later_layer_that_is_built_already_must_fit():
+    layer = Dense(2)
+    Sequential([layer], input_shape=(99,))
+    with pytest.raises(ValueError, match=r"expected samples of its input_shape, \(99,\)\. Received: \(4,\)"):
+        Sequential([Dense(4, input_shape=(3,)), layer])

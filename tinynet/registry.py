@@ -46,7 +46,12 @@ def to_config(thing: object) -> Config | None:
         return None
     if not hasattr(thing, "get_config"):
         raise TypeError(f"{thing!r} has no get_config(), so a config cannot hold it.")
-    return {"class": type(thing).__name__, "config": thing.get_config()}
+    return {"class": class_name(thing), "config": thing.get_config()}
+
+
+def class_name(thing: object) -> str:
+    """Return the name of an object's class, or the ``class_name`` by which it wants to be known instead."""
+    return getattr(thing, "class_name", type(thing).__name__)
 
 
 class Configured:

@@ -1,7 +1,8 @@
 """The kinds of check that the suite has, which test is of which, and which of them a defect is put before."""
 
-UNITS = ["activations", "dense", "conv2d", "pooling", "padding", "dropout", "augmentation", "flatten", "losses",
-         "metrics", "normalization", "residual", "initializers", "regularizers", "layer_contract", "nesting", "weights",
+UNITS = ["activations", "rectifiers", "smooth", "own_function", "dense", "conv2d", "depthwise", "conv2d_transpose",
+         "resizing", "pooling", "padding", "dropout", "noise", "augmentation", "flatten", "rescaling", "normalization",
+         "residual", "losses", "metrics", "initializers", "regularizers", "layer_contract", "nesting", "weights",
          "utils", "error_messages"]
 
 KINDS = {

@@ -285,6 +285,9 @@ def test_a_wrong_name_or_index_is_an_error_that_says_what_was_expected():
     with pytest.raises(ValueError, match=r"Expected at, an output pixel \(filter, row, column\) of first, an index "
                                          r"into shape \(3, 5, 8\). Received: \(3, 0, 0\)"):
         study.conv_step(MODEL, "first", X, (3, 0, 0))
+    groups = Sequential([Conv2D(2, 1, groups=2, input_shape=(2, 3, 3))])
+    with pytest.raises(ValueError, match=r"Expected a convolution of one group, .* Received: Conv2D .* of 2 groups."):
+        study.conv_step(groups, "conv2d_1", np.ones((1, 2, 3, 3)), (0, 0, 0))
     with pytest.raises(ValueError, match="Expected a convolution"):
         study.conv_step(MODEL, "hidden", X, (0, 0, 0))
     with pytest.raises(ValueError, match="Expected a dense layer"):

@@ -6,7 +6,18 @@ from layers_for_tests import Scale
 from study_models import mnist_model, samples, twisted
 
 from tinynet import Sequential, study
-from tinynet.layers import AveragePool2D, Conv2D, Dense, Flatten, Layer, MaxPool2D, Softmax
+from tinynet.layers import (
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    Flatten,
+    GlobalAvgPool2D,
+    Layer,
+    MaxPool2D,
+    Rescaling,
+    Reshape,
+    Softmax,
+)
 
 
 def by_name(model, batch_size=2):
@@ -47,7 +58,7 @@ def test_bytes_are_those_of_the_arrays():
 
 @pytest.mark.parametrize(("layer", "input_shape"), [
     (Dense(4), (3,)), (Dense(4, activation="relu"), (2, 3)), (Conv2D(3, (2, 3), strides=2, padding="same"), (2, 5, 6)),
-    (Conv2D(2, 2, dilation_rate=(2, 1)), (1, 5, 4))])
+    (Conv2D(2, 2, dilation_rate=(2, 1)), (1, 5, 4)), (Conv2D(4, 2, groups=2), (6, 5, 4))])
 def test_multiply_adds_are_the_products_that_the_definition_forms(layer, input_shape):
     model = Sequential([layer], seed=0)
     model.build(input_shape)
@@ -86,6 +97,14 @@ def test_receptive_fields_and_jumps_are_where_the_gradient_reaches(layers):
 def test_a_dense_layer_sees_all_and_on_images_a_row():
     model = Sequential([Conv2D(2, 3, input_shape=(1, 7, 7)), Dense(3), Softmax(), Flatten(), Dense(2)])
     assert [step.field for step in study.profile(model, 1, 1).steps] == ["3", "3xall", "3xall", "3xall", "all"]
+
+
+def test_what_reshapes_and_what_pools_an_image_as_a_whole():
+    model = Sequential([Conv2D(2, 3, input_shape=(1, 7, 7)), Reshape((1, 2, 5, 5)), Reshape((2, 5, 5)),
+                        GlobalAvgPool2D(keepdims=True), Reshape((-1,)), Rescaling(2.0)])
+    assert [step.field for step in study.profile(model, 1, 1).steps] == ["3", "3", "3", "all", "all", "all"]
+    model = Sequential([Conv2D(2, 3, input_shape=(1, 7, 7)), Reshape((5, 10)), Dense(3)])        # rows of two channels
+    assert [step.field for step in study.profile(model, 1, 1).steps] == ["3", "?", "?"]
 
 
 def test_parameters_of_a_layer_of_two_steps_are_counted_once():

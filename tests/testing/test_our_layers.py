@@ -13,17 +13,28 @@ import tinynet.layers
 import tinynet.losses
 from tinynet import Sequential
 from tinynet.layers import (
+    ELU,
+    GELU,
+    SELU,
     Activation,
     AveragePool2D,
     BatchNormalization,
     Conv2D,
+    Conv2DTranspose,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
+    GaussianNoise,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    HardSigmoid,
     Input,
     Layer,
     LayerNormalization,
+    LeakyReLU,
     MaxPool2D,
+    PReLU,
     RandomAffine,
     RandomContrast,
     RandomCrop,
@@ -34,13 +45,29 @@ from tinynet.layers import (
     RandomTranslation,
     RandomZoom,
     ReLU,
+    ReLU6,
+    Rescaling,
+    Reshape,
     Residual,
+    SeparableConv2D,
     Sigmoid,
+    SiLU,
     Softmax,
+    Softplus,
+    Softsign,
+    SpatialDropout2D,
     Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 from tinynet.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
 from tinynet.testing import check_gradients, check_layer, strategies
+
+
+def sine(x):
+    """Return what a function of one's own returns, as an activation."""
+    return np.sin(x), lambda dy: dy * np.cos(x)
+
 
 # Each is the simplest in which one thing differs from the default; shapes do not fit evenly.
 IMAGES, WINDOWED = (2, 7, 5), [
@@ -60,6 +87,10 @@ IMAGES, WINDOWED = (2, 7, 5), [
     Conv2D(3, (3, 2), dilation_rate=(2, 3)),
     Conv2D(3, 2, strides=2, dilation_rate=(3, 2)),
     Conv2D(3, (2, 3), strides=2, padding="same", dilation_rate=2, activation="tanh", use_bias=False),
+    Conv2D(4, (2, 3), groups=2),
+    Conv2DTranspose(2, 3, strides=(2, 1), padding="same", activation="tanh"),
+    DepthwiseConv2D(2, strides=2, padding="same", depth_multiplier=2, depthwise_regularizer="l2"),
+    SeparableConv2D(2, 2, depth_multiplier=2, dilation_rate=(1, 2), activation="relu", pointwise_regularizer="l2"),
     *(pool(**config) for pool in (MaxPool2D, AveragePool2D) for config in (
         {}, {"pool_size": 1}, {"pool_size": (3, 2)}, {"pool_size": 3, "strides": 1},
         {"pool_size": 2, "strides": 3}, {"pool_size": (2, 3), "strides": (1, 2)}, {"pool_size": (7, 5)},
@@ -68,6 +99,14 @@ IMAGES, WINDOWED = (2, 7, 5), [
     RandomAffine(0.1, 0.2, 0.1, 0.1, 0.1, 0.1, 0.2), RandomTranslation(0.2, 0.3, "constant", 1.5),
     RandomRotation(0.2, "nearest"), RandomZoom(0.3), RandomShear(0.3, 0.2), RandomElasticTransform(1.0, 2.0),
     RandomContrast(0.4), RandomFlip(), RandomCrop(3, 2),
+    *(pool(keepdims=keepdims) for pool in (GlobalMaxPool2D, GlobalAvgPool2D) for keepdims in (False, True)),
+    SpatialDropout2D(0.5),
+    Reshape((7, -1)),
+    Rescaling([0.5, -2.0]),
+    ZeroPadding2D(),
+    ZeroPadding2D(((0, 1), (2, 0))),
+    UpSampling2D(),
+    UpSampling2D((1, 3), interpolation="bilinear"),
 ]
 ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
     Dense(1),
@@ -78,8 +117,14 @@ ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
     Dense(4, activation=Tanh(), kernel_regularizer="l1"),
     Dropout(0.0),
     Dropout(0.3),
+    Dropout(0.3, seed=1),
+    GaussianNoise(0.5),
     *(Activation(name) for name in ("relu", "sigmoid", "tanh", "softmax", "linear")),
     ReLU(), Sigmoid(), Tanh(), Softmax(), Flatten(),
+    Reshape(-1), Rescaling(0.5, offset=-1.0),
+    LeakyReLU(), LeakyReLU(0.0), PReLU(), PReLU("ones", "l2"), PReLU("normal", shared_axes=[1]), ELU(), ELU(0.5),
+    SELU(), ReLU6(), HardSigmoid(), GELU(), GELU(approximate=True), SiLU(), Softplus(), Softsign(),
+    Dense(4, activation=sine),
     Sequential([Dense(4), Sequential([ReLU(), Dense(2)]), Softmax()]),
     BatchNormalization(),
     BatchNormalization(center=False, momentum=0.5, epsilon=0.1, gamma_initializer="normal", gamma_regularizer="l2"),
@@ -103,6 +148,8 @@ def name(layer):
     """Return the class of a layer, and the arguments that are not the defaults."""
     usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "dtype": "float32",
              "center": True, "scale": True, "axis": 1, "momentum": 0.99, "epsilon": 0.001}
+    usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "groups": 1,
+             "depth_multiplier": 1, "dtype": "float32"}
     parts = [type(layer).__name__]
     for key, value in layer.get_config().items():
         if key == "layers":
@@ -114,6 +161,12 @@ def name(layer):
     return "-".join(parts)
 
 
+DEAR = [
+    Conv2DTranspose(3, (2, 3)),
+    Conv2DTranspose(2, 2, strides=3, output_padding=(2, 0), dilation_rate=(1, 2), use_bias=False),
+    DepthwiseConv2D((2, 3)),
+    SeparableConv2D(3, (3, 2)),
+]
 CASES = [*((layer, IMAGES) for layer in WINDOWED + MODELS), *((layer, ANY) for layer in SIMPLE)]
 ENDS = {type(layer): layer for layer, _ in CASES}, {type(layer): layer for layer, _ in reversed(CASES)}
 
@@ -124,6 +177,12 @@ ENDS = {type(layer): layer for layer, _ in CASES}, {type(layer): layer for layer
 @pytest.mark.slow
 def test_keeps_the_contract(layer, input_shapes):
     check_layer(layer, input_shapes)
+
+
+@pytest.mark.parametrize("layer", DEAR, ids=name)
+@pytest.mark.long
+def test_keeps_the_contract_too(layer):
+    check_layer(layer, IMAGES)
 
 
 def test_every_public_layer_is_among_them():

@@ -69,6 +69,8 @@ def rebuild(entry: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
         cls = pick("layer", name, known)
     except ValueError as error:
         raise ValueError(f"{error} A class of your own is named in custom_layers={{{name!r}: ...}}.") from None
+    if callable(cls) and not isinstance(cls, type) and not config:
+        return cls                                            # a function of one's own, known by its name alone
     if not isinstance(cls, type):
         raise ValueError(f"Expected a class under the name {name!r}. Received: {cls!r}.")
     own = getattr(cls, "from_config", None)

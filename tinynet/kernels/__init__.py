@@ -7,6 +7,9 @@
     conv2d(x, kernel, strides, dilation)                         (N, C, H, W), (F, C, kh, kw) -> (N, F, P, Q)
     conv2d_kernel_gradient(x, dy, kernel_size, strides, dilation)                             -> (F, C, kh, kw)
     conv2d_input_gradient(dy, kernel, input_size, strides, dilation)                          -> (N, C, H, W)
+    depthwise_conv2d(x, kernel, strides, dilation)             (N, C, H, W), (M, C, kh, kw) -> (N, C*M, P, Q)
+    depthwise_conv2d_kernel_gradient(x, dy, kernel_size, strides, dilation)                   -> (M, C, kh, kw)
+    depthwise_conv2d_input_gradient(dy, kernel, input_size, strides, dilation)                -> (N, C, H, W)
     max_pool2d(x, pool_size, strides)                                  (N, C, H, W) -> (N, C, P, Q) and argmax
     max_pool2d_gradient(dy, argmax, input_size, pool_size, strides)                           -> (N, C, H, W)
     sum_pool2d(x, pool_size, strides)                                            (N, C, H, W) -> (N, C, P, Q)
@@ -20,8 +23,9 @@
 Convolutions and poolings are given images that are padded already: each window lies inside its image, so that along
 one axis ``P = (H - dilation * (kh - 1) - 1) // stride + 1`` of them fit (`geometry.output_size`). Sizes, strides and
 dilation are pairs (rows, columns); `input_size` is (H, W). The argmax of pooling is the index of the maximum within
-its window, row by row. The dy of channels may be left out: it is then x - center in the sums, and nothing in the other.
-``fast`` has some functions more, which do the work of several steps in one pass.
+its window, row by row. In a depthwise convolution each channel c has M kernels of its own, and output c*M + m is of
+its m-th. The dy of channels may be left out: it is then x - center in the sums, and nothing in the other. ``fast`` has
+some functions more, which do the work of several steps in one pass.
 """
 
 from __future__ import annotations

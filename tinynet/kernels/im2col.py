@@ -77,6 +77,40 @@ def conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, 
     return col2im(dcolumns, (N, C, *input_size), (kh, kw), strides, dilation)
 
 
+def depthwise_conv2d(x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair) -> np.ndarray:
+    """Add up what each place of the window sees, times its weight: no sum over channels makes it a matrix product."""
+    M, C, kh, kw = kernel.shape
+    P, Q = output_size(x.shape[2:], (kh, kw), strides, dilation)
+    y = np.zeros((len(x), C, M, P, Q), np.result_type(x, kernel))
+    for i, j in np.ndindex(kh, kw):
+        seen = x[:, :, None, *tap_slices(i, j, (P, Q), strides, dilation)]      # (N, C, 1, P, Q)
+        y += seen * kernel[:, :, i, j].T[:, :, None, None]                      # times (C, M, 1, 1)
+    return y.reshape(len(x), C * M, P, Q)
+
+
+def depthwise_conv2d_kernel_gradient(x: np.ndarray, dy: np.ndarray, kernel_size: Pair, strides: Pair,
+                                     dilation: Pair) -> np.ndarray:
+    """Multiply what each place of the window sees by the upstream gradients; sum over samples and places."""
+    (N, CM, P, Q), C = dy.shape, x.shape[1]
+    dy = dy.reshape(N, C, CM // C, P, Q)
+    dkernel = np.empty((CM // C, C, *kernel_size), np.result_type(x, dy))
+    for i, j in np.ndindex(*kernel_size):
+        seen = x[:, :, *tap_slices(i, j, (P, Q), strides, dilation)]
+        dkernel[:, :, i, j] = np.einsum("ncpq,ncmpq->mc", seen, dy)
+    return dkernel
+
+
+def depthwise_conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, strides: Pair,
+                                    dilation: Pair) -> np.ndarray:
+    """Add the upstream gradients, times the weight of each place of the window, onto the pixels it saw."""
+    (N, _, P, Q), (M, C, kh, kw) = dy.shape, kernel.shape
+    dy = dy.reshape(N, C, M, P, Q)
+    dx = np.zeros((N, C, *input_size), np.result_type(dy, kernel))
+    for i, j in np.ndindex(kh, kw):
+        dx[:, :, *tap_slices(i, j, (P, Q), strides, dilation)] += np.einsum("ncmpq,mc->ncpq", dy, kernel[:, :, i, j])
+    return dx
+
+
 def max_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> tuple[np.ndarray, np.ndarray]:
     """Stack what each place of the window sees, and take the maximum over the places."""
     counts = output_size(x.shape[2:], pool_size, strides)

@@ -57,6 +57,42 @@ def conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, 
     return dx
 
 
+def depthwise_conv2d(x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair) -> np.ndarray:
+    """Slide each channel's own kernels over it alone: channels are not added up."""
+    M, C, kh, kw = kernel.shape
+    y = np.zeros((len(x), C * M, *output_size(x.shape[2:], (kh, kw), strides, dilation)), np.result_type(x, kernel))
+    for n, f, p, q in np.ndindex(*y.shape):
+        c, m = divmod(f, M)
+        for i, j in np.ndindex(kh, kw):
+            y[n, f, p, q] += kernel[m, c, i, j] * x[n, c, *at(p, q, i, j, strides, dilation)]
+    return y
+
+
+def depthwise_conv2d_kernel_gradient(x: np.ndarray, dy: np.ndarray, kernel_size: Pair, strides: Pair,
+                                     dilation: Pair) -> np.ndarray:
+    """Give each weight the sum of: upstream gradient of an output times the pixel the weight met for it."""
+    C = x.shape[1]
+    M = dy.shape[1] // C
+    dkernel = np.zeros((M, C, *kernel_size), np.result_type(x, dy))
+    for n, f, p, q in np.ndindex(*dy.shape):
+        c, m = divmod(f, M)
+        for i, j in np.ndindex(*kernel_size):
+            dkernel[m, c, i, j] += dy[n, f, p, q] * x[n, c, *at(p, q, i, j, strides, dilation)]
+    return dkernel
+
+
+def depthwise_conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, strides: Pair,
+                                    dilation: Pair) -> np.ndarray:
+    """Give each pixel the sum of: upstream gradient of an output times the weight the pixel met for it."""
+    M, C, kh, kw = kernel.shape
+    dx = np.zeros((len(dy), C, *input_size), np.result_type(dy, kernel))
+    for n, f, p, q in np.ndindex(*dy.shape):
+        c, m = divmod(f, M)
+        for i, j in np.ndindex(kh, kw):
+            dx[n, c, *at(p, q, i, j, strides, dilation)] += dy[n, f, p, q] * kernel[m, c, i, j]
+    return dx
+
+
 def max_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> tuple[np.ndarray, np.ndarray]:
     """Take the largest number of each window, and remember where it stood; the first one wins a tie."""
     N, C = x.shape[:2]

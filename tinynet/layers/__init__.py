@@ -4,7 +4,7 @@ A model runs some of them in one pass, by default: ``print(model.plan())`` shows
 ``with kernels.use("fast", fuse=False):`` every layer runs the code that its file shows.
 """
 
-from tinynet.layers.activations import Activation, ReLU, Sigmoid, Softmax, Tanh
+from tinynet.layers.activations import Activation, ReLU, Softmax
 from tinynet.layers.augmentation import (
     RandomAffine,
     RandomContrast,
@@ -18,15 +18,37 @@ from tinynet.layers.augmentation import (
 )
 from tinynet.layers.base import Layer
 from tinynet.layers.conv2d import Conv2D
+from tinynet.layers.conv2d_transpose import Conv2DTranspose
 from tinynet.layers.dense import Dense
-from tinynet.layers.dropout import Dropout
-from tinynet.layers.flatten import Flatten
+from tinynet.layers.depthwise import DepthwiseConv2D, SeparableConv2D
+from tinynet.layers.dropout import Dropout, SpatialDropout2D
+from tinynet.layers.flatten import Flatten, Reshape
+from tinynet.layers.gelu import GELU
 from tinynet.layers.input import Input
+from tinynet.layers.noise import GaussianNoise
 from tinynet.layers.normalization import BatchNormalization, LayerNormalization
-from tinynet.layers.pooling import AveragePool2D, AveragePooling2D, MaxPool2D, MaxPooling2D
+from tinynet.layers.pooling import (
+    AveragePool2D,
+    AveragePooling2D,
+    AvgPool2D,
+    GlobalAveragePooling2D,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    GlobalMaxPooling2D,
+    MaxPool2D,
+    MaxPooling2D,
+)
+from tinynet.layers.rectifiers import ELU, SELU, HardSigmoid, LeakyReLU, PReLU, ReLU6
+from tinynet.layers.rescaling import Rescaling
 from tinynet.layers.residual import Residual
+from tinynet.layers.resizing import UpSampling2D, ZeroPadding2D
+from tinynet.layers.smooth import Sigmoid, SiLU, Softplus, Softsign, Tanh
 
-__all__ = ["Activation", "AveragePool2D", "AveragePooling2D", "BatchNormalization", "Conv2D", "Dense", "Dropout",
-           "Flatten", "Input", "Layer", "LayerNormalization", "MaxPool2D", "MaxPooling2D", "RandomAffine",
+__all__ = ["ELU", "GELU", "SELU", "Activation", "AveragePool2D", "AveragePooling2D", "AvgPool2D", "BatchNormalization",
+           "Conv2D", "Conv2DTranspose", "Dense", "DepthwiseConv2D", "Dropout", "Flatten", "GaussianNoise",
+           "GlobalAveragePooling2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "GlobalMaxPooling2D", "HardSigmoid", "Input",
+           "Layer", "LayerNormalization", "LeakyReLU", "MaxPool2D", "MaxPooling2D", "PReLU", "RandomAffine",
            "RandomContrast", "RandomCrop", "RandomElasticTransform", "RandomFlip", "RandomRotation", "RandomShear",
-           "RandomTranslation", "RandomZoom", "ReLU", "Residual", "Sigmoid", "Softmax", "Tanh"]
+           "RandomTranslation", "RandomZoom", "ReLU", "ReLU6", "Rescaling", "Reshape", "Residual", "SeparableConv2D",
+           "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "SpatialDropout2D", "Tanh", "UpSampling2D",
+           "ZeroPadding2D"]

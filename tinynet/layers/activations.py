@@ -1,4 +1,7 @@
-"""Nonlinearities, each a layer: without them a stack of layers would be one matrix product."""
+"""Nonlinearities: without them a stack of layers would be one matrix product. ReLU and softmax, and any by its name.
+
+The others are in `rectifiers`, `smooth` and `gelu`.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,13 @@ import numpy as np
 
 from tinynet.checks import invalid
 from tinynet.layers.base import Backward, Forward, Layer, LayerOptions, Shape, as_floating
-from tinynet.registry import Config, Identifier, resolve, to_config
+from tinynet.layers.gelu import GELU
+from tinynet.layers.own_function import Function, OwnFunction
+from tinynet.layers.rectifiers import ELU, SELU, HardSigmoid, LeakyReLU, ReLU6
+from tinynet.layers.smooth import Sigmoid, SiLU, Softplus, Softsign, Tanh
+from tinynet.registry import Config, Identifier, pick, resolve, to_config
 
-ActivationLike = Identifier | Layer | Callable[[np.ndarray], np.ndarray] | None   # of functions, those of `get`
+ActivationLike = Identifier | Layer | Callable[..., np.ndarray] | Function | None      # of the former, those of `get`
 
 
 class ReLU(Layer):
@@ -27,36 +34,6 @@ class ReLU(Layer):
 
         def backward(dy: np.ndarray) -> np.ndarray:
             return np.where(y > 0, dy, 0)
-        return y, backward
-
-
-class Sigmoid(Layer):
-    """``y = 1 / (1 + e^-x)``, and ``dy/dx = y (1 - y)``; computed so that no exponent overflows."""
-
-    bounded = True                  # so no logits, which are of any size
-
-    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
-        """Return (y, backward), both of the shape of x."""
-        x = as_floating(x)
-        e = np.exp(-np.abs(x))                                   # in (0, 1] for an x of any size
-        y = np.where(x >= 0, 1 / (1 + e), e / (1 + e))
-
-        def backward(dy: np.ndarray) -> np.ndarray:
-            return dy * y * (1 - y)
-        return y, backward
-
-
-class Tanh(Layer):
-    """``y = tanh(x)``, and ``dy/dx = 1 - y^2``."""
-
-    bounded = True
-
-    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
-        """Return (y, backward), both of the shape of x."""
-        y = np.tanh(as_floating(x))
-
-        def backward(dy: np.ndarray) -> np.ndarray:
-            return dy * (1 - y * y)
         return y, backward
 
 
@@ -116,18 +93,26 @@ class Activation(Layer):
         return {**super().get_config(), "activation": to_config(self.activation)}
 
 
-KNOWN: dict[str, type] = {"relu": ReLU, "sigmoid": Sigmoid, "tanh": Tanh, "softmax": Softmax}
+KNOWN: dict[str, Callable[[], Layer]] = {
+    "relu": ReLU, "sigmoid": Sigmoid, "tanh": Tanh, "softmax": Softmax, "elu": ELU, "selu": SELU, "gelu": GELU,
+    "silu": SiLU, "swish": SiLU, "softplus": Softplus, "softsign": Softsign, "hard_sigmoid": HardSigmoid,
+    "relu6": ReLU6, "leaky_relu": lambda: LeakyReLU(0.2)}            # Keras has 0.3 in the layer, 0.2 under the name
+CLASSES: dict[str, type] = {kind.__name__: kind for kind in {type(make()) for make in KNOWN.values()} | {Layer}}
 
 
 def get(identifier: ActivationLike) -> Layer | None:
-    """Return the layer for a name, a config, a class, a function of `tinynet.activations` or a layer.
+    """Return the layer for a name, a config, a class, a function of `tinynet.activations`, one's own, or a layer.
 
-    None for None and ``"linear"``: nothing is computed.
+    None for None and ``"linear"``: nothing is computed. A function of one's own returns ``(y, backward)``.
     """
-    identifier = getattr(identifier, "activation_name", identifier)          # which those functions carry
+    identifier = getattr(identifier, "activation_name", identifier)         # which those of `tinynet.activations` carry
     if identifier is None or identifier == "linear":
         return None
-    activation = resolve("activation", identifier, KNOWN | {"linear": Layer})
+    if isinstance(identifier, str):
+        return pick("activation", identifier, {**KNOWN, "linear": Layer})()
+    activation = resolve("activation", identifier, CLASSES)
+    if callable(activation) and not isinstance(activation, Layer):
+        activation = OwnFunction(activation)
     if not isinstance(activation, Layer):
         raise invalid(None, "an activation: a name or a layer", repr(identifier))
     return activation

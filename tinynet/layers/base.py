@@ -28,6 +28,7 @@ class LayerOptions(TypedDict, total=False):
     name: str | None
     input_shape: Iterable[int] | None
     trainable: bool
+    data_format: str | None
 
 
 class Layer:
@@ -60,6 +61,7 @@ class Layer:
     input_shape : shape of one sample, without the batch axis; with it in its first layer, a model is built at once.
     trainable : False keeps an optimizer from changing the parameters, and their penalties out of the loss; gradients
         are computed all the same. It may be set at any time, and counts from the next update on.
+    data_format : ``"channels_first"``, which is what layers take anyway: images are (N, C, H, W).
 
     Attributes
     ----------
@@ -79,8 +81,11 @@ class Layer:
             cls.composed_forward = cls.forward
 
     def __init__(self, *, name: str | None = None, input_shape: Iterable[int] | None = None,
-                 trainable: bool = True):
+                 trainable: bool = True, data_format: str | None = None):
         self.name = name
+        self.expect(data_format in (None, "channels_first"), "data_format='channels_first', images (N, C, H, W); those "
+                    "with channels last become such by x.transpose(0, 3, 1, 2), their input_shape is (C, H, W)",
+                    repr(data_format))
         self.input_shape = None if input_shape is None else as_shape(input_shape, owner=self)
         self.output_shape: Shape | None = None
         self.trainable = trainable

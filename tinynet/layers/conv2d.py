@@ -8,6 +8,7 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.checks import is_count
+from tinynet.kernels.groups import grouped
 from tinynet.layers.activations import ActivationLike
 from tinynet.layers.base import Backward, Shape
 from tinynet.layers.weighted import Weighted, WeightedOptions
@@ -34,11 +35,13 @@ class Conv2D(Weighted):
     strides : how far the window moves, (rows, columns) or one number.
     padding : ``"valid"``, none; or ``"same"``, zeros around the image so that outputs are ceil(size / stride).
     dilation_rate : distance between neighbouring pixels of the window, (rows, columns) or one number.
-    activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer : see `Weighted`.
+    groups : into how many the channels and the filters are cut: a filter sees the channels of its group alone. Both
+        numbers must be divisible by it.
+    activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer : see `Weighted`.
 
     Attributes
     ----------
-    params : ``kernel`` (filters, C, kh, kw) and ``bias`` (filters,).
+    params : ``kernel`` (filters, C / groups, kh, kw) and ``bias`` (filters,).
 
     >>> import numpy as np
     >>> layer = Conv2D(32, (5, 5), activation="relu")
@@ -49,26 +52,31 @@ class Conv2D(Weighted):
     """
 
     def __init__(self, filters: int, kernel_size: PairLike, strides: PairLike = (1, 1), padding: str = "valid", *,
-                 dilation_rate: PairLike = (1, 1), activation: ActivationLike = None,
+                 dilation_rate: PairLike = (1, 1), groups: int = 1, activation: ActivationLike = None,
                  **kwargs: Unpack[WeightedOptions]):
         super().__init__(activation=activation, **kwargs)
         self.expect(is_count(filters), "filters, a positive whole number", repr(filters))
-        self.filters = int(filters)
+        self.expect(is_count(groups), "groups, a positive whole number", repr(groups))
+        self.expect(filters % groups == 0, f"filters that {groups} groups divide evenly", filters)
+        self.filters, self.groups = int(filters), int(groups)
         self.windows = Windows(self, as_pair(kernel_size, self, "kernel_size"), as_pair(strides, self, "strides"),
                                as_padding(padding, self), as_pair(dilation_rate, self, "dilation_rate"))
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
-        """Make the kernel (filters, C, kh, kw) and the bias (filters,)."""
+        """Make the kernel (filters, C / groups, kh, kw) and the bias (filters,)."""
         C, H, W = image_shape(self, input_shape)
+        self.expect(C % self.groups == 0, f"images (C, H, W) whose channels {self.groups} groups divide evenly",
+                    input_shape)
         output_shape = (self.filters, *self.windows.output_size((H, W)))
-        return self.set_up(input_shape, output_shape, (self.filters, C, *self.windows.size), self.filters, rng)
+        kernel_shape = (self.filters, C // self.groups, *self.windows.size)
+        return self.set_up(input_shape, output_shape, kernel_shape, self.filters, rng)
 
     def linear(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward) of the convolution."""
         self.check(x)
-        k, windows, image = kernels.current(), self.windows, x.shape[2:]
+        k, windows, image = grouped(kernels.current(), self.groups), self.windows, x.shape[2:]
         geometry = windows.strides, windows.dilation
-        kernel = self.params["kernel"]                              # (F, C, kh, kw)
+        kernel = self.params["kernel"]                              # (F, C / groups, kh, kw)
         x = windows.pad(x, 0)
         y = k.conv2d(x, kernel, *geometry)                          # (N, F, P, Q)
         if self.use_bias:
@@ -86,9 +94,9 @@ class Conv2D(Weighted):
     def check(self, x: np.ndarray) -> None:
         """Raise a ValueError unless `x` is (N, C, H, W) and no smaller than the window."""
         self.expect_built("kernel")
-        self.windows.check(x, self.params["kernel"].shape[1])
+        self.windows.check(x, self.groups * self.params["kernel"].shape[1])
 
     def get_config(self) -> Config:
         return {**super().get_config(), "filters": self.filters, "kernel_size": list(self.windows.size),
                 "strides": list(self.windows.strides), "padding": self.windows.padding,
-                "dilation_rate": list(self.windows.dilation)}
+                "dilation_rate": list(self.windows.dilation), "groups": self.groups}

@@ -1,18 +1,21 @@
-"""Dropout: in training, some units are set to 0 at random, so that none can be relied on alone."""
+"""Dropout: in training, some units, or whole channels, are set to 0 at random, so that none can be relied on alone."""
 
 from __future__ import annotations
 
+import math
 from typing import Unpack
 
 import numpy as np
 
 from tinynet.checks import is_number
 from tinynet.kernels.splitmix import random_bits
-from tinynet.layers.base import Backward, Layer, LayerOptions, Shape, as_floating
+from tinynet.layers.base import Backward, LayerOptions, Shape, as_floating
+from tinynet.layers.noise import Noise
+from tinynet.layers.windows import image_shape
 from tinynet.registry import Config
 
 
-class Dropout(Layer):
+class Dropout(Noise):
     """Set each unit to 0 with probability `rate`, and scale the others by 1 / (1 - rate); training only.
 
     The scale keeps the expected value what it is without dropout, so that inference needs no change: there the
@@ -22,41 +25,62 @@ class Dropout(Layer):
     Parameters
     ----------
     rate : fraction of the units dropped, at least 0 and below 1.
+    seed : see `tinynet.layers.noise.Noise`.
     """
 
-    differs_in_training = True
-
-    def __init__(self, rate: float, **kwargs: Unpack[LayerOptions]):
-        super().__init__(**kwargs)
+    def __init__(self, rate: float, *, seed: int | None = None, **kwargs: Unpack[LayerOptions]):
+        super().__init__(seed=seed, **kwargs)
         self.expect(is_number(rate) and 0 <= rate < 1, "rate, the fraction dropped, at least 0 and below 1", repr(rate))
         self.rate = float(rate)
-        self.rng: np.random.Generator | None = None
-
-    def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
-        """Take the model's generator."""
-        self.rng = rng
-        self.input_shape = self.output_shape = input_shape
-        return input_shape
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
+        self.check(x)
         if not training or self.rate == 0:
             return x, lambda dy: dy
         x = as_floating(x)
         key, threshold, scale = self.draw(x)
-        mask = (random_bits(key, x.size).reshape(x.shape) >= threshold) * scale         # 0 or the scale
+        shape = self.mask_shape(x)
+        mask = (random_bits(key, math.prod(shape)).reshape(shape) >= threshold) * scale         # 0 or the scale
 
         def backward(dy: np.ndarray) -> np.ndarray:
             return dy * mask
         return x * mask, backward
 
+    def mask_shape(self, x: np.ndarray) -> Shape:
+        """Return the shape of the mask: each unit is drawn by itself."""
+        return x.shape
+
     def draw(self, x: np.ndarray) -> tuple[np.uint64, int, np.floating]:
         """Return a new key for `random_bits`, the threshold from which units are kept, and the scale in x's dtype."""
-        if self.rng is None:
-            raise ValueError(f"{self}: has no random generator yet. Call build(input_shape, rng) first.")
-        key = self.rng.integers(2**64, dtype=np.uint64)
+        key = self.generator().integers(2**64, dtype=np.uint64)
         threshold = min(round(self.rate * 2**16), 2**16 - 1)
         return key, threshold, x.dtype.type(1 / (1 - self.rate))
 
     def get_config(self) -> Config:
         return {**super().get_config(), "rate": self.rate}
+
+
+class SpatialDropout2D(Dropout):
+    """Dropout of whole channels of images (N, C, H, W): each is kept, or is 0 everywhere; training only.
+
+    Neighbouring pixels of a map say nearly the same, so what dropout silences, its neighbours still tell.
+    Source: Tompson et al. 2015, "Efficient object localization using convolutional networks", section 3.2.
+
+    Parameters
+    ----------
+    rate : fraction of the channels dropped, at least 0 and below 1.
+    seed : see `tinynet.layers.noise.Noise`.
+    """
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
+        """Take the generator, as for images."""
+        return super().build(image_shape(self, input_shape), rng)
+
+    def check(self, x: np.ndarray) -> None:
+        """Raise a ValueError unless `x` is (N, C, H, W)."""
+        self.expect(x.ndim == 4, "input (N, C, H, W)", x.shape)
+
+    def mask_shape(self, x: np.ndarray) -> Shape:
+        """Return the shape of the mask: each channel of each sample is drawn as one."""
+        return (*x.shape[:2], 1, 1)

@@ -1,4 +1,4 @@
-"""Pooling: one number for each window, so that images get smaller and small shifts matter less."""
+"""Pooling: one number for each window, or for the whole image, so that small shifts matter less."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinynet.registry import Config
 
 
 class Pooling(Layer):
-    """Base of the two: (N, C, H, W) -> (N, C, P, Q), each channel by itself, no parameters.
+    """Base of the two with a window: (N, C, H, W) -> (N, C, P, Q), each channel by itself, no parameters.
 
     Parameters
     ----------
@@ -89,4 +89,78 @@ class AveragePool2D(Pooling):
         return y, backward
 
 
+class GlobalPooling(Layer):
+    """Base of the two whose window is the whole image: (N, C, H, W) -> (N, C), of any size, no parameters.
+
+    Parameters
+    ----------
+    keepdims : True keeps the axes of the image, each of size 1: (N, C, 1, 1).
+    """
+
+    def __init__(self, *, keepdims: bool = False, **kwargs: Unpack[LayerOptions]):
+        super().__init__(**kwargs)
+        self.keepdims = keepdims
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
+        """Return (C,), or (C, 1, 1)."""
+        C = image_shape(self, input_shape)[0]
+        self.input_shape, self.output_shape = input_shape, (C, 1, 1) if self.keepdims else (C,)
+        return self.output_shape
+
+    def check(self, x: np.ndarray) -> None:
+        """Raise a ValueError unless `x` is (N, C, H, W), with a pixel at least."""
+        self.expect(x.ndim == 4 and min(x.shape[2:]) > 0, "input (N, C, H, W)", x.shape)
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), "keepdims": self.keepdims}
+
+
+class GlobalMaxPool2D(GlobalPooling):
+    """The largest number of each channel; its pixel alone takes the gradient (at a tie, the first, row by row).
+
+    ``y[n,c] = max_hw x[n,c,h,w]``.
+
+    >>> GlobalMaxPool2D()(np.array([[[[1.0, 2.0], [4.0, 3.0]]]]))
+    array([[4.]])
+    """
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward)."""
+        self.check(x)
+        x = as_floating(x)
+        N, C, H, W = x.shape
+        pixels = x.reshape(N, C, H * W)
+        winner = pixels.argmax(axis=2, keepdims=True)                           # (N, C, 1); the first NaN, if any
+        y = np.take_along_axis(pixels, winner, axis=2)
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            dx = np.zeros(pixels.shape, dy.dtype)
+            np.put_along_axis(dx, winner, dy.reshape(N, C, 1), axis=2)
+            return dx.reshape(x.shape)
+        return y.reshape(N, C, 1, 1) if self.keepdims else y[:, :, 0], backward
+
+
+class GlobalAvgPool2D(GlobalPooling):
+    """The mean of each channel; each of its pixels takes the same share of the gradient.
+
+    ``y[n,c] = sum_hw x[n,c,h,w] / (H W)``, so ``dx[n,c,h,w] = dy[n,c] / (H W)``.
+    Source: Lin, Chen and Yan 2014, "Network in network", section 3.2.
+
+    >>> GlobalAvgPool2D()(np.array([[[[1.0, 2.0], [4.0, 3.0]]]]))
+    array([[2.5]])
+    """
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward)."""
+        self.check(x)
+        x = as_floating(x)
+        count = x.shape[2] * x.shape[3]
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            shares = dy.reshape(*dy.shape[:2], 1, 1) / count
+            return np.broadcast_to(shares, x.shape).copy()
+        return x.mean(axis=(2, 3), keepdims=self.keepdims), backward
+
+
 MaxPooling2D, AveragePooling2D = MaxPool2D, AveragePool2D
+GlobalMaxPooling2D, GlobalAveragePooling2D, AvgPool2D = GlobalMaxPool2D, GlobalAvgPool2D, AveragePool2D

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 
 import numpy as np
 
@@ -86,7 +86,9 @@ class Stack(Layer):
         return shape
 
     def _build_layer(self, layer: Layer, shape: Shape, rng: np.random.Generator) -> None:
-        layer.expect(layer.input_shape in (None, shape), f"samples of its input_shape, {layer.input_shape}", shape)
+        binding = layer.output_shape is not None or self.layers[:1] in ([], [layer])        # else as in Keras
+        layer.expect(not binding or layer.input_shape in (None, shape),
+                     f"samples of its input_shape, {layer.input_shape}", shape)
         if layer.output_shape is None:
             layer.output_shape = as_shape(layer.build(shape, rng), layer, "the output shape that build returns")
             layer.input_shape = shape
@@ -202,8 +204,8 @@ class Stack(Layer):
         return {**config, "layers": [to_config(layer) for layer in self.layers]}
 
     @classmethod
-    def from_config(cls, config: Config, custom_layers: Mapping[str, type] | None = None) -> Self:
-        """Make it from what `get_config` returned; layers of your own are named in `custom_layers`."""
+    def from_config(cls, config: Config, custom_layers: Mapping[str, Any] | None = None) -> Self:
+        """Make it from what `get_config` returned; what is of your own is named in `custom_layers`."""
         from tinynet.files import configs  # from above, at the call: they know what may be inside
         from tinynet.models import Sequential
 

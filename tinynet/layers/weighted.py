@@ -1,8 +1,8 @@
-"""What Dense and Conv2D have in common: a kernel, a bias, and an activation that a model runs as a step of its own."""
+"""What Dense and the convolutions have in common: kernel, bias, and an activation that a model runs as its own step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import numpy as np
@@ -12,16 +12,22 @@ from tinynet.initializers import InitializerLike
 from tinynet.layers import activations
 from tinynet.layers.activations import ActivationLike
 from tinynet.layers.base import Backward, Forward, Layer, LayerOptions, Shape
-from tinynet.registry import Config, Identifier, to_config
+from tinynet.registry import Config, Identifier, class_name, to_config
 from tinynet.regularizers import RegularizerLike
 
 
-class WeightedOptions(LayerOptions, total=False):
-    """The keyword arguments that layers with weights take, see `Weighted`."""
+class BiasOptions(LayerOptions, total=False):
+    """The keyword arguments that all layers with a bias take, see `Weighted`."""
 
     use_bias: bool
-    kernel_initializer: Identifier | InitializerLike
     bias_initializer: Identifier | InitializerLike
+    bias_regularizer: Identifier | RegularizerLike | None
+
+
+class WeightedOptions(BiasOptions, total=False):
+    """Those of layers with a bias and one kernel."""
+
+    kernel_initializer: Identifier | InitializerLike
     kernel_regularizer: Identifier | RegularizerLike | None
 
 
@@ -33,13 +39,14 @@ class Weighted(Layer):
     activation : the nonlinearity after the sum: a name, a function of `tinynet.activations` or a layer; None for none.
     use_bias : whether a learned number is added to each unit's sum.
     kernel_initializer, bias_initializer : names or callables ``(shape, rng) -> array``.
-    kernel_regularizer : ``"l1"``, ``"l2"`` or an object of `tinynet.regularizers`, added to the loss.
+    kernel_regularizer, bias_regularizer : ``"l1"``, ``"l2"`` or an object of `tinynet.regularizers`, added to the loss.
     """
 
     def __init__(self, *, activation: ActivationLike = None, use_bias: bool = True,
                  kernel_initializer: Identifier | InitializerLike = "glorot_uniform",
                  bias_initializer: Identifier | InitializerLike = "zeros",
-                 kernel_regularizer: Identifier | RegularizerLike | None = None, **kwargs: Unpack[LayerOptions]):
+                 kernel_regularizer: Identifier | RegularizerLike | None = None,
+                 bias_regularizer: Identifier | RegularizerLike | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
         self.differs_in_training = self.activation is not None and self.activation.differs_in_training
@@ -47,6 +54,7 @@ class Weighted(Layer):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
 
     def linear(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return the weighted sum, before the activation, and its backward."""
@@ -67,24 +75,33 @@ class Weighted(Layer):
         """List the weighted sum, and the activation, named after its class."""
         if self.activation is None:
             return [("", self.linear)]
-        return [("", self.linear), (type(self.activation).__name__.lower(), self.activation)]
+        return [("", self.linear), (class_name(self.activation).lower(), self.activation)]
 
     def set_up(self, input_shape: Shape, output_shape: Shape, kernel_shape: Shape, units: int,
                rng: np.random.Generator) -> Shape:
         """Make the kernel and the bias (units,), build the activation, and set the shapes; return the output's."""
+        return self.set_up_kernels(input_shape, output_shape, {"kernel": (self.kernel_initializer, kernel_shape)},
+                                   units, rng)
+
+    def set_up_kernels(self, input_shape: Shape, output_shape: Shape, made: Mapping[str, tuple[InitializerLike, Shape]],
+                       units: int, rng: np.random.Generator) -> Shape:
+        """Do what `set_up` does for several kernels: {key: (initializer, shape)}."""
         activations.build_activation(self, self.activation, output_shape, rng)
         self.input_shape, self.output_shape = input_shape, output_shape
-        self.params["kernel"] = self.initial("kernel", self.kernel_initializer, kernel_shape, rng)
+        for key, (initializer, shape) in made.items():
+            self.params[key] = self.initial(key, initializer, shape, rng)
         if self.use_bias:
             self.params["bias"] = self.initial("bias", self.bias_initializer, (units,), rng)
         return output_shape
 
     def penalties(self) -> list[tuple[str, RegularizerLike]]:
-        """Pair the kernel with its regularizer, if it has one."""
-        return [("kernel", self.kernel_regularizer)] if self.kernel_regularizer else []
+        """Pair the kernel and the bias with their regularizers, as far as they have any."""
+        terms = {"kernel": self.kernel_regularizer, "bias": self.bias_regularizer if self.use_bias else None}
+        return [(key, term) for key, term in terms.items() if term]
 
     def get_config(self) -> Config:
         return {**super().get_config(), "activation": to_config(self.activation), "use_bias": self.use_bias,
                 "kernel_initializer": to_config(self.kernel_initializer),
                 "bias_initializer": to_config(self.bias_initializer),
-                "kernel_regularizer": to_config(self.kernel_regularizer)}
+                "kernel_regularizer": to_config(self.kernel_regularizer),
+                "bias_regularizer": to_config(self.bias_regularizer)}

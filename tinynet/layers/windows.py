@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +14,7 @@ from tinynet.layers.base import Layer, Shape
 from tinynet.registry import pick
 
 PairLike = int | Sequence[int]            # one number for both, or a pair
+Margins = tuple[Pair, Pair]               # around an image: (top, bottom), (left, right)
 
 
 def as_pair(value: PairLike, layer: Layer, what: str) -> Pair:
@@ -29,8 +30,13 @@ def as_pair(value: PairLike, layer: Layer, what: str) -> Pair:
 
 def as_padding(value: str, layer: Layer) -> str:
     """Return ``"valid"`` or ``"same"``."""
+    return as_choice(value, layer, "padding", ("valid", "same"))
+
+
+def as_choice(value: str, layer: Layer, what: str, choices: Iterable[str]) -> str:
+    """Return the choice that a value names, in whichever case, or raise the layer's ValueError."""
     try:
-        return pick("padding", str(value).lower(), {"valid": "valid", "same": "same"})
+        return pick(what, str(value).lower(), {choice: choice for choice in choices})
     except ValueError as error:
         raise ValueError(f"{layer}: {error}") from None
 
@@ -47,7 +53,7 @@ def same_padding(size: int, window: int, stride: int, dilation: int) -> Pair:
 
 
 @lru_cache(maxsize=1024)                                     # asked for several times a batch, the same each time
-def placement(image: Pair, size: Pair, strides: Pair, dilation: Pair, padding: str) -> tuple[tuple[Pair, Pair], Pair]:
+def placement(image: Pair, size: Pair, strides: Pair, dilation: Pair, padding: str) -> tuple[Margins, Pair]:
     """Return the padding ((top, bottom), (left, right)) of an image (H, W), and how many windows then fit it.
 
     >>> placement((28, 28), (5, 5), (1, 1), (1, 1), "valid"), placement((28, 28), (2, 2), (1, 1), (1, 1), "same")
@@ -76,7 +82,7 @@ class Windows:
     padding: str
     dilation: Pair = (1, 1)
 
-    def around(self, image: Pair) -> tuple[Pair, Pair]:
+    def around(self, image: Pair) -> Margins:
         """Return the padding ((top, bottom), (left, right)) of an image (H, W)."""
         return placement(image, self.size, self.strides, self.dilation, self.padding)[0]
 
@@ -94,23 +100,37 @@ class Windows:
 
     def pad(self, x: np.ndarray, value: float) -> np.ndarray:
         """Return images (N, C, H, W) with their padding around them, filled with `value`."""
-        rows, columns = self.around(x.shape[2:])
-        if not any(rows + columns):
-            return x
-        return np.pad(x, ((0, 0), (0, 0), rows, columns), constant_values=value)
+        return pad(x, self.around(x.shape[2:]), value)
 
     def crop(self, padded: np.ndarray, image: Pair) -> np.ndarray:
         """Return padded images without their padding: the gradient of `pad`."""
-        (top, _), (left, _) = self.around(image)
-        return padded[:, :, top:top + image[0], left:left + image[1]]
+        return crop(padded, self.around(image))
 
     def check(self, x: np.ndarray, channels: int | None) -> None:
         """Raise the layer's ValueError unless `x` is (N, C, H, W) and no smaller than the window."""
-        wanted = f"input (N, {channels or 'C'}, H, W)"
-        if x.ndim == 4 and channels and x.shape[1] != channels and x.shape[3] == channels:
-            wanted += ", channels first (images with channels last want x.transpose(0, 3, 1, 2))"
-        self.layer.expect(x.ndim == 4 and channels in (None, x.shape[1]), wanted, x.shape)
+        check_images(self.layer, x, channels)
         self.output_size(x.shape[2:])
+
+
+def pad(x: np.ndarray, margins: Margins, value: float = 0) -> np.ndarray:
+    """Return images (N, C, H, W) with margins ((top, bottom), (left, right)) around them, filled with `value`."""
+    if not any(margins[0] + margins[1]):
+        return x
+    return np.pad(x, ((0, 0), (0, 0), *margins), constant_values=value)
+
+
+def crop(padded: np.ndarray, margins: Margins) -> np.ndarray:
+    """Return images (N, C, H, W) without their margins: the gradient of `pad`, as `pad` is that of `crop`."""
+    (top, bottom), (left, right) = margins
+    return padded[:, :, top:padded.shape[2] - bottom, left:padded.shape[3] - right]
+
+
+def check_images(layer: Layer, x: np.ndarray, channels: int | None = None) -> None:
+    """Raise the layer's ValueError unless `x` is (N, C, H, W), of so many channels if they are given."""
+    wanted = f"input (N, {channels or 'C'}, H, W)"
+    if x.ndim == 4 and channels and x.shape[1] != channels and x.shape[3] == channels:
+        wanted += ", channels first (images with channels last want x.transpose(0, 3, 1, 2))"
+    layer.expect(x.ndim == 4 and channels in (None, x.shape[1]), wanted, x.shape)
 
 
 def image_shape(layer: Layer, input_shape: Shape) -> tuple[int, int, int]:

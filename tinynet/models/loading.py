@@ -24,7 +24,7 @@ def load_model(path: StrPath, custom_layers: Mapping[str, Any] | None = None,
     ----------
     path : the file.
     custom_layers : classes of your own by name, as ``{"Scale": Scale}``: layers, and what else of yours a model may
-        hold: initializers, losses, metrics (functions), optimizers.
+        hold: initializers, losses, metrics (functions), activations (functions), optimizers.
     custom_objects : the same, under the name that Keras has for it.
 
     Raises

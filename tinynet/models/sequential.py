@@ -24,7 +24,8 @@ class Sequential(Stack, Model):
 
     It is a layer itself: it nests, and its ``params``, ``grads`` and ``state`` are those of its layers, under names
     such as ``dense_1/kernel``. Weights exist as soon as the input shape is known: from the first layer's
-    ``input_shape=``, from an `Input`, or from the first data seen.
+    ``input_shape=``, from an `Input`, or from the first data seen; that of a later layer follows from the layer before,
+    whatever its ``input_shape=`` says.
 
     Parameters
     ----------

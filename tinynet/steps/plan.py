@@ -199,9 +199,12 @@ def residual(block: Residual, x: np.ndarray, training: bool = False) -> tuple[np
 
 
 def tiles_the_image(training: bool, conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> bool:
-    """Return whether pooling windows neither overlap nor are padded, and are small enough for an unrolled loop."""
+    """Return whether pooling windows neither overlap nor are padded, and are small enough for an unrolled loop.
+
+    The function convolves all channels at once: it is for one group.
+    """
     windows = pool.windows
-    return (windows.padding == "valid" and windows.size == windows.strides
+    return (conv.groups == 1 and windows.padding == "valid" and windows.size == windows.strides
             and math.prod(windows.size) <= kernels.current().MAX_POOL_PIXELS)
 
 

@@ -7,11 +7,10 @@ from functools import singledispatch
 
 import numpy as np
 
-from tinynet.layers import Conv2D, Layer, RandomCrop, Residual
+from tinynet.layers import Conv2DTranspose, Layer, RandomCrop, Residual, ZeroPadding2D
 from tinynet.layers.base import Shape
-from tinynet.layers.pooling import Pooling
 from tinynet.steps.step import Step
-from tinynet.study.cost.costs import Axis, inner_steps, reach, receptive_field
+from tinynet.study.cost.costs import Axis, Windowed, inner_steps, reach, receptive_field
 from tinynet.study.trace import Trace
 
 Field = tuple[int, int, int] | None                  # start of the first output's, size, jump; None: the whole axis
@@ -31,9 +30,8 @@ def padding(layer: Layer, input_shape: Shape) -> tuple[int, int]:
     return 0, 0
 
 
-@padding.register(Conv2D)
-@padding.register(Pooling)
-def _(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[int, int]:
+@padding.register
+def _(layer: Windowed, input_shape: Shape) -> tuple[int, int]:
     (top, _), (left, _) = layer.windows.around((input_shape[1], input_shape[2]))
     return top, left
 
@@ -42,6 +40,19 @@ def _(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[int, int]:
 def _(layer: RandomCrop, input_shape: Shape) -> tuple[int, int]:
     (_, H, W) = input_shape                                       # in inference the window is in the middle
     return -((H - layer.height) // 2), -((W - layer.width) // 2)
+
+
+@padding.register
+def _(layer: Conv2DTranspose, input_shape: Shape) -> tuple[int, int]:
+    (rows, columns), (_, H, W) = layer.windows.reach(), input_shape
+    _, ((top, _), (left, _)) = layer.placement((H, W))
+    return rows - 1 - top, columns - 1 - left         # at stride 1 it is a convolution of the image in a wide margin
+
+
+@padding.register
+def _(layer: ZeroPadding2D, input_shape: Shape) -> tuple[int, int]:
+    (top, _), (left, _) = layer.padding
+    return top, left
 
 
 def receptive_fields(steps: Sequence[Step], shapes: Sequence[Shape]) -> list[Fields]:

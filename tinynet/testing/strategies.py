@@ -34,16 +34,27 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from tinynet import Sequential
 from tinynet.layers import (
+    ELU,
+    GELU,
+    SELU,
     Activation,
     AveragePool2D,
     BatchNormalization,
     Conv2D,
+    Conv2DTranspose,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
+    GaussianNoise,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    HardSigmoid,
     Layer,
     LayerNormalization,
+    LeakyReLU,
     MaxPool2D,
+    PReLU,
     RandomAffine,
     RandomContrast,
     RandomCrop,
@@ -54,13 +65,24 @@ from tinynet.layers import (
     RandomTranslation,
     RandomZoom,
     ReLU,
+    ReLU6,
+    Rescaling,
+    Reshape,
     Residual,
+    SeparableConv2D,
     Sigmoid,
+    SiLU,
     Softmax,
+    Softplus,
+    Softsign,
+    SpatialDropout2D,
     Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 from tinynet.losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
 from tinynet.testing.array_strategies import (
+    MAX_SIDE,
     MAX_STRIDE,
     MAX_WINDOW,
     Shape,
@@ -104,10 +126,26 @@ settings = hypothesis.settings(deadline=None, phases=[phase for phase in Phase i
 def conv_configs(draw: DrawFn, input_shape: Shape | None = None) -> Config:
     """Draw arguments of a `Conv2D`, with an ``input_shape`` that its windows fit."""
     shape, filters = input_shape or draw(image_shapes()), draw(st.integers(1, 3))
-    size, strides, padding, dilation = draw(window_geometry(shape[1:], dilated=True))
+    geometry = draw(conv_geometry(shape[1:]))
+    groups = draw(st.sampled_from([groups for groups in range(1, 4) if shape[0] % groups == 0]))
+    return {"filters": filters * groups, **geometry, **without({"groups": 1}, {"groups": groups}), "input_shape": shape}
+
+
+@st.composite
+def conv_geometry(draw: DrawFn, image: Shape) -> Config:
+    """Draw the arguments of a convolution's window, for images (H, W)."""
+    size, strides, padding, dilation = draw(window_geometry(image, dilated=True))
     geometry = {"strides": strides, "padding": padding, "dilation_rate": dilation}
-    defaults = {"strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1)}
-    return {"filters": filters, "kernel_size": size, **without(defaults, geometry), "input_shape": shape}
+    return {"kernel_size": size, **without({"strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1)}, geometry)}
+
+
+@st.composite
+def transposed_geometry(draw: DrawFn, image: Shape) -> Config:
+    """Draw the arguments of a transposed convolution's window, for images (H, W)."""
+    geometry = draw(conv_geometry(image))
+    if draw(st.booleans()) and "padding" not in geometry:
+        geometry["output_padding"] = tuple(stride - 1 for stride in geometry.get("strides", (1, 1)))
+    return geometry
 
 
 @st.composite
@@ -210,13 +248,21 @@ def constructed(kind: type, *args: object, **kwargs: object) -> SearchStrategy[A
 
 def calls(shape: Shape) -> SearchStrategy[Call]:
     """Draw the calls that make a layer for samples of `shape`, the simplest kinds first."""
-    activations = st.sampled_from(["relu", "sigmoid", "tanh", "softmax"])
+    activations = st.sampled_from(["relu", "sigmoid", "tanh", "softmax", "gelu"])
     extras = st.fixed_dictionaries({}, optional={"activation": activations, "use_bias": st.just(False)})
+    multiplier = st.fixed_dictionaries({}, optional={"depth_multiplier": st.just(2)})
+    filters = st.fixed_dictionaries({"filters": st.integers(1, 3)})
+    few = st.tuples(st.integers(0, 2), st.integers(0, 2))
     kinds = [
-        call([ReLU, Sigmoid, Tanh, Softmax, Flatten]),
+        call([ReLU, Sigmoid, Tanh, Softmax, Flatten, SELU, ReLU6, HardSigmoid, SiLU, Softplus, Softsign]),
+        activation_calls(shape),
         call([Activation], st.fixed_dictionaries({"activation": activations})),
-        call([Dropout], st.fixed_dictionaries({"rate": st.sampled_from([0.5, 0.2, 0.0])})),
+        call([Dropout, *([SpatialDropout2D] if len(shape) == 3 else [])],
+             st.fixed_dictionaries({"rate": st.sampled_from([0.5, 0.2, 0.0])}, optional={"seed": st.just(1)})),
+        call([GaussianNoise], st.fixed_dictionaries({"stddev": st.sampled_from([1.0, 0.1])})),
         call([Dense], st.fixed_dictionaries({"units": st.integers(1, 4)}), extras),
+        call([Reshape], target_shapes(shape).map(lambda target: {"target_shape": target})),
+        call([Rescaling], rescaling_configs(shape)),
     ]
     flags = st.fixed_dictionaries({}, optional={"center": st.just(False), "scale": st.just(False)})
     kinds.append(call([BatchNormalization], flags, st.fixed_dictionaries(
@@ -228,7 +274,40 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
         kinds += 3 * [call([Conv2D], conv_configs(shape), extras),
                       call([MaxPool2D, AveragePool2D], pool_configs(shape))]
         kinds.append(augmentation_calls(shape))
+        kinds.append(call([GlobalAvgPool2D, GlobalMaxPool2D],
+                          st.fixed_dictionaries({}, optional={"keepdims": st.just(True)})))
+        kinds += [call([DepthwiseConv2D], conv_geometry(shape[1:]), extras, multiplier),
+                  call([SeparableConv2D], conv_geometry(shape[1:]), extras, multiplier, filters)]
+    if len(shape) == 3 and max(shape[1:]) <= MAX_SIDE:       # what makes images larger does so once
+        kinds += [call([Conv2DTranspose], transposed_geometry(shape[1:]), extras, filters),
+                  call([ZeroPadding2D], st.fixed_dictionaries({"padding": st.tuples(few, few)})),
+                  call([UpSampling2D], st.fixed_dictionaries(
+                      {"size": pairs((2, 2))}, optional={"interpolation": st.just("bilinear")}))]
     return any_of(kinds)
+
+
+def activation_calls(shape: Shape) -> SearchStrategy[Call]:
+    """Draw the calls that make an activation with arguments, for samples of `shape`."""
+    slopes = st.sampled_from([0.3, 0.0, 1.5])
+    shared = {"shared_axes": st.lists(st.integers(1, len(shape)), min_size=1, unique=True)}
+    return st.one_of(
+        call([LeakyReLU], st.fixed_dictionaries({}, optional={"negative_slope": slopes})),
+        call([ELU], st.fixed_dictionaries({}, optional={"alpha": slopes})),
+        call([GELU], st.fixed_dictionaries({}, optional={"approximate": st.just(True)})),
+        call([PReLU], st.fixed_dictionaries({"alpha_initializer": st.just("normal")}, optional=shared)))
+
+
+def target_shapes(shape: Shape) -> SearchStrategy[Shape]:
+    """Draw target shapes of a `Reshape`, some with a -1: the axes in reverse, in pairs, all in one."""
+    others = [shape[::-1], (*shape[:-2], math.prod(shape[-2:])), (1, *shape), (math.prod(shape),)]
+    return st.sampled_from([*others, *((-1, *other[1:]) for other in others)])
+
+
+def rescaling_configs(shape: Shape) -> SearchStrategy[Config]:
+    """Draw arguments of a `Rescaling`: numbers, or an array along the first axis."""
+    numbers = st.sampled_from([0.5, -2.0])
+    settings = numbers | st.lists(numbers, min_size=shape[0], max_size=shape[0])
+    return st.fixed_dictionaries({"scale": settings}, optional={"offset": settings})
 
 
 def augmentation_calls(shape: Shape) -> SearchStrategy[Call]:

@@ -70,7 +70,7 @@ def warn_of_pixels(data: Data) -> None:
     low, high, some = data.x.min(), data.x.max(), data.x[:100]
     if some[0].size >= 16 and low >= 0 and 128 <= high <= 255 and np.array_equal(some, np.round(some)):
         warnings.warn(f"fit: x looks like pixels from 0 to 255 (it is from {low:g} to {high:g}). Networks learn best "
-                      f"from numbers around 0 to 1: divide by 255.", stacklevel=3)
+                      f"from numbers around 0 to 1: divide by 255, or begin with Rescaling(1 / 255).", stacklevel=3)
 
 
 def same_length(**arrays: np.ndarray | None) -> None:

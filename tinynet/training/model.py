@@ -142,7 +142,8 @@ class Model(Layer):
         self.optimizer.belong_to(self._identity)
         for samples in filter(None, (train, validation)):
             data.check_numbers(samples, "fit", self.dtype)
-            data.warn_of_pixels(samples)
+            if not getattr(self.steps()[0].layer, "rescales", False):
+                data.warn_of_pixels(samples)
         n, batch_size = len(train.x), data.batch_size(batch_size)
         epochs = check_int(epochs, "epochs", 0)
         self.history = History()                       # after the callbacks passed in: it sees what they add

@@ -8,7 +8,7 @@ Besides the functions that every kernel set has, there are some that do the work
     conv             the three convolutions
     conv_relu_pool   convolution, ReLU and max pooling in one pass
     products         matrix products: by tiles, by BLAS, or past zeros, which is `sparse`
-    pooling, elementwise, channels, warping
+    depthwise, pooling, elementwise, channels, warping
     threads          one loop on all cores
     compiling        what numba is told
     cache            where compiled kernels are kept, and when they are out of date
@@ -20,6 +20,11 @@ from tinynet.kernels.fast.conv_relu_pool import (
     MAX_POOL_PIXELS,
     conv2d_relu_max_pool2d,
     conv2d_relu_max_pool2d_gradient,
+)
+from tinynet.kernels.fast.depthwise import (
+    depthwise_conv2d,
+    depthwise_conv2d_input_gradient,
+    depthwise_conv2d_kernel_gradient,
 )
 from tinynet.kernels.fast.elementwise import adam, dense_relu, dropout, relu_gradient
 from tinynet.kernels.fast.pooling import max_pool2d, max_pool2d_gradient, sum_pool2d, sum_pool2d_gradient
@@ -41,6 +46,9 @@ __all__ = [
     "conv2d_relu_max_pool2d",
     "conv2d_relu_max_pool2d_gradient",
     "dense_relu",
+    "depthwise_conv2d",
+    "depthwise_conv2d_input_gradient",
+    "depthwise_conv2d_kernel_gradient",
     "dropout",
     "fuses",
     "matmul",

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from tinynet.layers import Conv2D
 from tinynet.study.arguments import LayerOrName, expect_one
 from tinynet.study.arithmetic.gradient_terms import GradientTerms, penalty_of
-from tinynet.study.arithmetic.weighted_steps import find_weighted
+from tinynet.study.arithmetic.weighted_steps import find_convolution
 from tinynet.study.arithmetic.window_geometry import inside, take, tap_at, windows_over
 from tinynet.study.trace import Trace, check_place
 from tinynet.training.model import Model
@@ -28,7 +28,7 @@ def conv_gradient(model: Model, layer: LayerOrName, x: ArrayLike, y: ArrayLike |
 
     Parameters
     ----------
-    layer : a `Conv2D` in the model, or the name of its step.
+    layer : a `Conv2D` of one group in the model, or the name of its step.
     x : samples for the model (N, C, H, W).
     y : targets for the compiled loss; or give `upstream`, the gradient with respect to the model's output.
     weight : the weight, (filter, channel, row, column); or give `pixel`, (channel, row, column) of the layer's input.
@@ -55,7 +55,7 @@ def conv_gradient(model: Model, layer: LayerOrName, x: ArrayLike, y: ArrayLike |
     """
     expect_one("weight=(filter, channel, row, column) or pixel=(channel, row, column)", weight, pixel)
     trace = Trace(model, x)
-    index, conv = find_weighted(trace, layer, Conv2D, "a convolution")
+    index, conv = find_convolution(trace, layer)
     name, inputs = trace.steps[index].name, trace.inputs[index]
     n, = check_place(sample, (len(inputs),), "sample")
     gradients = trace.gradients(y, upstream)

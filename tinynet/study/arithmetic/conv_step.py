@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinynet.kernels.im2col import im2col
-from tinynet.layers import Conv2D
 from tinynet.study.arguments import LayerOrName
 from tinynet.study.arithmetic.summands import largest
-from tinynet.study.arithmetic.weighted_steps import activation_after, find_weighted
+from tinynet.study.arithmetic.weighted_steps import activation_after, find_convolution
 from tinynet.study.arithmetic.window_geometry import inside, take, window_at
 from tinynet.study.drawing import StrPath
 from tinynet.study.trace import Trace, check_place
@@ -139,7 +138,7 @@ def conv_step(model: Model, layer: LayerOrName, x: ArrayLike, at: ArrayLike, sam
 
     Parameters
     ----------
-    layer : a `Conv2D` in the model, or the name of its step (``"conv2d_1"``).
+    layer : a `Conv2D` of one group in the model, or the name of its step (``"conv2d_1"``).
     x : samples for the model (N, C, H, W).
     at : the output pixel, (filter, row, column).
     sample : index of the sample.
@@ -164,7 +163,7 @@ def conv_step(model: Model, layer: LayerOrName, x: ArrayLike, at: ArrayLike, sam
     as a matrix product: row 0 of the kernels (1, 4) times column 2 of the columns (4, 4): +20.000000
     """
     trace = Trace(model, x)
-    index, conv = find_weighted(trace, layer, Conv2D, "a convolution")
+    index, conv = find_convolution(trace, layer)
     name, inputs, outputs = trace.steps[index].name, trace.inputs[index], trace.outputs[index]
     n, = check_place(sample, (len(inputs),), "sample")
     f, p, q = check_place(at, outputs.shape[1:], f"at, an output pixel (filter, row, column) of {name}")

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from tinynet.layers import Conv2D
 from tinynet.layers.weighted import Weighted
 from tinynet.study.arguments import LayerOrName
 from tinynet.study.trace import Trace
@@ -30,6 +31,15 @@ def find_weighted(trace: Trace, layer: LayerOrName, kind: type[WeightedLayer],
         raise ValueError(f"Expected {expected}: a {kind.__name__} of the model, or its name. Received: {step.layer}, "
                          f"step '{step.name}'.")
     return index, step.layer
+
+
+def find_convolution(trace: Trace, layer: LayerOrName) -> tuple[int, Conv2D]:
+    """Return the index of the step in which a convolution computes its sum, and the layer, or raise a ValueError."""
+    index, conv = find_weighted(trace, layer, Conv2D, "a convolution")
+    if conv.groups != 1:
+        raise ValueError(f"Expected a convolution of one group, whose filters see all channels. Received: {conv} of "
+                         f"{conv.groups} groups.")
+    return index, conv
 
 
 def activation_after(trace: Trace, index: int) -> tuple[str, np.ndarray]:

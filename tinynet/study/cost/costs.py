@@ -6,24 +6,43 @@ from functools import singledispatch
 from math import prod
 
 from tinynet.layers import (
+    ELU,
+    GELU,
+    SELU,
     BatchNormalization,
     Conv2D,
+    Conv2DTranspose,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
+    GaussianNoise,
+    HardSigmoid,
     Layer,
     LayerNormalization,
+    LeakyReLU,
+    PReLU,
     ReLU,
+    ReLU6,
+    Rescaling,
+    Reshape,
     Residual,
+    SeparableConv2D,
     Sigmoid,
+    SiLU,
     Softmax,
+    Softplus,
+    Softsign,
     Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 from tinynet.layers.augmentation.base import Augmentation
 from tinynet.layers.base import Shape
-from tinynet.layers.pooling import Pooling
+from tinynet.layers.pooling import GlobalPooling, Pooling
 from tinynet.steps.step import Step, steps_of
 
+Windowed = Conv2D | DepthwiseConv2D | SeparableConv2D | Pooling
 Axis = tuple[int, int] | None                        # cells that an output sees, distance to the next's; None: all
 
 
@@ -46,7 +65,29 @@ def _(layer: Dense, input_shape: Shape, output_shape: Shape) -> int:
 
 @multiply_adds.register
 def _(layer: Conv2D, input_shape: Shape, output_shape: Shape) -> int:
-    return input_shape[0] * prod(layer.windows.size) * prod(output_shape)     # every output sums over its window
+    channels = input_shape[0] // layer.groups
+    return channels * prod(layer.windows.size) * prod(output_shape)      # every output sums over its window
+
+
+@multiply_adds.register
+def _(layer: DepthwiseConv2D, input_shape: Shape, output_shape: Shape) -> int:
+    return prod(layer.windows.size) * prod(output_shape)                 # each sums over its window, of one channel
+
+
+@multiply_adds.register
+def _(layer: SeparableConv2D, input_shape: Shape, output_shape: Shape) -> int:
+    (filters, P, Q), channels = output_shape, input_shape[0] * layer.depth_multiplier
+    return channels * P * Q * (prod(layer.windows.size) + filters)       # depthwise; then each channel for each filter
+
+
+@multiply_adds.register
+def _(layer: Conv2DTranspose, input_shape: Shape, output_shape: Shape) -> int:
+    return prod(input_shape) * layer.filters * prod(layer.windows.size)  # every input meets all weights of its channel
+
+
+@multiply_adds.register
+def _(layer: PReLU, input_shape: Shape, output_shape: Shape) -> int:
+    return prod(output_shape)                                            # at most: its slope, below 0
 
 
 @multiply_adds.register
@@ -95,6 +136,16 @@ def _(layer: Residual, input_shape: Shape, output_shape: Shape) -> int:
     return max(im2col_size(step.layer, *shapes) for step, *shapes in inner_steps(layer, input_shape))
 
 
+@im2col_size.register
+def _(layer: SeparableConv2D, input_shape: Shape, output_shape: Shape) -> int:
+    return input_shape[0] * layer.depth_multiplier * prod(output_shape[1:])        # of the pointwise convolution
+
+
+@im2col_size.register
+def _(layer: Conv2DTranspose, input_shape: Shape, output_shape: Shape) -> int:
+    return layer.filters * prod(layer.windows.size) * prod(input_shape[1:])        # of the gradient's columns
+
+
 @singledispatch
 def reach(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis] | None:
     """Return (window, stride) along the rows and along the columns of an image; None along an axis seen as a whole.
@@ -118,15 +169,22 @@ def last_axis(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
     return (None, None) if len(input_shape) == 1 else ((1, 1), None)
 
 
-for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, BatchNormalization, Augmentation):
+def whole_image(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
+    """Return the reach of a layer that sees the whole image."""
+    return None, None
+
+
+for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, Rescaling, ELU, GELU, SELU, HardSigmoid, LeakyReLU,
+                          PReLU, ReLU6, SiLU, Softplus, Softsign, GaussianNoise, ZeroPadding2D, BatchNormalization,
+                          Augmentation):
     reach.register(elementwise_layer, elementwise)
+reach.register(GlobalPooling, whole_image)
 for last_axis_layer in (Dense, Softmax):
     reach.register(last_axis_layer, last_axis)
 
 
-@reach.register(Conv2D)
-@reach.register(Pooling)
-def sliding_window(layer: Conv2D | Pooling, input_shape: Shape) -> tuple[Axis, Axis]:
+@reach.register
+def sliding_window(layer: Windowed, input_shape: Shape) -> tuple[Axis, Axis]:
     """Return the reach of a window, dilation included."""
     (rows, columns), (down, across) = layer.windows.reach(), layer.windows.strides
     return (rows, down), (columns, across)
@@ -140,6 +198,25 @@ def normalised_axes(layer: LayerNormalization, input_shape: Shape) -> tuple[Axis
     if rank == 2:
         return None, None
     return None if 2 in whole and rank > 3 else (1, 1), None if rank - 1 in whole else (1, 1)
+
+
+@reach.register
+def _(layer: Reshape, input_shape: Shape) -> tuple[Axis, Axis] | None:
+    """Return the reach of an elementwise layer, unless it makes other rows and columns of the numbers."""
+    shape = layer.shape_for(input_shape)
+    return ((1, 1), (1, 1)) if len(shape) == 1 or shape[-2:] == input_shape[-2:] else None
+
+
+@reach.register(UpSampling2D)
+def no_common_window(layer: UpSampling2D, input_shape: Shape) -> None:
+    """Return that no one window and stride describe a layer: neighbouring outputs see the same pixel, or the next."""
+
+
+@reach.register
+def transposed_window(layer: Conv2DTranspose, input_shape: Shape) -> tuple[Axis, Axis] | None:
+    """Return the reach of a window turned round; with strides, what an output sees depends on where it is."""
+    rows, columns = layer.windows.reach()
+    return ((rows, 1), (columns, 1)) if layer.windows.strides == (1, 1) else None
 
 
 def receptive_field(field: Axis, window: Axis) -> Axis:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinynet.layers import Conv2D, Dense, Layer
+from tinynet.layers import Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Layer, SeparableConv2D
 from tinynet.layers.stack import Stack
 from tinynet.study.arguments import expect
 from tinynet.study.drawing import POSITIVE, StrPath, canvas, finish
@@ -92,6 +92,21 @@ def filter_axes(layer: Layer, key: str) -> tuple[int, ...] | None:
 @filter_axes.register
 def _(layer: Conv2D, key: str) -> tuple[int, ...]:
     return (1, 2, 3)                                  # kernel (filters, C, kh, kw)
+
+
+@filter_axes.register
+def _(layer: Conv2DTranspose, key: str) -> tuple[int, ...]:
+    return (0, 2, 3)                                  # kernel (C, filters, kh, kw)
+
+
+@filter_axes.register
+def _(layer: DepthwiseConv2D, key: str) -> tuple[int, ...]:
+    return (2, 3)                                     # kernel (depth_multiplier, C, kh, kw): each channel's own
+
+
+@filter_axes.register
+def _(layer: SeparableConv2D, key: str) -> tuple[int, ...]:
+    return (2, 3) if key == "depthwise_kernel" else (1, 2, 3)
 
 
 @filter_axes.register

@@ -6,11 +6,13 @@ import json
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import tinynet
 from tinynet.layers.base import Layer
+from tinynet.layers.own_function import OwnFunction
 from tinynet.testing.contract.specimen import (
     Broken,
     BrokenToo,
@@ -66,9 +68,11 @@ def to_run(model: tinynet.Sequential, s: Specimen) -> Layer:
     return model.layers[0] if s.whole else model
 
 
-def classes(model: tinynet.Sequential) -> dict[str, type]:
-    """Return the classes of all layers in a model by name, as a reader would name their own."""
-    return {type(layer).__name__: type(layer) for layer in model.leaves()}
+def classes(model: tinynet.Sequential) -> dict[str, Any]:
+    """Return the classes of a model's layers, and functions that are activations, by name, as readers name theirs."""
+    functions = {step.layer.class_name: step.layer.function for step in model.steps()
+                 if isinstance(step.layer, OwnFunction)}
+    return {**functions, **{type(layer).__name__: type(layer) for layer in model.leaves()}}
 
 
 def expect_same_model(got: tinynet.Sequential, wanted: tinynet.Sequential, s: Specimen) -> None:

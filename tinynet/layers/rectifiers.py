@@ -1,0 +1,198 @@
+"""What followed ReLU: some slope below 0, so that no unit stops learning; fixed, learned, or that of an exponential."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Unpack
+
+import numpy as np
+
+from tinynet import initializers, regularizers
+from tinynet.checks import check_nonnegative, check_number, is_int
+from tinynet.initializers import InitializerLike
+from tinynet.layers.base import Backward, Layer, LayerOptions, Shape, as_floating
+from tinynet.registry import Config, Identifier, to_config
+from tinynet.regularizers import RegularizerLike
+
+
+class LeakyReLU(Layer):
+    """``y = x`` above 0, and ``negative_slope * x`` elsewhere.
+
+    Source: Maas, Hannun and Ng 2013, "Rectifier nonlinearities improve neural network acoustic models", section 2.
+
+    Parameters
+    ----------
+    negative_slope : at least 0; ``activation="leaky_relu"`` has 0.2, as in Keras.
+
+    >>> LeakyReLU(0.1)(np.array([[-1.0, 0.0, 2.0]]))
+    array([[-0.1,  0. ,  2. ]])
+    """
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Unpack[LayerOptions]):
+        super().__init__(**kwargs)
+        self.negative_slope = check_nonnegative(self, "negative_slope", negative_slope)
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward), both of the shape of x."""
+        x = as_floating(x)
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            return np.where(x > 0, dy, self.negative_slope * dy)
+        return np.where(x > 0, x, self.negative_slope * x), backward
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+class PReLU(Layer):
+    """``y = x`` above 0, and ``alpha * x`` elsewhere: a leaky ReLU that learns its slopes, one for each number.
+
+    ``d loss / d alpha = sum dy min(x, 0)`` over the samples, and over the axes that share a slope.
+    Source: He et al. 2015, "Delving deep into rectifiers", equations 1 and 3.
+
+    Parameters
+    ----------
+    alpha_initializer : a name or a callable ``(shape, rng) -> array``.
+    alpha_regularizer : ``"l1"``, ``"l2"`` or an object of `tinynet.regularizers`, added to the loss.
+    shared_axes : along which all share a slope, counted from 1, as 0 is the batch axis: ``[2, 3]`` for one slope for
+        each channel of images (N, C, H, W).
+
+    Attributes
+    ----------
+    params : ``alpha``, of the shape of a sample, with 1 along the shared axes.
+
+    >>> layer = PReLU(shared_axes=[2, 3])
+    >>> layer.build((32, 24, 24), np.random.default_rng(0)), layer.params["alpha"].shape
+    ((32, 24, 24), (32, 1, 1))
+    """
+
+    def __init__(self, alpha_initializer: Identifier | InitializerLike = "zeros",
+                 alpha_regularizer: Identifier | RegularizerLike | None = None,
+                 shared_axes: Iterable[int] | int | None = None, **kwargs: Unpack[LayerOptions]):
+        super().__init__(**kwargs)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        axes = tuple(shared_axes) if isinstance(shared_axes, Iterable) else (shared_axes,)
+        self.expect(shared_axes is None or all(is_int(axis, 1) for axis in axes),
+                    "shared_axes, whole numbers from 1 (0 is the batch axis)", repr(shared_axes))
+        self.shared_axes = [] if shared_axes is None else [int(axis) for axis in axes]          # type: ignore[arg-type]
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
+        """Make alpha."""
+        self.expect(max(self.shared_axes, default=0) <= len(input_shape),
+                    f"samples with the axes that share a slope, {self.shared_axes}", input_shape)
+        shape = tuple(1 if axis in self.shared_axes else size for axis, size in enumerate(input_shape, 1))
+        self.params["alpha"] = self.initial("alpha", self.alpha_initializer, shape, rng)
+        self.input_shape = self.output_shape = input_shape
+        return input_shape
+
+    def check(self, x: np.ndarray) -> None:
+        """Raise a ValueError unless samples are of the shape that alpha was made for."""
+        self.expect_built("alpha")
+        shape = self.params["alpha"].shape
+        wanted = ["any" if axis in self.shared_axes else size for axis, size in enumerate(shape, 1)]
+        fits = x.ndim == len(wanted) + 1 and all(own in ("any", size)
+                                                 for own, size in zip(wanted, x.shape[1:], strict=True))
+        self.expect(fits, f"input (N, {', '.join(map(str, wanted))})", x.shape)
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward), both of the shape of x."""
+        self.check(x)
+        x, alpha = as_floating(x), self.params["alpha"]
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            self.grads["alpha"] = (dy * np.minimum(x, 0)).sum(axis=(0, *self.shared_axes), keepdims=True)[0]
+            return np.where(x > 0, dy, alpha * dy)
+        return np.where(x > 0, x, alpha * x), backward
+
+    def penalties(self) -> list[tuple[str, RegularizerLike]]:
+        """Pair alpha with its regularizer, if it has one."""
+        return [("alpha", self.alpha_regularizer)] if self.alpha_regularizer else []
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), "alpha_initializer": to_config(self.alpha_initializer),
+                "alpha_regularizer": to_config(self.alpha_regularizer), "shared_axes": self.shared_axes or None}
+
+
+class ELU(Layer):
+    """``y = x`` above 0, and ``alpha (e^x - 1)`` elsewhere, with the slope ``alpha e^x``: it levels out at -alpha.
+
+    Source: Clevert, Unterthiner and Hochreiter 2016, "Fast and accurate deep network learning by exponential linear
+    units (ELUs)", section 3.
+
+    Parameters
+    ----------
+    alpha : a number; with 1 the slope has no jump at 0.
+
+    >>> ELU()(np.array([[-1000.0, 0.0, 2.0]]))
+    array([[-1.,  0.,  2.]])
+    """
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Unpack[LayerOptions]):
+        super().__init__(**kwargs)
+        self.alpha = check_number(self, "alpha", alpha)
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward), both of the shape of x."""
+        x = as_floating(x)
+        below = np.minimum(x, 0)                                  # above 0 the exponential may overflow
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            return np.where(x > 0, dy, self.alpha * np.exp(below) * dy)
+        return np.where(x > 0, x, self.alpha * np.expm1(below)), backward
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), "alpha": self.alpha}
+
+
+class SELU(Layer):
+    """An ELU times a scale, both chosen so that numbers of mean 0 and variance 1 keep these from layer to layer.
+
+    ``y = 1.0507 x`` above 0, and ``1.0507 * 1.6733 (e^x - 1)`` elsewhere; kernels that begin as ``"lecun_normal"``.
+    Source: Klambauer et al. 2017, "Self-normalizing neural networks", equation 2.
+    """
+
+    alpha, scale = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward), both of the shape of x."""
+        y, elu_backward = ELU(self.alpha).forward(x)
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            return elu_backward(self.scale * dy)
+        return self.scale * y, backward
+
+
+class ReLU6(Layer):
+    """``y = min(max(x, 0), 6)``; its slope is 1 between the two, and 0 elsewhere.
+
+    Source: Krizhevsky 2010, "Convolutional deep belief networks on CIFAR-10".
+    """
+
+    bounded = True
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward), both of the shape of x."""
+        x = as_floating(x)
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            return np.where((x > 0) & (x < 6), dy, 0)
+        return np.clip(x, 0, 6), backward
+
+
+class HardSigmoid(Layer):
+    """``y = min(max(x + 3, 0), 6) / 6``, a sigmoid of three straight lines; its slope is 1/6 between -3 and 3.
+
+    >>> HardSigmoid()(np.array([[-4.0, 0.0, 1.5, 4.0]]))
+    array([[0.  , 0.5 , 0.75, 1.  ]])
+    """
+
+    bounded = True
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward), both of the shape of x."""
+        y, relu6_backward = ReLU6().forward(as_floating(x) + 3)
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            return relu6_backward(dy) / 6
+        return y / 6, backward
