@@ -103,6 +103,10 @@ def test_a_kernel_is_that_of_the_convolution_the_other_way(rng):
     assert {key: p.shape for key, p in layer.params.items()} == {"kernel": (5, 7, 3, 2), "bias": (7,)}
 
 
+def test_a_model_names_it_as_keras_does():
+    assert Sequential([Conv2DTranspose(1, 2, input_shape=(1, 2, 2))]).layers[0].name == "conv2d_transpose_1"
+
+
 def test_the_profile_counts_what_each_pixel_meets():
     model = Sequential([Conv2DTranspose(3, (2, 3), strides=2, input_shape=(4, 5, 6))], seed=0)
     step, = study.profile(model, 1, 1).steps

@@ -33,6 +33,7 @@ def test_depthwise_by_hand():
     assert layer.grads["bias"].tolist() == [3, 30, 7, 11]
 
 
+@pytest.mark.usefixtures("every_kernel_set")
 def test_depthwise_is_a_convolution_with_a_group_for_each_channel(rng):
     one = built(DepthwiseConv2D((3, 2), (1, 2), "same", 2), (3, 5, 6))
     other = built(Conv2D(6, (3, 2), (1, 2), "same", groups=3), (3, 5, 6))
