@@ -125,6 +125,13 @@ def test_receptive_fields_are_where_the_gradient_reaches(padding, rng):
     assert (w.min(), w.max() - w.min() + 1) == (columns[0] + 5 * columns[2], columns[1])
 
 
+def test_study_knows_which_axes_are_a_filter():
+    layer = built(Conv2DTranspose(3, 2), (2, 4, 4))
+    assert study.filter_axes(layer, "kernel") == (0, 2, 3)
+    with pytest.raises(ValueError, match=r"a built layer with a kernel .filters, C, kh, kw."):
+        study.plot_filters(layer)
+
+
 def test_with_strides_no_one_window_is_seen():
     model = Sequential([Conv2DTranspose(1, 3, strides=2, input_shape=(1, 4, 4))])
     assert receptive_fields(model.steps(), [(1, 4, 4)]) == [None]

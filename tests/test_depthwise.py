@@ -131,6 +131,14 @@ def test_the_profile_counts_both_convolutions():
     assert (first.fields, second.fields) == (((3, 1), (2, 1)), ((4, 2), (3, 2)))
 
 
+def test_study_knows_which_axes_are_a_filter():
+    layer = built(DepthwiseConv2D(2), (3, 4, 4))
+    assert study.filter_axes(layer, "kernel") == study.filter_axes(SeparableConv2D(1, 2), "depthwise_kernel") == (2, 3)
+    assert study.filter_axes(SeparableConv2D(1, 2), "pointwise_kernel") == (1, 2, 3)
+    with pytest.raises(ValueError, match=r"a built layer with a kernel .filters, C, kh, kw."):
+        study.plot_filters(layer)
+
+
 @pytest.mark.parametrize(("make", "text"), [
     (lambda: DepthwiseConv2D(3, depth_multiplier=0), r"DepthwiseConv2D: expected depth_multiplier, a positive whole"),
     (lambda: DepthwiseConv2D((1, 2, 3)), r"DepthwiseConv2D: expected kernel_size as a positive whole number or a pair"),
