@@ -103,6 +103,10 @@ def test_a_kernel_is_that_of_the_convolution_the_other_way(rng):
     assert {key: p.shape for key, p in layer.params.items()} == {"kernel": (5, 7, 3, 2), "bias": (7,)}
 
 
+def test_a_model_names_it_as_keras_does():
+    assert Sequential([Conv2DTranspose(1, 2, input_shape=(1, 2, 2))]).layers[0].name == "conv2d_transpose_1"
+
+
 def test_the_profile_counts_what_each_pixel_meets():
     model = Sequential([Conv2DTranspose(3, (2, 3), strides=2, input_shape=(4, 5, 6))], seed=0)
     step, = study.profile(model, 1, 1).steps
@@ -119,6 +123,13 @@ def test_receptive_fields_are_where_the_gradient_reaches(padding, rng):
     h, w = np.nonzero(backward(dy)[0, 0])
     assert (h.min(), h.max() - h.min() + 1) == (rows[0] + 4 * rows[2], rows[1])
     assert (w.min(), w.max() - w.min() + 1) == (columns[0] + 5 * columns[2], columns[1])
+
+
+def test_study_knows_which_axes_are_a_filter():
+    layer = built(Conv2DTranspose(3, 2), (2, 4, 4))
+    assert study.filter_axes(layer, "kernel") == (0, 2, 3)
+    with pytest.raises(ValueError, match=r"a built layer with a kernel .filters, C, kh, kw."):
+        study.plot_filters(layer)
 
 
 def test_with_strides_no_one_window_is_seen():

@@ -33,6 +33,7 @@ def test_depthwise_by_hand():
     assert layer.grads["bias"].tolist() == [3, 30, 7, 11]
 
 
+@pytest.mark.usefixtures("every_kernel_set")
 def test_depthwise_is_a_convolution_with_a_group_for_each_channel(rng):
     one = built(DepthwiseConv2D((3, 2), (1, 2), "same", 2), (3, 5, 6))
     other = built(Conv2D(6, (3, 2), (1, 2), "same", groups=3), (3, 5, 6))
@@ -128,6 +129,14 @@ def test_the_profile_counts_both_convolutions():
     assert second.multiply_adds == 24 * 2 * 2 * 4 + 5 * 2 * 2 * 24    # the depthwise outputs; then 24 channels for each
     assert (first.im2col_bytes, second.im2col_bytes) == (0, 24 * 2 * 2 * 4)
     assert (first.fields, second.fields) == (((3, 1), (2, 1)), ((4, 2), (3, 2)))
+
+
+def test_study_knows_which_axes_are_a_filter():
+    layer = built(DepthwiseConv2D(2), (3, 4, 4))
+    assert study.filter_axes(layer, "kernel") == study.filter_axes(SeparableConv2D(1, 2), "depthwise_kernel") == (2, 3)
+    assert study.filter_axes(SeparableConv2D(1, 2), "pointwise_kernel") == (1, 2, 3)
+    with pytest.raises(ValueError, match=r"a built layer with a kernel .filters, C, kh, kw."):
+        study.plot_filters(layer)
 
 
 @pytest.mark.parametrize(("make", "text"), [

@@ -108,7 +108,7 @@ class Stack(Layer):
             self.expect(not str(own).startswith("$"), "a layer name that does not begin with '$'", repr(own))
             self.expect(own not in self.layer_names, "a layer name that is not taken", repr(own))
             return str(own)
-        kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
+        kind = re.sub(r"((?<=[a-z0-9])|(?<=\dD))(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
         number, taken = 1 + sum(type(other) is type(layer) for other in self.layers), set(self.layer_names)
         while f"{kind}_{number}" in taken:
             number += 1

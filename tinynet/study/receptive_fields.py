@@ -24,6 +24,7 @@ def padding(layer: Layer, input_shape: Shape) -> tuple[int, int]:
 
     A layer of your own that pads needs a rule, added with ``@study.padding.register``, beside that of `reach`.
 
+    >>> from tinynet.layers import Conv2D
     >>> padding(Conv2D(8, (5, 3), padding="same"), (1, 28, 28))
     (2, 1)
     """

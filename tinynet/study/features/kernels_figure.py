@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinynet.layers import Conv2DTranspose, DepthwiseConv2D
 from tinynet.layers.base import Layer
 from tinynet.study.arguments import expect
 from tinynet.study.drawing import StrPath, finish, grid, mosaic, scale_of, show, stipple
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+OF_OTHER_AXES = Conv2DTranspose, DepthwiseConv2D      # kernels (C, filters, ...) and (depth_multiplier, C, ...)
 MAX_SHOWN = 32                                        # filters, and channels of each, that are drawn
 
 
@@ -36,7 +38,8 @@ def plot_filters(layer: Layer, before: ArrayLike | None = None, path: StrPath | 
     ------
     ValueError : for a layer without a kernel (filters, C, kh, kw), or a `before` of another shape.
     """
-    convolutions = [leaf for leaf in layer.leaves() if leaf.params.get("kernel", np.empty(0)).ndim == 4]
+    convolutions = [leaf for leaf in layer.leaves() if leaf.params.get("kernel", np.empty(0)).ndim == 4
+                    and not isinstance(leaf, OF_OTHER_AXES)]
     expect(convolutions, "a built layer with a kernel (filters, C, kh, kw)", layer, "plot_filters")
     kernel = convolutions[0].params["kernel"]
     kernels = {"": kernel}
