@@ -160,6 +160,7 @@ class BatchNormalization(Normalizing):
                 return None
             if not of_batch:                                         # mean and std do not depend on x
                 return k.channel_affine(dy, 0 * std, factor, 0 * std)
+            # factor (dy - dbeta / n - h dgamma / n), with h = (x - mean) / std
             return k.channel_affine(x, mean, -factor * dgamma / (n * std), -factor * dbeta / n, dy, factor)
         return k.channel_affine(x, mean, factor, beta), backward
 
