@@ -30,7 +30,7 @@ pytestmark = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name
 def drawn():
     """Return a layer, with its ``input_shape``, of each kind that the strategies draw, by its class."""
     found = {}
-    for shape, examples in ((5,), 40), ((4, 3), 40), ((2, 6, 5), 300):              # most kinds are for images
+    for shape, examples in ((5,), 120), ((4, 3), 40), ((2, 6, 5), 300):              # most kinds are for images
         @settings(max_examples=examples, derandomize=True, database=None, phases=[Phase.generate])
         @given(strategies.calls(shape), st.just(shape))
         def draw(call, shape):
