@@ -254,7 +254,8 @@ def calls(shape: Shape) -> SearchStrategy[Call]:
     filters = st.fixed_dictionaries({"filters": st.integers(1, 3)})
     few = st.tuples(st.integers(0, 2), st.integers(0, 2))
     kinds = [
-        call([ReLU, Sigmoid, Tanh, Softmax, Flatten, SELU, ReLU6, HardSigmoid, SiLU, Softplus, Softsign]),
+        call([ReLU, Sigmoid, Tanh, Softmax, Flatten]),
+        call([SELU, ReLU6, HardSigmoid, SiLU, Softplus, Softsign]),
         activation_calls(shape),
         call([Activation], st.fixed_dictionaries({"activation": activations})),
         call([Dropout, *([SpatialDropout2D] if len(shape) == 3 else [])],
