@@ -293,7 +293,8 @@ def fit_mlp(folder, *more, model=None, optimizer=None, loss="categorical_crossen
     (lambda: {"optimizer": SGD(0.2)}, "expected optimizer, learning_rate: 0.2. Found: 0.1"),
     (lambda: {"optimizer": SGD(0.1, clipnorm=1.0)}, "expected optimizer, clipnorm: 1.0. Found: None"),
     (lambda: {"optimizer": SGD(0.1, 0.9)}, "expected optimizer, momentum: 0.9. Found: 0.0"),
-    (lambda: {"loss": "mse"}, "expected loss: MeanSquaredError(). Found: CategoricalCrossentropy(from_logits=False)"),
+    (lambda: {"loss": "mse"}, "expected loss: MeanSquaredError(). Found: CategoricalCrossentropy(from_logits=False, "
+     "label_smoothing=0.0)"),
     (lambda: {"metrics": ["mse"]}, "expected metrics: ['mse']. Found: []"),
     (lambda: {"validation_data": (X[:, 0, 0], Y)}, "expected validation_samples: 12. Found: 0")],
     ids=["activation", "rate", "a layer of one's own", "regularizer", "function", "frozen", "learning rate", "clipnorm",

@@ -17,13 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinynet.checks import invalid
-from tinynet.losses import (
-    CategoricalCrossentropy,
-    SparseCategoricalCrossentropy,
-    as_labels,
-    as_one_hot,
-    as_values,
-)
+from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
+from tinynet.losses.targets import as_binary, as_labels, as_one_hot, as_values
 from tinynet.registry import pick
 
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray | float]
@@ -34,21 +29,9 @@ USED_BY_FIT = ("loss", "epoch", "batch", "learning_rate")             # keys of 
 
 # What a metric takes for targets.
 
-def values(owner: str, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
-    """Return targets of the predictions' shape (N, ..., K); (N, ...) will do for a single output."""
-    y_true = np.asarray(y_true)
-    if len(shape) > 1 and shape[-1] == 1 and y_true.shape == shape[:-1]:
-        y_true = y_true[..., None]
-    return as_values(owner, y_true, shape)
-
-
 def binary(owner: str, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     """Return targets of the predictions' shape, all from 0 to 1."""
-    y_true = values(owner, y_true, shape)
-    if ((y_true < 0) | (y_true > 1)).any():
-        raise invalid(owner, "targets from 0 to 1, of two classes", f"{y_true.min():g} to {y_true.max():g}. For other "
-                                                                    f"numbers use 'mae' or 'mse'")
-    return y_true
+    return as_binary(owner, y_true, shape, "'mae' or 'mse'")
 
 
 def one_hot(owner: str, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
@@ -111,13 +94,13 @@ def accuracy(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
     return fits(y_true, y_pred)
 
 
-@takes(values)
+@takes(as_values)
 def mean_squared_error(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
     """Return the mean of the squared differences."""
     return np.square(y_pred - y_true).mean(axis=-1)
 
 
-@takes(values)
+@takes(as_values)
 def mean_absolute_error(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
     """Return the mean of the absolute differences."""
     return np.abs(y_pred - y_true).mean(axis=-1)

@@ -33,7 +33,8 @@ class ReLU(Layer):
 class Sigmoid(Layer):
     """``y = 1 / (1 + e^-x)``, and ``dy/dx = y (1 - y)``; computed so that no exponent overflows."""
 
-    bounded = True                  # so no logits, which are of any size
+    gives_probabilities = "sigmoid"         # so that a binary cross-entropy right after it may work from the logits
+    bounded = True                          # so no logits, which are of any size
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
@@ -70,7 +71,7 @@ class Softmax(Layer):
     array([[0.5, 0.5]])
     """
 
-    gives_probabilities = True      # so that a cross-entropy right after it may work from the logits instead
+    gives_probabilities = "softmax"         # so that a cross-entropy right after it may work from the logits instead
     bounded = True
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:

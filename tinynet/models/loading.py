@@ -75,17 +75,32 @@ def architecture(entry: object, known: Mapping[str, Any]) -> Sequential:
 
 def compile_from(compiled: Mapping[str, Any], model: Sequential, known: Mapping[str, Any]) -> None:
     """Compile a model as the manifest says."""
-    parts = {key: configs.rebuild(configs.plain(compiled[key], key), known) for key in ("optimizer", "loss")}
+    optimizer = configs.rebuild(configs.plain(compiled["optimizer"], "optimizer"), known)
     named = {name: metric_named(name, known) for name in compiled["metrics"]}
-    model.compile(optimizers.get(parts["optimizer"]), losses.get(parts["loss"]))
+    model.compile(optimizers.get(optimizer), loss_from(compiled["loss"], known))
     model.metrics = named
+
+
+def loss_from(entry: object, known: Mapping[str, Any]) -> losses.LossLike:
+    """Return the loss that a file describes: a config, or the name of a function of one's own."""
+    if not isinstance(entry, str):
+        return losses.get(configs.rebuild(configs.plain(entry, "loss"), known))
+    try:
+        return losses.get(pick("loss", entry, own_of(known)))
+    except ValueError as error:
+        raise ValueError(f"{error} A loss of your own is named in custom_objects={{{entry!r}: ...}}, the function "
+                         f"itself.") from None
+
+
+def own_of(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the things of one's own among those that are known."""
+    return {key: thing for key, thing in known.items() if key not in configs.KNOWN}
 
 
 def metric_named(name: str, known: Mapping[str, Any]) -> metrics.Metric:
     """Return the metric that is known by a name: one's own, which is a function or a class of them, or tinynet's."""
-    own = {key: thing for key, thing in known.items() if key not in configs.KNOWN}
     try:
-        metric = pick("metric", name, {**metrics.KNOWN, **own})
+        metric = pick("metric", name, {**metrics.KNOWN, **own_of(known)})
     except ValueError as error:
         raise ValueError(f"{error} A metric of your own is named in custom_layers={{{name!r}: ...}}, the function "
                          f"itself.") from None

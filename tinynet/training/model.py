@@ -18,6 +18,9 @@ from tinynet.files.settings import text
 from tinynet.layers.base import Layer, LayerOptions, as_floating, cast_floats
 from tinynet.layers.lock import reading, writing
 from tinynet.losses import LossLike
+from tinynet.losses.function import LossFunction
+from tinynet.losses.targets import batch as batch_shape
+from tinynet.losses.targets import with_axis
 from tinynet.metrics import Metric
 from tinynet.metrics import named as named_metrics
 from tinynet.optimizers import Optimizer
@@ -52,10 +55,12 @@ class Model(Layer):
         self._checked = False                                             # by `mismatches`, since it was compiled
         self._identity = object()                                         # its copies have others; see `belong_to`
 
-    def compile(self, optimizer: Identifier | Optimizer = "rmsprop", loss: Identifier | LossLike | None = None,
+    def compile(self, optimizer: Identifier | Optimizer = "rmsprop",
+                loss: Identifier | LossLike | LossFunction | None = None,
                 metrics: Iterable[str | Metric] | None = None) -> None:
         """Choose how to train: optimizer, loss and metrics, each by name or as an object.
 
+        A loss may be a function of one's own, see `FunctionLoss`, and so may a metric.
         An optimizer that has trained another model is a ValueError: make one for each.
         """
         if loss is None:
@@ -74,7 +79,8 @@ class Model(Layer):
         Returns ``(value, y_pred, backward)``: the loss with its penalties, the predictions, and a function that
         sets every layer's ``grads`` to the gradient of the value.
 
-        Where the last step is a softmax and the loss is a cross-entropy, the loss is computed from the logits.
+        Where the last step is a softmax and the loss is a cross-entropy (a sigmoid, and a binary one), the loss is
+        computed from the logits.
         """
         plan = self._plans.plan(steps_of(self), training, self.loss)
         if plan.loss is None:
@@ -264,7 +270,7 @@ class Model(Layer):
             self.build(x.shape[1:], self.rng)
         if x.shape[1:] != self.input_shape:
             self.check(x)                                                # says more if the shape is wrong for a layer
-            self.expect(False, f"input {losses.batch((0, *(self.input_shape or ())))}", x.shape)
+            self.expect(False, f"input {batch_shape((0, *(self.input_shape or ())))}", x.shape)
         return x
 
     def _prepare(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Data:
@@ -277,6 +283,7 @@ class Model(Layer):
             self._checked = True
         data.same_length(x=samples, y=targets)
         predictions = len(samples), *(self.output_shape or ())
+        targets = with_axis(targets, predictions)                        # (N,) beside (N, 1) would be (N, N)
         if hasattr(self.loss, "check_targets"):
             targets = self.loss.check_targets(targets, predictions)
         for metric in self.metrics.values():
