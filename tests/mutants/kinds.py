@@ -33,8 +33,8 @@ FILES = {
     "kernels": [f"tests/test_{name}.py" for name in ("kernels", "kernels_agree", "kernels_use", "tiles", "sparse",
                                                       "fusing")],
     "training": [f"tests/test_{name}.py" for name in (
-        "optimizers", "fit", "fit_hooks", "evaluate_predict", "freezing", "sequential_building", "randomness",
-        "training", "threads_and_forks")],
+        "optimizers", "schedules", "fit", "fit_hooks", "evaluate_predict", "freezing", "sequential_building",
+        "randomness", "training", "threads_and_forks")],
     "state": ["tests/test_plan.py", "tests/test_layer_state.py"],
     "selftest": [f"tests/testing/test_{name}.py" for name in (
         "check_layer_rules", "check_layer", "check_gradients_preconditions", "check_gradients_kinks",

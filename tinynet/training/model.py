@@ -174,6 +174,8 @@ class Model(Layer):
                 called.call("on_epoch_end", run.end_epoch(), run.logs)
                 if not self.stop_training:             # unless a callback has seen to it
                     check_weights(self, self.optimizer, run.epoch - 1, run.steps - 1)
+            with writing(self):
+                self.optimizer.finalize_variable_values(self.trainable_params())
             run.finished = True
         finally:                                       # after an error and Ctrl-C too: callbacks close what they opened
             called.call("on_train_end", run.logs)
