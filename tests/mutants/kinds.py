@@ -1,7 +1,8 @@
 """The kinds of check that the suite has, which test is of which, and which of them a defect is put before."""
 
 UNITS = ["activations", "dense", "conv2d", "pooling", "padding", "dropout", "flatten", "losses", "metrics",
-         "initializers", "regularizers", "layer_contract", "nesting", "weights", "utils", "error_messages"]
+         "metric_classes", "initializers", "regularizers", "layer_contract", "nesting", "weights", "utils",
+         "error_messages"]
 
 KINDS = {
     "hand": "worked out by hand, and the properties of one unit",

@@ -76,9 +76,10 @@ def architecture(entry: object, known: Mapping[str, Any]) -> Sequential:
 def compile_from(compiled: Mapping[str, Any], model: Sequential, known: Mapping[str, Any]) -> None:
     """Compile a model as the manifest says."""
     optimizer = configs.rebuild(configs.plain(compiled["optimizer"], "optimizer"), known)
-    named = {name: metric_named(name, known) for name in compiled["metrics"]}
+    named = dict(metric_from(entry, known) for entry in compiled["metrics"])
+    weighted = metrics.weighted_from(metric_from(entry, known) for entry in compiled.get("weighted_metrics", ()))
     model.compile(optimizers.get(optimizer), loss_from(compiled["loss"], known))
-    model.metrics = named
+    model.metrics, model.weighted_metrics = named, weighted
 
 
 def loss_from(entry: object, known: Mapping[str, Any]) -> losses.LossLike:
@@ -97,7 +98,16 @@ def own_of(known: Mapping[str, Any]) -> dict[str, Any]:
     return {key: thing for key, thing in known.items() if key not in configs.KNOWN}
 
 
-def metric_named(name: str, known: Mapping[str, Any]) -> metrics.Metric:
+def metric_from(entry: object, known: Mapping[str, Any]) -> tuple[str, metrics.MetricLike]:
+    """Return the name and the metric that a file describes: a config, or the name of a function."""
+    if isinstance(entry, str):
+        own = entry in own_of(known)
+        return entry, metric_named(entry if own else entry.removeprefix("weighted_"), known)
+    made = configs.rebuild(configs.plain(entry, "metric"), {**metrics.CLASSES, **own_of(known)})
+    return metrics.get(made)
+
+
+def metric_named(name: str, known: Mapping[str, Any]) -> metrics.MetricLike:
     """Return the metric that is known by a name: one's own, which is a function or a class of them, or tinynet's."""
     try:
         metric = pick("metric", name, {**metrics.KNOWN, **own_of(known)})
