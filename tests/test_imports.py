@@ -18,7 +18,11 @@ from tinynet.models import Sequential
 from tinynet.layers import Layer, Input, Dense, Conv2D, MaxPool2D, AveragePool2D, Dropout, Flatten, Activation
 from tinynet.layers import ReLU, Sigmoid, Tanh, Softmax, MaxPooling2D, AveragePooling2D
 from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy, MeanSquaredError
+from tinynet.losses import BinaryCrossentropy, MeanAbsoluteError, Huber, KLDivergence, categorical_crossentropy
 from tinynet.optimizers import Adam, SGD, RMSprop
+from tinynet.optimizers import AdamW, Nadam, Adagrad
+from tinynet.optimizers.schedules import CosineDecay, CosineDecayRestarts, InverseTimeDecay, OneCycle, PolynomialDecay
+from tinynet.metrics import AUC, Precision, Recall, SparseCategoricalAccuracy, TopKCategoricalAccuracy
 from tinynet.callbacks import Callback
 from tinynet.datasets import mnist
 from tinynet.utils import to_categorical, set_random_seed

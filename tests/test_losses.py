@@ -485,3 +485,25 @@ def test_a_compiled_loss_comes_back_from_a_file(loss, tmp_path):
     model.compile("sgd", loss)
     model.save(tmp_path / "m")
     assert load_model(tmp_path / "m").loss == loss
+
+
+@pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error", "huber", "kl_divergence",
+                                  "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"])
+def test_the_functions_of_keras_give_each_samples_loss_and_stand_for_the_classes(name):
+    function, loss = getattr(losses, name), losses.get(name)
+    assert losses.get(function) == loss
+    p = np.array([[0.2, 0.8], [0.5, 0.5], [0.9, 0.1]])
+    y = [1, 0, 0] if "sparse" in name else one_hot([1, 0, 0], 2)
+    each = function(y, p)
+    assert each.shape == (3,)
+    assert loss(y, p) == pytest.approx(each.mean())
+    with pytest.raises(ValueError, match=type(loss).__name__):
+        function([0.0], p)
+
+
+def test_the_functions_of_keras_take_its_settings():
+    y, z = [[0, 1]], np.array([[0.0, 1.0]])
+    assert losses.categorical_crossentropy(y, z, True, 0.1) == CategoricalCrossentropy(True, 0.1)(y, z)
+    assert losses.binary_crossentropy(y, z, True, 0.1) == BinaryCrossentropy(True, 0.1)(y, z)
+    assert losses.sparse_categorical_crossentropy([1], z, True) == SparseCategoricalCrossentropy(True)([1], z)
+    assert losses.huber(y, z + 1, delta=0.5) == Huber(0.5)(y, z + 1)

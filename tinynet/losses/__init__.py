@@ -15,11 +15,22 @@ from tinynet.losses.binary import BinaryCrossentropy
 from tinynet.losses.categorical import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from tinynet.losses.divergence import KLDivergence
 from tinynet.losses.function import FunctionLoss, LossFunction
+from tinynet.losses.functions import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    huber,
+    kl_divergence,
+    mean_absolute_error,
+    mean_squared_error,
+    sparse_categorical_crossentropy,
+)
 from tinynet.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
 from tinynet.registry import Identifier, resolve
 
 __all__ = ["BinaryCrossentropy", "CategoricalCrossentropy", "Huber", "KLDivergence", "Loss", "MeanAbsoluteError",
-           "MeanSquaredError", "SparseCategoricalCrossentropy", "get"]
+           "MeanSquaredError", "SparseCategoricalCrossentropy", "binary_crossentropy", "categorical_crossentropy",
+           "get", "huber", "kl_divergence", "mean_absolute_error", "mean_squared_error",
+           "sparse_categorical_crossentropy"]
 
 KNOWN: dict[str, type] = {
     "categorical_crossentropy": CategoricalCrossentropy,
@@ -38,7 +49,7 @@ def get(identifier: Identifier | LossLike | LossFunction) -> LossLike:
     >>> get("huber")
     Huber(delta=1.0)
     """
-    loss = resolve("loss", identifier, KNOWN)
+    loss = resolve("loss", getattr(identifier, "loss_class", identifier), KNOWN)
     if not hasattr(loss, "forward") and callable(loss):
         return FunctionLoss(loss)
     if not hasattr(loss, "forward"):

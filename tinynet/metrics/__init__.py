@@ -104,7 +104,7 @@ def named(metrics: Iterable[str | MetricLike | type[Metric]]) -> dict[str, Metri
             raise invalid("compile", f"metrics named otherwise than {', '.join(USED_BY_FIT)} and val_..., which stand "
                                      f"for something else in the logs", repr(name))
         if name in found:
-            raise invalid("compile", "metrics of different names (that of a function is its __name__, that of an object its "
+            raise invalid("compile", "metrics of different names (that of a function is its __name__, of an object its "
                                      "name=)", f"two called {name!r}")
         found[name] = metric
     return found
