@@ -20,7 +20,7 @@ from tinynet.layers import ReLU, Sigmoid, Tanh, Softmax, MaxPooling2D, AveragePo
 from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy, MeanSquaredError
 from tinynet.losses import BinaryCrossentropy, MeanAbsoluteError, Huber, KLDivergence, categorical_crossentropy
 from tinynet.optimizers import Adam, SGD, RMSprop
-from tinynet.optimizers import AdamW, Nadam, Adagrad
+from tinynet.optimizers import AdamW, Nadam, Adagrad, Adadelta
 from tinynet.optimizers.schedules import CosineDecay, CosineDecayRestarts, InverseTimeDecay, OneCycle, PolynomialDecay
 from tinynet.metrics import AUC, Precision, Recall, SparseCategoricalAccuracy, TopKCategoricalAccuracy
 from tinynet.callbacks import Callback

@@ -14,6 +14,7 @@ from tinynet.callbacks import LambdaCallback
 from tinynet.layers import Dense
 from tinynet.optimizers import (
     SGD,
+    Adadelta,
     Adagrad,
     Adam,
     AdamW,
@@ -68,6 +69,16 @@ def adagrad(p, gradients, rate, start=0.1, epsilon=1e-7):
     return p
 
 
+def adadelta(p, gradients, rate, rho=0.95, epsilon=1e-7):
+    v = s = 0.0
+    for g in gradients:
+        v = rho * v + (1 - rho) * g ** 2
+        d = math.sqrt(s + epsilon) / math.sqrt(v + epsilon) * g
+        s = rho * s + (1 - rho) * d ** 2
+        p -= rate * d
+    return p
+
+
 def nadam(p, gradients, rate, b1=0.9, b2=0.999, epsilon=1e-7):
     m = v = 0.0
     product = 1.0
@@ -100,6 +111,7 @@ FORMULAS = {
     "adam": (lambda rate: Adam(rate), lambda *a: adam(*a)),
     "rmsprop, centered with momentum": (lambda rate: RMSprop(rate, 0.9, 0.8, 1e-3, centered=True), rmsprop_with_all),
     "adagrad": (lambda rate: Adagrad(rate), adagrad),
+    "adadelta": (lambda rate: Adadelta(rate), adadelta),
     "nadam": (lambda rate: Nadam(rate), nadam),
     "nadam, other settings": (lambda rate: Nadam(rate, 0.5, 0.9, 0.1), lambda *a: nadam(*a, 0.5, 0.9, 0.1)),
     "adamw": (lambda rate: AdamW(rate), decayed),
@@ -327,6 +339,7 @@ def test_defaults_are_those_of_keras():
                                       "centered": False, **common}
     assert Adam().get_config() == Nadam().get_config() == {**betas, **common}
     assert AdamW().get_config() == {**betas, **common, "weight_decay": 0.004}
+    assert Adadelta().get_config() == {"learning_rate": 0.001, "rho": 0.95, "epsilon": 1e-7, **common}
     assert Adagrad().get_config() == {"learning_rate": 0.001, "initial_accumulator_value": 0.1, "epsilon": 1e-7,
                                       **common}
 

@@ -1,4 +1,5 @@
-"""How gradients change parameters, in order of increasing complexity: SGD, Adagrad, RMSprop, Adam, AdamW, Nadam.
+"""How gradients change parameters, in order of increasing complexity: SGD, Adagrad, RMSprop, Adadelta,
+Adam, AdamW, Nadam.
 
 Throughout: p a parameter, g its gradient, t the number of updates including this one.
 """
@@ -6,6 +7,7 @@ Throughout: p a parameter, g its gradient, t the number of updates including thi
 from __future__ import annotations
 
 from tinynet.checks import invalid
+from tinynet.optimizers.adadelta import Adadelta
 from tinynet.optimizers.adagrad import Adagrad
 from tinynet.optimizers.adam import Adam
 from tinynet.optimizers.adamw import AdamW
@@ -16,11 +18,11 @@ from tinynet.optimizers.sgd import SGD
 from tinynet.registry import Identifier, resolve
 from tinynet.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "CosineDecay", "ExponentialDecay", "Nadam", "Optimizer",
+__all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "CosineDecay", "ExponentialDecay", "Nadam", "Optimizer",
            "PiecewiseConstantDecay", "RMSprop", "get"]
 
 KNOWN: dict[str, type] = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW, "nadam": Nadam,
-                          "adagrad": Adagrad}
+                          "adagrad": Adagrad, "adadelta": Adadelta}
 
 
 def get(identifier: Identifier | Optimizer) -> Optimizer:
