@@ -53,6 +53,7 @@ BY_HAND = {                                                        # metric, tar
     "kl": (KLDivergence(), P, P, 0, 0),
     "precision": (Precision(), YES[:4], SCORES[:4], 1 / 2, 1 / 3),
     "precision, higher": (Precision(thresholds=0.85), YES[:4], SCORES[:4], 1, 1),
+    "precision at the threshold": (Precision(), YES[:4], [[0.5], [0.5], [0.7], [0.5]], 1, 1),
     "recall": (Recall(), YES[:4], SCORES[:4], 1 / 2, 1 / 4),
     "precision of one class": (Precision(thresholds=0.25, class_id=1), HOT, P, 2 / 4, 3 / 8),
     "recall among the best 2": (Recall(top_k=2), HOT, P, 1, 1),

@@ -65,8 +65,8 @@ def expect_classes(owner: str, shape: tuple[int, ...]) -> None:
     """Raise a ValueError unless predictions of `shape` are of two classes or more."""
     if shape[-1] < 2:
         raise invalid(owner, "predictions of two classes or more, such as those of Dense(2, activation='softmax') (the "
-                      "share of a single class is always 1, and nothing is learned; of one output, a sigmoid's, learns "
-                      "loss='binary_crossentropy')", batch(shape))
+                      "share of a single class is always 1, and nothing is learned; for one output, a sigmoid's, there "
+                      "is loss='binary_crossentropy')", batch(shape))
 
 
 def batch(shape: tuple[int, ...]) -> str:
