@@ -24,13 +24,6 @@ def test_predict_shows_nothing_and_evaluate_one_line(capsys):
     assert re.fullmatch(r"loss: [\d.]+\n", capsys.readouterr().out)
 
 
-def test_targets_without_the_axis_of_a_single_output_are_refused_by_fit():
-    model = made()
-    with pytest.raises(ValueError, match=r"MeanSquaredError: expected .* \(N, 1\)\. Received: \(3,\)"):
-        model.fit(X, [1.0, 2.0, 3.0], verbose=0)
-    assert model.optimizer.iterations == 0
-
-
 @pytest.mark.parametrize("name", ["crossentropy", "ce"])
 def test_a_loss_is_named_in_full(name):
     with pytest.raises(ValueError, match=f"Unknown loss '{name}'"):

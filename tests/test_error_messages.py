@@ -126,9 +126,10 @@ MISTAKES = {
     "unknown optimizer": (lambda: mlp().compile("adm", "mse"), "Unknown optimizer 'adm'. Did you mean 'adam'?"),
     "unknown metric": (lambda: mlp().compile("adam", "mse", ["acuracy"]), "Unknown metric 'acuracy'. Did you mean "
                        "'accuracy'?"),
-    "a number for a loss": (lambda: mlp().compile("adam", 3), "Expected a loss: a name, or an object with forward("),
+    "a number for a loss": (lambda: mlp().compile("adam", 3), "Expected a loss: a name, a function of (y_true, "
+                            "y_pred), or an object with forward("),
     "a number for an optimizer": (lambda: mlp().compile(3, "mse"), "Expected an optimizer: a name or an Optimizer."),
-    "a number for a metric": (lambda: mlp().compile("adam", "mse", [3]), "Expected a metric: a name, or a callable"),
+    "a number for a metric": (lambda: mlp().compile("adam", "mse", [3]), "Expected a metric: a name, a callable "),
     # settings of layers
     "unknown activation": (lambda: Dense(3, activation="rellu"), "Unknown activation 'rellu'. Did you mean 'relu'?"),
     "unknown Activation": (lambda: Activation("softmx"), "Unknown activation 'softmx'. Did you mean 'softmax'?"),

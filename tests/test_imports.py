@@ -21,7 +21,11 @@ from tinynet.layers import ReLU, Sigmoid, Tanh, Softmax, MaxPooling2D, AveragePo
 from tinynet.layers import GlobalAveragePooling2D, GlobalMaxPooling2D, Reshape, Rescaling
 from tinynet.layers import Conv2DTranspose, DepthwiseConv2D, SeparableConv2D, ZeroPadding2D, UpSampling2D
 from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy, MeanSquaredError
+from tinynet.losses import BinaryCrossentropy, MeanAbsoluteError, Huber, KLDivergence, categorical_crossentropy
 from tinynet.optimizers import Adam, SGD, RMSprop
+from tinynet.optimizers import AdamW, Nadam, Adagrad, Adadelta
+from tinynet.optimizers.schedules import CosineDecay, CosineDecayRestarts, InverseTimeDecay, OneCycle, PolynomialDecay
+from tinynet.metrics import AUC, Precision, Recall, SparseCategoricalAccuracy, TopKCategoricalAccuracy
 from tinynet.callbacks import Callback
 from tinynet.datasets import mnist
 from tinynet.utils import to_categorical, set_random_seed

@@ -4,9 +4,17 @@ import numpy as np
 import pytest
 from oracles import cross_entropy_slope, slope
 
-from tinynet import Sequential, losses
-from tinynet.layers import Activation, Dense, Softmax
-from tinynet.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
+from tinynet import Sequential, kernels, load_model, losses
+from tinynet.layers import Activation, Dense, Sigmoid, Softmax
+from tinynet.losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    Huber,
+    KLDivergence,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
 from tinynet.optimizers import Adam
 from tinynet.utils import to_categorical
 
@@ -23,6 +31,18 @@ CASES = {
     "categorical, soft targets, logits": (CategoricalCrossentropy(from_logits=True),
                                           lambda labels, K, rng: rng.random(size=(*labels.shape, K)), False),
     "sparse": (SparseCategoricalCrossentropy(), lambda labels, K, rng: labels, True),
+    "categorical, smoothed": (CategoricalCrossentropy(label_smoothing=0.2),
+                              lambda labels, K, rng: one_hot(labels, K), True),
+    "categorical, smoothed, logits": (CategoricalCrossentropy(True, 0.2),
+                                      lambda labels, K, rng: one_hot(labels, K), False),
+    "mae": (MeanAbsoluteError(), lambda labels, K, rng: rng.normal(size=(*labels.shape, K)), False),
+    "huber": (Huber(0.5), lambda labels, K, rng: rng.normal(size=(*labels.shape, K)), False),
+    "kl": (KLDivergence(), lambda labels, K, rng: rng.dirichlet(np.ones(K), labels.shape), True),
+    "binary": (BinaryCrossentropy(), lambda labels, K, rng: rng.random(size=(*labels.shape, K)), True),
+    "binary, logits": (BinaryCrossentropy(from_logits=True), lambda labels, K, rng: one_hot(labels, K), False),
+    "binary, smoothed": (BinaryCrossentropy(label_smoothing=0.3), lambda labels, K, rng: one_hot(labels, K), True),
+    "function": (losses.get(lambda y_true, y_pred: (np.square(y_pred - y_true).sum(-1), 2 * (y_pred - y_true))),
+                 lambda labels, K, rng: rng.normal(size=(*labels.shape, K)), False),
     "sparse, logits": (SparseCategoricalCrossentropy(from_logits=True), lambda labels, K, rng: labels, False),
 }
 
@@ -258,6 +278,9 @@ def test_a_loss_from_logits_is_not_given_probabilities_twice():
     (SparseCategoricalCrossentropy(), [-1, 2], "expected labels from 0 to 2. Received: -1 to 2."),
     (SparseCategoricalCrossentropy(), [0.5, 2], "expected class labels, whole numbers from 0."),
     (SparseCategoricalCrossentropy(), [0, 1, 2], "expected labels (N,). Received: (3,)."),
+    (BinaryCrossentropy(), [[0, 1, 2], [0, 0, 0]], "expected targets from 0 to 1, of two classes. Received: 0 to "
+                                                   "2. For other numbers use loss='mae' or 'mse'."),
+    (BinaryCrossentropy(), [0, 1], "expected targets of the predictions' shape, (N, 3). Received: (2,)."),
     (MeanSquaredError(), [1, 2], "expected targets of the predictions' shape, (N, 3). Received: (2,)."),
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_targets_that_do_not_fit_name_what_would(loss, y_true, text):
@@ -282,7 +305,10 @@ def test_lists_are_as_good_as_arrays():
 
 
 @pytest.mark.parametrize(("name", "expected"), [
-    ("mse", MeanSquaredError()), ("mean_squared_error", MeanSquaredError()),
+    ("mse", MeanSquaredError()), ("mean_squared_error", MeanSquaredError()), ("MSE", MeanSquaredError()),
+    ("mae", MeanAbsoluteError()), ("mean_absolute_error", MeanAbsoluteError()), ("huber", Huber()),
+    ("binary_crossentropy", BinaryCrossentropy()), ("bce", BinaryCrossentropy()),
+    ("kl_divergence", KLDivergence()), ("kld", KLDivergence()),
     ("categorical_crossentropy", CategoricalCrossentropy()),
     ("sparse_categorical_crossentropy", SparseCategoricalCrossentropy()),
 ])
@@ -302,3 +328,182 @@ def test_the_slope_is_zero_where_a_probability_is_clipped():
     y_true, p = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1e-9, 1.0], [0.5, 0.5]])
     _, backward = CategoricalCrossentropy().forward(y_true, p)
     np.testing.assert_array_equal(backward(), [[0, 0], [0.5, -0.5]])
+
+
+# Losses of numbers, of distributions, and of questions of yes or no.
+
+def test_mean_absolute_error_by_hand():
+    value, backward = MeanAbsoluteError().forward([[0.0, 1.0], [2.0, 2.0]], np.array([[1.0, -3.0], [2.0, 0.0]]))
+    assert value == (2.5 + 1) / 2
+    assert backward().tolist() == [[0.25, -0.25], [0, -0.25]]
+
+
+def test_huber_is_a_square_near_the_target_and_a_line_beyond_by_hand():
+    value, backward = Huber(delta=2.0).forward([[0.0, 0.0], [0.0, 0.0]], np.array([[1.0, -5.0], [2.0, 0.0]]))
+    assert value == ((0.5 + 2 * (5 - 1)) / 2 + 2 / 2) / 2                           # delta (|d| - delta / 2)
+    assert backward().tolist() == [[0.25, -0.5], [0.5, 0]]                          # d, at most delta, / K / N
+
+
+def test_kl_divergence_by_hand():
+    value, backward = KLDivergence().forward([[0.5, 0.5], [1.0, 0.0]], np.array([[0.25, 0.75], [0.5, 0.5]]))
+    assert value == pytest.approx((0.5 * np.log(2) + 0.5 * np.log(2 / 3) + np.log(2)) / 2, rel=1e-4)    # 0 is 1e-7
+    np.testing.assert_allclose(backward(), [[-1, -1 / 3], [-1, -1e-7]])             # -y / p / N
+    assert KLDivergence()([[0.2, 0.8]], np.array([[0.2, 0.8]])) == 0
+
+
+def test_binary_crossentropy_by_hand():
+    y_true, p = np.array([[1.0, 0.0], [0.0, 0.5]]), np.array([[0.25, 0.25], [0.5, 0.5]])
+    value, backward = BinaryCrossentropy().forward(y_true, p)
+    assert value == pytest.approx(((np.log(4) + np.log(4 / 3)) / 2 + np.log(2)) / 2)
+    np.testing.assert_allclose(backward(), [[-1, 1 / 3], [0.5, 0]])                 # (p - y) / (p (1 - p)) / K / N
+    value, backward = BinaryCrossentropy(from_logits=True).forward(y_true, np.array([[-np.log(3), -np.log(3)], [0, 0]]))
+    assert value == pytest.approx(((np.log(4) + np.log(4 / 3)) / 2 + np.log(2)) / 2)
+    np.testing.assert_allclose(backward(), (p - y_true) / 4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [100.0, 1e4, 1e30, np.inf])
+def test_binary_crossentropy_is_exact_for_logits_of_any_size(dtype, size):
+    loss, z = BinaryCrossentropy(from_logits=True), np.array([[size, -size]], dtype)
+    value, backward = loss.forward([[1.0, 0.0]], z)
+    assert value == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(backward(), [[0, 0]], atol=1e-12)
+    value, backward = loss.forward([[0.0, 1.0]], z)
+    assert value == pytest.approx(size)
+    assert backward().tolist() == [[0.5, -0.5]]
+
+
+def test_binary_probabilities_are_clipped_as_keras_clips_them_and_have_no_slope_there():
+    value, backward = BinaryCrossentropy().forward([[1.0], [0.0], [1.0]], np.array([[0.0], [1.0], [2.0]]))
+    assert value == pytest.approx((2 * -np.log(1e-7) + 1e-7) / 3)
+    assert backward().tolist() == [[0], [0], [0]]
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_label_smoothing_moves_targets_towards_the_even_ones_by_hand(from_logits):
+    z = np.log([[0.5, 0.25, 0.25]])                                                 # logits of these probabilities
+    y_pred = z if from_logits else np.exp(z)
+    expected = (0.8 + 0.2 / 3) * np.log(4) + 0.2 / 3 * (np.log(2) + np.log(4))
+    assert CategoricalCrossentropy(from_logits, 0.2)([[0, 1, 0]], y_pred) == pytest.approx(expected)
+    z = np.log([[3.0]])                                                             # of a probability of 3/4
+    y_pred = z if from_logits else np.array([[0.75]])
+    assert BinaryCrossentropy(from_logits, 0.2)([[1]], y_pred) == pytest.approx(0.9 * np.log(4 / 3) + 0.1 * np.log(4))
+
+
+@pytest.mark.parametrize("make", [Sigmoid, lambda: Activation("sigmoid"), lambda: Sequential([Sigmoid()])],
+                         ids=["layer", "activation", "nested"])
+def test_sigmoid_and_binary_cross_entropy_give_p_minus_y_from_the_logits(make, rng):
+    logits, y = rng.normal(size=(6, 3)) * 40, rng.integers(0, 2, (6, 3))
+    value, y_pred, dkernel = confident([make()], "binary_crossentropy", logits, y)
+    np.testing.assert_allclose(dkernel, logits.T @ (1 / (1 + np.exp(-logits)) - y) / 18, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(y_pred, 1 / (1 + np.exp(-logits)), rtol=1e-9)
+    assert value == pytest.approx(np.mean(np.logaddexp(0, logits) - y * logits))
+    with kernels.use("im2col", fuse=False):
+        clipped = confident([make()], "binary_crossentropy", logits, y)[0]
+    assert clipped == pytest.approx(BinaryCrossentropy()(y, y_pred))
+
+
+def test_smoothing_goes_with_the_loss_to_the_logits():
+    logits, y = np.array([[3.0, 0.0]]), np.array([[0.0, 1.0]])
+    for head, loss in (Softmax(), CategoricalCrossentropy(label_smoothing=0.5)), (Sigmoid(), BinaryCrossentropy(
+            label_smoothing=0.5)):
+        value = confident([head], loss, logits, y)[0]
+        assert value == pytest.approx(loss(y, type(head)()(logits)))
+
+
+def test_two_classes_are_learned_from_labels_without_an_axis_of_their_own(rng):
+    x = rng.normal(size=(80, 2))
+    y = (x[:, 0] > x[:, 1]).astype(int)
+    model = Sequential([Dense(1, activation="sigmoid", input_dim=2)], seed=0)
+    model.compile(Adam(0.1), "binary_crossentropy", metrics=["accuracy"])
+    history = model.fit(x, y, epochs=30, batch_size=40, verbose=0).history
+    assert history["accuracy"][-1] > 0.95
+    assert model.evaluate(x, y, verbose=0) == model.evaluate(x, y[:, None], verbose=0)
+
+
+# A function of one's own.
+
+def half_square(y_true, y_pred):
+    difference = y_pred - y_true
+    return np.square(difference).sum(axis=-1) / 2, difference
+
+
+def test_a_function_that_returns_losses_and_slopes_is_a_loss_by_hand():
+    loss = losses.get(half_square)
+    value, backward = loss.forward([[0.0, 1.0], [1.0, 1.0]], np.array([[2.0, 1.0], [1.0, 4.0]]), [1.0, 3.0])
+    assert value == (2 + 3 * 4.5) / 2
+    assert backward().tolist() == [[1, 0], [0, 4.5]]
+    assert losses.get(loss) is loss
+
+
+@pytest.mark.parametrize(("function", "came"), [
+    (lambda y_true, y_pred: ((y_true - y_pred) ** 2).mean(axis=-1), "ndarray"),
+    (lambda y_true, y_pred: float(((y_true - y_pred) ** 2).mean()), "float"),
+    (lambda y_true, y_pred: (0.5, y_pred - y_true), r"an array \(\), an array \(3, 1\)"),
+    (lambda y_true, y_pred: ((y_true - y_pred)[:, 0], (y_pred - y_true)[:, 0]), r"an array \(3,\), an array \(3,\)"),
+], ids=["losses alone", "a number", "their mean", "slopes without an axis"])
+def test_a_function_is_told_what_to_return_before_the_first_update(function, came):
+    model = Sequential([Dense(1, input_dim=2)], seed=0)
+    model.compile("sgd", function)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"loss <lambda>: expected \(losses, slopes\): the loss of each sample \(3,\), "
+                                         rf"and its derivative with respect to y_pred \(3, 1\), .* Received: {came}"):
+        model.fit(np.ones((3, 2)), [1.0, 2.0, 3.0], verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    assert model.optimizer.iterations == 0
+
+
+def test_a_function_as_loss_trains_and_comes_back_from_a_file_by_its_name(tmp_path):
+    model = Sequential([Dense(1, input_dim=2)], seed=0)
+    model.compile("sgd", half_square)
+    x, y = np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([1.0, 2.0])
+    history = model.fit(x, y, epochs=5, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    model.save(tmp_path / "m")
+    again = load_model(tmp_path / "m", custom_objects={"half_square": half_square})
+    assert again.train_on_batch(x, y) == model.train_on_batch(x, y)
+    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+    with pytest.raises(ValueError, match=r"A loss of your own is named in custom_objects=\{'half_square': ...\}"):
+        load_model(tmp_path / "m")
+
+
+@pytest.mark.parametrize(("make", "text"), [
+    (lambda: Huber(0), "Huber: expected delta, a number above 0. Received: 0."),
+    (lambda: BinaryCrossentropy(False, 2), "BinaryCrossentropy: expected label_smoothing, a number from 0 to 1"),
+    (lambda: CategoricalCrossentropy(label_smoothing=-0.1), "CategoricalCrossentropy: expected label_smoothing"),
+    (lambda: losses.get(3), "Expected a loss: a name, a function of"),
+], ids=["huber", "binary", "categorical", "number"])
+def test_settings_of_no_loss_are_refused(make, text):
+    with pytest.raises(ValueError, match=text):
+        make()
+
+
+@pytest.mark.parametrize("loss", [Huber(2.0), BinaryCrossentropy(label_smoothing=0.1), KLDivergence(),
+                                  CategoricalCrossentropy(label_smoothing=0.1), MeanAbsoluteError()], ids=repr)
+def test_a_compiled_loss_comes_back_from_a_file(loss, tmp_path):
+    model = Sequential([Dense(2, input_dim=2)])
+    model.compile("sgd", loss)
+    model.save(tmp_path / "m")
+    assert load_model(tmp_path / "m").loss == loss
+
+
+@pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error", "huber", "kl_divergence",
+                                  "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"])
+def test_the_functions_of_keras_give_each_samples_loss_and_stand_for_the_classes(name):
+    function, loss = getattr(losses, name), losses.get(name)
+    assert losses.get(function) == loss
+    p = np.array([[0.2, 0.8], [0.5, 0.5], [0.9, 0.1]])
+    y = [1, 0, 0] if "sparse" in name else one_hot([1, 0, 0], 2)
+    each = function(y, p)
+    assert each.shape == (3,)
+    assert loss(y, p) == pytest.approx(each.mean())
+    with pytest.raises(ValueError, match=type(loss).__name__):
+        function([0.0], p)
+
+
+def test_the_functions_of_keras_take_its_settings():
+    y, z = [[0, 1]], np.array([[0.0, 1.0]])
+    assert losses.categorical_crossentropy(y, z, True, 0.1) == CategoricalCrossentropy(True, 0.1)(y, z)
+    assert losses.binary_crossentropy(y, z, True, 0.1) == BinaryCrossentropy(True, 0.1)(y, z)
+    assert losses.sparse_categorical_crossentropy([1], z, True) == SparseCategoricalCrossentropy(True)([1], z)
+    assert losses.huber(y, z + 1, delta=0.5) == Huber(0.5)(y, z + 1)

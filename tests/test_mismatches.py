@@ -7,7 +7,7 @@ import pytest
 
 from tinynet import Sequential
 from tinynet.layers import Activation, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sigmoid, Softmax, Tanh
-from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
+from tinynet.losses import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 
 X, LABELS = np.random.default_rng(0).normal(size=(6, 4)), np.array([0, 1, 2, 2, 1, 0])
 ONE_HOT = np.eye(3)[LABELS]
@@ -162,3 +162,18 @@ def test_images_that_look_channels_last_are_told(first, channels, built):
 ], ids=lambda value: str(value) if isinstance(value, tuple) else "")
 def test_images_that_are_channels_first_are_not_told(first, shape):
     assert told(lambda: of_images(first(), shape)) == []
+
+
+def test_a_binary_cross_entropy_without_probabilities_is_told():
+    model = made(Dense(1), loss="binary_crossentropy")
+    message, = told(lambda: model.fit(X, LABELS > 0, verbose=0))
+    assert message.startswith(
+        "Loss and last layer: BinaryCrossentropy takes probabilities, and the model ends in 'dense_2', not in a "
+        "sigmoid; outputs beyond 0 and 1 learn nothing. Expected activation='sigmoid' at the end, or "
+        "loss=BinaryCrossentropy(from_logits=True) for outputs without an activation.")
+    model = made(Dense(1, activation="sigmoid"), loss=BinaryCrossentropy(from_logits=True))
+    message, = told(lambda: model.fit(X, LABELS > 0, verbose=0))
+    assert "Expected no activation at the end, or a sigmoid and loss=BinaryCrossentropy()." in message
+    for last in Dense(1, activation="sigmoid"), Dense(3, activation="softmax"):      # of several classes, too
+        model = made(last, loss="binary_crossentropy")
+        assert told(lambda: model.fit(X, ONE_HOT[:, :last.units], verbose=0)) == []                        # noqa: B023

@@ -1,5 +1,6 @@
 """The optimizers against their formulas, written out once more in plain float64 Python."""
 
+import contextlib
 import copy
 import json
 import math
@@ -9,8 +10,20 @@ import numpy as np
 import pytest
 
 from tinynet import Sequential, kernels, load_model, optimizers
+from tinynet.callbacks import LambdaCallback
 from tinynet.layers import Dense
-from tinynet.optimizers import SGD, Adam, CosineDecay, ExponentialDecay, PiecewiseConstantDecay, RMSprop
+from tinynet.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    AdamW,
+    CosineDecay,
+    ExponentialDecay,
+    Nadam,
+    PiecewiseConstantDecay,
+    RMSprop,
+)
 
 
 def sgd(p, gradients, rate=0.01, momentum=0.0, nesterov=False):
@@ -38,6 +51,57 @@ def adam(p, gradients, rate=0.001, b1=0.9, b2=0.999, epsilon=1e-7):
     return p
 
 
+def rmsprop_with_all(p, gradients, rate, rho=0.9, mu=0.8, epsilon=1e-3):
+    v = mean = s = 0.0
+    for g in gradients:
+        v = rho * v + (1 - rho) * g ** 2
+        mean = rho * mean + (1 - rho) * g
+        s = mu * s + rate * g / math.sqrt(v - mean ** 2 + epsilon)
+        p -= s
+    return p
+
+
+def adagrad(p, gradients, rate, start=0.1, epsilon=1e-7):
+    a = start
+    for g in gradients:
+        a += g ** 2
+        p -= rate * g / math.sqrt(a + epsilon)
+    return p
+
+
+def adadelta(p, gradients, rate, rho=0.95, epsilon=1e-7):
+    v = s = 0.0
+    for g in gradients:
+        v = rho * v + (1 - rho) * g ** 2
+        d = math.sqrt(s + epsilon) / math.sqrt(v + epsilon) * g
+        s = rho * s + (1 - rho) * d ** 2
+        p -= rate * d
+    return p
+
+
+def nadam(p, gradients, rate, b1=0.9, b2=0.999, epsilon=1e-7):
+    m = v = 0.0
+    product = 1.0
+    for t, g in enumerate(gradients, start=1):
+        now, ahead = b1 * (1 - 0.96 ** t / 2), b1 * (1 - 0.96 ** (t + 1) / 2)
+        product *= now
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g ** 2
+        m_hat = ahead * m / (1 - product * ahead) + (1 - now) * g / (1 - product)
+        p -= rate * m_hat / (math.sqrt(v / (1 - b2 ** t)) + epsilon)
+    return p
+
+
+def decayed(p, gradients, rate, decay=0.004):
+    m = v = 0.0
+    for t, g in enumerate(gradients, start=1):
+        p -= rate * decay * p
+        m = 0.9 * m + 0.1 * g
+        v = 0.999 * v + 0.001 * g ** 2
+        p -= rate * math.sqrt(1 - 0.999 ** t) / (1 - 0.9 ** t) * m / (math.sqrt(v) + 1e-7)
+    return p
+
+
 FORMULAS = {
     "sgd": (lambda rate: SGD(rate), lambda *a: sgd(*a)),
     "momentum": (lambda rate: SGD(rate, momentum=0.9), lambda *a: sgd(*a, 0.9)),
@@ -45,6 +109,12 @@ FORMULAS = {
     "rmsprop": (lambda rate: RMSprop(rate), lambda *a: rmsprop(*a)),
     "rmsprop, other settings": (lambda rate: RMSprop(rate, rho=0.5, epsilon=0.1), lambda *a: rmsprop(*a, 0.5, 0.1)),
     "adam": (lambda rate: Adam(rate), lambda *a: adam(*a)),
+    "rmsprop, centered with momentum": (lambda rate: RMSprop(rate, 0.9, 0.8, 1e-3, centered=True), rmsprop_with_all),
+    "adagrad": (lambda rate: Adagrad(rate), adagrad),
+    "adadelta": (lambda rate: Adadelta(rate), adadelta),
+    "nadam": (lambda rate: Nadam(rate), nadam),
+    "nadam, other settings": (lambda rate: Nadam(rate, 0.5, 0.9, 0.1), lambda *a: nadam(*a, 0.5, 0.9, 0.1)),
+    "adamw": (lambda rate: AdamW(rate), decayed),
     "adam, other settings": (lambda rate: Adam(rate, 0.5, 0.9, 0.1), lambda *a: adam(*a, 0.5, 0.9, 0.1)),
 }
 
@@ -248,7 +318,7 @@ def test_a_schedule_is_asked_with_the_updates_made_so_far():
                                       PiecewiseConstantDecay([1], [0.1, 0.01]), 0.25], ids=str)
 def test_a_config_makes_the_same_optimizer_again_through_json_too(schedule, formula):
     optimizer = formula[0](schedule)
-    optimizer.clipnorm = 2.0
+    optimizer.clipnorm, optimizer.weight_decay = 2.0, 0.1
     config = {"class": type(optimizer).__name__, "config": optimizer.get_config()}
     again = optimizers.get(json.loads(json.dumps(config)))
     assert type(again) is type(optimizer)
@@ -261,10 +331,17 @@ def test_a_config_makes_the_same_optimizer_again_through_json_too(schedule, form
 
 
 def test_defaults_are_those_of_keras():
-    assert SGD().get_config() == {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False, "clipnorm": None}
-    assert RMSprop().get_config() == {"learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7, "clipnorm": None}
-    assert Adam().get_config() == {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7,
-                                   "clipnorm": None}
+    common = {"weight_decay": None, "clipnorm": None, "clipvalue": None, "global_clipnorm": None, "use_ema": False,
+              "ema_momentum": 0.99, "ema_overwrite_frequency": None}
+    betas = {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
+    assert SGD().get_config() == {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False, **common}
+    assert RMSprop().get_config() == {"learning_rate": 0.001, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7,
+                                      "centered": False, **common}
+    assert Adam().get_config() == Nadam().get_config() == {**betas, **common}
+    assert AdamW().get_config() == {**betas, **common, "weight_decay": 0.004}
+    assert Adadelta().get_config() == {"learning_rate": 0.001, "rho": 0.95, "epsilon": 1e-7, **common}
+    assert Adagrad().get_config() == {"learning_rate": 0.001, "initial_accumulator_value": 0.1, "epsilon": 1e-7,
+                                      **common}
 
 
 @pytest.mark.parametrize("name", ["adam", "Adam", "ADAM"])
@@ -284,6 +361,15 @@ def test_names_are_read_in_any_case_and_each_model_gets_its_own(name):
     (lambda: Adam(float("inf")), "Adam: expected learning_rate"),
     (lambda: RMSprop(rho=-0.1), "RMSprop: expected rho"),
     (lambda: Adam(clipnorm=-1), "Adam: expected clipnorm"),
+    (lambda: Adam(clipvalue="1"), "Adam: expected clipvalue"),
+    (lambda: Adam(clipnorm=1, global_clipnorm=1), "Adam: expected at most one of clipnorm, clipvalue and "
+                                                  "global_clipnorm. Received: 1, None and 1."),
+    (lambda: Adam(weight_decay=-0.1), "Adam: expected weight_decay"),
+    (lambda: AdamW(weight_decay=None), "AdamW: expected weight_decay, a number at least 0"),
+    (lambda: SGD(use_ema=True, ema_momentum=1.1), "SGD: expected ema_momentum"),
+    (lambda: SGD(use_ema=True, ema_overwrite_frequency=0), "SGD: ema_overwrite_frequency, a whole number from 1"),
+    (lambda: Adagrad(initial_accumulator_value=-1), "Adagrad: expected initial_accumulator_value"),
+    (lambda: RMSprop(momentum=1), "RMSprop: expected momentum"),
     (lambda: Adam(beta_2=2), "Adam: expected beta_2"),
     (lambda: Adam("quick"), "Unknown schedule 'quick'"),
     (lambda: PiecewiseConstantDecay([2, 1], [1, 2, 3]), "rising boundaries"),
@@ -373,3 +459,110 @@ def test_a_layer_put_in_the_place_of_another_begins_with_running_arrays_of_its_o
     model.add(Dense(1, kernel_initializer="zeros"))
     train(model)
     np.testing.assert_allclose(model.params["dense_1/kernel"], 0.2)         # rate * 2 (1 - 0), from a velocity of 0
+
+
+# Clipping by value and by the norm of all, weight decay, and running means of the weights.
+
+def test_clipvalue_cuts_every_entry_by_itself():
+    p, g = np.zeros(3), np.array([5.0, -0.25, -3.0])
+    SGD(1.0, clipvalue=0.5).update({"p": p}, {"p": g})
+    assert p.tolist() == [-0.5, 0.25, 0.5]
+    assert g.tolist() == [5, -0.25, -3]
+
+
+def test_global_clipnorm_scales_all_gradients_by_one_factor():
+    params = {"a": np.zeros(2), "b": np.zeros(1)}
+    grads = {"a": np.array([3.0, 0.0]), "b": np.array([-4.0]), "frozen": np.array([1e9])}
+    SGD(1.0, global_clipnorm=1.0).update(params, grads)                        # of those that are trained
+    np.testing.assert_allclose(np.concatenate([params["a"], params["b"]]), [-0.6, 0, 0.8], rtol=1e-12)
+    SGD(1.0, global_clipnorm=50.0).update(params, grads)                       # short enough
+    np.testing.assert_allclose(np.concatenate([params["a"], params["b"]]), [-3.6, 0, 4.8], rtol=1e-12)
+
+
+def test_weight_decay_shrinks_every_weight_in_proportion_before_the_step():
+    p, q = np.array([2.0, -4.0]), np.array([2.0])
+    SGD(0.5, weight_decay=0.1).update({"p": p}, {"p": np.array([0.0, 1.0])})
+    np.testing.assert_allclose(p, [1.9, -4 + 0.2 - 0.5], rtol=1e-12)
+    RMSprop(0.5, weight_decay=0.1).update({"q": q}, {"q": np.array([0.0])})
+    np.testing.assert_allclose(q, [1.9], rtol=1e-12)
+
+
+def test_weight_decay_goes_with_the_rate_of_the_schedule():
+    p = np.array([1.0])
+    optimizer = SGD(PiecewiseConstantDecay([0], [0.5, 0.0]), weight_decay=0.5)
+    for expected in 0.75, 0.75:
+        optimizer.update({"p": p}, {"p": np.array([0.0])})
+        assert p == expected
+
+
+def test_the_running_mean_of_a_weight_begins_as_the_weight_after_the_first_update():
+    optimizer, p = SGD(1.0, use_ema=True, ema_momentum=0.75), np.array([0.0])
+    for mean in 4.0, 5.0, 6.75:                                # 4; 3/4 4 + 1/4 8; 3/4 5 + 1/4 12
+        optimizer.update({"p": p}, {"p": np.array([-4.0])})
+        assert optimizer.slots["p"]["average"] == mean
+    assert p == 12
+    optimizer.finalize_variable_values({"p": p, "of a layer that was never trained": np.array([1.0])})
+    assert p == 6.75
+
+
+def test_running_means_take_the_weights_places_every_so_many_updates():
+    optimizer, p = SGD(1.0, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2), np.array([0.0])
+    for expected in 4, (4 + 8) / 2, 10, (8 + 14) / 2:          # the mean of 6 and 10, in between, is 8
+        optimizer.update({"p": p}, {"p": np.array([-4.0])})
+        assert p == expected
+
+
+@pytest.mark.parametrize("interrupted", [False, True], ids=["whole", "interrupted"])
+def test_fit_ends_with_the_running_means_unless_it_is_interrupted(interrupted):
+    model, plain = (dense_model(SGD(0.1, use_ema=use, ema_momentum=0.5)) for use in (True, False))
+
+    def stop(epoch, logs):
+        if epoch == 1 and interrupted:
+            raise KeyboardInterrupt
+    found = []
+    for each in plain, model:
+        watch = LambdaCallback(on_epoch_end=lambda epoch, logs, each=each: found.append(each.get_weights()[0]))
+        with contextlib.suppress(KeyboardInterrupt):
+            each.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2, verbose=0,
+                     callbacks=[watch, LambdaCallback(on_epoch_end=stop)])
+    first, second = found[:2]
+    np.testing.assert_array_equal(found[2:], [first, second])                # until then nothing is different
+    np.testing.assert_allclose(model.get_weights()[0], second if interrupted else (first + second) / 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: AdamW(0.01, use_ema=True, ema_momentum=0.9), lambda: Nadam(0.01, global_clipnorm=0.1),
+    lambda: Adagrad(0.1, clipvalue=0.01), lambda: RMSprop(0.01, momentum=0.5, centered=True, weight_decay=0.1),
+], ids=["adamw", "nadam", "adagrad", "rmsprop"])
+def test_a_training_goes_on_from_a_file_to_the_bit(make, tmp_path, rng):
+    x, y = rng.normal(size=(8, 2)), rng.normal(size=(8, 1))
+    model = dense_model(make())
+    for _ in range(3):
+        model.train_on_batch(x, y)
+    model.save(tmp_path / "m")
+    again = load_model(tmp_path / "m")
+    assert again.optimizer.get_config() == model.optimizer.get_config()
+    for each in model, again:
+        each.fit(x, y, batch_size=2, shuffle=False, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], again.get_weights()[0])
+    assert model.optimizer.slots["dense_1/kernel"].keys() == set(model.optimizer.slot_names)
+
+
+def test_a_centered_mean_square_is_never_negative():
+    p, optimizer = np.array([1.0], np.float32), RMSprop(0.001, centered=True)
+    for _ in range(300):                                       # the variance of a number that stays the same is 0
+        optimizer.update({"p": p}, {"p": np.array([12345.678], np.float32)})
+        assert np.isfinite(p)
+
+
+def test_nadam_counts_its_momentum_anew_where_its_count_was_set_back():
+    optimizer, again = Nadam(0.1), Nadam(0.1)
+    params = {"p": np.array([1.0])}
+    for _ in range(5):
+        optimizer.update(params, {"p": np.array([2.0])})
+    optimizer.iterations, optimizer.slots = 0, {}
+    one, two = {"p": np.array([1.0])}, {"p": np.array([1.0])}
+    for _ in range(3):
+        optimizer.update(one, {"p": np.array([2.0])})
+        again.update(two, {"p": np.array([2.0])})
+    assert one["p"] == two["p"]

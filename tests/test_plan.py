@@ -64,7 +64,7 @@ def test_the_plan_of_the_larger_cnn():
         (("dense_1", "dense_1/relu"), True, "steps.fused.dense_relu"),
         (("dense_2", "dense_2/relu"), True, "steps.fused.dense_relu"),
         (("dense_3",), False, "layers.dense.Dense.linear"),
-        (("dense_3/softmax",), True, "losses.CategoricalCrossentropy.forward"),
+        (("dense_3/softmax",), True, "losses.categorical.CategoricalCrossentropy.forward"),
     ]
     assert [row.function for row in rows if "no input gradient" in row.why] == ["tinynet.steps.fused.conv_relu_pool"]
     assert len(rows) == 8

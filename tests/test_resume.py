@@ -22,7 +22,7 @@ from tinynet.callbacks import (
 )
 from tinynet.files.safefile import read
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
-from tinynet.optimizers import SGD
+from tinynet.optimizers import SGD, AdamW, CosineDecay
 
 EPOCHS, BATCHES = 5, 3                       # 9 samples after the split, in batches of 4, 4 and 1
 
@@ -293,7 +293,8 @@ def fit_mlp(folder, *more, model=None, optimizer=None, loss="categorical_crossen
     (lambda: {"optimizer": SGD(0.2)}, "expected optimizer, learning_rate: 0.2. Found: 0.1"),
     (lambda: {"optimizer": SGD(0.1, clipnorm=1.0)}, "expected optimizer, clipnorm: 1.0. Found: None"),
     (lambda: {"optimizer": SGD(0.1, 0.9)}, "expected optimizer, momentum: 0.9. Found: 0.0"),
-    (lambda: {"loss": "mse"}, "expected loss: MeanSquaredError(). Found: CategoricalCrossentropy(from_logits=False)"),
+    (lambda: {"loss": "mse"}, "expected loss: MeanSquaredError(). Found: CategoricalCrossentropy(from_logits=False, "
+     "label_smoothing=0.0)"),
     (lambda: {"metrics": ["mse"]}, "expected metrics: ['mse']. Found: []"),
     (lambda: {"validation_data": (X[:, 0, 0], Y)}, "expected validation_samples: 12. Found: 0")],
     ids=["activation", "rate", "a layer of one's own", "regularizer", "function", "frozen", "learning rate", "clipnorm",
@@ -496,3 +497,21 @@ def test_progress_after_a_resume_counts_from_where_it_is(tmp_path, capsys):
     left_by_a_kill(tmp_path / "out", after=5)
     fit(tmp_path / "out", BackupAndRestore(tmp_path / "out" / "backup", 1), verbose=2)
     assert [line.split(" - ")[0] for line in capsys.readouterr().out.splitlines()][:2] == ["Epoch 2/5", "Epoch 3/5"]
+
+
+def test_running_means_of_the_weights_and_a_schedule_go_on_to_the_bit(tmp_path):
+    def fit(folder, *more):
+        model = mlp()
+        fit_mlp(folder, *more, model=model, save_freq=2, epochs=3,
+                optimizer=AdamW(CosineDecay(0.05, 9), use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=4))
+        return model.get_weights()
+    whole, times = fit(tmp_path / "whole"), 0
+    while True:
+        try:
+            again = fit(tmp_path / "interrupted", Interrupt(4))
+            break
+        except KeyboardInterrupt:
+            times += 1
+    assert times >= 2
+    for one, other in zip(whole, again, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -2,8 +2,8 @@
 
 UNITS = ["activations", "rectifiers", "smooth", "own_function", "dense", "conv2d", "depthwise", "conv2d_transpose",
          "resizing", "pooling", "padding", "dropout", "noise", "augmentation", "flatten", "rescaling", "normalization",
-         "residual", "losses", "metrics", "initializers", "regularizers", "layer_contract", "nesting", "weights",
-         "utils", "error_messages"]
+         "residual", "losses", "metrics", "metric_classes", "initializers", "regularizers", "layer_contract", "nesting",
+         "weights", "utils", "error_messages"]
 
 KINDS = {
     "hand": "worked out by hand, and the properties of one unit",
@@ -35,8 +35,8 @@ FILES = {
     "kernels": [f"tests/test_{name}.py" for name in ("kernels", "kernels_agree", "kernels_use", "tiles", "sparse",
                                                       "fusing")],
     "training": [f"tests/test_{name}.py" for name in (
-        "optimizers", "fit", "fit_hooks", "evaluate_predict", "freezing", "sequential_building", "randomness",
-        "training", "threads_and_forks")],
+        "optimizers", "schedules", "fit", "fit_hooks", "evaluate_predict", "freezing", "sequential_building",
+        "randomness", "training", "threads_and_forks")],
     "state": ["tests/test_plan.py", "tests/test_layer_state.py"],
     "selftest": [f"tests/testing/test_{name}.py" for name in (
         "check_layer_rules", "check_layer", "check_gradients_preconditions", "check_gradients_kinks",

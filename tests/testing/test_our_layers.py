@@ -60,7 +60,15 @@ from tinynet.layers import (
     UpSampling2D,
     ZeroPadding2D,
 )
-from tinynet.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
+from tinynet.losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    Huber,
+    KLDivergence,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
 from tinynet.testing import check_gradients, check_layer, strategies
 
 
@@ -208,8 +216,8 @@ def test_gradients_of_any_layer_are_right_away_from_kinks(data, layer):
     check_gradients(layer, data.draw(strategies.tie_free_arrays((2, *layer.input_shape))))
 
 
-@pytest.mark.parametrize("loss", [MeanSquaredError(), *(
-    kind(from_logits) for kind in (CategoricalCrossentropy, SparseCategoricalCrossentropy)
+@pytest.mark.parametrize("loss", [MeanSquaredError(), MeanAbsoluteError(), Huber(0.3), KLDivergence(), *(
+    kind(from_logits) for kind in (CategoricalCrossentropy, SparseCategoricalCrossentropy, BinaryCrossentropy)
     for from_logits in (False, True))], ids=repr)
 def test_gradients_of_a_loss_are_right_for_sequences_soft_targets_and_weights(loss, rng):
     p = rng.dirichlet(np.ones(4), (3, 2))                     # probabilities; as logits as good as any

@@ -7,7 +7,7 @@ from tinynet.callbacks.base import Callback
 
 def measured(callback: Callback) -> list[str]:
     """Return the names of what `fit` itself puts into the logs: loss and metrics, those of validation data too."""
-    names = ["loss", *callback.model.metrics]
+    names = callback.model.metrics_names
     return names + [f"val_{name}" for name in names if callback.run.settings["validation_samples"]]
 
 

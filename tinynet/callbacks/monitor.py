@@ -52,7 +52,8 @@ class Monitor(Callback):
         if self.mode != "auto":
             return self.mode == "max"
         name = self.monitor.removeprefix("val_")
-        if "acc" in name:
+        known = getattr(metrics.KNOWN.get(name), "direction", None)
+        if "acc" in name or known == "max":
             return True
         if name == "loss" or name in metrics.KNOWN:
             return False

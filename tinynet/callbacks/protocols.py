@@ -24,6 +24,10 @@ class TrainedModel(Saveable, Protocol):
         """The layers, in order."""
 
     @property
+    def metrics_names(self) -> list[str]:
+        """The names of the loss and the metrics in the logs."""
+
+    @property
     def optimizer(self) -> Optimizer:
         """The compiled optimizer."""
 

@@ -49,6 +49,10 @@ class Saveable(HasGenerator, Protocol):
     def metrics(self) -> Mapping[str, object]:
         """The compiled metrics, by name."""
 
+    @property
+    def weighted_metrics(self) -> Mapping[str, object]:
+        """Those that heed sample weights."""
+
     def leaves(self) -> Sequence[Layer]:
         """List the layers, and the models among them."""
 

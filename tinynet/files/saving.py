@@ -27,6 +27,8 @@ from tinynet.files.saveable import Saveable
 from tinynet.files.unsaved import check_arguments, warn_of_unsaved
 from tinynet.layers.base import cast_floats, overwrite
 from tinynet.layers.lock import reading, writing
+from tinynet.losses import FunctionLoss
+from tinynet.metrics import is_object
 from tinynet.registry import to_config
 
 MAX_IN_HEADER = 2**20                               # bytes of a state; safefile.MAX_HEADER is for all of the header
@@ -43,9 +45,18 @@ def manifest_of(model: Saveable) -> dict[str, Any]:
     check_arguments(model)
     compiled = None
     if model.optimizer is not None:
-        compiled = {"optimizer": plain(to_config(model.optimizer), "optimizer"),
-                    "loss": plain(to_config(model.loss), "loss"), "metrics": list(model.metrics)}
+        loss = model.loss.name if isinstance(model.loss, FunctionLoss) else plain(to_config(model.loss), "loss")
+        compiled = {"optimizer": plain(to_config(model.optimizer), "optimizer"), "loss": loss,
+                    "metrics": metric_entries(model.metrics)}
+        if model.weighted_metrics:
+            compiled["weighted_metrics"] = metric_entries(model.weighted_metrics)
     return {"kind": "model", "model": plain(to_config(model), str(model)), "compiled": compiled}
+
+
+def metric_entries(metrics: Mapping[str, object]) -> list[object]:
+    """Return metrics as a file has them: those that are objects by their config, functions by their name."""
+    return [plain(to_config(metric), f"metric {name}") if is_object(metric) else name
+            for name, metric in metrics.items()]
 
 
 def save_weights(model: Saveable, path: StrPath) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from tinynet.files.configs import constructor_arguments, is_entry
 from tinynet.files.saveable import Saveable
 from tinynet.layers.base import Layer
+from tinynet.metrics import is_object
 
 Settings = dict[str, str]                   # {"dropout_1, rate": "0.25", "loss": "MeanSquaredError()", ...}
 
@@ -22,7 +23,13 @@ def settings_of(model: Saveable) -> Settings:
                for name, value in arguments(layer).items()
                if name != "layers" or layer.leaves() == [layer]},           # a model's are listed one by one
             **{f"optimizer, {name}": value for name, value in arguments(model.optimizer).items()},
-            "loss": text(model.loss), "metrics": text(list(model.metrics))}
+            "loss": text(model.loss), "metrics": of_metrics(model.metrics),
+            **({"weighted_metrics": of_metrics(model.weighted_metrics)} if model.weighted_metrics else {})}
+
+
+def of_metrics(metrics: Mapping[str, object]) -> str:
+    """Write metrics: those that are objects with their settings, functions by their names."""
+    return text([metric if is_object(metric) else name for name, metric in metrics.items()])
 
 
 def check_same(now: Mapping[str, object], then: Mapping[str, object]) -> None:

@@ -50,7 +50,7 @@ def left_out(thing: Any) -> list[str]:
 
 def own_things(model: Saveable) -> Iterator[Any]:
     """Yield everything that a config of the model describes, and that is not of a class of this package."""
-    parts: list[object] = [model.optimizer, model.loss]
+    parts: list[object] = [model.optimizer, model.loss, *model.metrics.values(), *model.weighted_metrics.values()]
     for _, layer in layers_by_path(model):
         parts += [layer, *vars(layer).values()]
     for thing in {id(part): part for part in parts}.values():

@@ -47,7 +47,7 @@ class Softmax(Layer):
     array([[0.5, 0.5]])
     """
 
-    gives_probabilities = True      # so that a cross-entropy right after it may work from the logits instead
+    gives_probabilities = "softmax"         # so that a cross-entropy right after it may work from the logits instead
     bounded = True
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:

@@ -10,7 +10,8 @@ from tinynet.layers.base import Backward, Layer, as_floating
 class Sigmoid(Layer):
     """``y = 1 / (1 + e^-x)``, and ``dy/dx = y (1 - y)``; computed so that no exponent overflows."""
 
-    bounded = True                  # so no logits, which are of any size
+    gives_probabilities = "sigmoid"         # so that a binary cross-entropy right after it may work from the logits
+    bounded = True                          # so no logits, which are of any size
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""

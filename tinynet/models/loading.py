@@ -75,17 +75,42 @@ def architecture(entry: object, known: Mapping[str, Any]) -> Sequential:
 
 def compile_from(compiled: Mapping[str, Any], model: Sequential, known: Mapping[str, Any]) -> None:
     """Compile a model as the manifest says."""
-    parts = {key: configs.rebuild(configs.plain(compiled[key], key), known) for key in ("optimizer", "loss")}
-    named = {name: metric_named(name, known) for name in compiled["metrics"]}
-    model.compile(optimizers.get(parts["optimizer"]), losses.get(parts["loss"]))
-    model.metrics = named
+    optimizer = configs.rebuild(configs.plain(compiled["optimizer"], "optimizer"), known)
+    named = dict(metric_from(entry, known) for entry in compiled["metrics"])
+    weighted = metrics.weighted_from(metric_from(entry, known) for entry in compiled.get("weighted_metrics", ()))
+    model.compile(optimizers.get(optimizer), loss_from(compiled["loss"], known))
+    model.metrics, model.weighted_metrics = named, weighted
 
 
-def metric_named(name: str, known: Mapping[str, Any]) -> metrics.Metric:
-    """Return the metric that is known by a name: one's own, which is a function or a class of them, or tinynet's."""
-    own = {key: thing for key, thing in known.items() if key not in configs.KNOWN}
+def loss_from(entry: object, known: Mapping[str, Any]) -> losses.LossLike:
+    """Return the loss that a file describes: a config, or the name of a function of one's own."""
+    if not isinstance(entry, str):
+        return losses.get(configs.rebuild(configs.plain(entry, "loss"), known))
     try:
-        metric = pick("metric", name, {**metrics.KNOWN, **own})
+        return losses.get(pick("loss", entry, own_of(known)))
+    except ValueError as error:
+        raise ValueError(f"{error} A loss of your own is named in custom_objects={{{entry!r}: ...}}, the function "
+                         f"itself.") from None
+
+
+def own_of(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the things of one's own among those that are known."""
+    return {key: thing for key, thing in known.items() if key not in configs.KNOWN}
+
+
+def metric_from(entry: object, known: Mapping[str, Any]) -> tuple[str, metrics.MetricLike]:
+    """Return the name and the metric that a file describes: a config, or the name of a function."""
+    if isinstance(entry, str):
+        own = entry in own_of(known)
+        return entry, metric_named(entry if own else entry.removeprefix("weighted_"), known)
+    made = configs.rebuild(configs.plain(entry, "metric"), {**metrics.CLASSES, **own_of(known)})
+    return metrics.get(made)
+
+
+def metric_named(name: str, known: Mapping[str, Any]) -> metrics.MetricLike:
+    """Return the metric that is known by a name: one's own, which is a function or a class of them, or tinynet's."""
+    try:
+        metric = pick("metric", name, {**metrics.KNOWN, **own_of(known)})
     except ValueError as error:
         raise ValueError(f"{error} A metric of your own is named in custom_layers={{{name!r}: ...}}, the function "
                          f"itself.") from None

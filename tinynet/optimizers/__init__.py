@@ -1,4 +1,5 @@
-"""How gradients change parameters, in order of increasing complexity: SGD, RMSprop, Adam.
+"""How gradients change parameters, in order of increasing complexity: SGD, Adagrad, RMSprop, Adadelta,
+Adam, AdamW, Nadam.
 
 Throughout: p a parameter, g its gradient, t the number of updates including this one.
 """
@@ -6,17 +7,22 @@ Throughout: p a parameter, g its gradient, t the number of updates including thi
 from __future__ import annotations
 
 from tinynet.checks import invalid
+from tinynet.optimizers.adadelta import Adadelta
+from tinynet.optimizers.adagrad import Adagrad
 from tinynet.optimizers.adam import Adam
+from tinynet.optimizers.adamw import AdamW
 from tinynet.optimizers.base import Optimizer
+from tinynet.optimizers.nadam import Nadam
 from tinynet.optimizers.rmsprop import RMSprop
 from tinynet.optimizers.sgd import SGD
 from tinynet.registry import Identifier, resolve
 from tinynet.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
 
-__all__ = ["SGD", "Adam", "CosineDecay", "ExponentialDecay", "Optimizer", "PiecewiseConstantDecay", "RMSprop", "get"]
+__all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "CosineDecay", "ExponentialDecay", "Nadam", "Optimizer",
+           "PiecewiseConstantDecay", "RMSprop", "get"]
 
-
-KNOWN: dict[str, type] = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam}
+KNOWN: dict[str, type] = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW, "nadam": Nadam,
+                          "adagrad": Adagrad, "adadelta": Adadelta}
 
 
 def get(identifier: Identifier | Optimizer) -> Optimizer:

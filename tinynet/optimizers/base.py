@@ -9,17 +9,32 @@ from typing import TypedDict
 import numpy as np
 
 from tinynet import schedules
-from tinynet.checks import check_nonnegative, invalid
+from tinynet.checks import check_int, check_nonnegative, invalid
 from tinynet.kernels import buffers
+from tinynet.optimizers import clipping
+from tinynet.optimizers.clipping import Gradients
+from tinynet.optimizers.running import move
 from tinynet.registry import Config, Identifier, resolve, to_config
 
 LearningRate = float | Callable[[int], float] | Identifier     # a number, or a schedule
+AVERAGE = "average"                                        # the slot of a parameter's running mean
 
 
-class Options(TypedDict, total=False):
-    """The keyword arguments that every optimizer takes, see `Optimizer`."""
+class OtherOptions(TypedDict, total=False):
+    """The keyword arguments that every optimizer takes, see `Optimizer`, but for weight decay."""
 
     clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+
+
+class Options(OtherOptions, total=False):
+    """All of them."""
+
+    weight_decay: float | None
 
 
 class Optimizer:
@@ -28,7 +43,15 @@ class Optimizer:
     Parameters
     ----------
     learning_rate : a number, or a schedule: a function of the number of updates made so far.
+    weight_decay : each update begins with ``p -= learning_rate * weight_decay * p``; None: no decay.
     clipnorm : a gradient whose norm is larger is scaled down to this norm, each parameter's by itself.
+    clipvalue : each entry of a gradient is cut to this size. At most one of the three may be given.
+    global_clipnorm : all gradients are scaled by one factor where their norm, taken as one vector, is larger.
+    use_ema : whether to keep a running mean of each parameter, and to put it in the parameter's place when `fit` ends:
+        ``average = ema_momentum * average + (1 - ema_momentum) * p``, which begins as p after the first update. It is
+        less noisy than p, as if the learning rate had been lowered. Until then p itself is trained and evaluated.
+    ema_momentum : from 0 to 1.
+    ema_overwrite_frequency : updates after which the running means take the parameters' place in between, too.
 
     Attributes
     ----------
@@ -38,11 +61,25 @@ class Optimizer:
 
     slot_names: tuple[str, ...] = ()
 
-    def __init__(self, learning_rate: LearningRate = 0.001, *, clipnorm: float | None = None):
+    def __init__(self, learning_rate: LearningRate = 0.001, *, weight_decay: float | None = None,
+                 clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None,
+                 use_ema: bool = False, ema_momentum: float = 0.99, ema_overwrite_frequency: int | None = None):
         self.learning_rate: float | Callable[[int], float] = resolve("schedule", learning_rate, schedules.KNOWN)
         if not callable(self.learning_rate):
             self.learning_rate = self.check_nonnegative("learning_rate", self.learning_rate)
-        self.clipnorm = clipnorm if clipnorm is None else self.check_nonnegative("clipnorm", clipnorm)
+        self.weight_decay = self.check_optional("weight_decay", weight_decay)
+        self.clipnorm = self.check_optional("clipnorm", clipnorm)
+        self.clipvalue = self.check_optional("clipvalue", clipvalue)
+        self.global_clipnorm = self.check_optional("global_clipnorm", global_clipnorm)
+        if [self.clipnorm, self.clipvalue, self.global_clipnorm].count(None) < 2:
+            raise invalid(type(self).__name__, "at most one of clipnorm, clipvalue and global_clipnorm",
+                          f"{clipnorm}, {clipvalue} and {global_clipnorm}")
+        self.use_ema = bool(use_ema)
+        self.ema_momentum = self.check_nonnegative("ema_momentum", ema_momentum, math.nextafter(1, 2))
+        self.ema_overwrite_frequency = ema_overwrite_frequency if ema_overwrite_frequency is None else check_int(
+            ema_overwrite_frequency, f"{type(self).__name__}: ema_overwrite_frequency")
+        if self.use_ema:
+            self.slot_names = (*self.slot_names, AVERAGE)
         self.iterations = 0
         self.slots: dict[str, dict[str, np.ndarray]] = {}
         self._owner: object = None
@@ -50,6 +87,10 @@ class Optimizer:
     def check_nonnegative(self, what: str, value: object, below: float = math.inf) -> float:
         """Return a setting as a float, at least 0 and less than `below`, or raise a ValueError."""
         return check_nonnegative(type(self).__name__, what, value, below)
+
+    def check_optional(self, what: str, value: object) -> float | None:
+        """Return a setting as a float, at least 0, or None for None, or raise a ValueError."""
+        return None if value is None else self.check_nonnegative(what, value)
 
     def belong_to(self, owner: object) -> None:
         """Become the optimizer of a model, given by an object that stands for it.
@@ -71,18 +112,39 @@ class Optimizer:
         """Make one update: change every array of `params` in place, each by the gradient of its name."""
         rate = self.current_learning_rate()
         self.iterations += 1                                # once for all parameters
+        clipped = self.clipped({name: grads[name] for name in params})
         for name, p in params.items():
             slots = self.slots.get(name)
             if slots is None or any(slot.shape != p.shape for slot in slots.values()):
-                slots = self.slots[name] = {slot: buffers.zeros(p.shape, p.dtype) for slot in self.slot_names}
-            self.step(p, self.clipped(grads[name]), slots, rate)
+                slots = self.slots[name] = self.new_slots(p)
+            if self.weight_decay is not None:
+                p *= 1 - rate * self.weight_decay
+            self.step(p, clipped[name], slots, rate)
+            if AVERAGE in slots:
+                move(slots[AVERAGE], p, self.ema_momentum)
+            elif self.use_ema:
+                slots[AVERAGE] = p.copy()
+        if self.ema_overwrite_frequency is not None and self.iterations % self.ema_overwrite_frequency == 0:
+            self.finalize_variable_values(params)
 
-    def clipped(self, g: np.ndarray) -> np.ndarray:
-        """Return the gradient, scaled down where its norm exceeds `clipnorm`."""
-        if self.clipnorm is None:
-            return g
-        norm = float(np.linalg.norm(g.astype(np.float64)))            # squares must not overflow
-        return g * (self.clipnorm / norm) if norm > self.clipnorm else g
+    def clipped(self, grads: Gradients) -> Gradients:
+        """Return the gradients, cut as the settings say; those handed in stay as they are."""
+        if self.clipnorm is not None:
+            return clipping.by_norm(grads, self.clipnorm)
+        if self.clipvalue is not None:
+            return clipping.by_value(grads, self.clipvalue)
+        return grads if self.global_clipnorm is None else clipping.by_global_norm(grads, self.global_clipnorm)
+
+    def new_slots(self, p: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the running arrays of a parameter, as they begin; the running mean begins after the first update."""
+        return {slot: buffers.zeros(p.shape, p.dtype) for slot in self.slot_names if slot != AVERAGE}
+
+    def finalize_variable_values(self, params: Mapping[str, np.ndarray]) -> None:
+        """Put the running means in the place of the parameters, if ``use_ema``; `fit` does so when it ends."""
+        for name, p in params.items():
+            average = self.slots.get(name, {}).get(AVERAGE)
+            if average is not None and average.shape == p.shape:
+                p[...] = average
 
     def step(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], learning_rate: float) -> None:
         """Change the parameter `p` and its `slots` in place, from its gradient `g`."""
@@ -91,4 +153,5 @@ class Optimizer:
     def get_config(self) -> Config:
         """Return the arguments that make this optimizer again, without what it has accumulated."""
         rate = self.learning_rate
-        return {"learning_rate": to_config(rate) if callable(rate) else rate, "clipnorm": self.clipnorm}
+        return {"learning_rate": to_config(rate) if callable(rate) else rate,
+                **{name: getattr(self, name) for name in Options.__annotations__}}

@@ -1,5 +1,17 @@
 """The schedules of `tinynet.schedules`, under the name that Keras has for their module."""
 
-from tinynet.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
+from tinynet.schedules import (
+    CosineDecay,
+    CosineDecayRestarts,
+    ExponentialDecay,
+    InverseTimeDecay,
+    OneCycle,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+    Schedule,
+)
 
-__all__ = ["CosineDecay", "ExponentialDecay", "PiecewiseConstantDecay"]
+LearningRateSchedule = Schedule             # what Keras calls it
+
+__all__ = ["CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay", "LearningRateSchedule",
+           "OneCycle", "PiecewiseConstantDecay", "PolynomialDecay"]

@@ -3,7 +3,8 @@
 A model is a flat list of steps. Three shortcuts are taken where they change no number but the last digits:
 
 - several steps run in one pass, where the kernel set has a function for them (`tinynet.steps.fused`);
-- a softmax right before a cross-entropy is left to the loss, which works from the logits, exact for logits of any size;
+- a softmax right before a cross-entropy, or a sigmoid before a binary one, is left to the loss, which works from the
+  logits, exact for logits of any size;
 - the first layer with parameters does not compute its input gradient in training, which nothing uses.
 
 ``print(model.plan())`` shows them, and ``kernels.use("fast", fuse=False)`` switches all of them off.
@@ -37,7 +38,10 @@ class PlannedLoss(Protocol):
 
 @runtime_checkable
 class LossWithLogits(PlannedLoss, Protocol):
-    """A loss of probabilities or of logits, that knows its twin for logits."""
+    """A loss of probabilities or of logits, that knows its twin for logits.
+
+    It may name the activation, ``last_layer``, that makes its probabilities: ``"softmax"`` if it does not.
+    """
 
     from_logits: bool
 
@@ -60,8 +64,9 @@ class Plan(Tabular, Sequence[Row]):
     Attributes
     ----------
     steps : what runs forward and backward, in order.
-    softmax : steps that run forward alone, for the predictions: a softmax whose backward is part of the loss.
-    loss : the loss that goes with them: for logits if the softmax was left to it.
+    softmax : steps that run forward alone, for the predictions: a softmax, or a sigmoid, whose backward is part of the
+        loss.
+    loss : the loss that goes with them: for logits if that was left to it.
     needs_dx : whether backward computes the gradient of the model's own input, which `fit` has no use for.
     """
 
@@ -128,15 +133,21 @@ class Plan(Tabular, Sequence[Row]):
 
 
 def leave_softmax_to_loss(steps: list[Step], loss: PlannedLoss) -> tuple[list[Step], list[Step], PlannedLoss]:
-    """Return (steps, softmax, loss): a last softmax split off if the loss can work from the logits instead."""
-    if kernels.fuses() and ends_in_probabilities(steps) and isinstance(loss, LossWithLogits) and not loss.from_logits:
+    """Return (steps, softmax, loss): a last softmax, or sigmoid, split off if the loss can work from the logits."""
+    if (kernels.fuses() and isinstance(loss, LossWithLogits) and not loss.from_logits
+            and ends_in_probabilities(steps, made_by(loss))):
         return steps[:-1], steps[-1:], loss.on_logits()
     return steps, [], loss
 
 
-def ends_in_probabilities(steps: Sequence[Step]) -> bool:
-    """Return whether the last of the steps turns logits into probabilities."""
-    return bool(steps) and getattr(steps[-1].layer, "gives_probabilities", False)
+def made_by(loss: LossWithLogits) -> str:
+    """Return which activation makes the probabilities that a loss takes."""
+    return getattr(loss, "last_layer", "softmax")
+
+
+def ends_in_probabilities(steps: Sequence[Step], by: str = "softmax") -> bool:
+    """Return whether the last of the steps turns logits into probabilities, by this activation."""
+    return bool(steps) and getattr(steps[-1].layer, "gives_probabilities", None) == by
 
 
 def fuse(steps: Sequence[Step], training: bool = True) -> list[Step]:
@@ -238,7 +249,7 @@ class PlanCache:
     def plan(self, steps: list[Step], training: bool, loss: PlannedLoss | None = None) -> Plan:
         """Return the plan for these steps, the cached one if nothing has changed."""
         key = [*steps, *[getattr(step.layer, "windows", None) for step in steps], loss,
-               getattr(loss, "from_logits", None), kernels.current(), kernels.fuses()]
+               dict(getattr(loss, "__dict__", {})), kernels.current(), kernels.fuses()]
         which = training, loss is not None
         kept = self._kept.get(which)
         if kept is None or kept[0] != key:

@@ -80,7 +80,16 @@ from tinynet.layers import (
     UpSampling2D,
     ZeroPadding2D,
 )
-from tinynet.losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
+from tinynet.losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    Huber,
+    KLDivergence,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
 from tinynet.testing.array_strategies import (
     MAX_SIDE,
     MAX_STRIDE,
@@ -342,12 +351,14 @@ def losses(draw: DrawFn) -> tuple[Loss, np.ndarray, np.ndarray]:
     """Draw ``(loss, y_true, y_pred)``: a loss, with true values and predictions (N, ..., K) that it takes."""
     loss = draw(st.sampled_from([MeanSquaredError(), *(
         kind(from_logits=from_logits) for kind in (CategoricalCrossentropy, SparseCategoricalCrossentropy)
+        for from_logits in (True, False)), MeanAbsoluteError(), Huber(), KLDivergence(), *(
+        kind(from_logits=from_logits, label_smoothing=0.25) for kind in (CategoricalCrossentropy, BinaryCrossentropy)
         for from_logits in (True, False))]))
     rows, classes = draw(shapes(1, 2)), draw(st.integers(2, 4))
     y_pred = draw(tie_free_arrays((*rows, classes)))
-    if not getattr(loss, "from_logits", True):               # positive; the loss divides each row by its sum
-        y_pred = np.exp(y_pred)
-    if isinstance(loss, MeanSquaredError):
+    if not getattr(loss, "from_logits", True) or isinstance(loss, KLDivergence):         # probabilities, in (0, 1)
+        y_pred = np.exp(y_pred) / (1 + np.exp(y_pred))
+    if isinstance(loss, (MeanSquaredError, MeanAbsoluteError, Huber)):
         return loss, draw(tie_free_arrays(y_pred.shape)), y_pred
     count = math.prod(rows)
     labels = np.reshape(draw(st.lists(st.integers(0, classes - 1), min_size=count, max_size=count)), rows)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tinynet.checks import check_int, check_labels, check_nonnegative, invalid, is_number
 
+Tally = float | np.ndarray                # of a batch: a mean, or what a metric has counted
 Index = slice | np.ndarray                # what picks the samples of a batch
 
 
@@ -153,19 +154,30 @@ def batch_size(value: int | None) -> int:
 
 
 class RunningMeans:
-    """Means over the samples seen so far, from the means of batches of any size."""
+    """Means over the samples seen so far, from those of batches of any size; and metrics, from the batches' counts.
 
-    def __init__(self) -> None:
+    A batch brings a number, its mean, or an array: what a `Metric` of that name has counted in it.
+    """
+
+    def __init__(self, metrics: Mapping[str, object]) -> None:
+        self.metrics = metrics
         self.samples = 0
-        self.sums: dict[str, float] = {}
+        self.sums: dict[str, Any] = {}
 
-    def add(self, values: Mapping[str, float], samples: int) -> dict[str, float]:
-        """Include a batch's means; return the means so far."""
+    def add(self, batch: Mapping[str, Tally], samples: int) -> dict[str, float]:
+        """Include a batch; return the means and metrics so far."""
         self.samples += samples
-        for key, value in values.items():
-            self.sums[key] = self.sums.get(key, 0.0) + value * samples
+        for key, value in batch.items():
+            self.sums[key] = self.sums.get(key, 0.0) + (value if isinstance(value, np.ndarray) else value * samples)
         return self.means()
 
     def means(self) -> dict[str, float]:
-        """Return the means so far."""
-        return {key: total / self.samples for key, total in self.sums.items()}
+        """Return the means and metrics so far."""
+        return {key: value if isinstance(self.sums[key], np.ndarray) else value / self.samples
+                for key, value in values(self.sums, self.metrics).items()}
+
+
+def values(tallies: Mapping[str, Tally], metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return what the counts come to, each by the metric of its name; numbers as they are."""
+    return {key: metrics[key].value(tally) if isinstance(tally, np.ndarray) else tally
+            for key, tally in tallies.items()}

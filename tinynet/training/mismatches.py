@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 from tinynet.layers.base import Layer
-from tinynet.steps.plan import LossWithLogits, PlannedLoss, ends_in_probabilities
+from tinynet.steps.plan import LossWithLogits, PlannedLoss, ends_in_probabilities, made_by
 from tinynet.steps.step import Step, steps_of
 
 LAST_LAYER, IMAGE_SHAPE = "Loss and last layer", "Image shape"
@@ -22,7 +22,8 @@ def check(model: Layer, loss: PlannedLoss) -> None:
     outputs = (model.output_shape or ())[-1:]
     model.expect(not (ends_in_probabilities(steps) and outputs == (1,)),
                  "a softmax over two outputs or more (of one it is always 1, and nothing is learned: two classes are "
-                 "Dense(2, activation='softmax'), or Dense(1, activation='sigmoid') with loss='mse')", "one output")
+                 "Dense(2, activation='softmax'), or Dense(1, activation='sigmoid') with loss='binary_crossentropy')",
+                 "one output")
     told = dict((*of_softmax(steps), *of_loss(steps, loss), *of_image_shape(steps)))                # one of each kind
     for kind, message in told.items():
         warnings.warn(f"{kind}: {message} If it is meant so, warnings.filterwarnings('ignore', '{kind}') before this "
@@ -33,14 +34,17 @@ def of_loss(steps: Sequence[Step], loss: PlannedLoss) -> Iterator[tuple[str, str
     """Find a cross-entropy of probabilities that is given something else, or one of logits that are none."""
     if not steps or not isinstance(loss, LossWithLogits):
         return
-    last, name = steps[-1], type(loss).__name__
-    if not loss.from_logits and not ends_in_probabilities(steps):
-        yield LAST_LAYER, (f"{name} takes probabilities, and the model ends in '{last.name}', not in a softmax; each "
-                           f"row of its outputs is divided by its sum. Expected activation='softmax' at the end, or "
+    last, name, by = steps[-1], type(loss).__name__, made_by(loss)
+    of_rows = by == "softmax"                          # which sum to 1; any probabilities answer questions of yes or no
+    fits = ends_in_probabilities(steps) if of_rows else hasattr(last.layer, "gives_probabilities")
+    if not loss.from_logits and not fits:
+        lost = "each row of its outputs is divided by its sum" if of_rows else "outputs beyond 0 and 1 learn nothing"
+        yield LAST_LAYER, (f"{name} takes probabilities, and the model ends in '{last.name}', not in a {by}; {lost}. "
+                           f"Expected activation='{by}' at the end, or "
                            f"loss={name}(from_logits=True) for outputs without an activation.")
     if loss.from_logits and getattr(last.layer, "bounded", False):
         yield LAST_LAYER, (f"{name}(from_logits=True) takes logits, numbers of any size, and the model ends in "
-                           f"'{last.name}', which bounds them. Expected no activation at the end, or a softmax and "
+                           f"'{last.name}', which bounds them. Expected no activation at the end, or a {by} and "
                            f"loss={name}().")
 
 

@@ -18,8 +18,12 @@ from tinynet.files.settings import text
 from tinynet.layers.base import Layer, LayerOptions, as_floating, cast_floats
 from tinynet.layers.lock import reading, writing
 from tinynet.losses import LossLike
-from tinynet.metrics import Metric
+from tinynet.losses.function import LossFunction
+from tinynet.losses.targets import batch as batch_shape
+from tinynet.losses.targets import with_axis
+from tinynet.metrics import Metric, MetricLike
 from tinynet.metrics import named as named_metrics
+from tinynet.metrics import weighted as named_weighted_metrics
 from tinynet.optimizers import Optimizer
 from tinynet.registry import Identifier
 from tinynet.steps.plan import Plan, PlanCache
@@ -27,11 +31,12 @@ from tinynet.steps.run import run_steps
 from tinynet.steps.step import Step, steps_of, steps_of_parts
 from tinynet.steps.untouched import StateSnapshot
 from tinynet.training import data, mismatches, progress
-from tinynet.training.data import Data
+from tinynet.training.data import Data, Tally
 from tinynet.training.divergence import check_loss, check_weights
 from tinynet.training.run import Run
 
 ALL = slice(None)                                                         # of the samples
+AnyMetric = str | MetricLike | type[Metric]
 
 
 class Model(Layer):
@@ -45,27 +50,40 @@ class Model(Layer):
     def __init__(self, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.optimizer = self.loss = None                                 # type: ignore[assignment]
-        self.metrics: dict[str, Metric] = {}
+        self.metrics: dict[str, MetricLike] = {}
+        self.weighted_metrics: dict[str, Metric] = {}                     # those that heed sample weights
         self.history: History | None = None
         self.stop_training = False
         self._plans = PlanCache()
         self._checked = False                                             # by `mismatches`, since it was compiled
         self._identity = object()                                         # its copies have others; see `belong_to`
 
-    def compile(self, optimizer: Identifier | Optimizer = "rmsprop", loss: Identifier | LossLike | None = None,
-                metrics: Iterable[str | Metric] | None = None) -> None:
+    def compile(self, optimizer: Identifier | Optimizer = "rmsprop",
+                loss: Identifier | LossLike | LossFunction | None = None,
+                metrics: Iterable[AnyMetric] | None = None,
+                weighted_metrics: Iterable[AnyMetric] | None = None) -> None:
         """Choose how to train: optimizer, loss and metrics, each by name or as an object.
 
+        A loss may be a function of one's own, see `FunctionLoss`, and so may a metric. Sample and class weights count
+        in the loss and in `weighted_metrics`, and not in `metrics`.
         An optimizer that has trained another model is a ValueError: make one for each.
         """
         if loss is None:
             raise invalid("compile", "a loss, such as loss='categorical_crossentropy'", None)
-        if isinstance(metrics, str):
-            raise invalid("compile", f"a list of metrics, such as ['{metrics}']", repr(metrics))
+        for given in filter(None, (metrics, weighted_metrics)):
+            if isinstance(given, str):
+                raise invalid("compile", f"a list of metrics, such as ['{given}']", repr(given))
         parts = optimizers.get(optimizer), losses.get(loss), named_metrics(metrics or ())
+        weighted = named_weighted_metrics(weighted_metrics or (), parts[2])
         parts[0].belong_to(self._identity)
         self.optimizer, self.loss, self.metrics = parts
+        self.weighted_metrics = weighted
         self._checked = False
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of the numbers that `evaluate` returns, in order: the loss and the metrics."""
+        return ["loss", *self.metrics, *self.weighted_metrics]
 
     def objective(self, x: np.ndarray, y: ArrayLike, sample_weight: ArrayLike | None = None, training: bool = False
                   ) -> tuple[float, np.ndarray, Callable[[], None]]:
@@ -74,7 +92,8 @@ class Model(Layer):
         Returns ``(value, y_pred, backward)``: the loss with its penalties, the predictions, and a function that
         sets every layer's ``grads`` to the gradient of the value.
 
-        Where the last step is a softmax and the loss is a cross-entropy, the loss is computed from the logits.
+        Where the last step is a softmax and the loss is a cross-entropy (a sigmoid, and a binary one), the loss is
+        computed from the logits.
         """
         plan = self._plans.plan(steps_of(self), training, self.loss)
         if plan.loss is None:
@@ -169,6 +188,8 @@ class Model(Layer):
                 called.call("on_epoch_end", run.end_epoch(), run.logs)
                 if not self.stop_training:             # unless a callback has seen to it
                     check_weights(self, self.optimizer, run.epoch - 1, run.steps - 1)
+            with writing(self):
+                self.optimizer.finalize_variable_values(self.trainable_params())
             run.finished = True
         finally:                                       # after an error and Ctrl-C too: callbacks close what they opened
             called.call("on_train_end", run.logs)
@@ -194,7 +215,7 @@ class Model(Layer):
         logs = self._evaluate(samples, data.batch_size(batch_size), CallbackList([]))
         if verbose:
             progress.print_line(progress.format_logs(logs))
-        return _scores(logs, return_dict)
+        return self._scores(logs, return_dict)
 
     def predict(self, x: ArrayLike, batch_size: int | None = 32, verbose: int | str = 0) -> np.ndarray:
         """Return the outputs for all samples: (N, *output_shape)."""
@@ -211,23 +232,23 @@ class Model(Layer):
         batch = self._prepare(x, y, sample_weight)
         batch = data.with_class_weights(batch, class_weight, self.output_shape or ())
         self.optimizer.belong_to(self._identity)
-        return _scores(self._train_step(batch.batch(ALL, self.dtype)), return_dict)
+        return self._scores(self._train_step(batch.batch(ALL, self.dtype)), return_dict)
 
     def test_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
                       return_dict: bool = False) -> Any:
         """Return ``[loss, *metrics]`` of this batch."""
         samples = self._prepare(x, y, sample_weight)
         data.check_numbers(samples, "test_on_batch", self.dtype)
-        return _scores(self._test_step(samples.batch(ALL, self.dtype)), return_dict)
+        return self._scores(self._test_step(samples.batch(ALL, self.dtype)), return_dict)
 
-    def _train_step(self, batch: Data) -> Logs:
+    def _train_step(self, batch: Data) -> dict[str, Tally]:
         value, y_pred, backward = self._training_forward(batch)
-        logs = self._logs(value, batch.y, y_pred)                        # first: a metric that fails costs no update
+        tallies = self._tallies(value, batch, y_pred)                    # first: a metric that fails costs no update
         if math.isfinite(value):                                         # any other would make all weights NaN
             backward()
             with writing(self):
                 self.optimizer.update(self.trainable_params(), self.grads)
-        return logs
+        return tallies
 
     def _training_forward(self, batch: Data) -> tuple[float, np.ndarray, Callable[[], None]]:
         """Run `objective` in training; where its value is not finite, the layers' state is restored."""
@@ -240,16 +261,30 @@ class Model(Layer):
                 before.restore()
         return value, y_pred, backward
 
-    def _test_step(self, batch: Data) -> Logs:
+    def _test_step(self, batch: Data) -> dict[str, Tally]:
         with reading(self):
             value, y_pred, _ = self.objective(*batch)
-        return self._logs(value, batch.y, y_pred)
+        return self._tallies(value, batch, y_pred)
 
-    def _logs(self, value: float, y: np.ndarray, y_pred: np.ndarray) -> Logs:
-        return {"loss": value, **{name: float(np.mean(metric(y, y_pred))) for name, metric in self.metrics.items()}}
+    def _tallies(self, value: float, batch: Data, y_pred: np.ndarray) -> dict[str, Tally]:
+        """Return the loss, the means of the functions among the metrics, and what the others count."""
+        found: dict[str, Tally] = {"loss": value}
+        for name, metric in self.metrics.items():
+            found[name] = (metric.counts(batch.y, y_pred) if isinstance(metric, Metric)
+                           else float(np.mean(metric(batch.y, y_pred))))
+        for name, metric in self.weighted_metrics.items():
+            found[name] = metric.counts(batch.y, y_pred, batch.weight)
+        return found
+
+    def _all_metrics(self) -> dict[str, MetricLike]:
+        return {**self.metrics, **self.weighted_metrics}
+
+    def _scores(self, tallies: Mapping[str, Tally], return_dict: bool) -> Any:
+        logs = data.values(tallies, self._all_metrics())
+        return logs if return_dict else [*logs.values()] if len(logs) > 1 else logs["loss"]
 
     def _evaluate(self, samples: Data, batch_size: int, called: CallbackList) -> Logs:
-        means = data.RunningMeans()
+        means = data.RunningMeans(self._all_metrics())
         called.call("on_test_begin", {})
         for number, index in enumerate(data.batches(len(samples.x), batch_size)):
             called.call("on_test_batch_begin", number, {})
@@ -265,7 +300,7 @@ class Model(Layer):
             self.build(x.shape[1:], self.rng)
         if x.shape[1:] != self.input_shape:
             self.check(x)                                                # says more if the shape is wrong for a layer
-            self.expect(False, f"input {losses.batch((0, *(self.input_shape or ())))}", x.shape)
+            self.expect(False, f"input {batch_shape((0, *(self.input_shape or ())))}", x.shape)
         return x
 
     def _prepare(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Data:
@@ -278,9 +313,10 @@ class Model(Layer):
             self._checked = True
         data.same_length(x=samples, y=targets)
         predictions = len(samples), *(self.output_shape or ())
+        targets = with_axis(targets, predictions)                        # (N,) beside (N, 1) would be (N, N)
         if hasattr(self.loss, "check_targets"):
             targets = self.loss.check_targets(targets, predictions)
-        for metric in self.metrics.values():
+        for metric in self._all_metrics().values():
             if hasattr(metric, "check_targets"):
                 metric.check_targets(targets, predictions)
         return Data(samples, targets, data.weights(sample_weight, len(targets)))
@@ -292,9 +328,3 @@ class Model(Layer):
 
     def _not_compiled(self) -> ValueError:
         return ValueError(f"{self}: not compiled yet. Call compile(loss=..., optimizer=...) first.")
-
-
-def _scores(logs: Logs, return_dict: bool) -> Any:
-    if return_dict:
-        return dict(logs)
-    return list(logs.values()) if len(logs) > 1 else logs["loss"]

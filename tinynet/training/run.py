@@ -15,14 +15,17 @@ from tinynet.callbacks.base import Callback, Logs
 from tinynet.files.saveable import HasGenerator
 from tinynet.files.settings import check_same
 from tinynet.files.state import check_generator_state, generator_state, require, restore_generator
+from tinynet.metrics import Metric, MetricLike
 from tinynet.training import data
-from tinynet.training.data import Index, RunningMeans
+from tinynet.training.data import Index, RunningMeans, Tally
 
 
 class RunningModel(HasGenerator, Protocol):
     """What a run needs of its model."""
 
     stop_training: bool
+    metrics: dict[str, MetricLike]
+    weighted_metrics: dict[str, Metric]
 
 
 class Run:
@@ -47,7 +50,7 @@ class Run:
         self.settings: dict[str, object] = {"batch_size": batch_size, "samples": samples, "shuffle": self.shuffle,
                                             **others}
         self.epoch, self.batch = epoch, 0
-        self.means = RunningMeans()
+        self.means = self.no_means()
         self.logs: Logs = {}
         self.drawn_from = generator_state(model.rng)
         self.finished = False
@@ -65,16 +68,20 @@ class Run:
         """Yield the number of every batch that is left of this epoch, and the indices of its samples."""
         generator = self.model.rng
         if self.batch == 0:
-            self.means, self.drawn_from = RunningMeans(), generator_state(generator)
+            self.means, self.drawn_from = self.no_means(), generator_state(generator)
         else:                                   # resumed inside an epoch: the model has drawn its order before
             generator = restore_generator(np.random.default_rng(), self.drawn_from)
         order = generator.permutation(self.samples) if self.shuffle else None
         return itertools.islice(enumerate(data.batches(self.samples, self.batch_size, order)), self.batch, None)
 
-    def add(self, logs: Logs, samples: int) -> Logs:
+    def no_means(self) -> RunningMeans:
+        """Return the means of an epoch that begins."""
+        return RunningMeans({**self.model.metrics, **self.model.weighted_metrics})
+
+    def add(self, tallies: Mapping[str, Tally], samples: int) -> Logs:
         """Count a batch as done; return the running means of the epoch."""
         self.batch += 1
-        self.logs = self.means.add(logs, samples)
+        self.logs = self.means.add(tallies, samples)
         return self.logs
 
     def end_epoch(self) -> int:
@@ -98,7 +105,7 @@ class Run:
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Restore what `get_state` returned."""
         self.epoch, self.batch, self.drawn_from = state["epoch"], state["batch"], state["drawn_from"]
-        self.means = RunningMeans()
+        self.means = self.no_means()
         self.means.samples, self.means.sums = state["samples"], dict(state["sums"])
         self.model.stop_training = state["stopped"]
         self.set_callback_states(state["callbacks"])

@@ -1,0 +1,58 @@
+"""How wrong a prediction is, as one number, and the slope of that number: where every backward pass begins.
+
+A loss is called as ``loss(y_true, y_pred)``; ``loss.forward(y_true, y_pred, sample_weight=None)`` returns
+``(value, backward)`` and ``backward()`` is d value / d y_pred. The value is the mean over the batch, in nats
+for the cross-entropies; with sample weights w it is ``sum(w * losses) / batch size``.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from tinynet.checks import invalid
+from tinynet.losses.base import Loss, LossLike
+from tinynet.losses.binary import BinaryCrossentropy
+from tinynet.losses.categorical import CategoricalCrossentropy, SparseCategoricalCrossentropy
+from tinynet.losses.divergence import KLDivergence
+from tinynet.losses.function import FunctionLoss, LossFunction
+from tinynet.losses.functions import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    huber,
+    kl_divergence,
+    mean_absolute_error,
+    mean_squared_error,
+    sparse_categorical_crossentropy,
+)
+from tinynet.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
+from tinynet.registry import Identifier, resolve
+
+__all__ = ["BinaryCrossentropy", "CategoricalCrossentropy", "Huber", "KLDivergence", "Loss", "MeanAbsoluteError",
+           "MeanSquaredError", "SparseCategoricalCrossentropy", "binary_crossentropy", "categorical_crossentropy",
+           "get", "huber", "kl_divergence", "mean_absolute_error", "mean_squared_error",
+           "sparse_categorical_crossentropy"]
+
+KNOWN: dict[str, type] = {
+    "categorical_crossentropy": CategoricalCrossentropy,
+    "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
+    "binary_crossentropy": BinaryCrossentropy, "bce": BinaryCrossentropy, "BCE": BinaryCrossentropy,
+    "mean_squared_error": MeanSquaredError, "mse": MeanSquaredError, "MSE": MeanSquaredError,
+    "mean_absolute_error": MeanAbsoluteError, "mae": MeanAbsoluteError, "MAE": MeanAbsoluteError,
+    "huber": Huber,
+    "kl_divergence": KLDivergence, "kld": KLDivergence, "KLD": KLDivergence,
+}
+
+
+def get(identifier: Identifier | LossLike | LossFunction) -> LossLike:
+    """Return a loss for a name, a config, a class, a function (see `FunctionLoss`) or an object with ``forward``.
+
+    >>> get("huber")
+    Huber(delta=1.0)
+    """
+    loss = resolve("loss", getattr(identifier, "loss_class", identifier), KNOWN)
+    if not hasattr(loss, "forward") and callable(loss):
+        return FunctionLoss(loss)
+    if not hasattr(loss, "forward"):
+        raise invalid(None, "a loss: a name, a function of (y_true, y_pred), or an object with forward(y_true, y_pred, "
+                      "sample_weight=None)", repr(identifier))
+    return cast(LossLike, loss)

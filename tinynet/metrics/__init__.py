@@ -1,0 +1,130 @@
+"""What is reported beside the loss: functions that return one number for each sample, and objects that count.
+
+A function of (y_true, y_pred) is enough for a metric of one's own: its mean is reported. What is no mean, such as a
+precision, is a `Metric`: see there. Both check their targets, before the first update too.
+
+>>> import numpy as np
+>>> categorical_accuracy(np.array([[0, 1], [1, 0]]), np.array([[0.2, 0.8], [0.4, 0.6]]))
+array([1., 0.])
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import cast
+
+from tinynet.checks import invalid
+from tinynet.metrics.auc import AUC
+from tinynet.metrics.base import MeanMetric, MeanOf, Metric
+from tinynet.metrics.confusion import Precision, Recall
+from tinynet.metrics.functions import (
+    accuracy,
+    binary_accuracy,
+    categorical_accuracy,
+    categorical_crossentropy,
+    crossentropy,
+    mean_absolute_error,
+    mean_squared_error,
+    sparse_categorical_accuracy,
+    sparse_categorical_crossentropy,
+)
+from tinynet.metrics.means import (
+    BinaryAccuracy,
+    BinaryCrossentropy,
+    CategoricalAccuracy,
+    CategoricalCrossentropy,
+    KLDivergence,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    RootMeanSquaredError,
+    SparseCategoricalAccuracy,
+    SparseCategoricalCrossentropy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+)
+from tinynet.metrics.targets import MetricFunction, takes
+from tinynet.registry import pick
+
+__all__ = [
+    "AUC", "BinaryAccuracy", "BinaryCrossentropy", "CategoricalAccuracy", "CategoricalCrossentropy", "KLDivergence",
+    "MeanAbsoluteError", "MeanMetric", "MeanSquaredError", "Metric", "Precision", "Recall", "RootMeanSquaredError",
+    "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy", "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy", "accuracy", "binary_accuracy", "categorical_accuracy", "categorical_crossentropy",
+    "crossentropy", "get", "mean_absolute_error", "mean_squared_error", "named", "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy", "takes",
+]
+
+MetricLike = MetricFunction | Metric
+USED_BY_FIT = ("loss", "epoch", "batch", "learning_rate")             # keys of the logs, columns, parts of file names
+
+KNOWN: dict[str, MetricFunction | type[Metric]] = {
+    "accuracy": accuracy, "acc": accuracy, "binary_accuracy": binary_accuracy,
+    "categorical_accuracy": categorical_accuracy, "sparse_categorical_accuracy": sparse_categorical_accuracy,
+    "mean_squared_error": mean_squared_error, "mse": mean_squared_error, "MSE": mean_squared_error,
+    "mean_absolute_error": mean_absolute_error, "mae": mean_absolute_error, "MAE": mean_absolute_error,
+    "categorical_crossentropy": categorical_crossentropy,
+    "sparse_categorical_crossentropy": sparse_categorical_crossentropy,
+    "crossentropy": crossentropy, "ce": crossentropy,
+    "binary_crossentropy": BinaryCrossentropy, "bce": BinaryCrossentropy,
+    "kl_divergence": KLDivergence, "kld": KLDivergence,
+    "root_mean_squared_error": RootMeanSquaredError, "rmse": RootMeanSquaredError,
+    "top_k_categorical_accuracy": TopKCategoricalAccuracy,
+    "sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy,
+    "precision": Precision, "recall": Recall, "auc": AUC,
+    "Precision": Precision, "Recall": Recall, "AUC": AUC,
+}
+CLASSES: dict[str, type[Metric]] = {cls.__name__: cls for cls in (
+    AUC, BinaryAccuracy, BinaryCrossentropy, CategoricalAccuracy, CategoricalCrossentropy, KLDivergence,
+    MeanAbsoluteError, MeanSquaredError, Precision, Recall, RootMeanSquaredError, SparseCategoricalAccuracy,
+    SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy)}
+
+
+def get(identifier: str | MetricLike | type[Metric]) -> tuple[str, MetricLike]:
+    """Return the name that the logs have, and the metric, for a known name, a callable, or a `Metric` or its class.
+
+    A name stays as it was given; the class of a metric is made with its defaults.
+    """
+    if isinstance(identifier, str):
+        found = pick("metric", identifier, KNOWN)
+        return identifier, found if not isinstance(found, type) else found(name=identifier)
+    metric = identifier() if isinstance(identifier, type) and issubclass(identifier, Metric) else identifier
+    if isinstance(metric, Metric):
+        return metric.name, metric
+    if not callable(metric):
+        raise invalid(None, "a metric: a name, a callable (y_true, y_pred), or a Metric", repr(metric))
+    return getattr(metric, "__name__", type(metric).__name__), cast(MetricFunction, metric)
+
+
+def named(metrics: Iterable[str | MetricLike | type[Metric]]) -> dict[str, MetricLike]:
+    """Return metrics by name, or raise a ValueError where two have one name, or one the name of something else."""
+    found: dict[str, MetricLike] = {}
+    for name, metric in map(get, metrics):
+        if name in USED_BY_FIT or name.startswith("val_"):
+            raise invalid("compile", f"metrics named otherwise than {', '.join(USED_BY_FIT)} and val_..., which stand "
+                                     f"for something else in the logs", repr(name))
+        if name in found:
+            raise invalid("compile", "metrics of different names (that of a function is its __name__, of an object its "
+                                     "name=)", f"two called {name!r}")
+        found[name] = metric
+    return found
+
+
+def is_object(metric: object) -> bool:
+    """Return whether a metric is one by itself, with settings, rather than a function or its weighted mean."""
+    return isinstance(metric, Metric) and not isinstance(metric, MeanOf)
+
+
+def weighted(metrics: Iterable[str | MetricLike | type[Metric]], others: Iterable[str]) -> dict[str, Metric]:
+    """Return metrics by name, made to heed sample weights; one that is among the `others` too is ``weighted_NAME``."""
+    return weighted_from((f"weighted_{name}" if name in others else name, metric)
+                         for name, metric in named(metrics).items())
+
+
+def weighted_from(metrics: Iterable[tuple[str, MetricLike]]) -> dict[str, Metric]:
+    """Return metrics that heed sample weights, by name: functions as weighted means, objects as copies so named."""
+    found = {}
+    for name, metric in metrics:
+        found[name] = copy.copy(metric) if isinstance(metric, Metric) else MeanOf(metric, name)
+        found[name].name = name
+    return found
