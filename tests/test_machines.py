@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.kernels.fast import cache, conv, conv_relu_pool, elementwise, layout, pooling, products, sparse
+from tinynet.kernels.fast import cache, conv, conv_relu_pool, layout, products, sparse
+from tinynet.kernels.fast.loops import elementwise, pooling
 
 MACHINES = {
     "without AVX-512": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+avx,+sse4.2,+popcnt"},

@@ -187,6 +187,7 @@ class HardSigmoid(Layer):
     array([[0.  , 0.5 , 0.75, 1.  ]])
     """
 
+    gives_probabilities = "hard_sigmoid"
     bounded = True
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:

@@ -8,28 +8,28 @@ Besides the functions that every kernel set has, there are some that do the work
     conv             the three convolutions
     conv_relu_pool   convolution, ReLU and max pooling in one pass
     products         matrix products: by tiles, by BLAS, or past zeros, which is `sparse`
-    depthwise, pooling, elementwise, channels, warping
+    loops            what is no product: pooling, elementwise, depthwise, channels, warping
     threads          one loop on all cores
     compiling        what numba is told
     cache            where compiled kernels are kept, and when they are out of date
 """
 
-from tinynet.kernels.fast.channels import channel_affine, channel_sums
 from tinynet.kernels.fast.conv import conv2d, conv2d_input_gradient, conv2d_kernel_gradient
 from tinynet.kernels.fast.conv_relu_pool import (
     MAX_POOL_PIXELS,
     conv2d_relu_max_pool2d,
     conv2d_relu_max_pool2d_gradient,
 )
-from tinynet.kernels.fast.depthwise import (
+from tinynet.kernels.fast.loops.channels import channel_affine, channel_sums
+from tinynet.kernels.fast.loops.depthwise import (
     depthwise_conv2d,
     depthwise_conv2d_input_gradient,
     depthwise_conv2d_kernel_gradient,
 )
-from tinynet.kernels.fast.elementwise import adam, dense_relu, dropout, relu_gradient
-from tinynet.kernels.fast.pooling import max_pool2d, max_pool2d_gradient, sum_pool2d, sum_pool2d_gradient
+from tinynet.kernels.fast.loops.elementwise import adam, dense_relu, dropout, relu_gradient
+from tinynet.kernels.fast.loops.pooling import max_pool2d, max_pool2d_gradient, sum_pool2d, sum_pool2d_gradient
+from tinynet.kernels.fast.loops.warping import bilinear, bilinear_gradient
 from tinynet.kernels.fast.products import matmul
-from tinynet.kernels.fast.warping import bilinear, bilinear_gradient
 
 fuses = True                   # has functions for several steps at once
 
