@@ -28,7 +28,9 @@ from tinynet.callbacks import (
 )
 from tinynet.layers import Dense, Layer
 from tinynet.optimizers import SGD, ExponentialDecay
+from tinynet.training.data import Data
 from tinynet.training.run import Run
+from tinynet.training.sources import Arrays
 
 KERAS = {
     "EarlyStopping": "monitor='val_loss', min_delta=0, patience=0, verbose=0, mode='auto', baseline=None, "
@@ -499,6 +501,9 @@ class Weights(Sequential):
         Path(path).write_text("")
 
 
+ONE = Arrays(Data(np.zeros(1), np.zeros(1)), 1, np.dtype(float))                    # a sample
+
+
 @pytest.mark.parametrize("make", [
     lambda folder: EarlyStopping(patience=3, restore_best_weights=True), lambda folder: ReduceLROnPlateau(patience=9),
     lambda folder: ReduceLROnPlateau(patience=1, cooldown=9),
@@ -513,7 +518,7 @@ def test_nothing_is_lost_where_a_callback_goes_on_from_its_state(make, tmp_path)
         def begun():
             callback = make(folder)
             callback.set_model(model)
-            callback.set_run(Run(model, [Figures()], 1, 1, True, 0, validation_samples=0))
+            callback.set_run(Run(model, [Figures()], ONE, None, True, 0, validation_samples=0))
             callback.on_train_begin()
             return callback
         callback = begun()

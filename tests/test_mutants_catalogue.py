@@ -27,8 +27,8 @@ def test_names_are_unique_and_every_part_is_covered():
                  "layers/activations", "kernels/geometry", "kernels/naive", "kernels/im2col",
                  "kernels/fast/tiles", "kernels/fast/layout", "kernels/fast/conv", "kernels/fast/conv_relu_pool",
                  "kernels/fast/products", "kernels/fast/sparse", "kernels/fast/loops/pooling",
-                 "kernels/fast/loops/elementwise", "kernels/fast/compiling", "kernels/fast/threads", "steps/fused", "losses/base",
-                 "optimizers/adam", "models/sequential"):
+                 "kernels/fast/loops/elementwise", "kernels/fast/compiling", "kernels/fast/threads", "steps/fused",
+                 "losses/base", "optimizers/adam", "models/sequential"):
         assert f"tinynet/{part}.py" in files, part
 
 

@@ -91,7 +91,7 @@ MISTAKES = {
     "Dense('3')": 'expected "int"',
     "Conv2D(2, 3, kernel_initialiser='ones')": "kernel_initialiser",
     "Dropout(0.5, traineble=False)": "traineble",
-    "model.fit(3, callbacks=[])": "Missing positional argument",
+    "model.fit(3, 4, epoch=5)": "epoch",
     "model.compile(optimiser='adam')": "optimiser",
     "model.predict(x).shape.lenght": "lenght",
 }

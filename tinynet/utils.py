@@ -1,6 +1,8 @@
-"""Small things that scripts need: one-hot labels, and one seed for a whole run."""
+"""Small things that scripts need: one-hot labels, one seed for a whole run, batches by number, data in two parts."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -53,3 +55,62 @@ def to_categorical(y: ArrayLike, num_classes: int | None = None, dtype: DTypeLik
     one_hot = np.zeros((*labels.shape, num_classes), dtype)
     np.put_along_axis(one_hot, labels[..., None], 1, axis=-1)
     return one_hot
+
+
+class Sequence:
+    """Base of an object that has the batches of an epoch by number, for `fit`, `evaluate` and `predict`.
+
+    ``__len__`` says how many there are, ``__getitem__(number)`` returns one, ``(x, y)`` or ``(x, y, sample_weight)``.
+    Unlike a generator's they can be seen in another order each epoch, and a training that was interrupted goes on with
+    the batch it would have seen next.
+    """
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __getitem__(self, number: int) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    def on_epoch_end(self) -> None:
+        """Called after each epoch of a training."""
+
+
+PyDataset = Sequence                      # Keras 3's name
+
+
+def train_test_split(*arrays: ArrayLike, test_size: float = 0.25, stratify: ArrayLike | None = None,
+                     seed: int | None = None) -> list[np.ndarray]:
+    """Shuffle arrays of one length alike, and cut each in two: ``x, x_test, y, y_test = train_test_split(x, y)``.
+
+    Parameters
+    ----------
+    arrays : of N samples each.
+    test_size : fraction of the samples in the second parts.
+    stratify : labels (N,), of which each has its share in both parts, to within one sample; None for any.
+    seed : makes the split repeat; None takes the next that `set_random_seed` leads to.
+
+    >>> train, test = train_test_split([0, 0, 0, 0, 1, 1, 1, 1], test_size=0.5, stratify=[0, 0, 0, 0, 1, 1, 1, 1])
+    >>> sorted(test.tolist())
+    [0, 0, 1, 1]
+    """
+    parts = [np.asarray(array) for array in arrays]
+    lengths = {len(part) for part in parts}
+    if len(lengths) != 1:
+        raise invalid("train_test_split", "arrays of one length", ", ".join(str(len(part)) for part in parts) or "none")
+    n, rng = lengths.pop(), new_generator(seed)
+    test, order = round(test_size * n), rng.permutation(n)
+    if not 0 < test < n:
+        raise invalid("train_test_split", f"a test_size that leaves both parts of {n} samples something", test_size)
+    if stratify is not None:
+        order = evenly(np.asarray(stratify), order)
+    train, held_out = rng.permutation(order[test:]), rng.permutation(order[:test])
+    return [half for part in parts for half in (part[train], part[held_out])]
+
+
+def evenly(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return an order in which any first part has each label's share, to within one sample."""
+    place = np.empty(len(order))
+    for label in np.unique(labels):
+        of_label = order[labels[order] == label]
+        place[of_label] = (np.arange(len(of_label)) + 0.5) / len(of_label)
+    return order[np.argsort(place[order], kind="stable")]

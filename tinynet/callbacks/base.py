@@ -83,6 +83,18 @@ class Callback:
     def on_test_end(self, logs: Logs | None = None) -> None:
         """Called after an evaluation, with its logs."""
 
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Called before `predict` computes anything."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Called before each batch of `predict`; batches are counted from 0."""
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called after each batch of `predict`, with its ``{"outputs": array}``."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """Called after `predict` has computed all."""
+
     def get_state(self) -> dict[str, Any]:
         """Return what an exact resume must store: scalars, strings, arrays, and lists and dicts of them."""
         return {name: getattr(self, name) for name in self.state_names}

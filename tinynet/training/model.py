@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,12 +31,14 @@ from tinynet.steps.plan import Plan, PlanCache
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import Step, steps_of, steps_of_parts
 from tinynet.steps.untouched import StateSnapshot
-from tinynet.training import data, mismatches, progress
+from tinynet.training import data, mismatches, progress, sources
 from tinynet.training.data import Data, Tally
 from tinynet.training.divergence import check_loss, check_weights
 from tinynet.training.run import Run
+from tinynet.training.sources import Arrays, HasBatches, Source, check_limit, validation_epochs
 
 ALL = slice(None)                                                         # of the samples
+Samples = ArrayLike | HasBatches | Iterable[Any]              # an array, or what has or yields batches
 AnyMetric = str | MetricLike | type[Metric]
 
 
@@ -126,52 +129,55 @@ class Model(Layer):
         """
         return self._plans.plan(steps_of(self), training, self.loss if training else None)
 
-    def fit(self, x: ArrayLike, y: ArrayLike, batch_size: int | None = None, epochs: int = 1, verbose: int | str = 1,
-            callbacks: Callbacks = None, validation_split: float = 0.0,
-            validation_data: Sequence[ArrayLike] | None = None, shuffle: bool = True,
+    def fit(self, x: Samples, y: ArrayLike | None = None, batch_size: int | None = None, epochs: int = 1,
+            verbose: int | str = 1, callbacks: Callbacks = None, validation_split: float = 0.0,
+            validation_data: Samples | Sequence[ArrayLike] | None = None, shuffle: bool = True,
             class_weight: Mapping[int, float] | None = None, sample_weight: ArrayLike | None = None,
-            initial_epoch: int = 0) -> History:
+            initial_epoch: int = 0, steps_per_epoch: int | None = None, validation_steps: int | None = None,
+            validation_batch_size: int | None = None, validation_freq: int | Collection[int] = 1) -> History:
         """Train for `epochs` passes over the data, and return the `History`.
 
         Parameters
         ----------
-        x, y : samples and targets: arrays, lists, data frames.
+        x, y : samples and targets: arrays, lists, data frames. Or x alone, which has or yields batches ``(x, y)`` or
+            ``(x, y, sample_weight)``: an object with a length that has them by number (a `tinynet.utils.Sequence`), a
+            generator, or anything over which one can iterate.
         batch_size : samples per step, 32 if not given; the last batch of an epoch may be smaller.
         epochs : number of the last epoch; `initial_epoch` is the number of the first, from 0.
         verbose : 0 silent; 1 a progress bar, or one line an epoch where there is no terminal; 2 one line an epoch.
         callbacks : `Callback` objects: a list of them, or one.
         validation_split : fraction of the data, taken from its end, to validate on.
-        validation_data : ``(x, y)`` or ``(x, y, sample_weight)`` to validate on after every epoch.
-        shuffle : whether each epoch sees the samples in a new order.
+        validation_data : ``(x, y)`` or ``(x, y, sample_weight)`` to validate on, or what has or yields batches.
+        shuffle : whether each epoch sees the samples, or the batches that have numbers, in a new order.
         class_weight : ``{label: weight}`` for the loss in training, 1 for other labels; not for that in validation. Of
             one-hot rows the label is the largest; with a single output, labels are what occurs in y, -1, 0 and 1.
         sample_weight : one weight for each sample, for the loss.
+        steps_per_epoch : batches of an epoch, if not all; of a generator an epoch goes on where the last one stopped.
+        validation_steps, validation_batch_size : the same for the validation; its batch_size is the training's.
+        validation_freq : every how many epochs to validate; or the numbers, from 1, of the epochs to do it after.
 
         Raises
         ------
         ValueError : for data and settings that cannot be trained on, before anything is changed.
         TrainingDiverged : when the loss is NaN or infinite; the history so far is kept in ``model.history``.
         """
-        train, validation = self._prepare(x, y, sample_weight), None
-        if validation_data is not None:
-            validation = self._prepare_validation(validation_data)
-        elif validation_split:
-            train, validation = data.split(train, validation_split)
-        train = data.with_class_weights(train, class_weight, self.output_shape or ())        # not the validation data
+        train, validation = self._sources(x, y, sample_weight, batch_size, class_weight, validation_split,
+                                          validation_data, validation_batch_size)
+        limits = [check_limit(steps, name) for name, steps in (("steps_per_epoch", steps_per_epoch),
+                                                               ("validation_steps", validation_steps))]
+        validates = validation_epochs(validation_freq)
         self.optimizer.belong_to(self._identity)
-        for samples in filter(None, (train, validation)):
-            data.check_numbers(samples, "fit", self.dtype)
+        for source in filter(None, (train, validation)):
             if not getattr(self.steps()[0].layer, "rescales", False):
-                data.warn_of_pixels(samples)
-        n, batch_size = len(train.x), data.batch_size(batch_size)
+                data.warn_of_pixels(source.first)
         epochs = check_int(epochs, "epochs", 0)
         self.history = History()                       # after the callbacks passed in: it sees what they add
         called = CallbackList([callbacks, *progress.for_verbosity(verbose), self.history])
-        run = Run(self, called.callbacks, n, batch_size, shuffle, check_int(initial_epoch, "initial_epoch", 0),
+        run = Run(self, called.callbacks, train, limits[0], shuffle, check_int(initial_epoch, "initial_epoch", 0),
                   class_weight=text(class_weight or None), sample_weight=sample_weight is not None,
-                  validation_samples=0 if validation is None else len(validation.x))
-        called.call("set_params", {"epochs": epochs, "steps": run.steps, "samples": n,
-                                   "verbose": verbose, "batch_size": batch_size})
+                  validation_samples=0 if validation is None else validation.samples)
+        called.call("set_params", {"epochs": epochs, "steps": run.steps, "samples": train.samples, "verbose": verbose,
+                                   "batch_size": None if train.samples is None else train.per_batch})
         called.call("set_model", self)
         called.call("set_run", run)
         self.stop_training = False
@@ -179,15 +185,18 @@ class Model(Layer):
             called.call("on_train_begin", {})          # a backup is restored here: from now on the run knows the epoch
             while run.more(epochs):
                 called.call("on_epoch_begin", run.epoch, {})
-                self._train_epoch(train, run, called)
+                self._train_epoch(run, called)
+                if run.ran_out():
+                    sources.warn_of_end(run.batch, run.steps, run.epoch)
+                    self.stop_training = True
                 run.logs = run.means.means()           # a copy, to which validation and callbacks add
-                if validation is not None:
+                if validation is not None and validates(run.epoch + 1):
                     with np.errstate(all="ignore"):
-                        held_out = self._evaluate(validation, batch_size, called)
+                        held_out = self._evaluate(validation, called, limits[1])
                     run.logs.update({f"val_{key}": value for key, value in held_out.items()})
                 called.call("on_epoch_end", run.end_epoch(), run.logs)
                 if not self.stop_training:             # unless a callback has seen to it
-                    check_weights(self, self.optimizer, run.epoch - 1, run.steps - 1)
+                    check_weights(self, self.optimizer, run.epoch - 1, run.last_batch)
             with writing(self):
                 self.optimizer.finalize_variable_values(self.trainable_params())
             run.finished = True
@@ -195,11 +204,10 @@ class Model(Layer):
             called.call("on_train_end", run.logs)
         return self.history
 
-    def _train_epoch(self, train: Data, run: Run, called: CallbackList) -> None:
+    def _train_epoch(self, run: Run, called: CallbackList) -> None:
         """Train on the batches that are left of an epoch, until a callback stops the training."""
-        for number, index in run.batches():
+        for number, batch in run.batches():
             called.call("on_train_batch_begin", number, {})
-            batch = train.batch(index, self.dtype)
             with np.errstate(all="ignore"):            # check_loss reports what is not finite, and where it began
                 logs = run.add(self._train_step(batch), len(batch.x))
             called.call("on_train_batch_end", number, logs)
@@ -207,24 +215,43 @@ class Model(Layer):
                 return
             check_loss(self, self.optimizer, logs["loss"], run.epoch, number, batch)
 
-    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int | None = 32, verbose: int | str = 1,
-                 sample_weight: ArrayLike | None = None, return_dict: bool = False) -> Any:
-        """Return ``[loss, *metrics]`` on the data, without dropout; the loss alone if there are no metrics."""
-        samples = self._prepare(x, y, sample_weight)
-        data.check_numbers(samples, "evaluate", self.dtype)    # of NaNs argmax takes the first: a plausible accuracy
-        logs = self._evaluate(samples, data.batch_size(batch_size), CallbackList([]))
+    def evaluate(self, x: Samples, y: ArrayLike | None = None, batch_size: int | None = None, verbose: int | str = 1,
+                 sample_weight: ArrayLike | None = None, steps: int | None = None, callbacks: Callbacks = None,
+                 return_dict: bool = False) -> Any:
+        """Return ``[loss, *metrics]`` on the data, without dropout; the loss alone if there are no metrics.
+
+        The data are those of `fit`; `steps` is the number of batches, if not all, and callbacks have ``on_test_*``.
+        """
+        source = self._source("evaluate", x, y, sample_weight, batch_size)
+        called = CallbackList(callbacks)
+        called.call("set_model", self)
+        logs = self._evaluate(source, called, check_limit(steps, "steps"))
         if verbose:
             progress.print_line(progress.format_logs(logs))
         return self._scores(logs, return_dict)
 
-    def predict(self, x: ArrayLike, batch_size: int | None = 32, verbose: int | str = 0) -> np.ndarray:
-        """Return the outputs for all samples: (N, *output_shape)."""
-        x = self._samples(x)
-        pieces = []
-        for index in data.batches(len(x), data.batch_size(batch_size)):
+    def predict(self, x: Samples, batch_size: int | None = None, verbose: int | str = 0, steps: int | None = None,
+                callbacks: Callbacks = None) -> np.ndarray:
+        """Return the outputs for all samples: (N, *output_shape).
+
+        The samples are an array, or what has or yields batches of them, see `fit`, with or without targets; `steps` is
+        the number of batches, if not all, and callbacks have ``on_predict_*``.
+        """
+        called, limit, pieces = CallbackList(callbacks), check_limit(steps, "steps"), []
+        called.call("set_model", self)
+        called.call("on_predict_begin", {})
+        for number, batch in enumerate(itertools.islice(self._inputs(x, batch_size), limit)):
+            called.call("on_predict_batch_begin", number, {})
             with reading(self):
-                pieces.append(self(x[index]))
-        return np.concatenate(pieces) if pieces else self(x)
+                pieces.append(self(batch))
+            called.call("on_predict_batch_end", number, {"outputs": pieces[-1]})
+        called.call("on_predict_end", {})
+        return np.concatenate(pieces) if pieces else self(self._samples(x))
+
+    def predict_on_batch(self, x: ArrayLike) -> np.ndarray:
+        """Return the outputs for a batch, all at once: (N, *output_shape)."""
+        with reading(self):
+            return self(self._samples(x))
 
     def train_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
                        class_weight: Mapping[int, float] | None = None, return_dict: bool = False) -> Any:
@@ -283,19 +310,18 @@ class Model(Layer):
         logs = data.values(tallies, self._all_metrics())
         return logs if return_dict else [*logs.values()] if len(logs) > 1 else logs["loss"]
 
-    def _evaluate(self, samples: Data, batch_size: int, called: CallbackList) -> Logs:
+    def _evaluate(self, source: Source, called: CallbackList, limit: int | None = None) -> Logs:
         means = data.RunningMeans(self._all_metrics())
         called.call("on_test_begin", {})
-        for number, index in enumerate(data.batches(len(samples.x), batch_size)):
+        for number, batch in enumerate(source.batches(None, 0, limit)):
             called.call("on_test_batch_begin", number, {})
-            batch = samples.batch(index, self.dtype)
             called.call("on_test_batch_end", number, means.add(self._test_step(batch), len(batch.x)))
         called.call("on_test_end", means.means())
         return means.means()
 
-    def _samples(self, x: ArrayLike) -> np.ndarray:
+    def _samples(self, x: Samples) -> np.ndarray:
         """Make an array of samples, build the model if it is not, and check them against its input shape."""
-        x = data.as_samples(x, None)
+        x = data.as_samples(cast(ArrayLike, x), None)
         if self.output_shape is None:
             self.build(x.shape[1:], self.rng)
         if x.shape[1:] != self.input_shape:
@@ -303,7 +329,7 @@ class Model(Layer):
             self.expect(False, f"input {batch_shape((0, *(self.input_shape or ())))}", x.shape)
         return x
 
-    def _prepare(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Data:
+    def _prepare(self, x: Samples, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Data:
         """Make arrays of samples, targets and weights, and check them."""
         if self.loss is None:
             raise self._not_compiled()
@@ -321,10 +347,51 @@ class Model(Layer):
                 metric.check_targets(targets, predictions)
         return Data(samples, targets, data.weights(sample_weight, len(targets)))
 
-    def _prepare_validation(self, validation_data: Sequence[ArrayLike]) -> Data:
-        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-            raise invalid("fit", "validation_data (x, y) or (x, y, sample_weight)", type(validation_data).__name__)
-        return self._prepare(*validation_data)
+    def _source(self, owner: str, x: Samples, y: ArrayLike | None, sample_weight: ArrayLike | None = None,
+                batch_size: int | None = None, class_weight: Mapping[int, float] | None = None) -> Source:
+        """Return the batches of what a user has passed to `owner`: arrays, or what has or yields batches."""
+        def checked(parts: Sequence[Any]) -> Data:
+            samples = data.with_class_weights(self._prepare(*parts), class_weight, self.output_shape or ())
+            data.check_numbers(samples, owner, self.dtype)               # of NaNs argmax takes the first: a plausible
+            return samples                                               # accuracy
+
+        if y is None and sources.has_batches(x):
+            sources.expect_alone(owner, batch_size=batch_size, sample_weight=sample_weight)
+            return sources.of_batches(x, lambda batch: checked(sources.parts_of(batch)).batch(ALL, self.dtype))
+        if y is None:
+            raise invalid(owner, "y, the targets", None)
+        return Arrays(checked((x, y, sample_weight)), data.batch_size(batch_size), self.dtype)
+
+    def _sources(self, x: Samples, y: ArrayLike | None, sample_weight: ArrayLike | None, batch_size: int | None,
+                 class_weight: Mapping[int, float] | None, validation_split: float,
+                 validation_data: Samples | Sequence[ArrayLike] | None, validation_batch_size: int | None
+                 ) -> tuple[Source, Source | None]:
+        """Return the batches to train on, and those to validate on; class weights are for the former alone."""
+        if validation_data is None and validation_split and y is not None:
+            first, last = data.split(self._prepare(x, y, sample_weight), validation_split)
+            return (self._source("fit", *first, batch_size, class_weight),
+                    self._source("fit", *last, validation_batch_size or batch_size))
+        train = self._source("fit", x, y, sample_weight, batch_size, class_weight)
+        if validation_data is None:
+            sources.expect_alone("fit", validation_split=validation_split or None)
+            return train, None
+        if sources.has_batches(validation_data):
+            return train, self._source("fit", validation_data, None, None, validation_batch_size)
+        if isinstance(validation_data, (tuple, list)) and len(validation_data) in (2, 3):
+            x, y, weight = (*validation_data, None)[:3]
+            return train, self._source("fit", x, y, weight, validation_batch_size or batch_size)
+        raise invalid("fit", "validation_data (x, y) or (x, y, sample_weight)", type(validation_data).__name__)
+
+    def _inputs(self, x: Samples, batch_size: int | None) -> Iterator[np.ndarray]:
+        """Yield the batches to predict."""
+        if sources.has_batches(x):
+            sources.expect_alone("predict", batch_size=batch_size)
+            for batch in sources.all_of(x):
+                yield self._samples(sources.inputs_of(batch))
+        else:
+            x = self._samples(x)
+            for index in data.batches(len(x), data.batch_size(batch_size)):
+                yield x[index]
 
     def _not_compiled(self) -> ValueError:
         return ValueError(f"{self}: not compiled yet. Call compile(loss=..., optimizer=...) first.")

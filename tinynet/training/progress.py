@@ -92,15 +92,20 @@ class ProgressBar(Callback):
         # of a terminal that does not tell its width, the usual one; a notebook's is its own affair
         columns, rows = (None, None) if in_notebook() else shutil.get_terminal_size()
         self.compiled = compilation.seconds
-        self.bar = tqdm(total=self.params["samples"], file=sys.stdout, mininterval=0.2, ncols=columns, nrows=rows,
+        self.bar = tqdm(total=self.total(), file=sys.stdout, mininterval=0.2, ncols=columns, nrows=rows,
                         desc=f"Epoch {epoch + 1}/{self.params['epochs']}", bar_format=BAR)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Advance the bar."""
         self.leave_out_compiling()
-        done = min((batch + 1) * self.params["batch_size"], self.params["samples"])
+        done = (batch + 1) * (self.params["batch_size"] or 1)
         self.bar.set_postfix_str(format_logs(logs), refresh=False)
-        self.bar.update(done - self.bar.n)
+        self.bar.update(min(done, self.total() or done) - self.bar.n)
+
+    def total(self) -> int | None:
+        """Return the number of samples in an epoch; of batches, if nobody knows it; None if nobody knows either."""
+        steps, samples = self.params["steps"], self.params["samples"]
+        return steps if samples is None else min(samples, steps * self.params["batch_size"])
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Leave the full bar, and below it the epoch's logs, those of the validation included."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -16,8 +16,8 @@ from tinynet.files.saveable import HasGenerator
 from tinynet.files.settings import check_same
 from tinynet.files.state import check_generator_state, generator_state, require, restore_generator
 from tinynet.metrics import Metric, MetricLike
-from tinynet.training import data
-from tinynet.training.data import Index, RunningMeans, Tally
+from tinynet.training.data import Data, RunningMeans, Tally
+from tinynet.training.sources import Source
 
 
 class RunningModel(HasGenerator, Protocol):
@@ -36,6 +36,8 @@ class Run:
     Attributes
     ----------
     epoch, batch : the epoch, from 0, and how many of its batches are done.
+    source : where the batches come from.
+    limit : ``steps_per_epoch``, None for all.
     means : of the epoch's loss and metrics so far.
     logs : those of the last batch or epoch, which the end of the training passes to the callbacks.
     settings : what `fit` was told that must be the same when it is resumed, by name.
@@ -43,36 +45,44 @@ class Run:
     finished : whether the training ended by itself, rather than by an error or Ctrl-C.
     """
 
-    def __init__(self, model: RunningModel, callbacks: list[Callback], samples: int, batch_size: int, shuffle: bool,
-                 epoch: int, **others: object):
-        self.model, self.callbacks = model, callbacks
-        self.samples, self.batch_size, self.shuffle = samples, batch_size, bool(shuffle)
-        self.settings: dict[str, object] = {"batch_size": batch_size, "samples": samples, "shuffle": self.shuffle,
-                                            **others}
+    def __init__(self, model: RunningModel, callbacks: list[Callback], source: Source, steps_per_epoch: int | None,
+                 shuffle: bool, epoch: int, **others: object):
+        self.model, self.callbacks, self.source = model, callbacks, source
+        self.limit, self.shuffle = steps_per_epoch, bool(shuffle) and source.items is not None
+        self.settings: dict[str, object] = {"batch_size": source.per_batch, "samples": source.items,
+                                            "shuffle": self.shuffle, "steps_per_epoch": steps_per_epoch, **others}
         self.epoch, self.batch = epoch, 0
         self.means = self.no_means()
         self.logs: Logs = {}
-        self.drawn_from = generator_state(model.rng)
+        self.drawn_from, self.last_batch = generator_state(model.rng), -1
         self.finished = False
 
     @property
-    def steps(self) -> int:
-        """Batches in an epoch."""
-        return math.ceil(self.samples / self.batch_size)
+    def steps(self) -> int | None:
+        """Batches in an epoch; None if that is not known before its end."""
+        if self.source.items is None:
+            return self.limit
+        return min(math.ceil(self.source.items / self.source.per_batch), self.limit or sys.maxsize)
 
     def more(self, epochs: int) -> bool:
         """Return whether there is an epoch to do, or to finish."""
         return self.epoch < epochs and (self.batch > 0 or not self.model.stop_training)
 
-    def batches(self) -> Iterator[tuple[int, Index]]:
-        """Yield the number of every batch that is left of this epoch, and the indices of its samples."""
+    def batches(self) -> Iterator[tuple[int, Data]]:
+        """Yield every batch that is left of this epoch, with its number."""
         generator = self.model.rng
         if self.batch == 0:
             self.means, self.drawn_from = self.no_means(), generator_state(generator)
         else:                                   # resumed inside an epoch: the model has drawn its order before
             generator = restore_generator(np.random.default_rng(), self.drawn_from)
-        order = generator.permutation(self.samples) if self.shuffle else None
-        return itertools.islice(enumerate(data.batches(self.samples, self.batch_size, order)), self.batch, None)
+        order = generator.permutation(self.source.items or 0) if self.shuffle else None
+        if self.batch == sys.maxsize:           # of an epoch that was stopped nothing is left
+            return iter(())
+        return enumerate(self.source.batches(order, self.batch, self.limit), self.batch)
+
+    def ran_out(self) -> bool:
+        """Return whether the batches of an epoch came to an end too early."""
+        return self.batch < (self.steps or 1) and not self.model.stop_training
 
     def no_means(self) -> RunningMeans:
         """Return the means of an epoch that begins."""
@@ -86,13 +96,15 @@ class Run:
 
     def end_epoch(self) -> int:
         """Proceed to the next epoch; return the number of the one that ended."""
+        self.source.end_epoch()
+        self.last_batch = self.batch - 1
         self.epoch, self.batch = self.epoch + 1, 0
         return self.epoch - 1
 
     def get_state(self) -> dict[str, Any]:
         """Return all of it, as a tree of plain values and arrays."""
         stopped = self.model.stop_training                # then the rest of an epoch that has begun is skipped
-        return {"batch": self.steps if self.batch and stopped else self.batch, "callbacks": self.callback_states(),
+        return {"batch": sys.maxsize if self.batch and stopped else self.batch, "callbacks": self.callback_states(),
                 "drawn_from": self.drawn_from, "epoch": self.epoch, "samples": self.means.samples,
                 "settings": self.settings, "stopped": stopped, "sums": self.means.sums}
 
