@@ -130,7 +130,7 @@ ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
     *(Activation(name) for name in ("relu", "sigmoid", "tanh", "softmax", "linear")),
     ReLU(), Sigmoid(), Tanh(), Softmax(), Flatten(),
     Reshape(-1), Rescaling(0.5, offset=-1.0),
-    LeakyReLU(), LeakyReLU(0.0), PReLU(), PReLU("ones", "l2"), PReLU("normal", shared_axes=[1]), ELU(), ELU(0.5),
+    LeakyReLU(), PReLU(), PReLU("ones", "l2"), PReLU("normal", shared_axes=[1]), ELU(0.5),
     SELU(), ReLU6(), HardSigmoid(), GELU(), GELU(approximate=True), SiLU(), Softplus(), Softsign(),
     Dense(4, activation=sine),
     Sequential([Dense(4), Sequential([ReLU(), Dense(2)]), Softmax()]),
