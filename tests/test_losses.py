@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from oracles import cross_entropy_slope, slope
 
-from tinynet import Sequential, kernels, load_model, losses
+from tinynet import Sequential, kernels, load_model, losses, metrics
 from tinynet.layers import Activation, Dense, Sigmoid, Softmax
 from tinynet.losses import (
     BinaryCrossentropy,
@@ -472,7 +472,9 @@ def test_a_function_as_loss_trains_and_comes_back_from_a_file_by_its_name(tmp_pa
     (lambda: BinaryCrossentropy(False, 2), "BinaryCrossentropy: expected label_smoothing, a number from 0 to 1"),
     (lambda: CategoricalCrossentropy(label_smoothing=-0.1), "CategoricalCrossentropy: expected label_smoothing"),
     (lambda: losses.get(3), "Expected a loss: a name, a function of"),
-], ids=["huber", "binary", "categorical", "number"])
+    (lambda: losses.get(metrics.MeanSquaredError()), r"Received: MeanSquaredError\(name=.*\), a metric; losses are"),
+    (lambda: losses.get(metrics.MeanSquaredError), "a metric; losses are in tinynet.losses"),
+], ids=["huber", "binary", "categorical", "number", "metric", "class of a metric"])
 def test_settings_of_no_loss_are_refused(make, text):
     with pytest.raises(ValueError, match=text):
         make()

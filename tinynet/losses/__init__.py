@@ -50,9 +50,10 @@ def get(identifier: Identifier | LossLike | LossFunction) -> LossLike:
     Huber(delta=1.0)
     """
     loss = resolve("loss", getattr(identifier, "loss_class", identifier), KNOWN)
-    if not hasattr(loss, "forward") and callable(loss):
+    if hasattr(loss, "forward"):
+        return cast(LossLike, loss)
+    metric = hasattr(loss, "update_state")                    # some have the names of losses, as in Keras
+    if callable(loss) and not metric:
         return FunctionLoss(loss)
-    if not hasattr(loss, "forward"):
-        raise invalid(None, "a loss: a name, a function of (y_true, y_pred), or an object with forward(y_true, y_pred, "
-                      "sample_weight=None)", repr(identifier))
-    return cast(LossLike, loss)
+    raise invalid(None, "a loss: a name, a function of (y_true, y_pred), or an object with forward(y_true, y_pred, "
+                  "sample_weight=None)", f"{identifier!r}{', a metric; losses are in tinynet.losses' * metric}")
