@@ -63,6 +63,10 @@ class ModelsInUse(RuleBasedStateMachine):
         """A backward runs before its parameters change: forwards through those that did are over."""
         changed = {id(leaf) for leaf in model.leaves()}
         self.live = [live for live in self.live if not changed & {id(leaf) for leaf in live.model.leaves()}]
+        self.state_changed(model)
+
+    def state_changed(self, model):
+        changed = {id(leaf) for leaf in model.leaves()}
         for number, other in enumerate(self.models):
             if changed & {id(leaf) for leaf in other.leaves()}:
                 self.weights[number] = other.get_weights()
@@ -77,6 +81,8 @@ class ModelsInUse(RuleBasedStateMachine):
         expected_dx = backward(dy)
         y, backward = model.forward(x, training)
         same(y, expected_y, "y of forward")
+        if training:
+            self.state_changed(model)                        # such as running statistics
         self.live.append(Live(model, y, backward, dy, expected_y.copy(), expected_dx, dict(twin.grads)))
 
     @precondition(lambda self: self.live)
