@@ -87,7 +87,7 @@ MISTAKES = {
     "ragged y": (lambda: fit(y=[[1, 0, 0], [1]] * 3), "y: expected an array of numbers"),
     "words for targets": (lambda: fit(y=np.full((6, 3), "a")), "y: expected an array of numbers"),
     "one target": (lambda: fit(y=3), "y: expected an array with a batch axis"),
-    "no target": (lambda: fit(y=None), "y: expected an array"),
+    "no target": (lambda: fit(y=None), "fit: expected y, the targets"),
     "no samples": (lambda: fit(X[:0], Y[:0]), "Expected at least one sample. Received: x, y of length 0."),
     "no samples to evaluate": (lambda: mlp().evaluate(X[:0], Y[:0]), "Expected at least one sample."),
     "no validation samples": (lambda: fit(validation_data=(X[:0], Y[:0])), "Expected at least one sample."),

@@ -260,7 +260,7 @@ arrays = st.sampled_from(sorted(CODES)).flatmap(
     lambda dtype: npst.arrays(dtype, npst.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=5))
 )
 bit_flips = st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 7)), min_size=1, max_size=3)
-fuzz = settings(max_examples=200, deadline=None)
+fuzz = settings(max_examples=4 * settings().max_examples, deadline=None)
 
 
 @pytest.fixture(scope="module")

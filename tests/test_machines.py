@@ -44,8 +44,9 @@ def small_network():
                       input_shape=(2, 13, 12), seed=0)
 
 
-@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES.keys())
-@pytest.mark.slow
+@pytest.mark.parametrize("machine", [
+    pytest.param(machine, id=name, marks=pytest.mark.slow if "without" in name else pytest.mark.long)
+    for name, machine in MACHINES.items()])
 def test_the_numbers_are_those_of_numpy(machine, tmp_path):
     found = tmp_path / "found.npy"
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(found)], cwd=os.path.dirname(__file__), text=True,

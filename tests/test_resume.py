@@ -389,8 +389,9 @@ def test_callbacks_of_your_own_get_their_state_back(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kept", [
-    lambda: [0.1234567890123456 + n for n in range(230_000)], lambda: [np.float32(n) for n in range(30_000)],
-    lambda: [np.full(3, n) for n in range(30_000)]], ids=["losses", "scalars of NumPy", "arrays"])
+    pytest.param(lambda: [0.1234567890123456 + n for n in range(230_000)], id="losses", marks=pytest.mark.long),
+    pytest.param(lambda: [np.float32(n) for n in range(30_000)], id="scalars of NumPy", marks=pytest.mark.long),
+    pytest.param(lambda: [np.full(3, n) for n in range(30_000)], id="arrays")])
 def test_a_callback_may_keep_a_great_deal(tmp_path, kept):
     class Keeps(Callback):
         state_names = ("kept",)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import warnings
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -19,6 +21,14 @@ def invalid(owner: object, expected: str, received: object) -> ValueError:
     """
     begin = "E" if owner is None else f"{owner}: e"
     return ValueError(f"{begin}xpected {expected}. Received: {received}.")
+
+
+def warn(message: str) -> None:
+    """Warn whoever called into this package: the line that is shown is theirs, however deep the call."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "tinynet":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
 
 
 def is_int(value: object, least: int) -> TypeGuard[int]:

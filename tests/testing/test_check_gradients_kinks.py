@@ -84,7 +84,8 @@ def test_blank_patches_with_zero_bias_are_checked_output_by_output():
         assert report["kernel"].count("right") == 8 * 2 * 9            # blank patches: y does not move with it
 
 
-@pytest.mark.parametrize("x", [blank_images(), np.zeros((3, 1, 6, 6))], ids=["some blank", "all blank"])
+@pytest.mark.parametrize("x", [pytest.param(blank_images(), id="some blank"),
+                               pytest.param(np.zeros((3, 1, 6, 6)), id="all blank", marks=pytest.mark.long)])
 @pytest.mark.parametrize("with_loss", [pytest.param(True, marks=pytest.mark.long), False])
 @pytest.mark.slow
 def test_blank_images_through_conv_relu_and_pooling_are_no_false_alarm(x, with_loss):
@@ -93,7 +94,7 @@ def test_blank_images_through_conv_relu_and_pooling_are_no_false_alarm(x, with_l
     assert sum(tensor.count("skipped") for tensor in report.tensors) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_blank_images_are_no_false_alarm_where_a_subclass_has_its_own_forward():
     class Doubled(Conv2D):
         def forward(self, x, training=False):

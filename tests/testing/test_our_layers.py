@@ -154,10 +154,9 @@ THIRD = settings(max_examples=settings().max_examples // 3)     # each tries all
 
 def name(layer):
     """Return the class of a layer, and the arguments that are not the defaults."""
-    usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "dtype": "float32",
-             "center": True, "scale": True, "axis": 1, "momentum": 0.99, "epsilon": 0.001}
     usual = {"use_bias": True, "strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "groups": 1,
-             "depth_multiplier": 1, "dtype": "float32"}
+             "depth_multiplier": 1, "dtype": "float32", "center": True, "scale": True, "axis": 1, "momentum": 0.99,
+             "epsilon": 0.001}
     parts = [type(layer).__name__]
     for key, value in layer.get_config().items():
         if key == "layers":
@@ -184,13 +183,15 @@ ENDS = {type(layer): layer for layer, _ in CASES}, {type(layer): layer for layer
                  else pytest.mark.long) for case in CASES])       # `make test` tries the first and the last of a class
 @pytest.mark.slow
 def test_keeps_the_contract(layer, input_shapes):
-    check_layer(layer, input_shapes)
+    check_layer(layer, input_shapes if input_shapes is IMAGES else input_shapes[1])
 
 
-@pytest.mark.parametrize("layer", DEAR, ids=name)
+@pytest.mark.parametrize(("layer", "input_shapes"), [*((layer, IMAGES) for layer in DEAR),
+                                                     *((layer, [*ANY[:1], *ANY[2:]]) for layer in SIMPLE)],
+                         ids=[name(layer) for layer in DEAR + SIMPLE])
 @pytest.mark.long
-def test_keeps_the_contract_too(layer):
-    check_layer(layer, IMAGES)
+def test_keeps_the_contract_too(layer, input_shapes):
+    check_layer(layer, input_shapes)
 
 
 def test_every_public_layer_is_among_them():

@@ -23,7 +23,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import hypothesis
@@ -255,45 +255,62 @@ def constructed(kind: type, *args: object, **kwargs: object) -> SearchStrategy[A
     return st.builds(kind, *map(st.just, args), **{key: st.just(value) for key, value in kwargs.items()})
 
 
+ACTIVATIONS = st.sampled_from(["relu", "sigmoid", "tanh", "softmax", "gelu"])
+EXTRAS = st.fixed_dictionaries({}, optional={"activation": ACTIVATIONS, "use_bias": st.just(False)})
+FILTERS = st.fixed_dictionaries({"filters": st.integers(1, 3)})
+
+
+@cache
 def calls(shape: Shape) -> SearchStrategy[Call]:
     """Draw the calls that make a layer for samples of `shape`, the simplest kinds first."""
-    activations = st.sampled_from(["relu", "sigmoid", "tanh", "softmax", "gelu"])
-    extras = st.fixed_dictionaries({}, optional={"activation": activations, "use_bias": st.just(False)})
-    multiplier = st.fixed_dictionaries({}, optional={"depth_multiplier": st.just(2)})
-    filters = st.fixed_dictionaries({"filters": st.integers(1, 3)})
-    few = st.tuples(st.integers(0, 2), st.integers(0, 2))
-    kinds = [
+    kinds = [*calls_for_any(shape), *(image_calls(shape) if len(shape) == 3 else [])]
+    if len(shape) == 3 and max(shape[1:]) <= MAX_SIDE:                 # what makes images larger does so once
+        kinds += enlarging_calls(shape)
+    return any_of([*kinds, call([Residual], residual_configs(shape))])
+
+
+def calls_for_any(shape: Shape) -> list[SearchStrategy[Call]]:
+    """List what draws the calls of layers for samples of any shape."""
+    rates = st.fixed_dictionaries({"rate": st.sampled_from([0.5, 0.2, 0.0])}, optional={"seed": st.just(1)})
+    flags = st.fixed_dictionaries({}, optional={"center": st.just(False), "scale": st.just(False)})
+    axes = st.sets(st.integers(1, len(shape)), min_size=1).map(sorted) | st.just(-1)
+    return [
         call([ReLU, Sigmoid, Tanh, Softmax, Flatten]),
+        call([Dense], st.fixed_dictionaries({"units": st.integers(1, 4)}), EXTRAS),
         call([SELU, ReLU6, HardSigmoid, SiLU, Softplus, Softsign]),
         activation_calls(shape),
-        call([Activation], st.fixed_dictionaries({"activation": activations})),
-        call([Dropout, *([SpatialDropout2D] if len(shape) == 3 else [])],
-             st.fixed_dictionaries({"rate": st.sampled_from([0.5, 0.2, 0.0])}, optional={"seed": st.just(1)})),
+        call([Activation], st.fixed_dictionaries({"activation": ACTIVATIONS})),
+        call([Dropout, *([SpatialDropout2D] if len(shape) == 3 else [])], rates),
         call([GaussianNoise], st.fixed_dictionaries({"stddev": st.sampled_from([1.0, 0.1])})),
-        call([Dense], st.fixed_dictionaries({"units": st.integers(1, 4)}), extras),
         call([Reshape], target_shapes(shape).map(lambda target: {"target_shape": target})),
         call([Rescaling], rescaling_configs(shape)),
+        call([BatchNormalization], flags, st.fixed_dictionaries(
+            {}, optional={"momentum": st.sampled_from([0.0, 0.5]), "epsilon": st.sampled_from([1e-5, 0.1])})),
+        call([LayerNormalization], flags, st.fixed_dictionaries({}, optional={"axis": axes})),
     ]
-    flags = st.fixed_dictionaries({}, optional={"center": st.just(False), "scale": st.just(False)})
-    kinds.append(call([BatchNormalization], flags, st.fixed_dictionaries(
-        {}, optional={"momentum": st.sampled_from([0.0, 0.5]), "epsilon": st.sampled_from([1e-5, 0.1])})))
-    axes = st.sets(st.integers(1, len(shape)), min_size=1).map(sorted) | st.just(-1)
-    kinds.append(call([LayerNormalization], flags, st.fixed_dictionaries({}, optional={"axis": axes})))
-    kinds.append(call([Residual], residual_configs(shape)))
-    if len(shape) == 3:
-        kinds += 3 * [call([Conv2D], conv_configs(shape), extras),
-                      call([MaxPool2D, AveragePool2D], pool_configs(shape))]
-        kinds.append(augmentation_calls(shape))
-        kinds.append(call([GlobalAvgPool2D, GlobalMaxPool2D],
-                          st.fixed_dictionaries({}, optional={"keepdims": st.just(True)})))
-        kinds += [call([DepthwiseConv2D], conv_geometry(shape[1:]), extras, multiplier),
-                  call([SeparableConv2D], conv_geometry(shape[1:]), extras, multiplier, filters)]
-    if len(shape) == 3 and max(shape[1:]) <= MAX_SIDE:       # what makes images larger does so once
-        kinds += [call([Conv2DTranspose], transposed_geometry(shape[1:]), extras, filters),
-                  call([ZeroPadding2D], st.fixed_dictionaries({"padding": st.tuples(few, few)})),
-                  call([UpSampling2D], st.fixed_dictionaries(
-                      {"size": pairs((2, 2))}, optional={"interpolation": st.just("bilinear")}))]
-    return any_of(kinds)
+
+
+def image_calls(shape: Shape) -> list[SearchStrategy[Call]]:
+    """List what draws the calls of layers for images (C, H, W), convolution and pooling most often."""
+    multiplier = st.fixed_dictionaries({}, optional={"depth_multiplier": st.just(2)})
+    return [
+        *3 * [call([Conv2D], conv_configs(shape), EXTRAS), call([MaxPool2D, AveragePool2D], pool_configs(shape))],
+        call([GlobalAvgPool2D, GlobalMaxPool2D], st.fixed_dictionaries({}, optional={"keepdims": st.just(True)})),
+        call([DepthwiseConv2D], conv_geometry(shape[1:]), EXTRAS, multiplier),
+        call([SeparableConv2D], conv_geometry(shape[1:]), EXTRAS, multiplier, FILTERS),
+        augmentation_calls(shape),
+    ]
+
+
+def enlarging_calls(shape: Shape) -> list[SearchStrategy[Call]]:
+    """List what draws the calls of layers that make images (C, H, W) larger."""
+    few = st.tuples(st.integers(0, 2), st.integers(0, 2))
+    return [
+        call([Conv2DTranspose], transposed_geometry(shape[1:]), EXTRAS, FILTERS),
+        call([ZeroPadding2D], st.fixed_dictionaries({"padding": st.tuples(few, few)})),
+        call([UpSampling2D], st.fixed_dictionaries({"size": pairs((2, 2))},
+                                                   optional={"interpolation": st.just("bilinear")})),
+    ]
 
 
 def activation_calls(shape: Shape) -> SearchStrategy[Call]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinynet.checks import check_int, check_labels, check_nonnegative, invalid, is_number
+from tinynet.checks import check_int, check_labels, check_nonnegative, invalid, is_number, warn
 
 Tally = float | np.ndarray                # of a batch: a mean, or what a metric has counted
 Index = slice | np.ndarray                # what picks the samples of a batch
@@ -70,8 +69,8 @@ def warn_of_pixels(data: Data) -> None:
     """Warn of pixels that were not scaled from 0 to 255."""
     low, high, some = data.x.min(), data.x.max(), data.x[:100]
     if some[0].size >= 16 and low >= 0 and 128 <= high <= 255 and np.array_equal(some, np.round(some)):
-        warnings.warn(f"fit: x looks like pixels from 0 to 255 (it is from {low:g} to {high:g}). Networks learn best "
-                      f"from numbers around 0 to 1: divide by 255, or begin with Rescaling(1 / 255).", stacklevel=3)
+        warn(f"fit: x looks like pixels from 0 to 255 (it is from {low:g} to {high:g}). Networks learn best from "
+             f"numbers around 0 to 1: divide by 255, or begin with Rescaling(1 / 255).")
 
 
 def same_length(**arrays: np.ndarray | None) -> None:

@@ -6,9 +6,9 @@ compiled model, from the first call that takes targets.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 
+from tinynet.checks import warn
 from tinynet.layers.base import Layer
 from tinynet.steps.plan import LossWithLogits, PlannedLoss, ends_in_probabilities, made_by
 from tinynet.steps.step import Step, steps_of
@@ -26,8 +26,8 @@ def check(model: Layer, loss: PlannedLoss) -> None:
                  "one output")
     told = dict((*of_softmax(steps), *of_loss(steps, loss), *of_image_shape(steps)))                # one of each kind
     for kind, message in told.items():
-        warnings.warn(f"{kind}: {message} If it is meant so, warnings.filterwarnings('ignore', '{kind}') before this "
-                      f"silences it.", stacklevel=4)                                # the call of fit or evaluate
+        warn(f"{kind}: {message} If it is meant so, warnings.filterwarnings('ignore', '{kind}') before this silences "
+             f"it.")
 
 
 def of_loss(steps: Sequence[Step], loss: PlannedLoss) -> Iterator[tuple[str, str]]:

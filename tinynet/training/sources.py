@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from tinynet.checks import check_int, invalid
+from tinynet.checks import check_int, invalid, warn
 from tinynet.training import data
 from tinynet.training.data import Data
 
@@ -166,6 +165,6 @@ def validation_epochs(freq: int | Collection[int]) -> Callable[[int], bool]:
 
 def warn_of_end(done: int, steps: int | None, epoch: int) -> None:
     """Warn of batches that have come to an end before the training."""
-    warnings.warn(f"fit: the batches came to an end after {done} of epoch {epoch + 1}, which was to have "
-                  f"{steps or 'some'}; the training ends. Give a generator that goes on for ever, with "
-                  f"steps_per_epoch; or an object over which one can iterate anew.", stacklevel=3)
+    warn(f"fit: the batches came to an end after {done} of epoch {epoch + 1}, which was to have {steps or 'some'}; the "
+         f"training ends. Give a generator that goes on for ever, with steps_per_epoch; or an object over which one "
+         f"can iterate anew.")
