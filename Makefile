@@ -1,6 +1,8 @@
 # Every target makes what it needs: a virtual environment in .venv, with the package in it.
 PYTHON ?= python3
 BIN = .venv/bin
+# The tests start many processes, and each would compile what it imports.
+export PYTHONDONTWRITEBYTECODE =
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL = help

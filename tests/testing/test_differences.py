@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tinynet.testing.gradcheck.differences import slope
+from tinynet.testing.gradcheck.differences import Line, slope
+from tinynet.testing.gradcheck.sampling import KnownStep
 
 
 def measured(f, *, upstream=(1.0,), **options):
@@ -69,3 +70,22 @@ def test_of_large_numbers_inside_the_uncertainty_is_at_least_their_last_digit():
 def test_upstream_weighs_the_outputs_and_scale_the_steps():
     assert measured(lambda t: [t, 2 * t], upstream=(3.0, -1.0)).value == pytest.approx(1)
     assert measured(np.sin, scale=0.5).step == measured(np.sin).step / 2
+
+
+def line(f):
+    return Line(lambda t: np.array([1.0 + f(t)]), np.ones(1), np.array([1.0 + f(0.0)]), noise=np.array([1e-8]))
+
+
+def test_a_step_that_suited_a_neighbour_is_taken_where_it_suits():
+    known = KnownStep(relative_step=0.5, relative_uncertainty=1e-6)
+    found = known.slope(line(lambda t: 3 * t), scale=2.0)
+    assert found.value == pytest.approx(3, abs=1e-6)
+    assert found.step == 1.0
+
+
+@pytest.mark.parametrize("f", [
+    lambda t: np.sin(4 * np.pi * t) + 1e-3 * t,                # at steps of 1/2, 1 and 2 it is a line of slope 0.001
+    lambda t: 1e-2 * t,                                        # so small that a better step may be had
+    lambda t: max(3 * t, t)], ids=["whole periods", "small", "kink"])
+def test_and_not_where_a_far_smaller_one_disagrees_or_another_may_be_better(f):
+    assert KnownStep(relative_step=1.0, relative_uncertainty=1e-6).slope(line(f), scale=1.0) is None

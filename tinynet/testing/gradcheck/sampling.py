@@ -100,7 +100,7 @@ class KnownStep:
     def slope(self, line: Line, scale: float) -> Slope | None:
         """Measure with this step; None where another one may be better, or a far smaller one does not agree."""
         near = at_step(line, self.relative_step * scale)
-        if near.kind != "smooth" or near.uncertainty > AS_SURE * self.relative_uncertainty * near.size:
+        if near.kind != "smooth" or near.uncertainty > min(AS_SURE * self.relative_uncertainty, SURE) * near.size:
             return None
         far = at_step(line, self.relative_step * scale / 8)
         return near if abs(near.value - far.value) <= near.uncertainty + far.uncertainty else None
@@ -244,7 +244,7 @@ class Sampler:
         if not single and seen is None and self.cells.count > 1:       # which show more than a group does
             return found
         measured = search(line, scale, expected=float(parts.sum()), typical=typical)
-        if single and measured.kind == "smooth" and measured.size:
+        if single and measured.kind == "smooth" and measured.uncertainty <= SURE * measured.size:
             self.searched = KnownStep(measured.step / scale, measured.uncertainty / measured.size)
         return self.compare(where, direction, measured)
 
