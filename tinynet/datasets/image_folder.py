@@ -116,5 +116,5 @@ def _read_image(file: Path, image_size: tuple[int, int] | None, mode: str) -> np
     if deep:
         raise file_error(file, "an image of 8 bits for each channel", f"one of mode {image.mode}")
     if image_size is not None:
-        upright = upright.resize(image_size[::-1], Image.BILINEAR)
+        upright = upright.resize(image_size[::-1], Image.Resampling.BILINEAR)
     return np.asarray(upright).reshape(upright.height, upright.width, -1).transpose(2, 0, 1)
