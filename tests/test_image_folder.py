@@ -43,6 +43,17 @@ def test_classes_are_the_folders_and_channels_come_first(folder):
     assert x.flags.c_contiguous
 
 
+def test_classes_and_files_are_in_the_order_of_their_names_wherever_they_lie(tmp_path):
+    names = ["m", "z", "b", "q", "a", "Z", "10", "2"]
+    for name in names:
+        for grey in (3, 1, 2):
+            save(tmp_path / name / f"{grey}.png", [[grey]])
+    x, y, class_names = image_folder.load_data(tmp_path, color_mode="grayscale")
+    assert class_names == ("10", "2", "Z", "a", "b", "m", "q", "z")
+    assert x.ravel().tolist() == [1, 2, 3] * 8
+    assert y.tolist() == np.repeat(range(8), 3).tolist()
+
+
 def test_colours_are_those_asked_for(folder):
     grey, _, _ = image_folder.load_data(str(folder), color_mode="grayscale")
     np.testing.assert_array_equal(grey[0], [[[76, 150, 29], [0, 0, 0]]])      # 0.299 R + 0.587 G + 0.114 B
