@@ -28,6 +28,7 @@ from tinynet.optimizers.schedules import CosineDecay, CosineDecayRestarts, Inver
 from tinynet.metrics import AUC, Precision, Recall, SparseCategoricalAccuracy, TopKCategoricalAccuracy
 from tinynet.callbacks import Callback
 from tinynet.datasets import mnist
+from tinynet.datasets import cifar10, cifar100, emnist, fashion_mnist, idx, image_folder, kmnist, qmnist
 from tinynet.utils import to_categorical, set_random_seed
 from tinynet.digits import read_drawing, normalise
 from tinynet import backend as K
@@ -85,8 +86,8 @@ def test_im2col_and_naive_never_load_numba():
 
 # The rooms from the ground up: a file imports from its own room and from those before it, for types too.
 ROOMS = ["registry", "checks", "utils", "tables", "figures", "backend", "kernels", "initializers", "regularizers",
-         "schedules", "datasets", "digits", "layers", "activations", "losses", "metrics", "optimizers", "steps",
-         "files", "callbacks", "training", "models", "testing", "study", "demo", "__main__"]
+         "schedules", "digits", "layers", "activations", "losses", "metrics", "optimizers", "steps",
+         "files", "datasets", "callbacks", "training", "models", "testing", "study", "demo", "__main__"]
 ONLY = {                                      # rooms that know less than what lies below them
     "kernels": {"kernels", "registry"},
     "layers": {"layers", "kernels", "initializers", "regularizers", "registry", "checks", "utils"},

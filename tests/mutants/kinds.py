@@ -14,6 +14,7 @@ KINDS = {
     "state": "the plan of what runs, and what layers learn without gradients",
     "selftest": "the checker itself, given layers that are wrong on purpose",
     "files": "what is written and read again: models, backups; and what callbacks do",
+    "data": "data sets, from the files that they are published in",
     "figures": "figures and pages: what is drawn where, in which colour, under which label",
 }
 ENGINE = ("hand", "slopes", "checker", "kernels", "training", "state")
@@ -26,6 +27,7 @@ ROOMS = {
     "tinynet/training/": (*ENGINE, "files"),
     "tinynet/callbacks/": ("files", "state"),
     "tinynet/study/": ("figures", "state"),
+    "tinynet/datasets/": ("data",),
     "examples/": ("figures",),
 }
 
@@ -44,6 +46,7 @@ FILES = {
         "as_if")],
     "files": [f"tests/test_{name}.py" for name in (
         "callbacks", "saving", "saving_atomic", "saving_bad_files", "resume", "divergence")],
+    "data": [f"tests/test_{name}.py" for name in ("mnist", "idx", "idx_writing", "published", "cifar", "image_folder")],
     "figures": ["tests/test_tour_page.py", *(f"tests/study/test_{name}.py" for name in (
         "drawing", "curves", "layer_steps", "errors", "loss_surface", "health", "health_recorder", "study_activations",
         "plot_filters", "pca", "gradient_terms", "grad_cam", "attributions", "profile", "compare_kernels"))],

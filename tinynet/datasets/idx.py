@@ -19,13 +19,17 @@ import math
 import os
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-__all__ = ["parse_idx", "read_idx", "read_idx_bytes"]
+from tinynet.checks import invalid
+from tinynet.files import atomic
+
+__all__ = ["parse_idx", "read_idx", "read_idx_bytes", "write_idx"]
 
 StrPath = str | os.PathLike[str]
 Result = TypeVar("Result")
@@ -77,11 +81,55 @@ def read_idx_bytes(path: StrPath) -> bytearray:
     return _read(path, _read_declared)
 
 
+def write_idx(path: StrPath, array: ArrayLike) -> None:
+    """Write an array as an IDX file, gzipped if its name ends in `.gz`; `read_idx` gives the same array back.
+
+    The file is there whole or not at all: an old one of that name stays until the new one is complete. The same array
+    gives the same bytes, gzipped too.
+
+    Raises ValueError, before anything is written, unless the array is uint8, int8, int16, int32, float32 or float64
+    (in any byte order), of rank 1 to 32 and at most 2 GiB: what `read_idx` reads; OSError if there is no such folder,
+    or it may not be written to.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_idx(Path(folder, "labels-idx1-ubyte.gz"), np.array([7, 2, 1], np.uint8))
+    ...     read_idx(Path(folder, "labels-idx1-ubyte.gz"))
+    array([7, 2, 1], dtype=uint8)
+    """
+    array = np.asarray(array)
+    codes = {dtype.newbyteorder("="): code for code, dtype in _DTYPES.items()}
+    code = codes.get(array.dtype.newbyteorder("="))
+    if code is None:
+        raise invalid("write_idx", f"an array of {', '.join(dtype.name for dtype in codes)} (see array.astype)",
+                      array.dtype)
+    if not 1 <= array.ndim <= _MAX_RANK or not _fits(array.dtype, array.shape):
+        raise invalid("write_idx", f"an array of 1 to {_MAX_RANK} dimensions and at most 2 GiB", f"shape {array.shape}")
+    pieces = _pieces(array, code)
+    atomic.write(path, _zipped(pieces) if os.fspath(path).endswith(".gz") else pieces)
+
+
+def _pieces(array: np.ndarray, code: int) -> Iterator[bytes]:
+    """Yield the bytes of an IDX file: the header, then the values in chunks."""
+    yield struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
+    values, step = array.reshape(-1), _CHUNK // array.dtype.itemsize
+    for start in range(0, array.size, step):
+        yield values[start:start + step].astype(_DTYPES[code]).tobytes()
+
+
+def _zipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Compress pieces as one gzip file, without a name or a date in it."""
+    compressor = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)          # 16: with gzip's header and checksum
+    for piece in pieces:
+        yield compressor.compress(piece)
+    yield compressor.flush()
+
+
 def _read(path: StrPath, read: Callable[[IO[bytes] | gzip.GzipFile, Path, float], Result]) -> Result:
     """Call ``read(stream, path, most)`` on a file's uncompressed bytes; `most` of them, zeros aside, may be kept."""
     path = Path(path)
     if path.exists() and not path.is_file():           # reading a pipe could block for ever
-        raise _error(path, "an IDX file, gzipped or not", "a folder, a pipe or a device")
+        raise file_error(path, "an IDX file, gzipped or not", "a folder, a pipe or a device")
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -94,7 +142,7 @@ def _read(path: StrPath, read: Callable[[IO[bytes] | gzip.GzipFile, Path, float]
             with gzip.GzipFile(fileobj=file) as unzipped:
                 return read(unzipped, path, max(_ALWAYS_UNPACKED, _MAX_UNPACKED * os.fstat(file.fileno()).st_size))
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise _error(path, "a complete, intact gzip file", str(error)) from error
+            raise file_error(path, "a complete, intact gzip file", str(error)) from error
 
 
 def parse_idx(data: bytes | bytearray, file: StrPath = "IDX data") -> np.ndarray:
@@ -143,7 +191,7 @@ def _read_array(stream: IO[bytes] | gzip.GzipFile, file: Path, most: float) -> n
 def _check_unpacked(file: StrPath, size: int, most: float) -> None:
     """Raise a ValueError if what a gzip file unpacks to is out of all proportion to it."""
     if size > most:
-        raise _error(file, f"a gzip file that unpacks to at most {most:,} bytes, zeros aside",
+        raise file_error(file, f"a gzip file that unpacks to at most {most:,} bytes, zeros aside",
                      "more. If you trust it, unpack it first, by gunzip")
 
 
@@ -151,7 +199,7 @@ def _check_size(file: StrPath, dtype: np.dtype, shape: tuple[int, ...], expected
     """Raise a ValueError unless there are as many bytes as the header declares."""
     if size != expected:
         found = f"only {size}" if size < expected else f"at least {size}"
-        raise _error(file, f"{expected} bytes (header and {_describe(dtype, shape)})", found)
+        raise file_error(file, f"{expected} bytes (header and {_describe(dtype, shape)})", found)
 
 
 def _read_declared(stream: IO[bytes] | gzip.GzipFile, file: Path, most: float) -> bytearray:
@@ -173,21 +221,25 @@ def _fill(data: bytearray, stream: IO[bytes] | gzip.GzipFile, size: int) -> None
 def _parse_header(data: bytes | bytearray, file: StrPath) -> tuple[np.dtype, tuple[int, ...], int]:
     """Return dtype, shape, and the number of bytes that a file with this header has, header included."""
     if len(data) < 4:
-        raise _error(file, "an IDX header of at least 4 bytes", f"only {len(data)}")
+        raise file_error(file, "an IDX header of at least 4 bytes", f"only {len(data)}")
     zeros, code, rank = struct.unpack_from(">HBB", data)
     if zeros != 0:
-        raise _error(file, "IDX, which starts with 00 00", data[:2].hex(" "))
+        raise file_error(file, "IDX, which starts with 00 00", data[:2].hex(" "))
     if code not in _DTYPES:
-        raise _error(file, f"an IDX type code among {bytes(_DTYPES).hex(' ')}", f"{code:02x}")
+        raise file_error(file, f"an IDX type code among {bytes(_DTYPES).hex(' ')}", f"{code:02x}")
     if not 1 <= rank <= _MAX_RANK:
-        raise _error(file, f"1 to {_MAX_RANK} dimensions", str(rank))
+        raise file_error(file, f"1 to {_MAX_RANK} dimensions", str(rank))
     if len(data) < 4 + 4 * rank:
-        raise _error(file, f"an IDX header of {4 + 4 * rank} bytes for rank {rank}", f"only {len(data)}")
+        raise file_error(file, f"an IDX header of {4 + 4 * rank} bytes for rank {rank}", f"only {len(data)}")
     dtype, shape = _DTYPES[code], struct.unpack_from(f">{rank}I", data, offset=4)
-    # A size of 0 must not hide the others, which NumPy multiplies too: it counts as 1 here.
-    if math.prod(max(size, 1) for size in shape) * dtype.itemsize > _MAX_BYTES:
-        raise _error(file, "at most 2 GiB of values", f"a header declaring {_describe(dtype, shape)}")
+    if not _fits(dtype, shape):
+        raise file_error(file, "at most 2 GiB of values", f"a header declaring {_describe(dtype, shape)}")
     return dtype, shape, _header_size(shape) + math.prod(shape) * dtype.itemsize
+
+
+def _fits(dtype: np.dtype, shape: tuple[int, ...]) -> bool:
+    """Return whether there are at most 2 GiB; a size of 0 must not hide the others, which NumPy multiplies too."""
+    return math.prod(max(size, 1) for size in shape) * dtype.itemsize <= _MAX_BYTES
 
 
 def _header_size(shape: tuple[int, ...]) -> int:
@@ -198,5 +250,6 @@ def _describe(dtype: np.dtype, shape: tuple[int, ...]) -> str:
     return f"{dtype.name} values of shape {shape}"
 
 
-def _error(file: StrPath, expected: str, found: str) -> ValueError:
+def file_error(file: StrPath, expected: str, found: object) -> ValueError:
+    """Return the error to raise about a file of data: what was expected, and what is in it."""
     return ValueError(f"{os.fspath(file)}: expected {expected}. Found: {found}.")

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from tinynet.datasets.idx import StrPath, parse_idx, read_idx_bytes
+from tinynet.datasets.published import Samples, check_counts, check_values, find_files
 
 __all__ = ["load_data"]
-
-Samples = tuple[np.ndarray, np.ndarray]      # images (N, H, W), labels (N,), both uint8
 
 _SHIPPED = Path(__file__).parent / "data" / "mnist"
 _TRAIN = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 _TEST = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+FILES = _TRAIN + _TEST
 
 
 def load_data(path: StrPath | None = None) -> tuple[Samples, Samples]:
@@ -52,7 +52,7 @@ def load_data(path: StrPath | None = None) -> tuple[Samples, Samples]:
     array([5, 0, 4, 1, 9], dtype=uint8)
     """
     folder = _SHIPPED if path is None else Path(path)
-    files = _find_files(folder)  # all four, before the first is read
+    files = find_files(folder, FILES)
     digests = _read_digests(folder / "SHA256SUMS") if path is None else None
     return _load_pair(_TRAIN, files, digests), _load_pair(_TEST, files, digests)
 
@@ -60,9 +60,7 @@ def load_data(path: StrPath | None = None) -> tuple[Samples, Samples]:
 def _load_pair(names: tuple[str, str], files: dict[str, Path], digests: dict[str, str] | None) -> Samples:
     images, labels = (_load(files[name], rank, None if digests is None else digests[name])
                       for name, rank in zip(names, (3, 1), strict=True))
-    if len(images) != len(labels):
-        raise ValueError(f"Expected as many labels as images. Found: {len(images)} images in {files[names[0]]}, "
-                         f"{len(labels)} labels in {files[names[1]]}.")
+    check_counts((images, labels), files[names[0]], files[names[1]])
     return images, labels
 
 
@@ -71,33 +69,13 @@ def _load(file: Path, rank: int, digest: str | None) -> np.ndarray:
     found = None if digest is None else hashlib.sha256(data).hexdigest()
     if found != digest:
         raise ValueError(f"{file}: expected SHA-256 {digest} (of the uncompressed bytes). Found: {found}.")
-    values = parse_idx(data, file)
-    if values.dtype != np.uint8 or values.ndim != rank:
-        raise ValueError(f"{file}: expected uint8 values of rank {rank}. "
-                         f"Found: {values.dtype} of shape {values.shape}.")
-    return values
-
-
-def _find_files(folder: Path) -> dict[str, Path]:
-    """Return where each of the four files is, by its MNIST name."""
-    files, missing = {}, []
-    for name in _TRAIN + _TEST:
-        spellings = [f"{stem}{end}" for stem in (name, name.replace("-idx", ".idx")) for end in ("", ".gz")]
-        found = [folder / spelling for spelling in spellings if (folder / spelling).is_file()]
-        if found:
-            files[name] = found[0]
-        else:
-            missing.append(" or ".join(spellings))
-    if missing:
-        where = "none of those" if folder.is_dir() else "no such folder"
-        raise FileNotFoundError(f"{folder}: expected the files {'; '.join(missing)}. Found: {where}.")
-    return files
+    return check_values(parse_idx(data, file), file, rank)
 
 
 def _read_digests(file: Path) -> dict[str, str]:
     """Return the lines `digest  name` of a SHA256SUMS file as a dict from name to digest."""
     lines = file.read_text(encoding="ascii").splitlines() if file.is_file() else []
     digests = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    if absent := [name for name in _TRAIN + _TEST if name not in digests]:
+    if absent := [name for name in FILES if name not in digests]:
         raise ValueError(f"{file}: expected the SHA-256 of {', '.join(absent)}. Found: no such line.")
     return digests
