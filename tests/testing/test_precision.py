@@ -100,3 +100,9 @@ def test_parameters_that_were_moved_are_named():
                 return dy
             return y, forgetful
     assert "scale: its numbers were all the same" in str(check_gradients(Gain(), input_shape=(3,), raises=False))
+
+
+def test_numbers_far_smaller_than_what_they_are_added_to_must_be_moved_far_before_rounding_shows():
+    def f(t):
+        return np.exp(np.float16(0.01) * np.float16(1 + t)).astype(float, copy=False)[None]     # near 1: steps of 0.001
+    assert 1e-4 < computational_noise(f)[0] < 1e-3

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-DISTANCES = [2.0 ** -k for k in (49, 44, 36, 28, 24, 20, 16, 12, 9)]       # relative
+DISTANCES = [2.0 ** -k for k in (49, 44, 36, 28, 24, 20, 16, 12, 9, 6)]    # relative
 POINTS = 9
 ORDER = 4
 SCALING = 70.0        # the variance of fourth differences of independent numbers, in units of theirs: 8! / 4!^2
