@@ -38,15 +38,15 @@ def by(factor):
 
 @pytest.mark.parametrize(("layer", "expected"), [
     (RandomTranslation(by(1 / 3), by(0), "constant"), [[0, 0, 0], [1, 2, 3], [4, 5, 6]]),                     # down
-    (RandomTranslation(by(0), by(1 / 3), "constant", 7.0), [[7, 1, 2], [7, 4, 5], [7, 7, 8]]),                # right
+    (RandomTranslation(by(0), by(1 / 3), "constant", fill_value=7.0), [[7, 1, 2], [7, 4, 5], [7, 7, 8]]),     # right
     (RandomTranslation(by(0), by(-1 / 6), "nearest"), [[1.5, 2.5, 3], [4.5, 5.5, 6], [7.5, 8.5, 9]]),   # half a pixel
     (RandomTranslation(by(2 / 3), by(0), "nearest"), [[1, 2, 3], [1, 2, 3], [1, 2, 3]]),
     (RandomTranslation(by(2 / 3), by(0), "reflect"), [[4, 5, 6], [1, 2, 3], [1, 2, 3]]),
     (RandomRotation(by(0.25)), [[3, 6, 9], [2, 5, 8], [1, 4, 7]]),                                # counterclockwise
     (RandomZoom(by(1.0), fill_mode="constant"), [[0, 0, 0], [0, 5, 0], [0, 0, 0]]),                      # half as large
     (RandomZoom(by(-0.5), by(0)), [[2.5, 3.5, 4.5], [4, 5, 6], [5.5, 6.5, 7.5]]),                        # twice as tall
-    (RandomShear(by(1.0), 0.0, "constant"), [[0, 1, 2], [4, 5, 6], [8, 9, 0]]),          # the upper row to the right
-    (RandomShear(0.0, by(1.0), "constant"), [[0, 2, 6], [1, 5, 9], [4, 8, 0]]),          # the left column down
+    (RandomShear(by(1.0), fill_mode="constant"), [[0, 1, 2], [4, 5, 6], [8, 9, 0]]),     # the upper row to the right
+    (RandomShear(0.0, by(1.0), fill_mode="constant"), [[0, 2, 6], [1, 5, 9], [4, 8, 0]]),     # the left column down
     (RandomContrast(by(1.0)), [[-3, -1, 1], [3, 5, 7], [9, 11, 13]]),
     (RandomContrast(by(-1.0)), [[5, 5, 5], [5, 5, 5], [5, 5, 5]]),
 ], ids=["down", "right", "half a pixel", "nearest", "reflect", "rotation", "smaller", "taller", "x shear", "y shear",

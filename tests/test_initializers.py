@@ -13,6 +13,7 @@ SHAPE = (300, 200)
 
 # name -> variance for fans (300, 200)
 VARIANCES = {
+    "truncated_normal": (0.05 * 0.87962566) ** 2,
     "normal": 0.05 ** 2, "random_normal": 0.05 ** 2, "uniform": 0.05 ** 2 / 3, "random_uniform": 0.05 ** 2 / 3,
     "glorot_uniform": 2 / 500, "glorot_normal": 2 / 500, "he_uniform": 2 / 300, "he_normal": 2 / 300,
     "lecun_uniform": 1 / 300, "lecun_normal": 1 / 300, "variance_scaling": 1 / 300,
@@ -57,6 +58,32 @@ def test_zeros_and_ones():
     assert (drawn("ones") == 1).all()
 
 
+@pytest.mark.parametrize("kind", [RandomNormal, RandomUniform, VarianceScaling, initializers.GlorotUniform,
+                                  initializers.HeNormal, initializers.TruncatedNormal])
+def test_a_seed_draws_the_same_whatever_the_models_generator(kind):
+    one, two = (drawn(kind(seed=3), (4, 5), seed) for seed in (0, 1))
+    np.testing.assert_array_equal(one, two)
+    assert (one != drawn(kind(seed=4), (4, 5))).any()
+    assert kind(seed=3).get_config()["seed"] == 3
+    assert "seed" not in kind().get_config()
+    with pytest.raises(ValueError, match=f"{kind.__name__}: seed, a whole number from 0"):
+        kind(seed=-1)
+
+
+def test_truncated_normal_numbers_are_at_most_two_standard_deviations_from_the_mean():
+    w = drawn(initializers.TruncatedNormal(1.0, 0.5))
+    assert 0 <= w.min() < 0.01
+    assert 1.99 < w.max() <= 2
+    assert w.std() == pytest.approx(0.5 * 0.8796, rel=0.01)
+
+
+def test_constant_is_its_number():
+    assert (drawn(initializers.Constant(0.25)) == 0.25).all()
+    assert not drawn("constant").any()
+    with pytest.raises(ValueError, match="Constant: expected value, a number"):
+        initializers.Constant("1")
+
+
 @pytest.mark.parametrize("name", initializers.KNOWN)
 def test_numbers_are_float32_of_the_shape_and_repeat_with_the_seed(name):
     for shape in (3,), (4, 5), (2, 3, 5, 5):
@@ -64,7 +91,7 @@ def test_numbers_are_float32_of_the_shape_and_repeat_with_the_seed(name):
         assert w.dtype == np.float32
         assert w.shape == shape
         np.testing.assert_array_equal(w, drawn(name, shape))
-        if name not in ("zeros", "ones"):
+        if name not in ("zeros", "ones", "constant"):
             assert (w != drawn(name, shape, seed=1)).any()
 
 

@@ -31,6 +31,7 @@ from tinynet.layers import (
     GlobalMaxPool2D,
     HardSigmoid,
     Input,
+    Lambda,
     LayerNormalization,
     LeakyReLU,
     MaxPool2D,
@@ -69,6 +70,15 @@ def small_cnn():
                        Sequential([Dense(4, activation="tanh"), Dense(2)]), Softmax()])
 
 
+def pairs(x):
+    """Return products of neighbours: (N, ..., 2k) -> (N, ..., k)."""
+    a, b = x[..., ::2], x[..., 1::2]
+
+    def backward(dy):
+        return np.stack([dy * b, dy * a], axis=-1).reshape(x.shape)
+    return a * b, backward
+
+
 LAYERS = {
     "dense": (lambda: Dense(4), (3,)),
     "dense softmax": (lambda: Dense(4, activation="softmax"), (3,)),
@@ -98,7 +108,7 @@ LAYERS = {
     "softmax": (lambda: Softmax(), (5,)),
     "input": (lambda: Input((3,)), (3,)),
     "random affine": (lambda: RandomAffine(0.1, 0.2, x_shear=0.1, height_shift=0.2), (2, 4, 5)),
-    "random translation": (lambda: RandomTranslation(0.3, 0.2, "constant", 2.0), (1, 4, 3)),
+    "random translation": (lambda: RandomTranslation(0.3, 0.2, "constant", fill_value=2.0), (1, 4, 3)),
     "random rotation": (lambda: RandomRotation(0.3, "nearest"), (1, 4, 3)),
     "random zoom": (lambda: RandomZoom(0.3), (1, 4, 3)),
     "random shear": (lambda: RandomShear(0.3, 0.2), (1, 4, 3)),
@@ -130,6 +140,7 @@ LAYERS = {
     "softplus": (lambda: Softplus(), (3,)),
     "softsign": (lambda: Softsign(), (3,)),
     "one's own": (lambda: Scale(), (2, 3)),
+    "lambda": (lambda: Lambda(pairs), (2, 4)),
     "zero_padding2d": (lambda: ZeroPadding2D(((0, 1), (2, 1))), (2, 3, 4)),
     "up_sampling2d": (lambda: UpSampling2D((2, 3)), (2, 3, 4)),
     "up_sampling2d bilinear": (lambda: UpSampling2D((2, 3), interpolation="bilinear"), (2, 3, 4)),
@@ -307,7 +318,7 @@ def test_whole_numbers_give_what_the_same_floats_give(case, dtype):
 
 def test_a_config_makes_the_same_layer_again_through_json_too(case):
     config = case.layer.get_config()
-    own = {"custom_layers": {"Scale": Scale}} if isinstance(case.layer, Sequential) else {}
+    own = {"custom_layers": {"Scale": Scale, "pairs": pairs}} if isinstance(case.layer, (Sequential, Lambda)) else {}
     again = type(case.layer).from_config(json.loads(json.dumps(config)), **own)
     assert again.get_config() == config
     built(again, case.shape, seed=99)
@@ -364,11 +375,11 @@ def test_steps_run_one_by_one_are_the_layer(case):
 
 def test_weights_are_got_as_copies_and_set_in_place(case):
     layer = case.layer
-    arrays, weights = [holder[key] for holder, key in layer.weights()], layer.get_weights()
+    arrays, weights = [weight.value for weight in layer.weights], layer.get_weights()
     assert not any(np.shares_memory(a, b) for a, b in zip(arrays, weights, strict=True))
     layer.set_weights([w + 1 for w in weights])
-    for a, (holder, key), w in zip(arrays, layer.weights(), weights, strict=True):
-        assert holder[key] is a
+    for a, weight, w in zip(arrays, layer.weights, weights, strict=True):
+        assert weight.value is a
         np.testing.assert_array_equal(a, w + 1)
     assert layer.count_params() == sum(w.size for w in weights)
 

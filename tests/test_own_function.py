@@ -8,7 +8,7 @@ import pytest
 from oracles import assert_gradients_right, built
 
 from tinynet import Sequential, load_model
-from tinynet.layers import Activation, Conv2D, Dense, Flatten
+from tinynet.layers import Activation, Conv2D, Dense, Flatten, Lambda
 from tinynet.testing import check_layer
 
 
@@ -82,3 +82,45 @@ def test_one_without_a_backward_is_told_at_once_and_what_to_do(make, function, r
 def test_what_is_no_function_is_told():
     with pytest.raises(ValueError, match=r"Expected an activation: a name or a layer\. Received: 3"):
         Dense(3, activation=3)
+
+
+def pairs(x):
+    a, b = x[..., ::2], x[..., 1::2]
+    return a * b, lambda dy: np.stack([dy * b, dy * a], axis=-1).reshape(x.shape)
+
+
+def test_a_lambda_may_make_another_shape_and_is_trained_through(rng):
+    layer = Lambda(pairs)
+    assert layer.build((2, 4), rng) == (2, 2)
+    assert layer(np.array([[[1, 2, 3, 4], [5, 6, 7, 8]]], np.uint8)).tolist() == [[[2, 12], [30, 56]]]
+    assert_gradients_right(built(Lambda(pairs), (2, 4)), rng.normal(size=(3, 2, 4)))
+
+
+def test_a_lambda_is_saved_by_its_functions_name(tmp_path, rng):
+    first = Sequential([Lambda(pairs, input_shape=(4,), name="products"), Dense(2)])
+    first.save(tmp_path / "m")
+    again = load_model(tmp_path / "m", custom_objects={"pairs": pairs})
+    x = rng.normal(size=(3, 4))
+    np.testing.assert_array_equal(again.predict(x), first.predict(x))
+    assert again.layers[0].get_config() == {"name": "products", "input_shape": [4],
+                                            "function": {"class": "pairs", "config": {}}}
+    with pytest.raises(ValueError, match="Unknown layer 'pairs'"):
+        load_model(tmp_path / "m")
+    with pytest.raises(ValueError, match="Unknown function 'pairs'"):
+        Lambda.from_config(first.layers[0].get_config())
+
+
+@pytest.mark.parametrize(("function", "returned"), [
+    (np.sin, "<ufunc 'sin'>, which returned ndarray"), (lambda x: (x, x), "a tuple of ndarray, ndarray"),
+    (lambda x: (x.sum(), lambda dy: dy), "a tuple of float32, function"),
+    (lambda x: (x.ravel(), lambda dy: dy), "a tuple of ndarray, function")],
+    ids=["no backward", "no function", "a number", "more samples"])
+def test_a_lambda_without_a_backward_is_told_when_it_is_built_and_what_to_do(function, returned):
+    words = "Lambda 'lambda_1': expected a function that returns (y, backward) and so brings its slope"
+    with pytest.raises(ValueError, match=f"{re.escape(words)}.*{re.escape(returned)}"):
+        Sequential([Lambda(function)], input_shape=(2, 3))
+
+
+def test_a_lambda_of_no_function_is_told():
+    with pytest.raises(ValueError, match=r"Lambda: expected a function that returns \(y, backward\)\. Received: 3"):
+        Lambda(3)

@@ -116,7 +116,8 @@ def test_a_prelu_learns_its_slope_and_is_saved(tmp_path):
 
 
 def test_a_prelu_follows_a_convolution():
-    model = Sequential([Conv2D(3, 2, input_shape=(1, 4, 4)), PReLU("he_uniform", "l2", [2, 3]), Flatten(), Dense(2)])
+    model = Sequential([Conv2D(3, 2, input_shape=(1, 4, 4)), PReLU("he_uniform", "l2", shared_axes=[2, 3]), Flatten(),
+                        Dense(2)])
     assert model.layers[1].output_shape == (3, 3, 3)
     assert [key for key, _ in model.penalties()] == ["prelu_1/alpha"]
     assert Sequential.from_config(model.get_config()).layers[1].get_config() == model.layers[1].get_config()

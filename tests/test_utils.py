@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinynet.utils import new_generator, set_random_seed, to_categorical
+from tinynet.utils import new_generator, normalize, set_random_seed, to_categorical
 
 
 def test_labels_become_one_hot_rows():
@@ -83,3 +83,11 @@ def test_numpys_whole_numbers_are_seeds_too():
     one = new_generator().random()
     set_random_seed(7)
     assert new_generator().random() == one
+
+
+def test_normalize_divides_by_the_norm_along_an_axis():
+    x = np.array([[3.0, 4.0], [0.0, 0.0]])
+    np.testing.assert_allclose(normalize(x), [[0.6, 0.8], [0, 0]])
+    np.testing.assert_allclose(normalize(x, axis=0), [[1, 1], [0, 0]])
+    np.testing.assert_allclose(normalize(x, order=1), [[3 / 7, 4 / 7], [0, 0]])
+    np.testing.assert_allclose(normalize(x, order=np.inf), [[0.75, 1], [0, 0]])

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinynet.checks import check_nonnegative, check_number, check_positive, invalid
+from tinynet.checks import check_int, check_nonnegative, check_number, check_positive, invalid
 from tinynet.registry import Configured, Identifier, resolve
 
 InitializerLike = Callable[[tuple[int, ...], np.random.Generator], ArrayLike]
@@ -45,43 +45,83 @@ class Ones(Initializer):
         return np.ones(shape, np.float32)
 
 
-class RandomNormal(Initializer):
-    """Draws from N(mean, stddev); ``'normal'`` is N(0, 0.05)."""
+class Constant(Initializer):
+    """All the same number."""
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05):
-        self.mean = check_number("RandomNormal", "mean", mean)
-        self.stddev = check_nonnegative("RandomNormal", "stddev", stddev)
+    def __init__(self, value: float = 0.0):
+        self.value = check_number("Constant", "value", value)
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-        return rng.normal(self.mean, self.stddev, shape).astype(np.float32)
+        return np.full(shape, self.value, np.float32)
 
 
-class RandomUniform(Initializer):
+class Drawn(Initializer):
+    """Base of those that draw from the model's generator; with a `seed`, the same numbers at each call instead."""
+
+    seed: int | None = None                                     # in the config only where it is given
+
+    def __init__(self, seed: int | None = None):
+        if seed is not None:
+            self.seed = check_int(seed, f"{type(self).__name__}: seed", 0)
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        return self.draw(shape, rng if self.seed is None else np.random.default_rng(self.seed)).astype(np.float32)
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Return a new array of `shape`."""
+        raise NotImplementedError
+
+
+class RandomNormal(Drawn):
+    """Draws from N(mean, stddev); ``'normal'`` is N(0, 0.05)."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None):
+        super().__init__(seed)
+        self.mean = check_number(type(self).__name__, "mean", mean)
+        self.stddev = check_nonnegative(type(self).__name__, "stddev", stddev)
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Return a new array of `shape`."""
+        return rng.normal(self.mean, self.stddev, shape)
+
+
+class TruncatedNormal(RandomNormal):
+    """The same, drawn again where it is more than two standard deviations from the mean."""
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Return a new array of `shape`."""
+        return self.mean + self.stddev * draw_truncated(shape, rng)
+
+
+class RandomUniform(Drawn):
     """Draws uniformly from [minval, maxval); ``'uniform'`` is [-0.05, 0.05)."""
 
-    def __init__(self, minval: float = -0.05, maxval: float = 0.05):
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None):
+        super().__init__(seed)
         self.minval = check_number("RandomUniform", "minval", minval)
         self.maxval = check_number("RandomUniform", "maxval", maxval, least=self.minval)
 
-    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-        return rng.uniform(self.minval, self.maxval, shape).astype(np.float32)
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Return a new array of `shape`."""
+        return rng.uniform(self.minval, self.maxval, shape)
 
 
-class Scaled(Initializer):
+class Scaled(Drawn):
     """Draws with variance ``scale / fan``, so that signals keep their size from layer to layer."""
 
     scale: float
     mode: str                   # which fan: numbers into one output, numbers out of one input, or their mean
     distribution: str
 
-    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Return a new array of `shape`."""
         fan_in, fan_out = fans(shape)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         stddev = np.sqrt(self.scale / fan)
         if self.distribution == "uniform":
             limit = np.sqrt(3) * stddev                         # the variance of U(-a, a) is a^2 / 3
-            return rng.uniform(-limit, limit, shape).astype(np.float32)
-        return (stddev / 0.87962566 * truncated_normal(shape, rng)).astype(np.float32)
+            return rng.uniform(-limit, limit, shape)
+        return stddev / 0.87962566 * draw_truncated(shape, rng)
 
 
 class GlorotUniform(Scaled):
@@ -130,7 +170,9 @@ class VarianceScaling(Scaled):
     distribution : ``"uniform"``, or ``"truncated_normal"``: nothing beyond two standard deviations.
     """
 
-    def __init__(self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal"):
+    def __init__(self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal",
+                 seed: int | None = None):
+        super().__init__(seed)
         if mode not in ("fan_in", "fan_out", "fan_avg") or distribution not in ("uniform", "truncated_normal"):
             raise invalid("VarianceScaling", "mode 'fan_in', 'fan_out' or 'fan_avg' and distribution 'uniform' or "
                           "'truncated_normal'", f"{mode!r}, {distribution!r}")
@@ -152,7 +194,7 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return size, size
 
 
-def truncated_normal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def draw_truncated(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Draw from N(0, 1), again where beyond 2; what is left has standard deviation 0.87962566."""
     x = rng.standard_normal(shape)
     while (beyond := np.abs(x) > 2).any():
@@ -160,9 +202,14 @@ def truncated_normal(shape: tuple[int, ...], rng: np.random.Generator) -> np.nda
     return x
 
 
+zeros, ones, constant, truncated_normal = Zeros, Ones, Constant, TruncatedNormal              # Keras's other names
+random_normal, random_uniform = RandomNormal, RandomUniform
+glorot_uniform, glorot_normal, he_uniform, he_normal = GlorotUniform, GlorotNormal, HeUniform, HeNormal
+lecun_uniform, lecun_normal, variance_scaling = LecunUniform, LecunNormal, VarianceScaling
 KNOWN: dict[str, type] = {
-    "zeros": Zeros, "ones": Ones,
+    "zeros": Zeros, "ones": Ones, "constant": Constant,
     "normal": RandomNormal, "random_normal": RandomNormal,
+    "truncated_normal": TruncatedNormal,
     "uniform": RandomUniform, "random_uniform": RandomUniform,
     "glorot_uniform": GlorotUniform, "glorot_normal": GlorotNormal,
     "he_uniform": HeUniform, "he_normal": HeNormal,

@@ -27,7 +27,10 @@ def pick(kind: str, name: str, known: Mapping[str, T]) -> T:
 
 
 def resolve(kind: str, identifier: object, known: Mapping[str, type]) -> Any:
-    """Return an object for a known name, a class, or a ``{"class", "config"}``; anything else as it is."""
+    """Return an object for a known name, a class, or a ``{"class", "config"}``; anything else as it is.
+
+    Keras's key, ``"class_name"``, is taken for ``"class"``.
+    """
     if isinstance(identifier, str):
         return pick(kind, identifier, known)()
     if isinstance(identifier, type):
@@ -35,7 +38,7 @@ def resolve(kind: str, identifier: object, known: Mapping[str, type]) -> Any:
     if isinstance(identifier, Mapping):
         by_class = {cls.__name__: cls for cls in known.values()}
         config = identifier.get("config", {})
-        cls = pick(kind, str(identifier.get("class")), by_class)
+        cls = pick(kind, str(identifier.get("class", identifier.get("class_name"))), by_class)
         return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)
     return identifier
 

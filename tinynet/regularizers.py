@@ -61,6 +61,7 @@ class L1L2(Regularizer):
         self.l1, self.l2 = check_nonnegative("L1L2", "l1", l1), check_nonnegative("L1L2", "l2", l2)
 
 
+l1, l2, l1_l2 = L1, L2, L1L2                                  # Keras's other names
 KNOWN: dict[str, type] = {"l1": L1, "l2": L2, "l1_l2": L1L2}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -29,12 +29,12 @@ def new_generator(seed: int | None = None) -> np.random.Generator:
     return np.random.default_rng() if _seeds is None else np.random.default_rng(_seeds.spawn(1)[0])
 
 
-def to_categorical(y: ArrayLike, num_classes: int | None = None, dtype: DTypeLike = "float32") -> np.ndarray:
+def to_categorical(x: ArrayLike, num_classes: int | None = None, dtype: DTypeLike = "float32") -> np.ndarray:
     """Turn class labels (N, ...) into one-hot rows (N, ..., num_classes).
 
     Parameters
     ----------
-    y : whole numbers from 0; a last axis of size 1 is dropped.
+    x : whole numbers from 0; a last axis of size 1 is dropped.
     num_classes : length of a row; None means the largest label + 1.
 
     Raises
@@ -45,7 +45,7 @@ def to_categorical(y: ArrayLike, num_classes: int | None = None, dtype: DTypeLik
     array([[1., 0., 0.],
            [0., 0., 1.]], dtype=float32)
     """
-    labels = check_labels(y, "to_categorical")
+    labels = check_labels(x, "to_categorical")
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     if num_classes is None:
@@ -55,6 +55,18 @@ def to_categorical(y: ArrayLike, num_classes: int | None = None, dtype: DTypeLik
     one_hot = np.zeros((*labels.shape, num_classes), dtype)
     np.put_along_axis(one_hot, labels[..., None], 1, axis=-1)
     return one_hot
+
+
+def normalize(x: ArrayLike, axis: int = -1, order: int = 2) -> np.ndarray:
+    """Divide by the norm along an axis, the largest absolute value for an `order` of infinity; zeros stay zeros.
+
+    >>> normalize([[3.0, 4.0], [0.0, 0.0]])
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    array = np.asarray(x)
+    norm = np.linalg.norm(array, order, axis, keepdims=True)
+    return array / np.where(norm == 0, 1, norm)
 
 
 class Sequence:
@@ -114,3 +126,12 @@ def evenly(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
         of_label = order[labels[order] == label]
         place[of_label] = (np.arange(len(of_label)) + 0.5) / len(of_label)
     return order[np.argsort(place[order], kind="stable")]
+
+
+if not TYPE_CHECKING:
+    def __getattr__(name: str) -> Any:
+        """Return `study.plot_model`, which Keras has here; `study` lies above, and is loaded when it is asked for."""
+        if name == "plot_model":
+            from tinynet.study import plot_model
+            return plot_model
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

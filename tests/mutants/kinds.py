@@ -3,7 +3,7 @@
 UNITS = ["activations", "rectifiers", "smooth", "own_function", "dense", "conv2d", "depthwise", "conv2d_transpose",
          "resizing", "pooling", "padding", "dropout", "noise", "augmentation", "flatten", "rescaling", "normalization",
          "residual", "losses", "metrics", "metric_classes", "initializers", "regularizers", "layer_contract", "nesting",
-         "weights", "utils", "error_messages"]
+         "weights", "utils", "error_messages", "keras_surface"]
 
 KINDS = {
     "hand": "worked out by hand, and the properties of one unit",
@@ -48,8 +48,9 @@ FILES = {
         "callbacks", "saving", "saving_atomic", "saving_bad_files", "resume", "divergence")],
     "data": [f"tests/test_{name}.py" for name in ("mnist", "idx", "idx_writing", "published", "cifar", "image_folder")],
     "figures": ["tests/test_tour_page.py", *(f"tests/study/test_{name}.py" for name in (
-        "drawing", "curves", "layer_steps", "errors", "loss_surface", "health", "health_recorder", "study_activations",
-        "plot_filters", "pca", "gradient_terms", "grad_cam", "attributions", "profile", "compare_kernels"))],
+        "drawing", "diagram", "curves", "layer_steps", "errors", "loss_surface", "health", "health_recorder",
+        "study_activations", "plot_filters", "pca", "gradient_terms", "grad_cam", "attributions", "profile",
+        "compare_kernels"))],
 }
 KIND_OF_FILE = {file: kind for kind, files in FILES.items() for file in files}
 WITH_SLOPES = ("hand", "kernels", "training")

@@ -25,8 +25,9 @@ from tinynet.files.configs import plain
 from tinynet.files.safefile import SafeFile
 from tinynet.files.saveable import Saveable
 from tinynet.files.unsaved import check_arguments, warn_of_unsaved
-from tinynet.layers.base import cast_floats, overwrite
+from tinynet.layers.base import cast_floats
 from tinynet.layers.lock import reading, writing
+from tinynet.layers.variables import overwrite
 from tinynet.losses import FunctionLoss
 from tinynet.metrics import is_object
 from tinynet.registry import to_config

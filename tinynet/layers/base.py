@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
-from typing import Any, ClassVar, Self, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -13,13 +13,13 @@ from tinynet.checks import invalid, is_count
 from tinynet.initializers import InitializerLike
 from tinynet.kernels import buffers
 from tinynet.layers.lock import reading, writing
+from tinynet.layers.variables import Variable, count_numbers
 from tinynet.registry import Config
 from tinynet.regularizers import RegularizerLike
 
 Shape = tuple[int, ...]                                       # of one sample, without the batch axis
 Backward = Callable[..., Any]                                 # backward(dy) -> dx; some can leave dx out: need_dx=False
 Forward = Callable[..., tuple[np.ndarray, Backward]]          # forward(x, training) -> (y, backward)
-Weight = tuple[MutableMapping[str, np.ndarray], str]          # an array by the dict that holds it, and its key there
 
 
 class LayerOptions(TypedDict, total=False):
@@ -138,31 +138,67 @@ class Layer:
         """Return the parameters that an optimizer may change."""
         return dict(self.params) if self.trainable else {}
 
-    def weights(self) -> list[Weight]:
-        """List all that the layer has learned, its params, then its state, each as (dict, key)."""
-        return [(arrays, key) for arrays in (self.params, self.state) for key in arrays]
+    @property
+    def weights(self) -> list[Variable]:
+        """All that the layer has learned: its params, then its state."""
+        trained = self.trainable_params()
+        return [Variable(self, arrays, key, key in trained) for arrays in (self.params, self.state) for key in arrays]
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """Those that an optimizer may change."""
+        return [weight for weight in self.weights if weight.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The state, and all that is frozen."""
+        return [weight for weight in self.weights if not weight.trainable]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Another name of `weights`."""
+        return self.weights
+
+    trainable_variables, non_trainable_variables = trainable_weights, non_trainable_weights
+
+    @property
+    def built(self) -> bool:
+        """Whether `build` was called, so that all that is to be learned exists."""
+        return self.output_shape is not None
+
+    if not TYPE_CHECKING:                                      # for which any name would be an attribute
+        def __getattr__(self, name: str) -> Variable:
+            """Return the parameter or state of a name: ``layer.kernel``."""
+            for arrays in (vars(self).get("params", {}), vars(self).get("state", {})):
+                if name in arrays:
+                    return Variable(self, arrays, name, name in self.trainable_params())
+            if name in ("input", "output"):
+                raise AttributeError(f"{self}: expected numbers to compute it from, as no layer keeps any. Received: "
+                                     f".{name}. study.Trace(model, x) has what goes into every layer, and comes out; "
+                                     f"Sequential(model.layers[:3]).predict(x) is what the third returns.")
+            return super().__getattribute__(name)              # raises the error, be it that of a property
 
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of all parameters and of the state, in the order of ``params``, then of ``state``."""
         with reading(self):
-            return [np.array(arrays[key]) for arrays, key in self.weights()]
+            return [np.array(weight.value) for weight in self.weights]
 
     def set_weights(self, weights: Iterable[np.ndarray]) -> None:
         """Overwrite all parameters and the state with arrays of the same shapes, in the order of `get_weights`."""
         weights = [np.asarray(array) for array in weights]
         if weights:
             self.expect_weights()
-        shapes = [np.shape(arrays[key]) for arrays, key in self.weights()]
+        shapes = [weight.shape for weight in self.weights]
         self.expect([array.shape for array in weights] == shapes, f"weights of shapes {shapes}",
                     [array.shape for array in weights])
         with writing(self):
-            for (arrays, key), new in zip(self.weights(), weights, strict=True):
-                overwrite(arrays, key, new)
+            for weight, new in zip(self.weights, weights, strict=True):
+                weight.overwrite(new)
 
     def count_params(self) -> int:
         """Count the numbers in ``params`` and ``state``."""
         self.expect_weights()
-        return count_numbers(self.weights())
+        return count_numbers(self.weights)
 
     def get_config(self) -> Config:
         """Return the arguments that make this layer again, without what it has learned."""
@@ -176,7 +212,7 @@ class Layer:
         return cls(**config)
 
     def __repr__(self) -> str:
-        learned = f"{count_numbers(self.weights()):,} parameters" if self.has_weights() else "not built"
+        learned = f"{count_numbers(self.weights):,} parameters" if self.has_weights() else "not built"
         return f"<{self}, {learned}>"
 
     def __str__(self) -> str:
@@ -201,7 +237,7 @@ class Layer:
 
     def has_weights(self) -> bool:
         """Return whether all that the layer is to learn exists: `build` was called, or has nothing to do."""
-        return self.output_shape is not None or bool(self.weights()) or type(self).build is Layer.build
+        return self.output_shape is not None or bool(self.weights) or type(self).build is Layer.build
 
     def _not_built(self) -> ValueError:
         return ValueError(f"{self}: has no weights yet. {self.how_to_build}")
@@ -249,19 +285,6 @@ def cast_floats(arrays: MutableMapping[str, np.ndarray], dtype: DTypeLike) -> No
     for key, array in arrays.items():
         if np.asarray(array).dtype.kind == "f" and array.dtype != dtype:
             arrays[key] = array.astype(dtype)
-
-
-def count_numbers(weights: Iterable[Weight]) -> int:
-    """Count the numbers in some arrays."""
-    return sum(np.size(arrays[key]) for arrays, key in weights)
-
-
-def overwrite(arrays: MutableMapping[str, np.ndarray], key: str, new: np.ndarray) -> None:
-    """Write `new` into an array of a dict in place; a NumPy scalar, as ``state`` may come to hold, is replaced."""
-    if isinstance(arrays[key], np.ndarray):
-        arrays[key][...] = new
-    else:
-        arrays[key] = np.array(new, np.asarray(arrays[key]).dtype)
 
 
 def as_shape(value: Iterable[int] | int, owner: object, what: str = "input_shape") -> Shape:

@@ -31,3 +31,6 @@ class Input(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (x, backward)."""
         return x, lambda dy: dy
+
+
+InputLayer = Input                                            # Keras's name of the layer

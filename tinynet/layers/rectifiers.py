@@ -67,7 +67,7 @@ class PReLU(Layer):
     """
 
     def __init__(self, alpha_initializer: Identifier | InitializerLike = "zeros",
-                 alpha_regularizer: Identifier | RegularizerLike | None = None,
+                 alpha_regularizer: Identifier | RegularizerLike | None = None, *,
                  shared_axes: Iterable[int] | int | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.alpha_initializer = initializers.get(alpha_initializer)

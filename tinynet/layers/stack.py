@@ -8,7 +8,8 @@ from typing import Any, Self, Unpack
 
 import numpy as np
 
-from tinynet.layers.base import Layer, LayerOptions, Shape, Weight, as_shape
+from tinynet.layers.base import Layer, LayerOptions, Shape, as_shape
+from tinynet.layers.variables import Variable
 from tinynet.registry import Config, pick, to_config
 from tinynet.regularizers import RegularizerLike
 
@@ -150,9 +151,10 @@ class Stack(Layer):
     def state(self, value: dict[str, np.ndarray]) -> None:
         self.state.update(value)
 
-    def weights(self) -> list[Weight]:
-        """List the params and the state of every layer in turn, each array as (dict, key)."""
-        return [weight for layer in self.layers for weight in layer.weights()]
+    @property
+    def weights(self) -> list[Variable]:
+        """The params and the state of every layer in turn."""
+        return [weight.inside(name) for name, layer in self._named() for weight in layer.weights]
 
     def _named(self) -> list[tuple[str, Layer]]:
         return list(zip(self.layer_names, self.layers, strict=True))

@@ -24,7 +24,7 @@ class BinaryAccuracy(MeanMetric):
 
     direction = "max"
 
-    def __init__(self, name: str | None = None, threshold: float = 0.5):
+    def __init__(self, name: str | None = None, *, threshold: float = 0.5):
         super().__init__(name)
         self.threshold = check_number("BinaryAccuracy", "threshold", threshold)
 
@@ -143,7 +143,7 @@ class LossMetric(MeanMetric):
 class BinaryCrossentropy(LossMetric):
     """The binary cross-entropy, see `tinynet.losses.BinaryCrossentropy`."""
 
-    def __init__(self, name: str | None = None, from_logits: bool = False, label_smoothing: float = 0.0):
+    def __init__(self, name: str | None = None, *, from_logits: bool = False, label_smoothing: float = 0.0):
         super().__init__(name)
         self._loss = losses.BinaryCrossentropy(from_logits, label_smoothing)
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
@@ -152,7 +152,7 @@ class BinaryCrossentropy(LossMetric):
 class CategoricalCrossentropy(LossMetric):
     """The cross-entropy of one-hot targets, see `tinynet.losses.CategoricalCrossentropy`."""
 
-    def __init__(self, name: str | None = None, from_logits: bool = False, label_smoothing: float = 0.0):
+    def __init__(self, name: str | None = None, *, from_logits: bool = False, label_smoothing: float = 0.0):
         super().__init__(name)
         self._loss = losses.CategoricalCrossentropy(from_logits, label_smoothing)
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
@@ -161,7 +161,7 @@ class CategoricalCrossentropy(LossMetric):
 class SparseCategoricalCrossentropy(LossMetric):
     """The cross-entropy of labels, see `tinynet.losses.SparseCategoricalCrossentropy`."""
 
-    def __init__(self, name: str | None = None, from_logits: bool = False):
+    def __init__(self, name: str | None = None, *, from_logits: bool = False):
         super().__init__(name)
         self._loss = losses.SparseCategoricalCrossentropy(from_logits)
         self.from_logits = from_logits

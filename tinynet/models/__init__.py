@@ -1,6 +1,6 @@
 """The models, and loading them from files, under the name that Keras has for their module."""
 
-from tinynet.models.loading import load_model
+from tinynet.models.loading import clone_model, load_model, model_from_json, save_model
 from tinynet.models.sequential import Sequential
 
-__all__ = ["Sequential", "load_model"]
+__all__ = ["Sequential", "clone_model", "load_model", "model_from_json", "save_model"]

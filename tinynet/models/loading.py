@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinynet import initializers, losses, metrics, optimizers
-from tinynet.files import configs, safefile, saving
+from tinynet.checks import invalid
+from tinynet.files import configs, safefile, saving, strict_json
 from tinynet.files.atomic import StrPath
 from tinynet.files.safefile import SavedFileError
+from tinynet.layers.own_function import Lambda, name_of
 from tinynet.models.sequential import Sequential
-from tinynet.registry import pick
+from tinynet.registry import pick, to_config
 
 
-def load_model(path: StrPath, custom_layers: Mapping[str, Any] | None = None,
-               custom_objects: Mapping[str, Any] | None = None) -> Sequential:
+def load_model(path: StrPath, custom_layers: Mapping[str, Any] | None = None, *,
+               custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Sequential:
     """Return the model that `Sequential.save` wrote: its layers, weights, compile settings and optimizer's state.
 
     Training goes on as it would have, to the bit. A file can do no more than choose among the classes of this
@@ -26,6 +28,7 @@ def load_model(path: StrPath, custom_layers: Mapping[str, Any] | None = None,
     custom_layers : classes of your own by name, as ``{"Scale": Scale}``: layers, and what else of yours a model may
         hold: initializers, losses, metrics (functions), activations (functions), optimizers.
     custom_objects : the same, under the name that Keras has for it.
+    compile : whether to compile it as it was; otherwise losses, metrics and optimizers of your own need not be known.
 
     Raises
     ------
@@ -48,8 +51,10 @@ def load_model(path: StrPath, custom_layers: Mapping[str, Any] | None = None,
     try:
         with initializers.parameter_budget(sum(array.size for array in file.arrays.values())):
             model = architecture(manifest["model"], known)
-        if manifest["compiled"] is not None:
+        if compile and manifest["compiled"] is not None:
             compile_from(manifest["compiled"], model, known)
+        if not compile and isinstance(state, dict):
+            state = {**state, "optimizer": None}
         params = saving.read_weights(file, model) if model.output_shape is not None else {}
         saving.check_model_state(model, state)
     except SavedFileError:
@@ -60,6 +65,48 @@ def load_model(path: StrPath, custom_layers: Mapping[str, Any] | None = None,
     saving.set_weights(model, params)
     saving.restore_model_state(model, state)
     return model
+
+
+def save_model(model: Sequential, filepath: StrPath) -> None:
+    """Do what ``model.save(filepath)`` does."""
+    model.save(filepath)
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Sequential:
+    """Return a model of the architecture that ``model.to_json()`` wrote, with new weights, not compiled.
+
+    >>> from tinynet.layers import Dense
+    >>> model_from_json(Sequential([Dense(2, input_dim=3)]).to_json()).layers
+    [<Dense 'dense_1', 8 parameters>]
+    """
+    try:
+        entry = strict_json.load(json_string.encode())
+    except ValueError as error:
+        raise invalid("model_from_json", "what model.to_json() wrote", f"{json_string[:50]!r}: {error}") from None
+    return architecture(entry, {**configs.KNOWN, "Sequential": Sequential, **(custom_objects or {})})
+
+
+def clone_model(model: Sequential) -> Sequential:
+    """Return a model of the same architecture, with new weights, not compiled; the two share nothing.
+
+    >>> from tinynet.layers import Dense
+    >>> model = Sequential([Dense(2, input_dim=3)])
+    >>> clone_model(model).count_params(), bool((clone_model(model).layers[0].kernel == model.layers[0].kernel).any())
+    (8, False)
+    """
+    return architecture(to_config(model), {**configs.KNOWN, "Sequential": Sequential, **things_in(model)})
+
+
+def things_in(model: Sequential) -> dict[str, Any]:
+    """Return what a model's config names, one's own too: the classes of its layers and their settings, functions."""
+    found: dict[str, Any] = {}
+    for leaf in model.leaves():
+        for thing in (leaf, *vars(leaf).values()):
+            if isinstance(thing, Lambda):
+                found[name_of(thing.function)] = thing.function
+            if hasattr(thing, "get_config"):
+                found[type(thing).__name__] = type(thing)
+    return found
 
 
 def architecture(entry: object, known: Mapping[str, Any]) -> Sequential:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinynet.files import saving
+from tinynet.files import configs, saving
 from tinynet.files.atomic import StrPath
 from tinynet.layers.base import Backward, Layer, Shape, as_floating, as_shape, cast_floats
 from tinynet.layers.stack import Stack
-from tinynet.models.summary import summary
-from tinynet.registry import Config, pick
+from tinynet.models.summary import expanded, summary
+from tinynet.registry import Config, pick, to_config
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import steps_of_parts
 from tinynet.training.model import Model
@@ -95,10 +97,14 @@ class Sequential(Stack, Model):
             self.unbuild()
         return layer
 
-    def build(self, input_shape: Shape, rng: np.random.Generator | None = None) -> Shape:
-        """Build every layer that is not built yet, for samples of `input_shape`; return the output's shape."""
+    def build(self, input_shape: tuple[int | None, ...], rng: np.random.Generator | None = None) -> Shape:
+        """Build every layer that is not built yet, for samples of `input_shape`; return the output's shape.
+
+        As Keras has it, the shape may begin with None, for the samples of a batch.
+        """
         self.expect(bool(self.layers), "a model with layers", "an empty one")
-        first = as_shape(input_shape, owner=self)
+        sizes: Any = tuple(input_shape) if isinstance(input_shape, Iterable) else input_shape
+        first = as_shape(sizes[1:] if isinstance(sizes, tuple) and sizes[:1] == (None,) else sizes, owner=self)
         self.output_shape = self._build_layers(first, rng or self.rng)
         self.input_shape = first
         return self.output_shape
@@ -124,6 +130,10 @@ class Sequential(Stack, Model):
         config = {**super().get_config(), "dtype": str(self.dtype)}
         return config if self.input_shape is None else {**config, "input_shape": list(self.input_shape)}
 
+    def to_json(self, **kwargs: Any) -> str:
+        """Write the architecture as JSON, for `models.model_from_json`; `kwargs` are those of ``json.dumps``."""
+        return json.dumps(configs.plain(to_config(self), "to_json"), **kwargs)
+
     def save(self, path: StrPath) -> None:
         """Write the whole model into one safetensors file, atomically: see `load_model`, which makes it again."""
         saving.save_model(self, path)
@@ -137,10 +147,15 @@ class Sequential(Stack, Model):
         """Overwrite parameters and state with those in a file; if a name, shape or dtype differs, change nothing."""
         saving.load_weights(self, path)
 
-    def summary(self, line_length: int = 65, print_fn: Callable[[str], object] = print,
-                profile: bool = False) -> None:
-        """Print the layers, their output shapes and parameter counts, and the totals; and `study.profile`, if asked."""
-        print_fn(summary(self, self._named(), line_length))
+    def summary(self, line_length: int | None = None, *, print_fn: Callable[[str], object] | None = None,
+                expand_nested: bool = False, show_trainable: bool = False, profile: bool = False) -> None:
+        """Print the layers, their output shapes and parameter counts, and the totals; and `study.profile`, if asked.
+
+        With `expand_nested` the layers of models inside it too, with `show_trainable` which would be trained.
+        """
+        print_fn = print_fn or print
+        layers = expanded(self._named()) if expand_nested else self._named()
+        print_fn(summary(self, layers, line_length or 65, show_trainable))
         if profile:
             from tinynet import study
             print_fn(str(study.profile(self)))

@@ -7,6 +7,7 @@ Throughout: p a parameter, g its gradient, t the number of updates including thi
 from __future__ import annotations
 
 from tinynet.checks import invalid
+from tinynet.optimizers import schedules
 from tinynet.optimizers.adadelta import Adadelta
 from tinynet.optimizers.adagrad import Adagrad
 from tinynet.optimizers.adam import Adam
@@ -19,7 +20,7 @@ from tinynet.registry import Identifier, resolve
 from tinynet.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
 
 __all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "CosineDecay", "ExponentialDecay", "Nadam", "Optimizer",
-           "PiecewiseConstantDecay", "RMSprop", "get"]
+           "PiecewiseConstantDecay", "RMSprop", "get", "schedules"]
 
 KNOWN: dict[str, type] = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW, "nadam": Nadam,
                           "adagrad": Adagrad, "adadelta": Adadelta}

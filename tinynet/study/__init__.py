@@ -24,6 +24,7 @@ from tinynet.study.attribution.occlusion import occlusion
 from tinynet.study.cost.compare import KernelComparison, compare_kernels
 from tinynet.study.cost.costs import elementwise, im2col_size, multiply_adds, reach
 from tinynet.study.cost.profile import Profile, StepProfile, profile
+from tinynet.study.diagram import plot_model
 from tinynet.study.errors.calibration import Calibration, calibration
 from tinynet.study.errors.confusion import Confusion, confusion
 from tinynet.study.errors.misclassified import Misclassified, misclassified
@@ -92,6 +93,7 @@ __all__ = [
     "plot_feature_maps",
     "plot_filters",
     "plot_history",
+    "plot_model",
     "plot_pca",
     "pool_gradient",
     "pool_step",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from functools import partial
 from types import CellType, FunctionType, MethodType, ModuleType
@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinynet.layers.base import Layer, Weight
+from tinynet.layers.base import Layer
 from tinynet.steps.untouched import StateSnapshot
 from tinynet.training.model import Model
 
+Weight = tuple[MutableMapping[str, np.ndarray], str]       # an array by the dict that holds it, and its key there
 EMPTY_CELL = CellType()         # a closed-over variable that has no value yet
 
 

@@ -50,6 +50,7 @@ from tinynet.layers import (
     GlobalAvgPool2D,
     GlobalMaxPool2D,
     HardSigmoid,
+    Lambda,
     Layer,
     LayerNormalization,
     LeakyReLU,
@@ -80,6 +81,7 @@ from tinynet.layers import (
     UpSampling2D,
     ZeroPadding2D,
 )
+from tinynet.layers.base import Backward
 from tinynet.losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -284,6 +286,7 @@ def calls_for_any(shape: Shape) -> list[SearchStrategy[Call]]:
         call([GaussianNoise], st.fixed_dictionaries({"stddev": st.sampled_from([1.0, 0.1])})),
         call([Reshape], target_shapes(shape).map(lambda target: {"target_shape": target})),
         call([Rescaling], rescaling_configs(shape)),
+        call([Lambda], st.fixed_dictionaries({"function": st.sampled_from([squared, summed])})),
         call([BatchNormalization], flags, st.fixed_dictionaries(
             {}, optional={"momentum": st.sampled_from([0.0, 0.5]), "epsilon": st.sampled_from([1e-5, 0.1])})),
         call([LayerNormalization], flags, st.fixed_dictionaries({}, optional={"axis": axes})),
@@ -322,6 +325,17 @@ def activation_calls(shape: Shape) -> SearchStrategy[Call]:
         call([ELU], st.fixed_dictionaries({}, optional={"alpha": slopes})),
         call([GELU], st.fixed_dictionaries({}, optional={"approximate": st.just(True)})),
         call([PReLU], st.fixed_dictionaries({"alpha_initializer": st.just("normal")}, optional=shared)))
+
+
+def squared(x: np.ndarray) -> tuple[np.ndarray, Backward]:
+    """Return ``(x^2, backward)``."""
+    return x * x, lambda dy: 2 * x * dy
+
+
+def summed(x: np.ndarray) -> tuple[np.ndarray, Backward]:
+    """Return ``(y, backward)``, y the sum along the last axis: (N, ..., D) -> (N, ...), or (N, 1) of (N, D)."""
+    y = x.sum(axis=-1, keepdims=x.ndim == 2)
+    return y, lambda dy: np.broadcast_to(dy if x.ndim == 2 else dy[..., None], x.shape)
 
 
 def target_shapes(shape: Shape) -> SearchStrategy[Shape]:

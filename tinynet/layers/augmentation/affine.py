@@ -100,7 +100,7 @@ class RandomTranslation(OneOfAffine):
 
     named: ClassVar = {"height_factor": "height_shift", "width_factor": "width_shift"}
 
-    def __init__(self, height_factor: FactorLike, width_factor: FactorLike, fill_mode: str = "reflect",
+    def __init__(self, height_factor: FactorLike, width_factor: FactorLike, fill_mode: str = "reflect", *,
                  fill_value: float = 0.0, **kwargs: Unpack[LayerOptions]):
         super().__init__(height_shift=height_factor, width_shift=width_factor, fill_mode=fill_mode,
                          fill_value=fill_value, **kwargs)
@@ -117,7 +117,7 @@ class RandomRotation(OneOfAffine):
 
     named: ClassVar = {"factor": "rotation"}
 
-    def __init__(self, factor: FactorLike, fill_mode: str = "reflect", fill_value: float = 0.0,
+    def __init__(self, factor: FactorLike, fill_mode: str = "reflect", *, fill_value: float = 0.0,
                  **kwargs: Unpack[LayerOptions]):
         super().__init__(rotation=factor, fill_mode=fill_mode, fill_value=fill_value, **kwargs)
 
@@ -134,7 +134,7 @@ class RandomZoom(OneOfAffine):
 
     named: ClassVar = {"height_factor": "height_zoom", "width_factor": "width_zoom"}
 
-    def __init__(self, height_factor: FactorLike, width_factor: FactorLike | None = None, fill_mode: str = "reflect",
+    def __init__(self, height_factor: FactorLike, width_factor: FactorLike | None = None, fill_mode: str = "reflect", *,
                  fill_value: float = 0.0, **kwargs: Unpack[LayerOptions]):
         super().__init__(height_zoom=height_factor, width_zoom=width_factor, fill_mode=fill_mode,
                          fill_value=fill_value, **kwargs)
@@ -151,6 +151,6 @@ class RandomShear(OneOfAffine):
 
     named: ClassVar = {"x_factor": "x_shear", "y_factor": "y_shear"}
 
-    def __init__(self, x_factor: FactorLike = 0.0, y_factor: FactorLike = 0.0, fill_mode: str = "reflect",
+    def __init__(self, x_factor: FactorLike = 0.0, y_factor: FactorLike = 0.0, *, fill_mode: str = "reflect",
                  fill_value: float = 0.0, **kwargs: Unpack[LayerOptions]):
         super().__init__(x_shear=x_factor, y_shear=y_factor, fill_mode=fill_mode, fill_value=fill_value, **kwargs)

@@ -18,6 +18,7 @@ from tinynet.layers import (
     Flatten,
     GaussianNoise,
     HardSigmoid,
+    Lambda,
     Layer,
     LayerNormalization,
     LeakyReLU,
@@ -207,9 +208,13 @@ def _(layer: Reshape, input_shape: Shape) -> tuple[Axis, Axis] | None:
     return ((1, 1), (1, 1)) if len(shape) == 1 or shape[-2:] == input_shape[-2:] else None
 
 
+@reach.register(Lambda)
 @reach.register(UpSampling2D)
-def no_common_window(layer: UpSampling2D, input_shape: Shape) -> None:
-    """Return that no one window and stride describe a layer: neighbouring outputs see the same pixel, or the next."""
+def no_common_window(layer: Layer, input_shape: Shape) -> None:
+    """Return that no one window and stride describe a layer: neighbouring outputs see the same pixel, or the next.
+
+    What a function of one's own sees is not known either.
+    """
 
 
 @reach.register

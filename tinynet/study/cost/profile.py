@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinynet.layers.base import Shape, count_numbers
+from tinynet.layers.base import Shape
+from tinynet.layers.variables import count_numbers
 from tinynet.steps.run import first_with_parameters, forwards, gradients, without_dx
 from tinynet.steps.step import Step
 from tinynet.steps.untouched import untouched
@@ -183,7 +184,7 @@ def profile(model: Model, batch_size: int = 200, repeats: int = 7) -> Profile:
         given, made = shapes[0][k:k + 2]
         rows, columns = (field and field[1:] for field in seen) if seen else (None, None)
         fields = (rows, columns) if seen else None
-        numbers = 0 if id(step.layer) in owners else count_numbers(step.layer.weights())
+        numbers = 0 if id(step.layer) in owners else count_numbers(step.layer.weights)
         owners.add(id(step.layer))
         steps.append(StepProfile(
             step.name, made, numbers, multiply_adds(step.layer, given, made), fields,

@@ -12,7 +12,7 @@ import numpy as np
 
 import tinynet
 from tinynet.layers.base import Layer
-from tinynet.layers.own_function import OwnFunction
+from tinynet.layers.own_function import Lambda, name_of
 from tinynet.testing.contract.specimen import (
     Broken,
     BrokenToo,
@@ -69,9 +69,9 @@ def to_run(model: tinynet.Sequential, s: Specimen) -> Layer:
 
 
 def classes(model: tinynet.Sequential) -> dict[str, Any]:
-    """Return the classes of a model's layers, and functions that are activations, by name, as readers name theirs."""
-    functions = {step.layer.class_name: step.layer.function for step in model.steps()
-                 if isinstance(step.layer, OwnFunction)}
+    """Return the classes of a model's layers, and its functions of one's own, by name, as readers name theirs."""
+    functions = {name_of(step.layer.function): step.layer.function for step in model.steps()
+                 if isinstance(step.layer, Lambda)}
     return {**functions, **{type(layer).__name__: type(layer) for layer in model.leaves()}}
 
 
