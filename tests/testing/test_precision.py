@@ -106,3 +106,13 @@ def test_numbers_far_smaller_than_what_they_are_added_to_must_be_moved_far_befor
     def f(t):
         return np.exp(np.float16(0.01) * np.float16(1 + t)).astype(float, copy=False)[None]     # near 1: steps of 0.001
     assert 1e-4 < computational_noise(f)[0] < 1e-3
+
+
+def test_at_the_minimum_of_a_coarse_forward_the_slopes_that_rounding_leaves_are_no_failure():
+    target = np.random.default_rng(0).normal(size=(4, 6))
+
+    class MeanSquaredDistance(Layer):
+        def forward(self, x, training=False):
+            y = np.square(x.astype(np.float32) - target.astype(np.float32)).mean(keepdims=True)
+            return y.astype(np.float64), lambda dy: dy * 2 * (x - target) / x.size
+    check_gradients(MeanSquaredDistance(), target.astype(np.float32).astype(np.float64))

@@ -244,7 +244,7 @@ class Sampler:
         if not single and seen is None and self.cells.count > 1:       # which show more than a group does
             return found
         measured = search(line, scale, expected=float(parts.sum()), typical=typical)
-        if single and measured.kind == "smooth" and measured.uncertainty <= SURE * measured.size:
+        if single and measured.kind == "smooth" and 0 < measured.uncertainty <= SURE * measured.size:
             self.searched = KnownStep(measured.step / scale, measured.uncertainty / measured.size)
         return self.compare(where, direction, measured)
 
