@@ -65,7 +65,7 @@ def no_false_alarm(seed, kinds=3):
     check_gradients(model(), inputs((1, 6, 6), rng)[seed % 3][:2], y=np.eye(3)[:2], seed=seed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_false_alarm_on_kinks():
     no_false_alarm(seed=0, kinds=1)
 
@@ -357,7 +357,7 @@ def test_a_model_without_targets_is_checked_as_a_layer():
     assert len(check_gradients(model(), training=False).tensors) == 7
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_another_loss_than_the_compiled_one():
     net = model()
     assert check_gradients(net, y=[0, 2, 1], loss="sparse_categorical_crossentropy").passed

@@ -192,7 +192,7 @@ def test_a_wrong_parameter_gradient_leaves_the_input_gradient_right_on_blank_ima
     assert failure.tensor == "spoiled_1/kernel"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_confident_mistakes_on_blank_images_are_no_false_alarm():
     """The probability of the right class is below the loss's clipping: the model works from the logits."""
     model = conv_net()

@@ -112,7 +112,7 @@ def test_what_is_no_seed_is_refused(run, seed):
     result.stderr.fnmatch_lines([f"ERROR: --gradients-seed: expected *. Received: {seed}."])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_processes_of_xdist_share_a_random_seed(pytester):
     pytester.makepyfile("""
     import pytest
