@@ -21,6 +21,7 @@ from tinynet.steps.plan import ends_in_probabilities
 from tinynet.testing import strategies
 
 pytestmark = pytest.mark.filterwarnings("ignore:Loss and last layer", "ignore:Image shape")
+OWN = {function.__name__: function for function in (strategies.squared, strategies.summed)}     # of a Lambda
 SEEDS, BOOLEANS = st.integers(0, 99), st.booleans()
 
 
@@ -130,7 +131,7 @@ class ModelsInUse(RuleBasedStateMachine):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.safetensors"
             model.save(path)
-            loaded = load_model(path, custom_objects={"squared": strategies.squared})
+            loaded = load_model(path, custom_objects=OWN)
         x = normal((2, *model.input_shape), seed)
         same(loaded(x), model(x), "y of the loaded model")
         self.models[number] = loaded
