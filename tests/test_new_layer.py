@@ -51,7 +51,7 @@ def has_rule(function, kind):
 
 
 def test_hypothesis_draws_it(kind):
-    assert kind in drawn(), f"Let `calls` draw {kind.__name__}, in tinynet/testing/strategies.py."
+    assert kind in drawn(), f"Let `calls` draw {kind.__name__}, in tinynet/testing/layer_calls.py."
 
 
 def test_study_knows_what_it_sees_and_what_it_costs(kind):

@@ -19,9 +19,10 @@ from tinynet.losses import MeanSquaredError
 from tinynet.optimizers import SGD
 from tinynet.steps.plan import ends_in_probabilities
 from tinynet.testing import strategies
+from tinynet.testing.layer_calls import squared, summed
 
 pytestmark = pytest.mark.filterwarnings("ignore:Loss and last layer", "ignore:Image shape")
-OWN = {function.__name__: function for function in (strategies.squared, strategies.summed)}     # of a Lambda
+OWN = {function.__name__: function for function in (squared, summed)}     # of a Lambda
 SEEDS, BOOLEANS = st.integers(0, 99), st.booleans()
 
 
