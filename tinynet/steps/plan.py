@@ -248,7 +248,7 @@ class PlanCache:
 
     def plan(self, steps: list[Step], training: bool, loss: PlannedLoss | None = None) -> Plan:
         """Return the plan for these steps, the cached one if nothing has changed."""
-        key = [*steps, *[getattr(step.layer, "windows", None) for step in steps], loss,
+        key = [*steps, *[vars(step.layer).get("windows") for step in steps], loss,
                dict(getattr(loss, "__dict__", {})), kernels.current(), kernels.fuses()]
         which = training, loss is not None
         kept = self._kept.get(which)
