@@ -38,6 +38,12 @@ def arguments(description: str, epochs: int) -> argparse.Namespace:
     return read(options(description, epochs))
 
 
+def result(accuracy: float, images: int, seconds: float) -> str:
+    """Write what a training has come to, in one line: ``test error: 0.27 % (27 of 10,000); training 78.3 s``."""
+    errors = round((1 - accuracy) * images)
+    return f"test error: {100 * errors / images:.2f} % ({errors} of {images:,}); training {seconds:.1f} s"
+
+
 def save(figure: plt.Figure, folder: Path, name: str) -> None:
     """Write a figure, and say where; a notebook shows it too."""
     folder.mkdir(parents=True, exist_ok=True)
