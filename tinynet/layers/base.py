@@ -279,8 +279,8 @@ class ActivityRegularization(Layer):
     """``y = x``, and a penalty on x in the loss, ``(l1 * sum(|x|) + l2 * sum(x^2)) / N`` for a batch of N samples.
 
     So ``dx = dy + (l1 * sign(x) + 2 * l2 * x) / N``. Both terms count where a loss is computed, by ``fit``,
-    ``evaluate`` and ``model.objective``; elsewhere the layer is the identity. A layer's ``activity_regularizer=`` is one
-    of these, with any regularizer, on the layer's output.
+    ``evaluate`` and ``model.objective``; elsewhere the layer is the identity. A layer's ``activity_regularizer=`` is
+    one of these, with any regularizer, on the layer's output.
 
     Parameters
     ----------
