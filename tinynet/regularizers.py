@@ -7,6 +7,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Protocol
 
 import numpy as np
@@ -59,6 +62,27 @@ class L1L2(Regularizer):
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0):
         self.l1, self.l2 = check_nonnegative("L1L2", "l1", l1), check_nonnegative("L1L2", "l2", l2)
+
+
+_counted: ContextVar[list[float] | None] = ContextVar("penalties on outputs, where a loss is computed", default=None)
+
+
+@contextlib.contextmanager
+def counting_activity(penalties: list[float] | None) -> Iterator[None]:
+    """Let penalties on outputs count inside the block: forwards append their values, backwards add their gradients.
+
+    With None they do not count, as outside of all blocks.
+    """
+    token = _counted.set(penalties)
+    try:
+        yield
+    finally:
+        _counted.reset(token)
+
+
+def counted_activity() -> list[float] | None:
+    """Return the penalties on outputs that were counted so far; None where they are not."""
+    return _counted.get()
 
 
 l1, l2, l1_l2 = L1, L2, L1L2                                  # Keras's other names

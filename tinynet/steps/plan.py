@@ -225,7 +225,8 @@ PATTERNS: dict[type[Layer], Pattern] = {               # by the layer that they 
     Dense: Pattern([(Dense, Dense.linear), (ReLU, ReLU.forward)], fused.dense_relu,
                    "bias and ReLU in one pass over the product"),
     Dropout: Pattern([(Dropout, Dropout.forward)], fused.dropout,
-                     "no mask is stored: backward draws its bits again", lambda training, layer: training),
+                     "no mask is stored: backward draws its bits again",
+                     lambda training, layer: training and layer.noise_shape is None),
     Residual: Pattern([(Residual, Residual.forward)], residual, "its layers are planned, too"),
 }
 

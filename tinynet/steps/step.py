@@ -43,6 +43,8 @@ def _add(steps: list[Step], layer: Layer, name: str) -> None:
         steps.append(Step(name, layer, layer.forward))
     else:
         _add_parts(steps, layer, name)
+    if layer.activity_penalty is not None:
+        steps.append(Step(f"{name}/activity_regularizer", layer.activity_penalty, layer.activity_penalty.forward))
 
 
 def _add_parts(steps: list[Step], layer: Layer, name: str) -> None:

@@ -27,6 +27,7 @@ from tinynet.metrics import named as named_metrics
 from tinynet.metrics import weighted as named_weighted_metrics
 from tinynet.optimizers import Optimizer
 from tinynet.registry import Identifier
+from tinynet.regularizers import counting_activity
 from tinynet.steps.plan import Plan, PlanCache
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import Step, steps_of, steps_of_parts
@@ -101,13 +102,16 @@ class Model(Layer):
         plan = self._plans.plan(steps_of(self), training, self.loss)
         if plan.loss is None:
             raise self._not_compiled()
-        output, backward = run_steps(plan.steps, as_floating(x, self.dtype), training)
+        on_outputs: list[float] = []
+        with counting_activity(on_outputs):
+            output, backward = run_steps(plan.steps, as_floating(x, self.dtype), training)
         value, loss_backward = plan.loss.forward(y, output, sample_weight)
         params, penalties = self.params, self.penalties()
-        value += sum(term.value(params[key]) for key, term in penalties)
+        value += sum(on_outputs) + sum(term.value(params[key]) for key, term in penalties)
 
         def set_grads() -> None:
-            backward(loss_backward(), need_dx=plan.needs_dx)
+            with counting_activity([]):
+                backward(loss_backward(), need_dx=plan.needs_dx)
             grads = self.grads
             for key, term in penalties:
                 grads[key] = grads[key] + term.gradient(params[key])
@@ -275,7 +279,14 @@ class Model(Layer):
             backward()
             with writing(self):
                 self.optimizer.update(self.trainable_params(), self.grads)
+                self._constrain()
         return tallies
+
+    def _constrain(self) -> None:
+        """Bring the weights back within their limits."""
+        params = self.params
+        for key, constraint in self.constraints():
+            params[key][...] = constraint(params[key])
 
     def _training_forward(self, batch: Data) -> tuple[float, np.ndarray, Callable[[], None]]:
         """Run `objective` in training; where its value is not finite, the layers' state is restored."""
