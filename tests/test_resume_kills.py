@@ -32,7 +32,7 @@ def plain():
 
 def modern():
     model = Sequential([
-        RandomAffine(0.05, 0.1, x_shear=0.1, height_shift=0.1, width_shift=0.1), RandomElasticTransform(0.5, 2.0, seed=3),
+        RandomAffine(0.05, 0.1, x_shear=0.1, height_shift=0.1), RandomElasticTransform(0.5, 2.0, seed=3),
         Conv2D(4, 3, use_bias=False), BatchNormalization(), ReLU(),
         Residual([Conv2D(4, 3, padding="same", kernel_constraint="max_norm"), BatchNormalization(), ReLU()]),
         GlobalAveragePooling2D(), Dropout(0.25), Dense(4, activation="softmax", activity_regularizer="l2")],
