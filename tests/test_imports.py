@@ -32,7 +32,8 @@ from tinynet.datasets import cifar10, cifar100, emnist, fashion_mnist, idx, imag
 from tinynet.utils import to_categorical, set_random_seed
 from tinynet.digits import read_drawing, normalise
 from tinynet import backend as K
-from tinynet import Input
+from tinynet import Input, Model
+from tinynet.models import Model
 from tinynet.layers import InputLayer, Lambda
 from tinynet.models import clone_model, model_from_json, save_model
 from tinynet.regularizers import l1, l2, l1_l2

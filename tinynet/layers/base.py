@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Protocol,
+    Self,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+    runtime_checkable,
+)
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -21,6 +33,17 @@ from tinynet.regularizers import L1L2, RegularizerLike
 Shape = tuple[int, ...]                                       # of one sample, without the batch axis
 Backward = Callable[..., Any]                                 # backward(dy) -> dx; some can leave dx out: need_dx=False
 Forward = Callable[..., tuple[np.ndarray, Backward]]          # forward(x, training) -> (y, backward)
+
+
+T = TypeVar("T", covariant=True)
+
+
+@runtime_checkable
+class Symbolic(Protocol[T]):
+    """What stands for numbers that are not there yet, see `tinynet.layers.input.Symbol`."""
+
+    def followed_by(self, layer: Layer, /) -> T:
+        """Return what stands for those that a layer will make of them."""
 
 
 class LayerOptions(TypedDict, total=False):
@@ -120,8 +143,17 @@ class Layer:
         """Forget the shapes that `build` was given, so that it can be called with others."""
         self.input_shape, self.output_shape = self._constructed_with[1], None
 
-    def __call__(self, x: ArrayLike, training: bool = False) -> np.ndarray:
-        with regularizers.counting_activity(None):            # of a call that no loss is computed from
+    @overload
+    def __call__(self, x: Symbolic[T], training: bool = False) -> T: ...
+    @overload
+    def __call__(self, x: ArrayLike, training: bool = False) -> np.ndarray: ...
+
+    def __call__(self, x: ArrayLike | Symbolic[T], training: bool = False) -> np.ndarray | T:
+        if not isinstance(x, np.ndarray) and isinstance(x, Symbolic):
+            return x.followed_by(self)
+        if regularizers.counted_activity() is None:
+            return check_forward(self, self.forward(self.cast(x), training))[0]
+        with regularizers.counting_activity(None):            # of a call the loss does not count any penalties
             return check_forward(self, self.forward(self.cast(x), training))[0]
 
     def cast(self, x: ArrayLike) -> np.ndarray:

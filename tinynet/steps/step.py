@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from tinynet.layers.base import Forward, Layer
+from tinynet.layers.base import ActivityRegularization, Forward, Layer
 
 
 class Step(NamedTuple):
@@ -27,6 +28,11 @@ def steps_of(layer: Layer, name: str = "") -> list[Step]:
     steps: list[Step] = []
     _add(steps, layer, name)
     return steps
+
+
+def without_penalties(steps: Iterable[Step]) -> list[Step]:
+    """Return the steps that compute something, without those that only add a penalty to the loss."""
+    return [step for step in steps if not isinstance(step.layer, ActivityRegularization)]
 
 
 def steps_of_parts(layer: Layer, name: str = "") -> list[Step]:
