@@ -12,7 +12,7 @@ from tinynet.explore.explanations import Explanation, StepNumbers
 from tinynet.explore.explanations.explanation import written
 from tinynet.explore.explanations.numbers import NO_OBJECTIVE
 from tinynet.explore.objective import Objective, Slopes
-from tinynet.explore.request import Request
+from tinynet.explore.serving.request import Request
 from tinynet.study.trace import Trace
 from tinynet.training.model import Model
 

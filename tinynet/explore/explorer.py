@@ -18,7 +18,6 @@ from tinynet.losses import SparseCategoricalCrossentropy
 from tinynet.models import Sequential
 from tinynet.testing.cloning import clone
 from tinynet.training.data import as_samples
-from tinynet.training.model import Model
 
 PAGE = Path(__file__).parent / "page"
 
@@ -45,6 +44,7 @@ class Explorer:
             self._thread.join()
             self._server.server_close()
             self._server.hang_up()
+        self._session.trainer.pause()
 
     def __enter__(self) -> Self:
         return self
@@ -57,7 +57,7 @@ class Explorer:
         return f"<Explorer of {self.model}: {self.url if self._thread.is_alive() else 'stopped'}>"
 
 
-def explore(model: Model, x: ArrayLike | None = None, y: ArrayLike | None = None, *, port: int = 0,
+def explore(model: Sequential, x: ArrayLike | None = None, y: ArrayLike | None = None, *, port: int = 0,
             open_browser: bool | None = None) -> Explorer:
     """Serve a page on which every number of a model can be touched, forward and backward, and the model trained.
 
@@ -82,7 +82,7 @@ def explore(model: Model, x: ArrayLike | None = None, y: ArrayLike | None = None
     ...     page.url.startswith("http://127.0.0.1:")
     True
     """
-    if not isinstance(model, Model):
+    if not isinstance(model, Sequential):
         raise invalid("explore", "a Sequential", f"{model!r:.80}")
     port = check_int(port, "port", 0)
     copied = copy_of(model, x)
@@ -93,12 +93,12 @@ def explore(model: Model, x: ArrayLike | None = None, y: ArrayLike | None = None
     return page
 
 
-def copy_of(model: Model, x: ArrayLike | None) -> Model:
+def copy_of(model: Sequential, x: ArrayLike | None) -> Sequential:
     """Return a copy of a model, built, and compiled if it is a classifier that was not."""
-    copied = clone(model)
+    copied: Sequential = clone(model)
     if copied is model:
         raise invalid("explore", "a model that can be copied", f"{model}, one of whose layers holds what cannot")
-    if isinstance(copied, Sequential) and copied.output_shape is None and x is not None:
+    if copied.output_shape is None and x is not None:
         copied.build(as_samples(x, None).shape[1:])
     if copied.output_shape is None or not copied.steps():
         raise invalid("explore", "a model with layers, whose input shape is known", f"{model}, not built yet")

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet.checks import invalid
 from tinynet.explore.explanations.explanation import Explanation, Line, Place, unknown
-from tinynet.explore.request import Request
+from tinynet.explore.serving.request import Request
 from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from tinynet.steps.plan import leave_softmax_to_loss
 from tinynet.steps.step import Step

@@ -27,6 +27,15 @@ from tinynet.layers import (
     Softsign,
     Tanh,
 )
+from tinynet.layers.base import Backward
+
+
+class Linear(Layer):
+    """``y = x``: what the page puts in the place of an activation that is taken away, so that the steps stay as many."""
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward)."""
+        return x, lambda dy: dy
 
 
 class Curve(NamedTuple):
@@ -76,6 +85,7 @@ def approximate_gelu() -> Curve:
 
 
 CURVES: dict[type[Layer], Callable[[Any], Curve]] = {
+    Linear: lambda layer: Curve("x", lambda x: x, "1", lambda x: 1.0),
     ReLU: lambda layer: Curve("max(x, 0)", lambda x: max(x, 0.0), "1 above 0, else 0", lambda x: float(x > 0)),
     ReLU6: lambda layer: Curve("min(max(x, 0), 6)", lambda x: min(max(x, 0.0), 6.0), "1 between 0 and 6, else 0",
                                lambda x: float(0 < x < 6)),
