@@ -164,7 +164,7 @@ def present(layer: Layer, *parts: Part) -> list[Part]:
 
 
 def slot(model: Model, step: Step) -> Callable[[Layer], None] | None:
-    """Return what puts another activation in the place of a step's; None for a step that is none, or gives the answer."""
+    """Return what puts another activation in a step's place; None for a step that is none, or gives the answer."""
     layer = step.layer
     if layer.params or getattr(layer, "gives_probabilities", None) == "softmax":
         return None

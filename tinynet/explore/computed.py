@@ -52,7 +52,7 @@ class Computed:
     def answer(self) -> dict[str, Any]:
         """Return what a run shows."""
         with np.errstate(all="ignore"):
-            loss = (objectives.loss_of(self.trace, self.objective.index)
+            loss = (objectives.loss_of(self.trace, self.objective.which)
                     if self.objective is not None and self.objective.kind == "loss" else None)
             return {"values": [value[0] for value in self.values],
                     "probabilities": objectives.probabilities(self.trace, self.values), "loss": loss,

@@ -11,6 +11,7 @@ from typing import Self
 from numpy.typing import ArrayLike
 
 from tinynet.checks import check_int, invalid
+from tinynet.explore import notebook
 from tinynet.explore.samples import gather
 from tinynet.explore.serving.server import Server
 from tinynet.explore.session import Session
@@ -52,6 +53,13 @@ class Explorer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  traceback: TracebackType | None) -> None:
         self.stop()
+
+    def _repr_html_(self) -> str:
+        if notebook.runs_elsewhere():
+            with self._session.turns:
+                return notebook.inline(self.model, self._session.data.test.take(slice(notebook.OFFERED),
+                                                                                self.model.dtype))
+        return notebook.frame(self.url)
 
     def __repr__(self) -> str:
         return f"<Explorer of {self.model}: {self.url if self._thread.is_alive() else 'stopped'}>"

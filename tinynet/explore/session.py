@@ -14,11 +14,11 @@ from tinynet.explore.changes import ACTIVATIONS, Changes, slot
 from tinynet.explore.computed import Computed
 from tinynet.explore.describe import describe_step
 from tinynet.explore.explanations import Explanation, explain_input, explain_output, explain_parameter
-from tinynet.explore.serving.request import Request
 from tinynet.explore.learning.gallery import begin, possible
 from tinynet.explore.learning.trainer import Trainer
 from tinynet.explore.learning.updates import next_step
 from tinynet.explore.samples import Data, is_digit
+from tinynet.explore.serving.request import Request
 from tinynet.explore.turns import Turns
 from tinynet.models import Sequential
 
@@ -62,7 +62,8 @@ class Session:
     def describe(self, request: Request) -> Answer:
         """Tell what the model is made of."""
         model, steps, test = self.model, self.model.steps(), self.data.test
-        shapes = [value.shape[1:] for value in Computed(model, np.zeros(model.input_shape or (), model.dtype), None).values]
+        blank = Computed(model, np.zeros(model.input_shape or (), model.dtype), None)
+        shapes = [value.shape[1:] for value in blank.values]
         end = objective.logits_place(steps)
         return {"title": self.title, "dtype": str(model.dtype), "inputShape": shapes[0], "version": self.version,
                 "parameterCount": model.count_params(), "tinynet": __version__,

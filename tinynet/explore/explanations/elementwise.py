@@ -31,7 +31,7 @@ from tinynet.layers.base import Backward
 
 
 class Linear(Layer):
-    """``y = x``: what the page puts in the place of an activation that is taken away, so that the steps stay as many."""
+    """``y = x``: what stands in the place of an activation that is taken away, so that the steps stay as many."""
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward)."""
@@ -80,7 +80,8 @@ def approximate_gelu() -> Curve:
 
     def share(x: float) -> float:
         return sigmoid(factor * (x + 0.044715 * x ** 3))
-    return Curve("x sigmoid(1.5958 (x + 0.044715 x^3))", lambda x: x * share(x), "s + x s (1 - s) 1.5958 (1 + 0.134145 x^2)",
+    return Curve("x sigmoid(1.5958 (x + 0.044715 x^3))", lambda x: x * share(x),
+                 "s + x s (1 - s) 1.5958 (1 + 0.134145 x^2)",
                  lambda x: share(x) + x * share(x) * (1 - share(x)) * factor * (1 + 3 * 0.044715 * x * x))
 
 
@@ -127,8 +128,8 @@ class CurveArithmetic(Arithmetic[AnyLayer]):
         curve, x = self.curve(at), float(self.step.x[at])
         found = sum_of_products(
             self.input_gradient(at), "The gradient of the output at the same place, times the slope of the activation "
-            "there.", self.step.downstream[at], upstream_at(self.step, at), computed("slope", np.array([curve.slope(x)])),
-            form="elementwise")
+            "there.", self.step.downstream[at], upstream_at(self.step, at),
+            computed("slope", np.array([curve.slope(x)])), form="elementwise")
         lines = [Line("x", x), Line("slope", curve.slope(x), curve.slope_formula), *found.lines[:1]]
         return Explanation(**{**vars(found), "lines": lines})
 

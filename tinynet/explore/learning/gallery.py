@@ -58,9 +58,14 @@ def zero_weights(trainer: Trainer) -> None:
 
 def dead_units(trainer: Trainer) -> None:
     """Give every rectified unit a bias so low that no input brings it above 0."""
-    for layer in trainer.model.leaves():
-        if isinstance(layer, Weighted) and layer.activation is not None and rectifies(layer.activation) and layer.use_bias:
-            layer.params["bias"][...] = DEAD_BIAS
+    for layer in rectified(trainer):
+        layer.params["bias"][...] = DEAD_BIAS
+
+
+def rectified(trainer: Trainer) -> list[Weighted]:
+    """List the layers whose units can die, and that have biases."""
+    return [layer for layer in trainer.model.leaves() if isinstance(layer, Weighted) and layer.use_bias
+            and layer.activation is not None and rectifies(layer.activation)]
 
 
 def unscaled(trainer: Trainer) -> None:
@@ -73,12 +78,6 @@ def shuffled(trainer: Trainer) -> None:
     trainer.targets = np.asarray(trainer.targets)[trainer.rng.permutation(len(trainer.data.train.x))]
 
 
-def has_dead(trainer: Trainer) -> bool:
-    """Return whether there are units that can die."""
-    return any(isinstance(layer, Weighted) and layer.activation is not None and rectifies(layer.activation)
-               and layer.use_bias for layer in trainer.model.leaves())
-
-
 def has_pixels(trainer: Trainer) -> bool:
     """Return whether the samples are from 0 to 1."""
     some = trainer.data.train.take(slice(100), trainer.model.dtype)
@@ -88,31 +87,31 @@ def has_pixels(trainer: Trainer) -> bool:
 FAILURES = {
     "rate": Failure(
         "The learning rate too large",
-        "The loss leaps up at once, and then stays near that of guessing, or leaps on; the accuracy is that of guessing.",
-        "Updates are as long as the weights themselves or longer: a thousandth is usual. Units that rectify die by the "
-        "dozen. Divide the rate by 10 until the loss falls.", large_rate),
+        "The loss leaps up at once, a thousandfold, and then stays near that of guessing; so does the accuracy.",
+        "The first updates are as long as the weights themselves or longer: a thousandth is usual. Most units that "
+        "rectify are dead after them. Divide the rate by 10 until the loss falls.", large_rate),
     "zeros": Failure(
         "All weights zero",
         "The loss stays at that of guessing, ln 10 = 2.303 for ten classes, whatever the rate: only the last layer's "
         "bias moves.",
-        "All maps are the same, and 0. The gradients of all kernels are exactly 0: what comes in is multiplied by 0, and "
-        "so is what goes back. Weights begin at random so that no two units are the same.", zero_weights),
+        "All maps are the same, and 0. The gradients of all kernels are exactly 0: what comes in is multiplied by 0, "
+        "and so is what goes back. Weights begin at random so that no two units are the same.", zero_weights),
     "dead": Failure(
         "Dead units",
         "The loss stays where it is from the first step on: nothing gets through.",
-        "The maps after each ReLU are 0 for every input, and dead units are at 100 %. Where a ReLU is 0 its slope is 0, "
-        "so that no gradient comes back, and nothing ever changes. A lower rate, or weights that begin smaller, prevent it.",
-        dead_units, has_dead),
+        "The maps after each ReLU are 0 for every input, and dead units are at 100 %. Where a ReLU is 0 its slope is "
+        "0, so that no gradient comes back, and nothing ever changes. A lower rate prevents it.", dead_units,
+        lambda trainer: bool(rectified(trainer))),
     "pixels": Failure(
         "Pixels left at 0 to 255",
-        "The first losses are a hundred times as large as they should be; then it falls, but in leaps.",
-        "The first map's numbers go up to 255, and the logits are in the hundreds: the softmax is sure of everything, right "
-        "or wrong. Divide by 255, or begin with Rescaling(1 / 255).", unscaled, has_pixels),
+        "The first losses are many times that of guessing; then it falls, to where others begin.",
+        "The input's numbers go up to 255, and the logits are as large: the softmax is sure of everything, right or "
+        "wrong. Divide by 255, or begin with Rescaling(1 / 255).", unscaled, has_pixels),
     "labels": Failure(
         "Labels shuffled",
         "The loss falls to that of guessing and no further, and the test accuracy stays at one in ten.",
-        "The training runs well in all else: gradients, updates and units are as they should be. Look at a few samples "
-        "beside their labels. Trained for very long, a large network learns even these by heart.", shuffled),
+        "All else is as it should be: gradients, updates, units. Look at a few samples beside their labels. Trained "
+        "for very long, a large network learns even these by heart.", shuffled),
 }
 
 

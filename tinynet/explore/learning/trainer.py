@@ -17,7 +17,7 @@ from tinynet.explore.turns import Turns
 from tinynet.models import Sequential
 from tinynet.optimizers import Optimizer
 
-POINTS, MOMENTS, EVERY = 1000, 32, 20                  # kept of the curve; of the weights, and first every so many steps
+POINTS, MOMENTS, EVERY = 1000, 32, 20                  # kept of the curve; of the weights, first every so many steps
 MEMORY = 64_000_000                                    # bytes that these weights may take together
 EXAMINED = 200                                         # samples that dead units are looked for with
 RATE, BATCH = 0.001, 100

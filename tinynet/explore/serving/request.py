@@ -1,4 +1,4 @@
-"""What a request asks for, checked: every number finite, every index within its array, every name one of those known."""
+"""What a request asks for, checked: every number finite, every index within its array, every name a known one."""
 
 from __future__ import annotations
 
