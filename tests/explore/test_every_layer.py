@@ -7,8 +7,38 @@ from tinynet import Sequential, kernels, layers
 from tinynet.explore.computed import Computed
 from tinynet.explore.explanations import explain_input, explain_output, explain_parameter, explains
 from tinynet.explore.objective import Objective
-from tinynet.layers import *  # noqa: F403
-from tinynet.layers import activations
+from tinynet.layers import (
+    ELU,
+    GELU,
+    Activation,
+    AveragePool2D,
+    BatchNormalization,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    DepthwiseConv2D,
+    Flatten,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    LayerNormalization,
+    LeakyReLU,
+    MaxPool2D,
+    PReLU,
+    RandomAffine,
+    RandomCrop,
+    RandomElasticTransform,
+    RandomFlip,
+    RandomTranslation,
+    Rescaling,
+    Reshape,
+    Residual,
+    SeparableConv2D,
+    Softmax,
+    SpatialDropout2D,
+    UpSampling2D,
+    ZeroPadding2D,
+    activations,
+)
 
 IMAGE = (2, 5, 6)
 CALLS = {

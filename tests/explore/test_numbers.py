@@ -122,7 +122,8 @@ def test_the_terms_are_those_that_study_writes_out(name):
         if kind is Conv2D:
             at = (2, 3, 4)
             mine, weight = study.conv_step(shown.model, step.name, shown.x, at), (1, 0, 1, 2)
-            assert shown.ask("explain", step=step.name, at=list(at))["terms"]["product"].sum() == pytest.approx(mine.sum)
+            found = shown.ask("explain", step=step.name, at=list(at))["terms"]
+            assert found["product"].sum() == pytest.approx(mine.sum)
             terms = study.conv_gradient(shown.model, step.name, shown.x, shown.one_hot(2), weight=weight)
         elif kind is Dense:
             mine, weight = study.dense_step(shown.model, step.name, shown.x, 3), (5, 2)
@@ -138,7 +139,7 @@ def test_the_terms_are_those_that_study_writes_out(name):
             continue
         found = shown.ask("explainGradient", step=step.name, param="kernel", at=list(weight), objective=LOSS)["terms"]
         np.testing.assert_allclose(found["product"], terms.terms, rtol=1e-6)
-        np.testing.assert_array_equal(found["leftAt"], terms.left_at[:, 1:])                       # without the batch axis
+        np.testing.assert_array_equal(found["leftAt"], terms.left_at[:, 1:])         # without the batch axis
         np.testing.assert_array_equal(found["rightAt"], terms.right_at[:, 1:])
 
 

@@ -12,7 +12,7 @@ from tinynet.layers.weighted import Weighted
 from tinynet.models import Sequential
 from tinynet.study.health.health import rectifies
 
-RATE_FACTOR = 300
+RATE_FACTOR = 1000
 DEAD_BIAS = -50.0
 PIXELS = 255.0
 
@@ -45,7 +45,7 @@ def with_new_weights(model: Sequential, seed: int = 0) -> None:
 
 
 def large_rate(trainer: Trainer) -> None:
-    """Take a learning rate some hundred times as large."""
+    """Take a learning rate a thousand times as large."""
     trainer.model.optimizer.learning_rate = RATE_FACTOR * trainer.rate
 
 
@@ -87,7 +87,7 @@ def has_pixels(trainer: Trainer) -> bool:
 FAILURES = {
     "rate": Failure(
         "The learning rate too large",
-        "The loss leaps up at once, a thousandfold, and then stays near that of guessing; so does the accuracy.",
+        "The loss leaps up at once, many times over, and then stays near that of guessing; so does the accuracy.",
         "The first updates are as long as the weights themselves or longer: a thousandth is usual. Most units that "
         "rectify are dead after them. Divide the rate by 10 until the loss falls.", large_rate),
     "zeros": Failure(
