@@ -329,7 +329,7 @@ def test_stopping_ends_it_and_once_more_is_no_error():
     assert repr(page) == "<Explorer of Sequential: stopped>"
 
 
-@pytest.mark.slow
+@pytest.mark.browser
 def test_ctrl_c_ends_it(tmp_path):
     small = Sequential([Dense(3, activation="softmax", input_dim=4)])
     small.compile("adam", "sparse_categorical_crossentropy")
@@ -348,6 +348,7 @@ def test_ctrl_c_ends_it(tmp_path):
     assert "Traceback" not in output
 
 
+@pytest.mark.browser
 def test_a_page_left_open_for_a_long_training_takes_no_more_memory(monkeypatch):
     monkeypatch.setattr(trainer_module, "POINTS", 50)
     monkeypatch.setattr(trainer_module, "MOMENTS", 8)

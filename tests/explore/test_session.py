@@ -77,7 +77,7 @@ def test_samples_are_split_nine_to_one():
     np.testing.assert_array_equal(asked(session, "describe")["samples"]["labels"], y[85:])
 
 
-@pytest.mark.slow
+@pytest.mark.browser
 @pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
 def test_without_samples_digits_are_mnists(loss):
     model = compiled(Sequential([Flatten(input_shape=(1, 28, 28)), Dense(10, activation="softmax")]), loss)
@@ -440,6 +440,7 @@ def failing(name, steps=40):
 GUESSING = np.log(3)
 
 
+@pytest.mark.browser
 def test_a_rate_too_large_leaps_and_leaves_the_units_dead():
     _, answer = failing("rate")
     assert max(answer["history"]["loss"][:10]) > 5 * GUESSING
@@ -453,6 +454,7 @@ def test_weights_of_zero_stay_and_the_loss_is_that_of_guessing():
     assert not session.model.params["dense_1/kernel"].any()
 
 
+@pytest.mark.browser
 def test_dead_units_let_nothing_through():
     _, answer = failing("dead")
     assert [each["share"] for each in answer["deadUnits"]] == [1.0, 1.0]
@@ -460,6 +462,7 @@ def test_dead_units_let_nothing_through():
     assert ratios["conv2d_1/kernel"] == ratios["dense_1/kernel"] == 0
 
 
+@pytest.mark.browser
 def test_pixels_left_at_255_begin_far_above_guessing():
     session, answer = failing("pixels")
     assert answer["history"]["loss"][0] > 5 * GUESSING
@@ -467,6 +470,7 @@ def test_pixels_left_at_255_begin_far_above_guessing():
     assert run["values"][0].max() == 255
 
 
+@pytest.mark.browser
 def test_shuffled_labels_are_not_learned():
     _, answer = failing("labels", steps=60)
     assert answer["history"]["testAccuracy"][-1][1] < 0.7
@@ -481,6 +485,7 @@ def test_each_failure_has_its_words_and_is_offered_where_it_can_be_shown(session
     assert "dead" not in {each["name"] for each in asked(linear, "describe")["scenarios"]}
 
 
+@pytest.mark.browser
 def test_after_a_failure_reset_brings_the_model_back():
     session, _ = failing("zeros", steps=2)
     asked(session, "reset")
