@@ -105,8 +105,8 @@ FAILURES = {
     "pixels": Failure(
         "Pixels left at 0 to 255",
         "The first losses are many times that of guessing; then it falls, to where others begin.",
-        "The input's numbers go up to 255, and the logits are as large: the softmax is sure of everything, right or "
-        "wrong. Divide by 255, or begin with Rescaling(1 / 255).", unscaled, has_pixels),
+        "The input's numbers go up to 255, and the first logits lie tens apart: the softmax is sure of everything, "
+        "right or wrong. Divide by 255, or begin with Rescaling(1 / 255).", unscaled, has_pixels),
     "labels": Failure(
         "Labels shuffled",
         "The loss falls to that of guessing and no further, and the test accuracy stays at one in ten.",
