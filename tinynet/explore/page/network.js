@@ -195,7 +195,7 @@ function head(model, index, store) {
  * @param {number[]} shape
  */
 function firstAt(step, store, index, shape) {
-  const at = shape.map(() => 0), { place } = store.state;
+  const at = shape.map((size, i) => (shape.length > 2 && i >= shape.length - 2 ? Math.floor(size / 2) : 0)), { place } = store.state;
   const axis = step.kind === "Dense" ? shape.length - 1 : 0;
   if (place?.row === index && place.at[0] < shape[axis]) at[axis] = place.at[0];
   return at;
