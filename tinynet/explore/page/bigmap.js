@@ -27,8 +27,8 @@ export class BigMaps {
     this.shapes = [model.inputShape, ...model.steps.map(step => step.outputShape)];
     this.from = view();
     this.to = view();
-    this.to.canvas.addEventListener("pointermove", event => event.buttons && this.#pick(event));
-    this.to.canvas.addEventListener("pointerdown", event => this.#pick(event));
+    this.to.box.addEventListener("pointermove", event => event.buttons && this.#pick(event));
+    this.to.box.addEventListener("pointerdown", event => this.#pick(event));
     this.sign = h("span", { class: "sign", "aria-hidden": "true" }, "→");
     this.element = h("div", { class: "big" }, this.from.element, this.sign, this.to.element);
   }
@@ -38,7 +38,7 @@ export class BigMaps {
     const { place, ofWeight, backward } = this.live.store.state;
     if (!place || (ofWeight && backward)) return;
     const shape = this.shapes[place.row], maps = this.#layout(place.row);
-    const at = pointed(event, onMap(place.at, shape, maps).map, shape, maps);
+    const at = pointed(this.to.box, event, onMap(place.at, shape, maps).map, shape, maps);
     if (at) this.live.store.set({ place: { row: place.row, at }, ofWeight: false });
   }
 

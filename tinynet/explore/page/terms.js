@@ -21,9 +21,10 @@ const MOST_BARS = 600;
  * @returns {Grid}
  */
 export function grid(terms, group) {
-  const [count, axes] = terms.leftAt.shape, at = terms.leftAt.data;
+  const count = terms.product.data.length;
   const mine = Array.from({ length: count }, (_, t) => t).filter(t => !terms.group || terms.group.data[t] === group);
-  if (axes < 2) return line(mine);
+  const at = terms.leftAt?.data, axes = terms.leftAt?.shape[1] ?? 0;
+  if (!at || axes < 2) return line(mine);
   const rows = mine.map(t => at[t * axes + axes - 2]), columns = mine.map(t => at[t * axes + axes - 1]);
   const top = Math.min(...rows), left = Math.min(...columns);
   const height = Math.max(...rows) - top + 1, width = Math.max(...columns) - left + 1;
@@ -81,7 +82,7 @@ export class TermPictures {
     for (const canvas of this.canvases) {
       const at = (/** @type {PointerEvent} */ event) => {
         const { height, width } = this.#grid;
-        const found = pointed(event, 0, [height, width], { count: 1, height, width, bars: false });
+        const found = pointed(canvas, event, 0, [height, width], { count: 1, height, width, bars: false });
         return found ? found[0] * width + found[1] : -1;
       };
       canvas.addEventListener("pointermove", event => this.#point(at(event), false));
@@ -89,7 +90,7 @@ export class TermPictures {
       canvas.addEventListener("keydown", event => this.#key(event));
     }
     const pick = (/** @type {PointerEvent | MouseEvent} */ event) => {
-      const found = pointed(event, 0, [this.#sums.length], { count: 1, height: 1, width: this.#sums.length, bars: true });
+      const found = pointed(this.channels, event, 0, [this.#sums.length], { count: 1, height: 1, width: this.#sums.length, bars: true });
       if (found) this.choose(found[0]);
     };
     this.channels.addEventListener("click", pick);
