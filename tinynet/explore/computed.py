@@ -39,11 +39,16 @@ class Computed:
         with np.errstate(all="ignore"):
             return objectives.slopes(self.trace, self.values, self.objective)
 
+    @property
+    def logits(self) -> int:
+        """Where the logits are among the values."""
+        return objectives.logits_place(self.trace.steps)
+
     def explain_logit(self, request: Request) -> Explanation:
         """Explain the gradient of a logit, with which the way back begins."""
         if self.objective is None or self.slopes is None:
             raise ValueError(NO_OBJECTIVE)
-        place = objectives.logits_place(self.trace.steps)
+        place = self.logits
         gradient = self.slopes.values[place][0]
         at = request.place("at", gradient.shape)
         of = f"d objective / d {written('logit' if place < len(self.trace.steps) else 'output', at)}"

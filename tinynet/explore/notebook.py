@@ -32,7 +32,7 @@ def frame(url: str) -> str:
 
 def inline(model: Sequential, samples: np.ndarray) -> str:
     """Return the page file of a model in a frame: it needs no way back to this machine."""
-    from tinynet.explore.export import export_page
+    from tinynet.explore.exporting.export import export_page
     with tempfile.TemporaryDirectory() as folder:
         try:
             path = Path(export_page(model, Path(folder) / "page.html", x=samples if len(samples) else None))

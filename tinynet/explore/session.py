@@ -129,7 +129,8 @@ class Session:
         computed = self.computed(request)
         if computed.slopes is None or computed.objective is None:
             raise invalid(None, "an objective, the loss or a logit", "none")
-        if not request.has("step"):
+        begins = computed.objective.kind == "logit" and not request.has("param")   # or, of the loss, at the softmax
+        if not request.has("step") or (begins and self.step(request) == computed.logits):
             return self.explained(computed.explain_logit(request))
         numbers = computed.step(self.step(request))
         if not request.has("param"):

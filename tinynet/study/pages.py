@@ -35,6 +35,6 @@ def explore(model: Sequential, x: ArrayLike | None = None, y: ArrayLike | None =
 
 
 def export_page(model: Sequential, path: StrPath, x: ArrayLike | None = None) -> Path:
-    """Write the page on a model into one file: see `tinynet.explore.export.export_page`, which this calls."""
-    from tinynet.explore.export import export_page
+    """Write the page on a model into one file: see `tinynet.explore.exporting.export.export_page`, which this calls."""
+    from tinynet.explore.exporting.export import export_page
     return Path(export_page(model, path, x))

@@ -113,8 +113,7 @@ class LayerNormalizationArithmetic(Arithmetic[LayerNormalization]):
         lines = self.normal(at).lines(float(self.step.x[at]), "of the terms", "root of their variance + epsilon")
         return Explanation(self.output(at), "The mean of the terms is subtracted from this number, and it is divided "
                            "by their standard deviation; then gamma, then beta.", "normalisation",
-                           float(self.step.y[at]),
-                           lines[-1].value, left, None, left.values, lines)
+                           float(self.step.y[at]), lines[-1].value, left, None, left.values, lines)
 
     def backward(self, at: Place) -> Explanation:
         """Explain the gradient of an input: every output beside it depends on it, through mean and deviation."""

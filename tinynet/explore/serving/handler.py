@@ -103,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
             raise RefusedError(HTTPStatus.FORBIDDEN, "This server answers its own page alone.")
         _, token, rest = (*self.path.split("/", 2), "", "")[:3]
         if not hmac.compare_digest(token.encode(), self.owner.token.encode()):
-            raise RefusedError(HTTPStatus.FORBIDDEN, "The address is not complete: take that which explore() has given.")
+            raise RefusedError(HTTPStatus.FORBIDDEN, "The address is not complete: take the one that was printed.")
         return rest
 
     def file(self, name: str) -> tuple[bytes, str]:
