@@ -11,7 +11,7 @@ WATCH = """
     new PerformanceObserver(list => window.shifts.push(...list.getEntries().map(
         ({ value, hadRecentInput }) => ({ value, expected: hadRecentInput })))).observe({ type: "layout-shift", buffered: true });
 """
-QUIET = 175              # milliseconds; the page itself waits for 90 before what is slower follows
+QUIET = 80               # milliseconds
 STROKE = [(.3, .2), (.5, .17), (.68, .25), (.66, .4), (.5, .48), (.68, .56), (.7, .72), (.52, .83), (.3, .78)]    # a 3
 
 
@@ -78,11 +78,20 @@ class Shown:
         self.settle()
 
     def settle(self):
-        """Wait until no request is in flight any more, and none has followed for a while."""
+        """Wait until no request is in flight, none has followed for a while, and the explanation is of now."""
         quiet = 0
         while quiet < QUIET:
-            self.page.wait_for_timeout(25)
-            quiet = 0 if self.flying else quiet + 25
+            self.page.wait_for_timeout(20)
+            busy = self.flying or self.page.evaluate("document.querySelector('[aria-busy=true]') !== null")
+            quiet = 0 if busy else quiet + 20
+
+    def wait_for(self, condition):
+        """Wait until a condition in JavaScript holds. (Playwright's own way is against the page's security policy.)"""
+        for _ in range(600):
+            if self.page.evaluate(condition):
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"Not in 30 seconds: {condition}")
 
     def button(self, name, exact=False):
         return self.page.get_by_role("button", name=name, exact=exact)

@@ -80,7 +80,7 @@ def test_an_activation_is_replaced_and_its_row_has_another_name(shown):
 
 def test_the_address_keeps_the_changes(shown):
     set_value(shown, -1.5)
-    shown.page.wait_for_function("location.hash.includes('changes=')")
+    shown.wait_for("location.hash.includes('changes=')")
     shown.page.reload()
     shown.ready()
     shown.settle()

@@ -92,7 +92,7 @@ def test_a_stroke_can_be_taken_back_and_all_cleared(shown):
 
 def test_the_address_keeps_the_drawing(shown):
     shown.draw()
-    shown.page.wait_for_function("location.hash.includes('drawing=')")
+    shown.wait_for("location.hash.includes('drawing=')")
     before = shown.pixels()
     shown.page.reload()
     shown.ready()
@@ -108,7 +108,7 @@ def test_a_picture_file_is_read(shown, tmp_path):
     image = shown.pixels().reshape(28, 28)
     assert image.max() > 0.9
     assert np.corrcoef(image.ravel(), digit.ravel())[0, 1] > 0.8
-    shown.page.wait_for_function("location.hash.includes('pixels=')")
+    shown.wait_for("location.hash.includes('pixels=')")
     shown.page.reload()
     shown.ready()
     np.testing.assert_array_equal(shown.pixels().reshape(28, 28), image)
@@ -128,7 +128,7 @@ def test_a_test_digit_is_picked(shown):
     shown.page.locator("[data-sample='4']").click()
     shown.settle()
     np.testing.assert_allclose(shown.pixels(), x[4].ravel() / 255, atol=1e-7)
-    shown.page.get_by_label("number").fill("17")
+    shown.page.locator("#sample-number").fill("17")
     shown.page.keyboard.press("Enter")
     shown.settle()
     np.testing.assert_allclose(shown.pixels(), x[17].ravel() / 255, atol=1e-7)

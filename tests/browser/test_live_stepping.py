@@ -41,7 +41,7 @@ def test_stepping_goes_backward_from_the_logits_to_the_input(shown):
 
 def test_playing_goes_on_by_itself_and_stops(shown):
     shown.button("Play").click()
-    shown.page.wait_for_function("document.querySelector('#view-explain .of').textContent.startsWith('conv2d_1[0, 1,')")
+    shown.wait_for("document.querySelector('#view-explain .of').textContent.startsWith('conv2d_1[0, 1,')")
     shown.button("Stop").click()
     shown.settle()
     title = shown.explained()
@@ -50,9 +50,9 @@ def test_playing_goes_on_by_itself_and_stops(shown):
 
 
 def test_the_address_of_a_place_leads_back_to_it(shown):
-    shown.page.wait_for_function("location.hash.includes('at=')")
+    shown.wait_for("location.hash.includes('at=')")
     step(shown, "layer")
-    shown.page.wait_for_function("location.hash.includes('relu')")
+    shown.wait_for("location.hash.includes('relu')")
     title = shown.explained()
     shown.page.reload()
     shown.ready()
