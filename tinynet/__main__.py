@@ -19,7 +19,13 @@ def demo(arguments: Sequence[str]) -> int:
     return demo.main(arguments)
 
 
-COMMANDS = {"demo": demo}                        # the help of each is its docstring
+def bugs(arguments: Sequence[str]) -> int:
+    """Find the bug in broken copies of layers and scripts; start with: bugs start."""
+    from tinynet.exercises.bugs import commands
+    return commands.main(arguments)
+
+
+COMMANDS = {"demo": demo, "bugs": bugs}                        # the help of each is its docstring
 BESIDE = {                                       # the package, in the source
     "the book": "docs/index.md",
     "lessons and tools to run": "examples",

@@ -5,8 +5,8 @@ An entry::
     [[bugs]]
     name = "dense-1"                     # says where to look, and not for what
     file = "layers/dense.py"             # in tinynet; also = [...] names files that are copied along, and are right
-    old = 'y += self.params["bias"]'     # stands in the file exactly once
-    new = 'y += 0'
+    old = "drows.sum(axis=0)"            # stands in the file exactly once
+    new = "drows.mean(axis=0)"
     title = "..."                        # what somebody complains of, in a line
     story = "..."                        # the same in a few lines
     look = "..."                         # a script, run beside the copy, that shows the symptom

@@ -212,7 +212,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command's arguments."""
     made = argparse.ArgumentParser(prog="python -m tinynet bugs", description="Find the bug in a broken copy: exit "
                                    "code 0 means right, 1 wrong, 2 not finished or not understood.")
-    commands = made.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    commands = made.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     for name, command in COMMANDS.items():
         one = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
         if name not in ("list", "progress"):
@@ -228,6 +228,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; what was not understood is said in words."""
     chosen = parser().parse_args(arguments)
+    if chosen.command is None:
+        parser().print_help()
+        return RIGHT
     try:
         return COMMANDS[chosen.command](Folder(chosen.folder), chosen)
     except ValueError as error:

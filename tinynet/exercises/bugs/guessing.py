@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 NEAR = 3                                            # lines
+FAR = 99                                            # classes and functions: farther than any line that runs
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def judge(line: int, file: str, guilty: str, right: str, broken: str) -> Guess:
     shared = sum(one == other for one, other in zip(home, here, strict=False))
     distance = 0, len(home) - shared + len(here) - shared, abs(nearest - line)
     if says_nothing(tree, line, broken):
-        return Guess(False, distance, f"Cold: line {line} of {file} computes nothing: it is empty, a comment, a "
-                                      "docstring or an import. What these say is right; some line does not do it.")
+        return Guess(False, (0, FAR, 0), f"Cold: line {line} of {file} computes nothing: it is empty, a comment, a "
+                                         "docstring or an import. What these say is right; some line does not do it.")
     return Guess(False, distance, in_words(nearest - line, home, here))
 
 
@@ -87,8 +88,8 @@ def around(tree: ast.AST, line: int) -> list[str]:
     """Return the names of the classes and functions around a line, from the outermost to the innermost."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
-            named = isinstance(node, (ast.FunctionDef, ast.ClassDef))
-            return [node.name] * named + around(node, line)
+            named = [node.name] if isinstance(node, (ast.FunctionDef, ast.ClassDef)) else []
+            return named + around(node, line)
     return []
 
 
