@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE =
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help mnist quick test test-book test-libraries test-long mutants checker-trial bench docs listings lint wheel clean
+.PHONY: help mnist quick test test-book test-exercises test-libraries test-long mutants checker-trial bench docs listings lint wheel clean
 
 help:                           ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -15,13 +15,16 @@ mnist: .venv/installed          ## train the larger CNN on MNIST and print its t
 	$(BIN)/python examples/mnist_larger.py
 
 quick: .venv/installed-test     ## the faster tests, three cases of each: about a minute
-	TINYNET_HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not book and not long"
+	TINYNET_HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not book and not long and not exercises"
 
 test: .venv/installed-test      ## the test suite: a few minutes
-	$(PYTEST) -m "not book and not long"
+	$(PYTEST) -m "not book and not long and not exercises"
 
 test-book: .venv/installed-test .venv/installed-docs  ## the tour, the site, the longest chapters and all figures
 	$(PYTEST) -m book
+
+test-exercises: .venv/installed-test  ## all exercises, wrong answers and bugs
+	$(PYTEST) -m exercises tests/exercises
 
 test-libraries: .venv-libraries/installed  ## check_function on PyTorch, JAX, autograd and MyGrad, and the page about it
 	.venv-libraries/bin/python -m pytest -m "" tests/testing/test_check_function.py tests/test_docs.py -k "check_function or testing-gradients"

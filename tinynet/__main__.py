@@ -25,7 +25,7 @@ def bugs(arguments: Sequence[str]) -> int:
     return commands.main(arguments)
 
 
-COMMANDS = {"demo": demo, "bugs": bugs}                        # the help of each is its docstring
+COMMANDS = {"demo": demo, "bugs": bugs}          # the help of each is its docstring
 BESIDE = {                                       # the package, in the source
     "the book": "docs/index.md",
     "lessons and tools to run": "examples",

@@ -13,7 +13,7 @@ from tinynet.exercises.bugs import folder as folders
 from tinynet.exercises.bugs.catalogue import LEVELS, Bug, find, load
 from tinynet.exercises.bugs.folder import Folder
 from tinynet.exercises.bugs.guessing import judge, original_line
-from tinynet.exercises.bugs.running import agrees, look, run, run_beside
+from tinynet.exercises.bugs.running import Run, agrees, look, run, run_beside
 from tinynet.tables import Table
 
 RIGHT, WRONG, UNFINISHED = 0, 1, 2                  # exit codes
@@ -65,12 +65,17 @@ def symptom(folder: Folder, chosen: argparse.Namespace) -> int:
     seen, wanted = look(bug, folder.place(bug))
     print(f"{bug.name}, level {bug.level}: {bug.title}\n")
     print(fill(bug.story, 100), end="\n\n")
-    print(f"python look.py prints:\n\n{indent(seen.text, '    ')}\n")
+    print(f"python look.py prints:\n\n{shown(seen)}\n")
     if agrees(seen, wanted):
         print(f"which is right: the symptom is gone. python -m tinynet bugs check {bug.name} says whether all is well.")
     else:
-        print(f"and beside a copy without the bug:\n\n{indent(wanted.text, '    ')}")
+        print(f"and beside a copy without the bug:\n\n{shown(wanted)}")
     return RIGHT
+
+
+def shown(run: Run) -> str:
+    """Return what a script has printed, indented, and say so if it did not come to its end."""
+    return indent(run.text + "\n(It stopped before its end.)" * (not run.done), "    ").strip("\n")
 
 
 def guess(folder: Folder, chosen: argparse.Namespace) -> int:
@@ -87,7 +92,8 @@ def guess(folder: Folder, chosen: argparse.Namespace) -> int:
     record.guesses, record.distance = record.guesses + 1, list(result.distance)
     record.end = record.end or folders.FOUND * result.right
     folder.remember(bug, record)
-    print(f"{file}:{line}   {texts[file].splitlines()[line - 1].strip()}\n\n{result.words}{compared}")
+    print(f"{file}:{line}   {texts[file].splitlines()[line - 1].strip()}", fill(result.words + compared, 100),
+          sep="\n\n")
     if result.right:
         print(f"Found with guess number {record.guesses} and {counted(record.hints, 'hint')}.\n")
         reveal(bug)
@@ -130,8 +136,7 @@ def check(folder: Folder, chosen: argparse.Namespace) -> int:
         return UNFINISHED
     seen, wanted = look(bug, folder.place(bug))
     if not agrees(seen, wanted):
-        print(f"The symptom is still there. It prints:\n\n{indent(seen.text, '    ')}\n\nand without the bug:\n\n"
-              f"{indent(wanted.text, '    ')}")
+        print(f"The symptom is still there. It prints:\n\n{shown(seen)}\n\nand without the bug:\n\n{shown(wanted)}")
         return WRONG
     caught = run(bug.catch, folder.place(bug))
     if not caught.done:

@@ -74,9 +74,9 @@ def in_words(lines: int, home: list[str], here: list[str]) -> str:
         return (f"Cold: right file, but {name(here)} does what it should. Look {where}, at another class or function: "
                 "which of them makes the first number that is wrong?")
     if (home[-1] == "backward") != (here[-1] == "backward"):
-        return (f"Lukewarm: the bug is in {home[0]}, but {name(here)} is right. Ask which way it goes wrong: are the "
-                f"outputs wrong already, on the way forward, or only what comes back? Look {where}.")
-    return f"Lukewarm: the bug is in {home[0]}, but {name(here)} is right. Look {where}."
+        return (f"Lukewarm: the bug is in {home[0]}, but not in {name(here)} itself. Ask which way it goes wrong: are "
+                f"the outputs wrong already, on the way forward, or only what comes back? Look {where}.")
+    return f"Lukewarm: the bug is in {home[0]}, but not in {name(here)} itself. Look {where}."
 
 
 def name(path: list[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -32,13 +33,16 @@ def run(script: str, folder: Path) -> Run:
     paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1",
                                 "PYTHONIOENCODING": "utf-8", "OPENBLAS_NUM_THREADS": "1"}
+    end = f"end {secrets.token_hex(8)}"                  # so that a copy that exits early has not come to its end
+    code = f"{HEAD}{script}\nprint({end!r})"
     try:
-        done = subprocess.run([sys.executable, "-W", "ignore", "-c", HEAD + script], cwd=folder, env=environment,
+        done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=folder, env=environment,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               encoding="utf-8", errors="replace", timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return Run(f"It did not come to an end in {SECONDS} seconds, and was stopped.", False)
-    return Run(done.stdout.rstrip(), done.returncode == 0)
+    text = done.stdout.rstrip()
+    return Run(text.removesuffix(end).rstrip(), text.endswith(end))
 
 
 def run_beside(script: str, files: Mapping[str, str]) -> Run:
