@@ -214,7 +214,7 @@ def test_guesses_and_hints_are_counted_and_the_answer_is_not_shown_unasked(tmp_p
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["guess", "dense-1", "dense.py:3"], "dense-1 was not started in"),
-    (["check", "dense-1"], "python -m tinynet bugs start dense-1"),
+    (["check", "dense-1"], "python -m tinynet bugs start dense-1 --folder "),
     (["hint", "dense-11"], "Did you mean 'dense-1'?"),
     (["guess", "relu-1", "dense.py:3"], "expected FILE:LINE, with a file of relu-1: activations.py."),
     (["guess", "relu-1", "activations.py:0"], "expected a line from 1 to"),

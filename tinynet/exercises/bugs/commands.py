@@ -29,7 +29,7 @@ def show_list(folder: Folder, chosen: argparse.Namespace) -> int:
                 for bug in bugs]
         print(f"Level {level}, {KINDS[level - 1]}:\n")
         print("\n".join(Table(["name", "file", "what is seen", ""], rows).lines(left=4)), end="\n\n")
-    print("Begin with: python -m tinynet bugs start")
+    print(f"Begin with: {folder.command('start')}")
     return RIGHT
 
 
@@ -37,7 +37,7 @@ def start(folder: Folder, chosen: argparse.Namespace) -> int:
     """Write the broken copy of a bug, of the next one without a name; what is there already stays as it is."""
     bug = find(chosen.name) if chosen.name else next_bug(folder)
     if bug is None:
-        print("All bugs were started. python -m tinynet bugs progress says how they stand.")
+        print(f"All bugs were started. How they stand: {folder.command('progress')}")
         return RIGHT
     written, kept = folder.start(bug)
     for path in written:
@@ -47,9 +47,9 @@ def start(folder: Folder, chosen: argparse.Namespace) -> int:
     print()
     symptom(folder, argparse.Namespace(name=bug.name))
     first = bug.guilty if len(bug.files) == 1 else "FILE"
-    print(f"\nWhich line is it?  python -m tinynet bugs guess {bug.name} {first}:LINE\n"
-          f"Or repair it, and  python -m tinynet bugs check {bug.name}\n"
-          f"Stuck?             python -m tinynet bugs hint {bug.name}")
+    print(f"\nWhich line is it?  {folder.command('guess', bug.name, f'{first}:LINE')}\n"
+          f"Or repair it, and  {folder.command('check', bug.name)}\n"
+          f"Stuck?             {folder.command('hint', bug.name)}")
     return RIGHT
 
 
@@ -67,7 +67,7 @@ def symptom(folder: Folder, chosen: argparse.Namespace) -> int:
     print(fill(bug.story, 100), end="\n\n")
     print(f"python look.py prints:\n\n{shown(seen)}\n")
     if agrees(seen, wanted):
-        print(f"which is right: the symptom is gone. python -m tinynet bugs check {bug.name} says whether all is well.")
+        print(f"which is right: the symptom is gone. Whether all is well: {folder.command('check', bug.name)}")
     else:
         print(f"and beside a copy without the bug:\n\n{shown(wanted)}")
     return RIGHT
@@ -123,7 +123,7 @@ def hint(folder: Folder, chosen: argparse.Namespace) -> int:
         print(fill(f"{number}. {text}", 100, subsequent_indent="   "))
     left = len(bug.hints) - record.hints
     print(f"\n{counted(left, 'hint')} left." if left else
-          f"\nThat was the last one. python -m tinynet bugs solution {bug.name} shows the line.")
+          f"\nThat was the last one. The line: {folder.command('solution', bug.name)}")
     return RIGHT
 
 
@@ -157,7 +157,7 @@ def solution(folder: Folder, chosen: argparse.Namespace) -> int:
     record = folder.record(bug)
     if not record.end:
         if not (chosen.yes or agreed(bug)):
-            print(f"Not shown. python -m tinynet bugs hint {bug.name} gives less away; --yes shows it all the same.")
+            print(f"Not shown; --yes shows it. Less is given away by {folder.command('hint', bug.name)}")
             return UNFINISHED
         record.end = folders.SHOWN
         folder.remember(bug, record)

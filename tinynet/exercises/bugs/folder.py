@@ -35,6 +35,11 @@ class Folder:
     def __init__(self, path: Path):
         self.path = path
 
+    def command(self, *arguments: str) -> str:
+        """Write a command that works in this folder."""
+        place = [] if self.path == Path(".") else ["--folder", str(self.path)]
+        return " ".join(["python -m tinynet bugs", *arguments, *place])
+
     def place(self, bug: Bug) -> Path:
         """Return the folder of one bug."""
         return self.path / bug.name
@@ -46,7 +51,7 @@ class Folder:
     def expect_started(self, bug: Bug) -> None:
         """Raise a ValueError unless the bug was started."""
         if not self.started(bug):
-            raise ValueError(f"{bug.name} was not started in {self.path}: python -m tinynet bugs start {bug.name}")
+            raise ValueError(f"{bug.name} was not started in {self.path.resolve()}: {self.command('start', bug.name)}")
 
     def start(self, bug: Bug) -> tuple[list[Path], list[Path]]:
         """Write the copies and look.py; return what was written, and what was there already and stays as it is."""
