@@ -26,7 +26,8 @@ sys.path.remove(str(ROOT / "docs"))
 CHAPTERS = {page.stem: page for page in notebooks.chapters()}
 LESSONS = {lesson.stem: lesson for lesson in notebooks.lessons()}
 SHORTER = r"\g<0>\nargs.epochs, args.limit = 1, 1000"        # put below the line that reads the command line
-FIGURES = {"mnist_mlp": 2, "mnist_simple_cnn": 2, "mnist_larger": 1, "predict_digit": 3, "look_inside": 25}
+FIGURES = {"mnist_mlp": 2, "mnist_simple_cnn": 2, "mnist_larger": 1, "predict_digit": 3, "look_inside": 25,
+           "photographs": 2}
 
 
 @cache
@@ -148,8 +149,8 @@ def test_a_lesson_runs_in_a_fresh_kernel_with_its_figures_inline(name, tmp_path)
         cell.source = re.sub(r"^args = .*", SHORTER, cell.source, flags=re.MULTILINE)
     for file in (ROOT / "examples").glob("_*.py"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    if name == "predict_digit":
-        draw_a_seven(tmp_path / "drawing.png")
+    draw_a_seven(tmp_path / "drawing.png")
+    draw_squares(tmp_path / "photographs")
     ran = executed(made, tmp_path)
     assert sum(map(pictures, ran.cells)) >= FIGURES[name]
 
@@ -160,6 +161,15 @@ def draw_a_seven(file: Path) -> None:
     paper = Image.new("L", (200, 200), 255)
     ImageDraw.Draw(paper).line([(60, 50), (140, 50), (90, 150)], fill=0, width=14)
     paper.save(file)
+
+
+def draw_squares(folder: Path) -> None:
+    from PIL import Image
+
+    for colour in ("red", "green", "blue"):
+        (folder / colour).mkdir(parents=True)
+        for number in range(20):
+            Image.new("RGB", (30 + number, 40), colour).save(folder / colour / f"{number}.png")
 
 
 @pytest.mark.long
