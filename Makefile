@@ -7,8 +7,8 @@ PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 SUITE = not book and not long and not browser and not exercises      # each of these has a target of its own
 
 .DEFAULT_GOAL = help
-.PHONY: help mnist explore quick test test-book test-exercises test-libraries test-browser lint-page test-long mutants
-.PHONY: checker-trial bench docs listings lint wheel clean
+.PHONY: help mnist explore quick test test-book test-exercises test-notebooks test-libraries test-browser lint-page
+.PHONY: test-long mutants checker-trial bench docs listings lint wheel clean
 
 help:                           ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +31,9 @@ test-book: .venv/installed-test .venv/installed-docs  ## the tour, the site, the
 
 test-exercises: .venv/installed-test  ## all exercises, wrong answers and bugs
 	$(PYTEST) -m exercises tests/exercises
+
+test-notebooks: .venv/installed-test .venv/installed-notebooks  ## every chapter and lesson as a notebook, in a fresh kernel
+	$(BIN)/python -m pytest -m "" tests/test_notebooks.py
 
 test-libraries: .venv-libraries/installed  ## check_function on PyTorch, JAX, autograd and MyGrad, and the page about it
 	.venv-libraries/bin/python -m pytest -m "" tests/testing/test_check_function.py tests/test_docs.py -k "check_function or testing-gradients"

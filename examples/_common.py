@@ -50,9 +50,14 @@ def save(figure: plt.Figure, folder: Path, name: str) -> None:
     figure.savefig(folder / name, dpi=110)
     plt.close(figure)                        # so that %matplotlib inline does not show it a second time
     print(f"Figure: {folder / name}")
+    show_in_notebook(folder / name)
+
+
+def show_in_notebook(file: Path) -> None:
+    """Show a picture below the cell, if there are cells."""
     if IN_NOTEBOOK:
         from IPython.display import Image, display
-        display(Image(filename=str(folder / name)))
+        display(Image(filename=str(file)))
 
 
 def digits(images: np.ndarray, labels: np.ndarray, rows: int, columns: int, cmap: str) -> plt.Figure:

@@ -39,7 +39,7 @@ class Regularizer(Configured):
         return float(self.l1 * np.abs(w).sum() + self.l2 * np.square(w).sum())
 
     def gradient(self, w: np.ndarray) -> np.ndarray:
-        """Return d value / d w, of the shape of w; the slope of |w| at 0 is taken as 0."""
+        """Return d value / d w, of the shape of w; the slope of ``|w|`` at 0 is taken as 0."""
         return self.l1 * np.sign(w) + 2 * self.l2 * w
 
 

@@ -236,7 +236,7 @@ class Model(Layer):
 
     def predict(self, x: Samples, batch_size: int | None = None, verbose: int | str = 0, steps: int | None = None,
                 callbacks: Callbacks = None) -> np.ndarray:
-        """Return the outputs for all samples: (N, *output_shape).
+        """Return the outputs for all samples: ``(N, *output_shape)``.
 
         The samples are an array, or what has or yields batches of them, see `fit`, with or without targets; `steps` is
         the number of batches, if not all, and callbacks have ``on_predict_*``.
@@ -253,7 +253,7 @@ class Model(Layer):
         return np.concatenate(pieces) if pieces else self(self._samples(x))
 
     def predict_on_batch(self, x: ArrayLike) -> np.ndarray:
-        """Return the outputs for a batch, all at once: (N, *output_shape)."""
+        """Return the outputs for a batch, all at once: ``(N, *output_shape)``."""
         with reading(self):
             return self(self._samples(x))
 
