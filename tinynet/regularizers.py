@@ -14,7 +14,9 @@ from typing import Protocol
 
 import numpy as np
 
+from tinynet import kernels
 from tinynet.checks import check_nonnegative, invalid
+from tinynet.kernels import buffers
 from tinynet.registry import Configured, Identifier, resolve
 
 
@@ -36,11 +38,14 @@ class Regularizer(Configured):
 
     def value(self, w: np.ndarray) -> float:
         """Return the penalty, a number."""
-        return float(self.l1 * np.abs(w).sum() + self.l2 * np.square(w).sum())
+        return (self.l1 * float(np.abs(w).sum()) if self.l1 else 0.0) + self.l2 * kernels.sum_of_squares(w)
 
     def gradient(self, w: np.ndarray) -> np.ndarray:
         """Return d value / d w, of the shape of w; the slope of ``|w|`` at 0 is taken as 0."""
-        return self.l1 * np.sign(w) + 2 * self.l2 * w
+        slope = np.multiply(w, 2 * self.l2, out=buffers.empty(w.shape, w.dtype))
+        if self.l1:
+            slope += self.l1 * np.sign(w)
+        return slope
 
 
 class L1(Regularizer):

@@ -31,6 +31,8 @@ class Adam(Optimizer):
     """
 
     slot_names: tuple[str, ...] = ("m", "v")
+    elementwise = True
+    in_one_pass = True
 
     def __init__(self, learning_rate: LearningRate = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
                  epsilon: float = 1e-7, amsgrad: bool = False, **kwargs: Unpack[Options]):

@@ -16,6 +16,7 @@ from tinynet.callbacks import CallbackList, History
 from tinynet.callbacks.base import Callbacks, Logs
 from tinynet.checks import check_int, invalid
 from tinynet.files.settings import text
+from tinynet.kernels import buffers
 from tinynet.layers.base import Layer, LayerOptions, as_floating, cast_floats
 from tinynet.layers.lock import reading, writing
 from tinynet.losses import LossLike
@@ -114,7 +115,8 @@ class Model(Layer):
                 backward(loss_backward(), need_dx=plan.needs_dx)
             grads = self.grads
             for key, term in penalties:
-                grads[key] = grads[key] + term.gradient(params[key])
+                slope = term.gradient(params[key])
+                grads[key] = np.add(grads[key], slope, out=buffers.empty(slope.shape, slope.dtype))
         return value, run_steps(plan.softmax, output)[0], set_grads
 
     def cast(self, x: ArrayLike) -> np.ndarray:
