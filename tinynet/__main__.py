@@ -19,7 +19,13 @@ def demo(arguments: Sequence[str]) -> int:
     return demo.main(arguments)
 
 
-COMMANDS = {"demo": demo}                        # the help of each is its docstring
+def exercises(arguments: Sequence[str]) -> int:
+    """Write a network yourself, function by function, and have it marked: list, start, check, hint, ..."""
+    from tinynet.exercises import command
+    return command.main(arguments)
+
+
+COMMANDS = {"demo": demo, "exercises": exercises}                        # the help of each is its docstring
 BESIDE = {                                       # the package, in the source
     "the book": "docs/index.md",
     "lessons and tools to run": "examples",
