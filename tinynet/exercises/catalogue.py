@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from tinynet.exercises.chapters import dense, tensors
+from tinynet.exercises.chapters import columns, convolution, convolution_gradients, dense, losses, tensors
 from tinynet.exercises.exercise import Exercise
 
 EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in (
     *tensors.EXERCISES,
     *dense.EXERCISES,
+    *losses.EXERCISES,
+    *convolution.EXERCISES,
+    *convolution_gradients.EXERCISES,
+    *columns.EXERCISES,
 )}
 
 

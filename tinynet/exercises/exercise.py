@@ -52,6 +52,16 @@ def call(answer: Answer, *args: object) -> object:
     return answer(*args)
 
 
+def with_backward(answer: Answer, *args: object) -> object:
+    """Try an answer that returns (y, backward): its y, and what backward makes of the last argument, dy."""
+    *given, dy = args
+    returned = answer(*given)
+    if not (isinstance(returned, tuple) and len(returned) == 2 and callable(returned[1])):
+        raise TypeError(f"expected (y, backward), an array and a function. Received: {type(returned).__name__}")
+    y, gradients = returned[0], returned[1](dy)
+    return (y, *gradients) if isinstance(gradients, (tuple, list)) else (y, gradients)
+
+
 @dataclass(frozen=True)
 class Task:
     """One function to fill in.

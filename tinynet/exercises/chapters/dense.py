@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tinynet.exercises.exercise import Backward, Exercise, Task, Trial, mistake
-from tinynet.exercises.marking.worked import total
+from tinynet.exercises.marking.worked import count, total
 
 
 def dense_forward(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -25,7 +25,7 @@ def dense_forward_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """One sample by hand; a batch; as many inputs as units; as many samples as units."""
     yield Trial("one sample, by hand", (np.array([[1.0, 2]]), np.array([[1.0, 0, 3], [0, 1, 4]]), np.array([10.0, 20, 30])))
     for N, D, U in (4, 3, 2), (2, 3, 3), (3, 2, 3), (5, 4, 1):
-        yield Trial(f"{N} samples, {D} inputs, {U} units",
+        yield Trial(f"{count(N, 'sample')}, {D} inputs, {count(U, 'unit')}",
                     (rng.normal(size=(N, D)), rng.normal(size=(D, U)), rng.normal(size=U)))
 
 
@@ -89,7 +89,7 @@ def pairs(rng: np.random.Generator) -> Iterator[Trial]:
     """Pairs x (N, D) and dy (N, U): by hand, one sample, as many samples as inputs, ..."""
     yield Trial("two samples, by hand", (np.array([[1.0, 2], [3, 4]]), np.array([[1.0], [10]])))
     for N, D, U in (3, 2, 4), (1, 3, 2), (3, 3, 3), (5, 4, 2), (2, 4, 3):
-        yield Trial(f"{N} samples, {D} inputs, {U} units", (rng.normal(size=(N, D)), rng.normal(size=(N, U))))
+        yield Trial(f"{count(N, 'sample')}, {D} inputs, {count(U, 'unit')}", (rng.normal(size=(N, D)), rng.normal(size=(N, U))))
 
 
 def kernel_gradient_by_hand(index: tuple[int, ...], x: np.ndarray, *_: object) -> str:
@@ -162,7 +162,7 @@ def upstream(rng: np.random.Generator) -> Iterator[Trial]:
     """Upstream gradients (N, U)."""
     yield Trial("two samples, by hand", (np.array([[1.0, 2, 3], [10, 20, 30]]),))
     for N, U in (4, 2), (1, 3), (3, 3), (5, 1):
-        yield Trial(f"{N} samples, {U} units", (rng.normal(size=(N, U)),))
+        yield Trial(f"{count(N, 'sample')}, {count(U, 'unit')}", (rng.normal(size=(N, U)),))
 
 
 DENSE_BIAS_GRADIENT = Exercise("What a dense layer's biases get", "dense", (Task(
@@ -216,7 +216,7 @@ def input_gradient_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """By hand, then as many inputs as units, which hides a transpose from the shapes, ..."""
     yield Trial("one sample, by hand", (np.array([[1.0, 10]]), np.array([[1.0, 2], [3, 4], [5, 6]])))
     for N, D, U in (2, 3, 3), (3, 2, 4), (4, 3, 1), (3, 3, 3):
-        yield Trial(f"{N} samples, {D} inputs, {U} units", (rng.normal(size=(N, U)), rng.normal(size=(D, U))))
+        yield Trial(f"{count(N, 'sample')}, {D} inputs, {count(U, 'unit')}", (rng.normal(size=(N, U)), rng.normal(size=(D, U))))
 
 
 def input_gradient_by_hand(index: tuple[int, ...], dy: np.ndarray, *_: object) -> str:

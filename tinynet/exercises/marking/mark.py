@@ -110,7 +110,7 @@ def explained(evidence: Evidence, wrong: list[int], load: Load) -> tuple[str, tu
     exceptions = [k for k in wrong if evidence.yours[k].kind == "exception"]
     if exceptions and (cause == UNKNOWN or len(exceptions) == len(wrong)):
         return telling.exception(evidence, exceptions, cause)
-    values = [k for k in wrong if evidence.yours[k].kind == "output"]
+    values = [k for k in wrong if evidence.yours[k].kind == "output" and not evidence.right(k)]
     if cause == UNKNOWN:
         cause = by_slopes(evidence.task, evidence.trials[values[0]], load)
     return telling.wrong_numbers(evidence, values, cause)

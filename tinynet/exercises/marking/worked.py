@@ -41,3 +41,12 @@ def with_numbers(expression: str, values: dict[str, object]) -> str:
 def total(terms: list[str]) -> str:
     """Write a sum."""
     return " + ".join(terms) or "0"
+
+
+def count(number: int, what: str) -> str:
+    """Write how many there are of something.
+
+    >>> count(1, "image"), count(3, "image")
+    ('1 image', '3 images')
+    """
+    return f"{number} {what}" + ("s" if number != 1 else "")
