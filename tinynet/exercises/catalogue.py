@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from tinynet.exercises.chapters import columns, convolution, convolution_gradients, dense, losses, tensors
+from tinynet.exercises.chapters import (
+    checking,
+    columns,
+    convolution,
+    convolution_gradients,
+    dense,
+    losses,
+    networks,
+    optimizers,
+    pooling,
+    regularisation,
+    tensors,
+)
 from tinynet.exercises.exercise import Exercise
 
 EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in (
@@ -14,6 +26,11 @@ EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in (
     *convolution.EXERCISES,
     *convolution_gradients.EXERCISES,
     *columns.EXERCISES,
+    *pooling.EXERCISES,
+    *regularisation.EXERCISES,
+    *networks.EXERCISES,
+    *optimizers.EXERCISES,
+    *checking.EXERCISES,
 )}
 
 
