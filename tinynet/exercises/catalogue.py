@@ -11,6 +11,7 @@ from tinynet.exercises.chapters import (
     convolution_gradients,
     dense,
     losses,
+    network,
     networks,
     optimizers,
     pooling,
@@ -31,6 +32,7 @@ EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in (
     *networks.EXERCISES,
     *optimizers.EXERCISES,
     *checking.EXERCISES,
+    *network.EXERCISES,
 )}
 
 

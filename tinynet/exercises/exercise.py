@@ -12,6 +12,14 @@ import numpy as np
 Answer = Callable[..., object]
 
 
+class Judged(Exception):                         # noqa: N818 - it is no error of ours
+    """What an exercise's own way of trying an answer found wrong: its cause, and the words for it."""
+
+    def __init__(self, cause: str, words: str) -> None:
+        super().__init__(words)
+        self.cause = cause
+
+
 class Trial(NamedTuple):
     """One call that tries an answer.
 
@@ -77,6 +85,7 @@ class Task:
     whole : whether the output is whole numbers.
     tolerance, floor : how far an entry may be off, as a fraction of the largest one, and at least.
     observe : how an answer is tried, if it is not only called: ``observe(answer, *args)`` returns the output.
+    judges : whether `observe` judges by itself: it returns True, or raises `Judged`.
     may_share : whether the output may share memory with an argument.
     backward : for a gradient, what it is the gradient of: with that, `tinynet.testing` looks at what no known mistake
         explains.
@@ -92,6 +101,7 @@ class Task:
     tolerance: float = 1e-4
     floor: float = 1e-7
     observe: Callable[..., object] = call
+    judges: bool = False
     may_share: bool = False
     backward: Backward | None = None
 
@@ -141,6 +151,9 @@ class Exercise:
     tasks : the functions.
     hints : three, from the direction to nearly the line.
     limit : seconds that all trials together may take.
+    imports : what its file imports, where that is more than NumPy.
+    parts : classes to fill in before the functions: those of their methods that have a docstring.
+    given : functions that its file has already; the last one runs when the file is run.
     name : of the exercise and of its file; without one, that of its first function.
     """
 
@@ -150,6 +163,9 @@ class Exercise:
     hints: tuple[str, str, str]
     limit: float = 10.0
     name: str = ""
+    imports: str = ""
+    parts: tuple[type, ...] = ()
+    given: tuple[Callable[..., object], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or self.tasks[0].name)

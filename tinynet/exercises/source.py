@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Callable
 
 from tinynet.exercises.exercise import Exercise
 
@@ -12,37 +13,46 @@ HEAD = '''"""{title}
 Chapter {chapter} of the book. To check it: python -m tinynet exercises check {name}
 """
 '''
-IMPORTS = {"np.": "import numpy as np", "Callable": "from collections.abc import Callable"}
+IMPORTS = {"Callable": "from collections.abc import Callable\n", "np.": "import numpy as np"}
 
 
 def to_fill_in(exercise: Exercise) -> str:
-    """Return the file with every function's body left out, but for its docstring."""
-    return written(exercise, [without_body(inspect.getsource(task.solution)) for task in exercise.tasks])
+    """Return the file with all bodies left out, but for their docstrings."""
+    return written(exercise, without_bodies)
 
 
 def solved(exercise: Exercise) -> str:
     """Return the file with the solution."""
-    return written(exercise, [inspect.getsource(task.solution) for task in exercise.tasks])
+    return written(exercise, str)
 
 
-def written(exercise: Exercise, functions: list[str]) -> str:
-    """Put a file together: its title, what it imports, its functions."""
+def written(exercise: Exercise, how: Callable[[str], str]) -> str:
+    """Put a file together: its title, what it imports, its classes and functions, each written in some way."""
+    pieces = [how(inspect.getsource(piece)) for piece in (*exercise.parts, *(task.solution for task in exercise.tasks))]
+    pieces += [inspect.getsource(piece) for piece in exercise.given]
+    if exercise.given:
+        pieces.append(f'if __name__ == "__main__":\n    {exercise.given[-1].__name__}()')
+    imports = exercise.imports or "\n".join(line for sign, line in IMPORTS.items() if any(sign in p for p in pieces)) + "\n"
     head = HEAD.format(title=exercise.title, chapter=exercise.chapter, name=exercise.name)
-    imports = sorted((line for sign, line in IMPORTS.items() if any(sign in text for text in functions)),
-                     key=lambda line: "numpy" in line)
-    return head + "".join(f"\n{line}\n" for line in imports) + "".join(f"\n\n{text.strip()}\n" for text in functions)
+    return "\n\n\n".join([f"{head}\n{imports}".rstrip(), *(piece.strip() for piece in pieces)]) + "\n"
 
 
-def without_body(source: str) -> str:
-    """Return a function's source with its body replaced by a line that says that it is unfinished.
+def without_bodies(source: str) -> str:
+    """Replace the bodies of a function, or of the methods of a class, by a line that says that it is unfinished.
 
-    >>> print(without_body('def one():\\n    "The number 1."\\n    return 1\\n'))
+    What has no docstring is given, and stays.
+
+    >>> print(without_bodies('def one():\\n    "The number 1."\\n    return 1\\n'))
     def one():
         "The number 1."
         raise NotImplementedError("one: write it here, in place of this line")
     """
-    function = next(node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
-    docstring = function.body[0]
-    lines = source.splitlines()[:docstring.end_lineno]
-    return "\n".join([*lines, f'    raise NotImplementedError("{function.name}: write it here, in place of this line")'])
-
+    lines = source.splitlines()
+    tree = ast.parse(source).body[0]
+    found = [node for node in ([tree] if isinstance(tree, ast.FunctionDef) else tree.body) if isinstance(node, ast.FunctionDef)]
+    for function in reversed(found):
+        if ast.get_docstring(function) is not None:
+            begin, indent = function.body[0].end_lineno, " " * function.body[0].col_offset
+            todo = f'{indent}raise NotImplementedError("{function.name}: write it here, in place of this line")'
+            lines[begin:function.end_lineno] = [todo]
+    return "\n".join(lines)

@@ -12,7 +12,7 @@ Function = Callable[[np.ndarray], float]
 Gradient = Callable[[np.ndarray], np.ndarray]
 
 
-def numerical_gradient(f: Function, x: np.ndarray) -> np.ndarray:
+def numerical_gradient(f: Callable[[np.ndarray], float], x: np.ndarray) -> np.ndarray:
     """Measure the slope of f at x along every entry, and return them in the shape of x. f(x) is one number.
 
     Nudge one entry at a time up and down by a small h, and see what f does: (f(x + h) - f(x - h)) / (2 h). Do not change x
@@ -30,7 +30,7 @@ def numerical_gradient(f: Function, x: np.ndarray) -> np.ndarray:
     return slopes
 
 
-def is_gradient(f: Function, gradient: Gradient, x: np.ndarray) -> bool:
+def is_gradient(f: Callable[[np.ndarray], float], gradient: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> bool:
     """Say whether gradient(x) is the gradient of f at x: True, or False if any entry is wrong.
 
     Compare it with measured slopes. It should see a single entry that is off by a thousandth, and let through what is only

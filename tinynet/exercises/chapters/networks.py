@@ -9,7 +9,7 @@ import numpy as np
 from tinynet.exercises.exercise import Exercise, Task, Trial, mistake, with_backward
 from tinynet.exercises.marking.worked import count
 
-Layer = Callable[[np.ndarray], tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]]
+Layer = Callable[..., tuple[np.ndarray, Callable[..., np.ndarray]]]
 
 
 def two_layers(x: np.ndarray, y_true: np.ndarray, w1: np.ndarray, b1: np.ndarray, w2: np.ndarray,
@@ -89,7 +89,8 @@ TWO_LAYERS = Exercise("Two layers, forward and all the way back", "backpropagati
 ))
 
 
-def residual(x: np.ndarray, f: Layer) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+def residual(x: np.ndarray,
+             f: Callable[..., tuple[np.ndarray, Callable[..., np.ndarray]]]) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
     """Go through a layer and past it: return (y, backward) of y = x + f(x).
 
     f(x) returns (its output, its backward). backward(dy) returns dx. x is used twice, once in f and once beside it: so it
@@ -107,7 +108,7 @@ def residual(x: np.ndarray, f: Layer) -> tuple[np.ndarray, Callable[[np.ndarray]
     return x + inside, backward
 
 
-def doubled(x: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+def doubled(x: np.ndarray) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
     """Return 2 x, and its backward."""
     return 2 * x, lambda dy: 2 * dy
 

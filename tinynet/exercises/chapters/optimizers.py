@@ -8,8 +8,6 @@ import numpy as np
 
 from tinynet.exercises.exercise import Answer, Exercise, Task, Trial, mistake
 
-Loss = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[float, np.ndarray]]
-
 
 def sgd(parameter: np.ndarray, gradient: np.ndarray, velocity: np.ndarray, learning_rate: float,
         momentum: float) -> tuple[np.ndarray, np.ndarray]:
@@ -223,7 +221,6 @@ INITIAL_KERNEL = Exercise("The first weights", "optimizers", (Task(
         mistake("all zero", "all weights are 0: all units would stay the same for ever.", (DRAW, "np.zeros((fan_in, fan_out))")),
         mistake("all alike", "all weights are alike: all units would stay the same for ever. Draw them.",
                 (DRAW, "np.full((fan_in, fan_out), np.sqrt(2 / fan_in))")),
-        mistake("all alike", "all weights are 1, or alike: all units would stay the same for ever. Draw them.", (DRAW, "np.ones((fan_in, fan_out))")),
         mistake("positive alone", "there are no negative weights: rng.random draws from 0 to 1, with the mean 0.5. The mean must "
                 "be 0.", (DRAW, "rng.random((fan_in, fan_out))")),
         mistake("positive alone", "there are no negative weights: rng.random draws from 0 to 1, with the mean 0.5. The mean must "
@@ -251,8 +248,8 @@ INITIAL_KERNEL = Exercise("The first weights", "optimizers", (Task(
 ))
 
 
-def train(weights: np.ndarray, x: np.ndarray, y: np.ndarray, loss_and_gradient: Loss, learning_rate: float, epochs: int,
-          batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+def train(weights: np.ndarray, x: np.ndarray, y: np.ndarray, loss_and_gradient: Callable[..., tuple[float, np.ndarray]],
+          learning_rate: float, epochs: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Train with plain gradient descent, and return (weights, losses): the trained weights, and the loss of every batch.
 
     An epoch goes once through x and y, in order, batch_size samples at a time; the last batch may be shorter. For each batch,

@@ -72,6 +72,8 @@ def judged(task: Task, trials: list[Trial], found: Mapping[Key, Outcome], load: 
 
 def right_outputs(task: Task, trial: Trial) -> Outputs:
     """Return what the solution gives."""
+    if task.judges:
+        return (np.asarray(True),)
     value = task.observe(task.solution, *copied(trial.args))
     return tuple(np.asarray(one) for one in (value if task.returns and isinstance(value, tuple) else (value,)))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinynet.exercises.marking import places
-from tinynet.exercises.exercise import Answer, Task
+from tinynet.exercises.exercise import Answer, Judged, Task
 from tinynet.exercises.marking.places import Place
 
 Outputs = tuple[np.ndarray, ...]
@@ -22,9 +22,10 @@ class Outcome:
 
     Attributes
     ----------
-    kind : "output"; or "unfinished", "exception", "nothing returned", "wrong type", "endless", "crash": no output.
+    kind : "output"; or "unfinished", "exception", "nothing returned", "wrong type", "judged", "endless", "crash": no output.
     outputs : the arrays that were returned.
     message : of the exception, or what was returned in place of arrays.
+    cause : of what the exercise itself found wrong.
     place : the line: of the exception; of the return.
     changed : the name of an argument that was written to, and where.
     shared : the name of an argument that the output shares its memory with.
@@ -34,6 +35,7 @@ class Outcome:
     kind: str = "output"
     outputs: Outputs = ()
     message: str = ""
+    cause: str = ""
     place: Place | None = None
     changed: tuple[str, Place | None] | None = None
     shared: str = ""
@@ -75,8 +77,10 @@ def returned(task: Task, answer: Answer, args: tuple[object, ...]) -> Outcome:
             value = task.observe(answer, *args)
     except NotImplementedError as error:
         return Outcome("unfinished", place=places.of_error(error))
+    except Judged as judged:
+        return Outcome("judged", message=str(judged), cause=judged.cause, place=places.of_definition(answer))
     except (Exception, SystemExit) as error:
-        return Outcome("exception", message=f"{type(error).__name__}: {error}".rstrip(": "), place=places.of_error(error))
+        return Outcome("exception", message=f"{type(error).__name__}: {error}".rstrip(": "), place=places.of_error(error) or places.of_definition(answer))
     return as_outputs(task, value, answer)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import multiprocessing
 import re
+import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,7 @@ from tinynet.exercises.marking.places import Place, last_own
 
 Key = tuple[str, int]                            # the name of a task, the number of a trial
 Found = tuple[Key, Outcome]
-GRACE = 5.0                                      # seconds in which a child that is out of time must have ended itself
+PATIENCE = 6                                     # times the limit, by the clock: a process that waits does not compute
 
 
 class Run(NamedTuple):
@@ -32,7 +33,7 @@ def can_fork() -> bool:
 
 
 def run_aside(work: Callable[[], Iterable[Found]], limit: float) -> Run:
-    """Collect what `work` yields, in a child process that ends after `limit` seconds; without fork, here.
+    """Collect what `work` yields, in a child process that ends after `limit` seconds of computing; without fork, here.
 
     Where the child ends before its work does, the last outcome says so, under the key ("", 0).
     """
@@ -46,7 +47,7 @@ def run_aside(work: Callable[[], Iterable[Found]], limit: float) -> Run:
             warnings.simplefilter("ignore", DeprecationWarning)      # of forks beside threads: the child uses none
             child.start()
         sender.close()
-        outcomes = dict(received(receiver, limit + GRACE))
+        outcomes = dict(received(receiver, (PATIENCE + 1) * limit))
         if outcomes.pop(("", -1), None) is None:                     # the sign that all is done
             child.kill()
             outcomes["", 0] = ended_early(log, limit)
@@ -56,9 +57,13 @@ def run_aside(work: Callable[[], Iterable[Found]], limit: float) -> Run:
 
 def send_all(work: Callable[[], Iterable[Found]], sender: Connection, log: IO[str], limit: float) -> None:
     """Do the work in the child: each outcome is sent as it comes."""
-    faulthandler.dump_traceback_later(limit, exit=True, file=log)    # from a thread of its own: whatever runs, it ends
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    faulthandler.register(signal.SIGPROF, file=log, chain=True)      # the line, and then the end, whatever runs
+    signal.setitimer(signal.ITIMER_PROF, limit)                      # of computing: others may use the machine, too
+    faulthandler.dump_traceback_later(PATIENCE * limit, exit=True, file=log)     # of sleeping
     for found in work():
         sender.send(found)
+    signal.setitimer(signal.ITIMER_PROF, 0)
     faulthandler.cancel_dump_traceback_later()
     sender.send((("", -1), Outcome()))
 

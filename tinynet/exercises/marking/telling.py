@@ -70,9 +70,11 @@ def changed_input(evidence: Evidence, wrong: list[int]) -> Told | None:
 
 
 def no_array(evidence: Evidence, wrong: list[int]) -> Told | None:
-    """Tell that nothing, or no array, was returned."""
+    """Tell that nothing, or no array, was returned; or what the exercise itself found wrong."""
     for k in wrong:
         outcome = evidence.yours[k]
+        if outcome.kind == "judged":
+            return outcome.cause, (f"{evidence.trials[k].name}: {outcome.message}", *at(outcome.place))
         if outcome.kind == "nothing returned":
             return outcome.kind, ("It returns nothing (None): the return is missing in", *at(outcome.place))
         if outcome.kind == "wrong type":
