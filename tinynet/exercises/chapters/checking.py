@@ -136,6 +136,10 @@ CHECKER = Task(is_gradient, planted, mistakes=(
             "compare with the size of the gradient.", ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-5")),
     mistake("fixed tolerance", "you compare with a fixed number: rounding of large slopes exceeds it, and small slopes are all "
             "below it. Compare with the size of the gradient.", ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-6")),
+    mistake("fixed tolerance", "you compare with a fixed number. Small slopes are all below it, so that a wrong gradient passes: "
+            "compare with the size of the gradient.", ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-4")),
+    mistake("fixed tolerance", "you compare with a fixed number: rounding of large slopes exceeds it, and small slopes are all "
+            "below it. Compare with the size of the gradient.", ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-7")),
     mistake("sign of the difference", "the difference may be negative: take its absolute value before you look for the largest.",
             ("np.abs(claimed - slopes).max()", "(claimed - slopes).max()")),
     mistake("sum of differences", "you compare sums or means: differences of opposite signs cancel. Look at the largest absolute "

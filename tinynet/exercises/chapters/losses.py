@@ -57,6 +57,12 @@ SOFTMAX = Exercise("Softmax: logits to probabilities", "losses", (Task(
                 ("x.max(axis=-1", "x.max(axis=0"), ("e.sum(axis=-1", "e.sum(axis=0")),
         mistake("wrong axis", "you summed down the columns, over the samples. The classes of a sample are a row: axis 1.",
                 ("e.sum(axis=-1", "e.sum(axis=0")),
+        mistake("keepdims missing", "a sum (or maximum) over the row has one axis less, and is laid along the columns in place of the "
+                "rows: keepdims=True keeps the axis.", ("e.sum(axis=-1, keepdims=True)", "e.sum(axis=-1)")),
+        mistake("keepdims missing", "a sum (or maximum) over the row has one axis less, and is laid along the columns in place of the "
+                "rows: keepdims=True keeps the axis.", ("x.max(axis=-1, keepdims=True)", "x.max(axis=-1)")),
+        mistake("keepdims missing", "a sum (or maximum) over the row has one axis less, and is laid along the columns in place of the "
+                "rows: keepdims=True keeps the axis.", ("e.sum(axis=-1, keepdims=True)", "e.sum(axis=-1)"), ("x.max(axis=-1, keepdims=True)", "x.max(axis=-1)")),
         mistake("not normalised", "you did not divide by the sum: the rows do not add up to 1. (The largest exp is 1, once "
                 "the maximum is subtracted: to divide by it changes nothing.)", (" / e.sum(axis=-1, keepdims=True)", "")),
         mistake("not normalised", "you did not divide by the sum: the rows do not add up to 1.",
@@ -202,6 +208,10 @@ SOFTMAX_CROSS_ENTROPY_GRADIENT = Exercise("Where every backward pass begins: p -
                 "axis 1.", ("logits.max(axis=1", "logits.max(axis=0"), ("e.sum(axis=1", "e.sum(axis=0")),
         mistake("wrong axis", "your softmax divides by the sum over the samples. The classes of a sample are a row: axis 1.",
                 ("e.sum(axis=1", "e.sum(axis=0")),
+        mistake("keepdims missing", "a sum (or maximum) over the row has one axis less, and is laid along the columns in place of the "
+                "rows: keepdims=True keeps the axis.", ("e.sum(axis=1, keepdims=True)", "e.sum(axis=1)")),
+        mistake("keepdims missing", "a sum (or maximum) over the row has one axis less, and is laid along the columns in place of the "
+                "rows: keepdims=True keeps the axis.", ("e.sum(axis=1, keepdims=True)", "e.sum(axis=1)"), ("logits.max(axis=1, keepdims=True)", "logits.max(axis=1)")),
         mistake("sum of the batch", "your softmax divides by the sum over the whole batch. Each row has its own.",
                 ("e.sum(axis=1, keepdims=True)", "e.sum()")),
         mistake("true class alone", "only the true class has a gradient in yours. The others have one, too: p - 0.",
@@ -258,6 +268,8 @@ SOFTMAX_GRADIENT = Exercise("Back through softmax alone", "losses", (Task(
         mistake("wrong axis", "you summed over the samples. The sum is over the classes of a row.", ("axis=-1", "axis=0")),
         mistake("sum of the batch", "you summed over the whole batch. Each row has a sum of its own.",
                 ("sum(axis=-1, keepdims=True)", "sum()")),
+        mistake("keepdims missing", "a sum (or maximum) over the row has one axis less, and is laid along the columns in place of the "
+                "rows: keepdims=True keeps the axis.", ("axis=-1, keepdims=True", "axis=-1")),
         mistake("mean in place of sum", "you took the mean over the row in place of the sum.", (".sum(axis", ".mean(axis")),
         mistake("y in place of dy * y", "you subtracted y, or the sum of y, in place of the sum of dy * y.",
                 ("(dy * y).sum(axis=-1, keepdims=True)", "y")),

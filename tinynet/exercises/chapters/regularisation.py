@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinynet.exercises.exercise import Backward, Exercise, Task, Trial, mistake
+from tinynet.exercises.exercise import Backward, Exercise, Mistake, Task, Trial, mistake
 from tinynet.exercises.marking.worked import count
 
 
@@ -48,10 +48,10 @@ def dropout_trials(rng: np.random.Generator) -> Iterator[Trial]:
     yield Trial("rate 0.2, in inference", (rng.normal(size=(3, 4)), rng.random((3, 4)), 0.2, False), inference)
 
 
-def dropout_mistakes(x: str) -> tuple[tuple[str, str, tuple[str, str]], ...]:
+def dropout_mistakes(x: str) -> list[Mistake]:
     """List the mistakes that forward and backward share; `x` is what is dropped."""
     whole, rest = f"return {x} * (random >= rate) / (1 - rate)", f"    if not training:\n        return {x}\n"
-    return (
+    return [mistake(*one) for one in (
         ("not scaled", "what is kept is not scaled: divide by 1 - rate, or the mean falls by that.", (" / (1 - rate)", "")),
         ("divided by rate", "what is kept is divided by rate. The fraction that is kept is 1 - rate.", ("/ (1 - rate)", "/ (rate or 1)")),
         ("multiplied", "what is kept is multiplied by 1 - rate. It is divided: it must make up for what was dropped.",
@@ -67,18 +67,20 @@ def dropout_mistakes(x: str) -> tuple[tuple[str, str, tuple[str, str]], ...]:
          (f"        return {x}\n", f"        return {x} / (1 - rate)\n")),
         ("mask alone", "you return the mask (scaled or not): it is to be multiplied in.", (whole, "return (random >= rate) * 1.0")),
         ("mask alone", "you return the mask (scaled or not): it is to be multiplied in.", (whole, "return (random >= rate) / (1 - rate)")),
+        ("mask alone", "you return the mask (scaled or not): it is to be multiplied in.",
+         (whole, "return (random >= rate) / (1 - rate)"), (f"        return {x}\n", f"        return np.ones({x}.shape)\n")),
         ("random multiplied", "you multiplied by `random` itself. It only says what is dropped.", ("(random >= rate)", "random")),
         ("dropped in inference alone", "training and inference are exchanged.", ("if not training", "if training")),
         ("threshold of 0.5", "the threshold is always 0.5. It is rate.", ("random >= rate", "random >= 0.5")),
         ("compared with x", "you compared x with rate. `random` decides.", ("random >= rate", f"{x} >= rate")),
         ("nothing dropped", "nothing is dropped.", (whole, f"return {x} / (1 - rate)")),
         ("unchanged", "it comes back as it was, in training, too.", (whole, f"return {x}")),
-    )
+    )]
 
 
 DROPOUT = Exercise("Dropout, in training and in inference", "dropout", (
-    Task(dropout, dropout_trials, may_share=True, mistakes=[mistake(*one) for one in dropout_mistakes("x")]),
-    Task(dropout_gradient, dropout_trials, may_share=True, mistakes=[mistake(*one) for one in dropout_mistakes("dy")]),
+    Task(dropout, dropout_trials, may_share=True, mistakes=dropout_mistakes("x")),
+    Task(dropout_gradient, dropout_trials, may_share=True, mistakes=dropout_mistakes("dy")),
 ), (
     "Two cases. In inference there is nothing to do at all, forward or backward.",
     "random >= rate is True where a number is kept: a mask of 0 and 1. What makes up for what is dropped?",

@@ -64,8 +64,8 @@ def parts(evidence: Evidence) -> list[Cause]:
             continue
         masks = [wrong_entries(task, yours, right) for yours, right in pairs]
         name = f" of {task.returns[k]}" if task.returns else ""
-        found += along_axes([mask for mask in masks if mask.any()], axes, name) or \
-            at_borders([mask for mask in masks if mask.any()], name)
+        masks = [mask for mask in masks if mask.any()]
+        found += along_axes(masks, axes, name) or (at_borders(masks, name) if axes[-2:] == ("row", "column") else [])
     return found
 
 

@@ -19,7 +19,8 @@ from tinynet.exercises.marking.verdict import TaskVerdict, Verdict
 Load = Callable[[], Mapping[str, Answer]]        # gives the answers by the names of the functions
 NO_FORK = ("This system cannot fork a process, so the check ran without a time limit: an endless loop has to be "
            "stopped by hand.")
-STOPS = ("endless", "crash")
+BEGUN = ("", 2)                                  # the name of the function that is being tried
+LOADED = ("", 1)                                 # the sign that the file could be read
 
 
 def mark(exercise: Exercise, load: Load, seed: int = 0) -> Verdict:
@@ -37,11 +38,13 @@ def attempts(exercise: Exercise, load: Load, trials: Mapping[str, list[Trial]]) 
     except (Exception, SystemExit) as error:
         yield ("", 0), telling.of_loading(error)
         return
+    yield LOADED, Outcome()
     for task in exercise.tasks:
         answer = answers.get(task.name)
         if answer is None:
             yield (task.name, 0), Outcome("missing")
             continue
+        yield BEGUN, Outcome(message=task.name)
         for k, trial in enumerate([*trials[task.name], trials[task.name][0]]):
             outcome = try_answer(task, answer, trial.args)
             yield (task.name, k), outcome
@@ -58,7 +61,10 @@ def judged(task: Task, trials: list[Trial], found: Mapping[Key, Outcome], load: 
         if outcome.kind in ("unfinished", "missing"):
             return telling.unfinished(task, outcome, len(trials))
     if stopped is not None and len(known) <= len(trials):
-        return telling.stopped(task, stopped, trials, len(known))
+        if LOADED not in found:
+            return telling.unreadable(task, stopped, len(trials))
+        return telling.stopped(task, stopped, trials, len(known)) if known or begun(task, found) else \
+            telling.not_tried(task, len(trials))
     *mine, again = known
     rights = [right_outputs(task, trial) for trial in trials]
     evidence = Evidence(task, trials, mine, rights)
@@ -68,6 +74,11 @@ def judged(task: Task, trials: list[Trial], found: Mapping[Key, Outcome], load: 
         return repeated(task, tried, mine[0], again)
     passed = sum(points(evidence, k) for k in range(len(trials)))
     return TaskVerdict(task.name, tried, passed, *explained(evidence, wrong, load))
+
+
+def begun(task: Task, found: Mapping[Key, Outcome]) -> bool:
+    """Whether a function is the one that was tried last."""
+    return found.get(BEGUN, Outcome()).message == task.name
 
 
 def right_outputs(task: Task, trial: Trial) -> Outputs:
@@ -123,6 +134,7 @@ def by_slopes(task: Task, trial: Trial, load: Load) -> Cause:
     def work() -> Iterator[Found]:
         cause = cause_by_slopes(task, trial, load()[task.name])
         yield (cause.name, 0), Outcome(message=cause.words)
+
     if task.backward is None:
         return UNKNOWN
     found = run_aside(work, limit=10.0).outcomes

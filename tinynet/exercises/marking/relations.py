@@ -25,7 +25,8 @@ def related(evidence: Evidence) -> list[Cause]:
         wrong = [pair for pair in pairs if not same(evidence.task, pair[0], pair[1])]
         if not wrong:
             continue
-        causes = [cause for rule in RULES for cause in rule(evidence.task, pairs)]
+        with np.errstate(all="ignore"):          # right outputs may be 0, and are divided by
+            causes = [cause for rule in RULES for cause in rule(evidence.task, pairs)]
         if not causes:
             return []                            # every wrong output must be explained
         name = evidence.task.returns[k] + ": " if evidence.task.returns else ""
@@ -35,8 +36,7 @@ def related(evidence: Evidence) -> list[Cause]:
 
 def everywhere(task: Task, pairs: list[Pair], of: Callable[[np.ndarray], np.ndarray]) -> bool:
     """Whether yours is a function of the right output in all trials."""
-    with np.errstate(all="ignore"):
-        return all(same(task, yours, of(right)) for yours, right, _ in pairs)
+    return all(same(task, yours, of(right)) for yours, right, _ in pairs)
 
 
 def ratios(task: Task, pairs: list[Pair]) -> list[float] | None:
@@ -139,7 +139,7 @@ def reshaped(task: Task, pairs: list[Pair]) -> Iterator[Cause]:
 
 def argument_itself(task: Task, pairs: list[Pair]) -> Iterator[Cause]:
     """An argument came back as it was."""
-    for k, name in enumerate(task.arguments):
+    for k, name in enumerate(task.arguments[:min(len(args) for _, _, args in pairs)]):
         if all(isinstance(args[k], np.ndarray) and same(task, y, np.asarray(args[k], float)) for y, _, args in pairs):
             yield Cause("unchanged", f"you return {name} as it came.")
 
@@ -149,8 +149,8 @@ def argument_too_many(task: Task, pairs: list[Pair]) -> Iterator[Cause]:
     changes: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
         "is added once too often": np.add, "is subtracted once too often, or was not added": np.subtract,
         "is multiplied in once too often": np.multiply, "is divided by once too often, or was not multiplied in": np.divide}
-    for k, name in enumerate(task.arguments):
-        args = [p[2][k] if k < len(p[2]) else None for p in pairs]
+    for k, name in enumerate(task.arguments[:min(len(args) for _, _, args in pairs)]):
+        args = [p[2][k] for p in pairs]
         if not all(isinstance(arg, (np.ndarray, float)) and np.size(arg) for arg in args):
             continue
         for words, change in changes.items():

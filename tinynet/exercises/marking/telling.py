@@ -37,18 +37,30 @@ def unfinished(task: Task, outcome: Outcome, tried: int) -> TaskVerdict:
     return TaskVerdict(task.name, tried, 0, "unfinished", told, unfinished=True)
 
 
-def stopped(task: Task, outcome: Outcome, trials: list[Trial], reached: int) -> TaskVerdict:
-    """Tell why not all trials ran."""
-    during = "while the file was read" if not reached and outcome.kind != "endless" else \
-        f"in check {reached + 1}, {trials[min(reached, len(trials) - 1)].name}"
+def unreadable(task: Task, outcome: Outcome, tried: int) -> TaskVerdict:
+    """Tell why the file could not be read."""
     told = {
-        "endless": f"It did not come to an end within {outcome.message}, {during}. It was at this line:",
-        "crash": f"It ended the process that it ran in, {during}.",
+        "endless": f"Reading the file did not come to an end within {outcome.message}. It was at this line:",
+        "crash": "Reading the file ended the process that did it.",
         "syntax": f"Python cannot read the file: {outcome.message}",
-        "exception": f"Reading the file failed: {outcome.message}",
-    }[outcome.kind]
+    }.get(outcome.kind, f"Reading the file failed: {outcome.message}")
     cause = {"endless": "endless loop"}.get(outcome.kind, outcome.kind)
-    return TaskVerdict(task.name, len(trials), 0, cause, (told, *at(outcome.place)))
+    return TaskVerdict(task.name, tried, 0, cause, (told, *at(outcome.place)))
+
+
+def stopped(task: Task, outcome: Outcome, trials: list[Trial], reached: int) -> TaskVerdict:
+    """Tell in which trial it stopped: it was not at its end when its time was over, or ended the process."""
+    during = f"in check {reached + 1}, {trials[min(reached, len(trials) - 1)].name}"
+    if outcome.kind == "crash":
+        return TaskVerdict(task.name, len(trials), 0, "crash", (f"It ended the process that it ran in, {during}.",))
+    told = f"It did not come to an end within {outcome.message} of computing, {during}. It was at this line:"
+    return TaskVerdict(task.name, len(trials), 0, "endless loop", (told, *at(outcome.place)))
+
+
+def not_tried(task: Task, tried: int) -> TaskVerdict:
+    """Tell that another function kept this one from being tried."""
+    told = "It was not tried, as the function before it did not come to an end."
+    return TaskVerdict(task.name, tried, 0, "not tried", (told,), unfinished=True)
 
 
 def not_repeatable(task: Task, tried: int) -> TaskVerdict:
