@@ -85,21 +85,26 @@ NUMERICAL = Task(numerical_gradient, numerical_trials, tolerance=2e-5, mistakes=
     mistake("not divided", "you did not divide by 2 h: that is a difference, not a slope.", (" / (2 * h)", "")),
     mistake("brackets", "brackets are missing: / 2 * h divides by 2 and multiplies by h.", ("/ (2 * h)", "/ 2 * h")),
     mistake("sign", "the sign is wrong: up minus down.", ("f(up) - f(down)", "f(down) - f(up)")),
-    mistake("one-sided, divided by 2 h", "you nudged to one side alone, and divided by 2 h.", (SLOPE, "(f(up) - f(x)) / (2 * h)")),
+    mistake("one-sided, divided by 2 h", "you nudged to one side alone, and divided by 2 h.",
+            (SLOPE, "(f(up) - f(x)) / (2 * h)")),
     mistake("step too large", "the step is so large that f bends over it: take about 1e-5.", ("1e-5", "1e-1")),
     mistake("step too large", "the step is so large that f bends over it: take about 1e-5.", ("1e-5", "1e-2")),
-    mistake("one-sided with a large step", "you nudged to one side alone, with a step over which f bends. Nudge both ways, by about "
-            "1e-5.", (SLOPE, "(f(up) - f(x)) / h"), ("1e-5", "1e-3")),
-    mistake("one-sided with a large step", "you nudged to one side alone, with a step over which f bends. Nudge both ways, by about "
-            "1e-5.", (SLOPE, "(f(up) - f(x)) / h"), ("1e-5", "1e-2")),
-    mistake("step too small", "the step is so small that rounding drowns the difference: take about 1e-5.", ("1e-5", "1e-15")),
+    mistake("one-sided with a large step", "you nudged to one side alone, with a step over which f bends. Nudge "
+            "both ways, by about 1e-5.", (SLOPE, "(f(up) - f(x)) / h"), ("1e-5", "1e-3")),
+    mistake("one-sided with a large step", "you nudged to one side alone, with a step over which f bends. Nudge "
+            "both ways, by about 1e-5.", (SLOPE, "(f(up) - f(x)) / h"), ("1e-5", "1e-2")),
+    mistake("step too small", "the step is so small that rounding drowns the difference: take about 1e-5.",
+            ("1e-5", "1e-15")),
     mistake("all at once", "you nudged all entries at once: that gives the sum of all slopes. Nudge one at a time.",
             ("up[index] += h", "up += h"), ("down[index] -= h", "down -= h")),
     mistake("nudges kept", "the nudges of earlier entries stay: each entry needs a fresh copy of x.",
-            ("    for index", "    up, down = x.copy(), x.copy()\n    for index"), ("        up, down = x.copy(), x.copy()\n", "")),
+            ("    for index", "    up, down = x.copy(), x.copy()\n    for index"),
+            ("        up, down = x.copy(), x.copy()\n", "")),
     mistake("first entry", "only the first entry is measured.", ("np.ndindex(x.shape)", "[(0,) * x.ndim]")),
-    mistake("last entry missing", "the last entry is left out.", ("np.ndindex(x.shape)", "list(np.ndindex(x.shape))[:-1]")),
-    mistake("flattened", "the slopes come back in a row: they have the shape of x.", ("return slopes", "return slopes.ravel().copy()")),
+    mistake("last entry missing", "the last entry is left out.",
+            ("np.ndindex(x.shape)", "list(np.ndindex(x.shape))[:-1]")),
+    mistake("flattened", "the slopes come back in a row: they have the shape of x.",
+            ("return slopes", "return slopes.ravel().copy()")),
     mistake("sum of slopes", "you return the sum of all slopes.", ("return slopes", "return slopes.sum()")),
     mistake("absolute", "the slopes have lost their sign.", (SLOPE, "abs" + SLOPE)),
 ))
@@ -132,31 +137,37 @@ VERDICT = "bool(np.abs(claimed - slopes).max() <= 1e-5 * np.abs(slopes).max())"
 CHECKER = Task(is_gradient, planted, mistakes=(
     mistake("always True", "you always say True: no bug is found.", (VERDICT, "True")),
     mistake("the other way round", "you say True where it is wrong, and False where it is right.", ("bool(", "not (")),
-    mistake("fixed tolerance", "you compare with a fixed number. Small slopes are all below it, so that a wrong gradient passes: "
-            "compare with the size of the gradient.", ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-5")),
-    mistake("fixed tolerance", "you compare with a fixed number: rounding of large slopes exceeds it, and small slopes are all "
-            "below it. Compare with the size of the gradient.", ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-6")),
-    mistake("fixed tolerance", "you compare with a fixed number. Small slopes are all below it, so that a wrong gradient passes: "
-            "compare with the size of the gradient.", ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-4")),
-    mistake("fixed tolerance", "you compare with a fixed number: rounding of large slopes exceeds it, and small slopes are all "
-            "below it. Compare with the size of the gradient.", ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-7")),
-    mistake("sign of the difference", "the difference may be negative: take its absolute value before you look for the largest.",
-            ("np.abs(claimed - slopes).max()", "(claimed - slopes).max()")),
-    mistake("sum of differences", "you compare sums or means: differences of opposite signs cancel. Look at the largest absolute "
-            "one.",
-            ("np.abs(claimed - slopes).max()", "np.abs((claimed - slopes).sum())")),
-    mistake("too lenient", "the tolerance is so wide that an entry off by a thousandth passes.", ("1e-5 * np", "1e-2 * np")),
+    mistake("fixed tolerance", "you compare with a fixed number. Small slopes are all below it, so that a wrong "
+            "gradient passes: compare with the size of the gradient.", ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-5")),
+    mistake("fixed tolerance", "you compare with a fixed number: rounding of large slopes exceeds it, and small "
+            "slopes are all below it. Compare with the size of the gradient.",
+            ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-6")),
+    mistake("fixed tolerance", "you compare with a fixed number. Small slopes are all below it, so that a wrong "
+            "gradient passes: compare with the size of the gradient.", ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-4")),
+    mistake("fixed tolerance", "you compare with a fixed number: rounding of large slopes exceeds it, and small "
+            "slopes are all below it. Compare with the size of the gradient.",
+            ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-7")),
+    mistake("sign of the difference", "the difference may be negative: take its absolute value before you look for "
+            "the largest.", ("np.abs(claimed - slopes).max()", "(claimed - slopes).max()")),
+    mistake("sum of differences", "you compare sums or means: differences of opposite signs cancel. Look at the "
+            "largest absolute one.", ("np.abs(claimed - slopes).max()", "np.abs((claimed - slopes).sum())")),
+    mistake("too lenient", "the tolerance is so wide that an entry off by a thousandth passes.",
+            ("1e-5 * np", "1e-2 * np")),
     mistake("too strict", "every gradient is called wrong, right ones, too: a measured slope is never exact. Allow for "
             "rounding, about 1e-5 of the gradient's size.", ("1e-5 * np", "1e-14 * np")),
     mistake("any in place of all", "one right entry is enough for you. All of them must be right.",
             (VERDICT, "bool((np.abs(claimed - slopes) <= 1e-5 * np.abs(slopes).max()).any())")),
-    mistake("first entry", "you compare the first entry alone.", (VERDICT, "bool(abs(claimed - slopes).flat[0] <= 1e-5 * np.abs(slopes).max())")),
-    mistake("lengths alone", "you compare the lengths of the two gradients. Two vectors of one length may point anywhere.",
+    mistake("first entry", "you compare the first entry alone.",
+            (VERDICT, "bool(abs(claimed - slopes).flat[0] <= 1e-5 * np.abs(slopes).max())")),
+    mistake("lengths alone", "you compare the lengths of the two gradients. Two vectors of one length may point "
+            "anywhere.",
             (VERDICT, "bool(abs(np.linalg.norm(claimed) - np.linalg.norm(slopes)) <= 1e-5 * np.linalg.norm(slopes))")),
     mistake("absolute values alone", "you compare absolute values: a wrong sign passes.",
             ("np.abs(claimed - slopes).max()", "np.abs(np.abs(claimed) - np.abs(slopes)).max()")),
     mistake("direction alone", "you compare directions alone: a gradient twice as long passes.",
-            (VERDICT, "bool((claimed * slopes).sum() >= (1 - 1e-9) * np.linalg.norm(claimed) * np.linalg.norm(slopes) and claimed.any())")),
+            (VERDICT,
+             "bool((claimed * slopes).sum() >= (1 - 1e-9) * np.linalg.norm(claimed) * np.linalg.norm(slopes) and "
+             "claimed.any())")),
 ))
 
 GRADIENT_CHECKER = Exercise("A gradient checker of your own", "gradient-checking", (NUMERICAL, CHECKER), (

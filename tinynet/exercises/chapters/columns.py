@@ -55,14 +55,17 @@ IM2COL = Exercise("im2col: windows as columns", "convolution", (Task(
     im2col, im2col_trials, by_hand=im2col_by_hand, axes=(COLUMN_AXES,),
     mistakes=(
         mistake("windows as rows", WINDOW_ROWS, ("P * Q)", "P * Q).swapaxes(1, 2)")),
-        mistake("order lost", "you reshaped to windows as rows without moving the axes: the numbers are in the wrong places.",
-                ("columns.reshape(N, C * kh * kw, P * Q)", "columns.transpose(0, 4, 5, 1, 2, 3).reshape(N, C * kh * kw, P * Q)")),
+        mistake("order lost", "you reshaped to windows as rows without moving the axes: the numbers are in the "
+                "wrong places.",
+                ("columns.reshape(N, C * kh * kw, P * Q)",
+                 "columns.transpose(0, 4, 5, 1, 2, 3).reshape(N, C * kh * kw, P * Q)")),
         mistake("order of places", "inside a column, j counts before i: the window is read down its columns.",
                 ("columns.reshape", "columns.swapaxes(2, 3).reshape")),
-        mistake("channels last", "inside a column the channels vary fastest. They vary slowest: a whole window of the first "
-                "channel, then the next.", ("columns.reshape", "columns.transpose(0, 2, 3, 1, 4, 5).reshape")),
-        mistake("order of windows", "the windows go down the image first. Column p * Q + q belongs to corner (p, q): along a row "
-                "first.", ("columns.reshape", "columns.swapaxes(4, 5).reshape")),
+        mistake("channels last", "inside a column the channels vary fastest. They vary slowest: a whole window of "
+                "the first channel, then the next.",
+                ("columns.reshape", "columns.transpose(0, 2, 3, 1, 4, 5).reshape")),
+        mistake("order of windows", "the windows go down the image first. Column p * Q + q belongs to corner (p, "
+                "q): along a row first.", ("columns.reshape", "columns.swapaxes(4, 5).reshape")),
         mistake("one window missing", "a window fits at H - kh + 1 places, not at H - kh.",
                 ("H - kh + 1, W - kw + 1", "H - kh, W - kw")),
         mistake("flipped", "the windows are flipped: place (0, 0) of the window is its upper left pixel.",
@@ -70,18 +73,22 @@ IM2COL = Exercise("im2col: windows as columns", "convolution", (Task(
         mistake("first channel", "every channel has the pixels of the first one.", ("x[:, :, i:", "x[:, :1, i:")),
         mistake("first sample", "every sample has the pixels of the first one.", ("x[:, :, i:", "x[:1, :, i:")),
         mistake("windows do not overlap", "your windows stand side by side. They move by one pixel, and overlap.",
-                (SEEN, "np.pad(x, ((0, 0), (0, 0), (0, H * kh), (0, W * kw)))[:, :, i:i + P * kh:kh, j:j + Q * kw:kw]")),
-        mistake("batch in the columns", "the samples stand side by side: the shape is (N, C * kh * kw, P * Q), an axis for the "
-                "samples first.", ("columns.reshape(N, C * kh * kw, P * Q)",
-                                   "columns.transpose(1, 2, 3, 0, 4, 5).reshape(C * kh * kw, N * P * Q)")),
-        mistake("batch in the columns", "you made one array of rows of all samples' windows: (N * P * Q, C * kh * kw). The "
-                "task asks for (N, C * kh * kw, P * Q).", ("columns.reshape(N, C * kh * kw, P * Q)",
-                                                          "columns.transpose(0, 4, 5, 1, 2, 3).reshape(N * P * Q, C * kh * kw)")),
+                (SEEN,
+                 "np.pad(x, ((0, 0), (0, 0), (0, H * kh), (0, W * kw)))[:, :, i:i + P * kh:kh, j:j + Q * kw:kw]")),
+        mistake("batch in the columns", "the samples stand side by side: the shape is (N, C * kh * kw, P * Q), an "
+                "axis for the samples first.",
+                ("columns.reshape(N, C * kh * kw, P * Q)",
+                 "columns.transpose(1, 2, 3, 0, 4, 5).reshape(C * kh * kw, N * P * Q)")),
+        mistake("batch in the columns", "you made one array of rows of all samples' windows: (N * P * Q, C * kh * "
+                "kw). The task asks for (N, C * kh * kw, P * Q).",
+                ("columns.reshape(N, C * kh * kw, P * Q)",
+                 "columns.transpose(0, 4, 5, 1, 2, 3).reshape(N * P * Q, C * kh * kw)")),
         mistake("not reshaped", "the axes are still apart: C, kh, kw make one axis, P and Q another.",
                 ("columns.reshape(N, C * kh * kw, P * Q)", "columns")),
         mistake("corner alone", "every place of the window has its corner pixel: i and j are missing where x is read.",
                 (SEEN, "x[:, :, :P, :Q]")),
-        mistake("last place", "only one place of the window is filled, the others are 0.", ("columns[:, :, i, j] =", "columns[:, :, -1, -1] =")),
+        mistake("last place", "only one place of the window is filled, the others are 0.",
+                ("columns[:, :, i, j] =", "columns[:, :, -1, -1] =")),
         mistake("rows and columns exchanged", "i and j are exchanged where the pixels are read: i moves down the rows.",
                 (SEEN, "np.pad(x, ((0, 0), (0, 0), (0, kw), (0, kh)))[:, :, j:j + P, i:i + Q]")),
         mistake("channels apart", "each channel has columns of its own: C and kh * kw must be one axis.",
@@ -132,20 +139,26 @@ def col2im_by_hand(index: tuple[int, ...], columns: np.ndarray, shape: tuple[int
 COL2IM = Exercise("col2im: the way back, adding up", "convolution", (Task(
     col2im, col2im_trials, by_hand=col2im_by_hand, axes=(("sample", "channel", "row", "column"),),
     mistakes=(
-        mistake("overwritten", "windows overlap, and each place overwrites what another has stored. A pixel collects from all "
-                "windows that it stood in: +=.", ("+= columns", "= columns")),
-        mistake("averaged", "you divided by the number of windows that a pixel stood in. That would undo im2col; a gradient "
-                "is the sum.", ("    return x", "    count = np.zeros((H, W))\n    for i, j in np.ndindex(kh, kw):\n"
-                                "        count[i:i + P, j:j + Q] += 1\n    return x / count")),
-        mistake("averaged", "you divided by the size of the window. A gradient is the sum.", ("    return x", "    return x / (kh * kw)")),
-        mistake("order of places", "inside a column, i and j are exchanged: row (c * kh + i) * kw + j is place (i, j).",
-                ("columns = columns.reshape(N, C, kh, kw, P, Q)", "columns = columns.reshape(N, C, kw, kh, P, Q).swapaxes(2, 3)")),
+        mistake("overwritten", "windows overlap, and each place overwrites what another has stored. A pixel "
+                "collects from all windows that it stood in: +=.", ("+= columns", "= columns")),
+        mistake("averaged", "you divided by the number of windows that a pixel stood in. That would undo im2col; a "
+                "gradient is the sum.",
+                ("    return x",
+                 "    count = np.zeros((H, W))\n    for i, j in np.ndindex(kh, kw):\n        count[i:i + P, j:j + "
+                 "Q] += 1\n    return x / count")),
+        mistake("averaged", "you divided by the size of the window. A gradient is the sum.",
+                ("    return x", "    return x / (kh * kw)")),
+        mistake("order of places", "inside a column, i and j are exchanged: row (c * kh + i) * kw + j is place (i, "
+                "j).",
+                ("columns = columns.reshape(N, C, kh, kw, P, Q)",
+                 "columns = columns.reshape(N, C, kw, kh, P, Q).swapaxes(2, 3)")),
         mistake("channels last", "you read the rows of a column as if the channels varied fastest. They vary slowest.",
                 ("columns = columns.reshape(N, C, kh, kw, P, Q)",
                  "columns = columns.reshape(N, kh, kw, C, P, Q).transpose(0, 3, 1, 2, 4, 5)")),
-        mistake("order of windows", "the windows are read as if they went down the image first: column p * Q + q belongs to "
-                "corner (p, q).", ("columns = columns.reshape(N, C, kh, kw, P, Q)",
-                                   "columns = columns.reshape(N, C, kh, kw, Q, P).swapaxes(4, 5)")),
+        mistake("order of windows", "the windows are read as if they went down the image first: column p * Q + q "
+                "belongs to corner (p, q).",
+                ("columns = columns.reshape(N, C, kh, kw, P, Q)",
+                 "columns = columns.reshape(N, C, kh, kw, Q, P).swapaxes(4, 5)")),
         mistake("windows as rows", "you took each window to be a row. It is a column.",
                 ("columns = columns.reshape(N, C, kh, kw, P, Q)",
                  "columns = columns.reshape(N, P, Q, C, kh, kw).transpose(0, 3, 4, 5, 1, 2)")),
@@ -153,11 +166,14 @@ COL2IM = Exercise("col2im: the way back, adding up", "convolution", (Task(
                 ("columns[:, :, i, j]", "columns[:, :, kh - 1 - i, kw - 1 - j]")),
         mistake("one window missing", "the last row and column of windows are left out.",
                 ("x[:, :, i:i + P, j:j + Q] += columns[:, :, i, j]",
-                 "x[:, :, i:i + max(P - 1, 1), j:j + max(Q - 1, 1)] += columns[:, :, i, j, :max(P - 1, 1), :max(Q - 1, 1)]")),
+                 "x[:, :, i:i + max(P - 1, 1), j:j + max(Q - 1, 1)] += columns[:, :, i, j, :max(P - 1, 1), :max(Q "
+                 "- 1, 1)]")),
         mistake("corner alone", "everything went to the corners of the windows: i and j are missing where it is added.",
                 ("x[:, :, i:i + P, j:j + Q]", "x[:, :, :P, :Q]")),
-        mistake("first sample", "every sample got what belongs to the first.", ("columns[:, :, i, j]", "columns[:1, :, i, j]")),
-        mistake("first channel", "every channel got what belongs to the first.", ("columns[:, :, i, j]", "columns[:, :1, i, j]")),
+        mistake("first sample", "every sample got what belongs to the first.",
+                ("columns[:, :, i, j]", "columns[:1, :, i, j]")),
+        mistake("first channel", "every channel got what belongs to the first.",
+                ("columns[:, :, i, j]", "columns[:, :1, i, j]")),
         mistake("first place", "only the first place of each window counts.", ("np.ndindex(kh, kw)", "[(0, 0)]")),
         mistake("last place", "the last place of each window is left out: range(kh) goes up to kh - 1 already.",
                 ("np.ndindex(kh, kw)", "np.ndindex(max(kh - 1, 1), max(kw - 1, 1))")),
@@ -227,35 +243,39 @@ CONV_IM2COL = Exercise("Convolution as a matrix product, forward and backward", 
           ("kernel", "channel", "row of the kernel", "column of the kernel"), ("kernel",)),
     mistakes=(
         mistake("bias missing", "y: the bias is missing.", (" + bias[:, None, None]", "")),
-        mistake("bias along the columns", "y: the bias is added along the columns of the image. It belongs to the maps: "
-                "bias[:, None, None].", ("bias[:, None, None]", "np.resize(bias, Q)")),
+        mistake("bias along the columns", "y: the bias is added along the columns of the image. It belongs to the "
+                "maps: bias[:, None, None].", ("bias[:, None, None]", "np.resize(bias, Q)")),
         mistake("dkernel not summed", "dkernel: you kept the first sample's share alone. Sum over the samples.",
                 (".sum(axis=0).reshape(kernel.shape)", "[0].reshape(kernel.shape)")),
         mistake("dkernel mean", "dkernel: you took the mean over the samples. It is a sum.",
                 (".sum(axis=0).reshape(kernel.shape)", ".mean(axis=0).reshape(kernel.shape)")),
         mistake("dkernel last sample", "dkernel: only the last sample counts: each one overwrites the one before.",
                 (".sum(axis=0).reshape(kernel.shape)", "[-1].reshape(kernel.shape)")),
-        mistake("dkernel transposed", "dkernel: the product is the wrong way round, so the reshape puts its numbers in the wrong "
-                "places: it is (F, R), dy @ columns.T.",
+        mistake("dkernel transposed", "dkernel: the product is the wrong way round, so the reshape puts its numbers "
+                "in the wrong places: it is (F, R), dy @ columns.T.",
                 ("(dy @ columns.transpose(0, 2, 1)).sum(axis=0)", "(dy @ columns.transpose(0, 2, 1)).sum(axis=0).T")),
-        mistake("dx overwritten", "dx: windows overlap, and each place overwrites what another has stored: += in place of =.",
-                ("+= dcolumns", "= dcolumns")),
-        mistake("dx flipped", "dx: the places of the window are flipped.", ("dcolumns[:, :, i, j]", "dcolumns[:, :, kh - 1 - i, kw - 1 - j]")),
+        mistake("dx overwritten", "dx: windows overlap, and each place overwrites what another has stored: += in "
+                "place of =.", ("+= dcolumns", "= dcolumns")),
+        mistake("dx flipped", "dx: the places of the window are flipped.",
+                ("dcolumns[:, :, i, j]", "dcolumns[:, :, kh - 1 - i, kw - 1 - j]")),
         mistake("dx order lost", "dx: the rows of dcolumns are read in another order than those of the columns.",
-                (".reshape(N, C, kh, kw, P, Q)\n        dx", ".reshape(N, kh, kw, C, P, Q).transpose(0, 3, 1, 2, 4, 5)\n        dx")),
+                (".reshape(N, C, kh, kw, P, Q)\n        dx",
+                 ".reshape(N, kh, kw, C, P, Q).transpose(0, 3, 1, 2, 4, 5)\n        dx")),
         mistake("dbias over the batch alone", "dbias: you summed over the batch, but not over the places.",
                 ("dy.sum(axis=(0, 2))", "dy.sum(axis=0)")),
         mistake("dbias over places alone", "dbias: you summed over the places, but not over the batch.",
                 ("dy.sum(axis=(0, 2))", "dy.sum(axis=2)")),
         mistake("dbias mean", "dbias: you took a mean. It is a sum.", ("dy.sum(axis=(0, 2))", "dy.mean(axis=(0, 2))")),
-        mistake("dbias mean", "dbias: you divided by the number of samples. It is a sum.", ("dy.sum(axis=(0, 2))", "dy.sum(axis=(0, 2)) / N")),
-        mistake("dbias mean", "dbias: you took the mean over the places. It is a sum.", ("dy.sum(axis=(0, 2))", "dy.mean(axis=2).sum(axis=0)")),
-        mistake("order of outputs", "dx, dkernel and dbias are in another order: backward returns (dx, dkernel, dbias).",
-                ("return dx, dkernel, dy.sum(axis=(0, 2))", "return dkernel, dx, dy.sum(axis=(0, 2))")),
-        mistake("order of outputs", "dx, dkernel and dbias are in another order: backward returns (dx, dkernel, dbias).",
-                ("return dx, dkernel, dy.sum(axis=(0, 2))", "return dx, dy.sum(axis=(0, 2)), dkernel")),
-        mistake("order of outputs", "dx, dkernel and dbias are in another order: backward returns (dx, dkernel, dbias).",
-                ("return dx, dkernel, dy.sum(axis=(0, 2))", "return dkernel, dy.sum(axis=(0, 2)), dx")),
+        mistake("dbias mean", "dbias: you divided by the number of samples. It is a sum.",
+                ("dy.sum(axis=(0, 2))", "dy.sum(axis=(0, 2)) / N")),
+        mistake("dbias mean", "dbias: you took the mean over the places. It is a sum.",
+                ("dy.sum(axis=(0, 2))", "dy.mean(axis=2).sum(axis=0)")),
+        mistake("order of outputs", "dx, dkernel and dbias are in another order: backward returns (dx, dkernel, "
+                "dbias).", ("return dx, dkernel, dy.sum(axis=(0, 2))", "return dkernel, dx, dy.sum(axis=(0, 2))")),
+        mistake("order of outputs", "dx, dkernel and dbias are in another order: backward returns (dx, dkernel, "
+                "dbias).", ("return dx, dkernel, dy.sum(axis=(0, 2))", "return dx, dy.sum(axis=(0, 2)), dkernel")),
+        mistake("order of outputs", "dx, dkernel and dbias are in another order: backward returns (dx, dkernel, "
+                "dbias).", ("return dx, dkernel, dy.sum(axis=(0, 2))", "return dkernel, dy.sum(axis=(0, 2)), dx")),
         mistake("flipped kernel", "y: the kernel is flipped.", ("weights @ columns", "weights[:, ::-1] @ columns")),
         mistake("dy ignored", "dkernel: dy is not used.", ("(dy @ columns", "(np.ones_like(dy) @ columns")),
     ),

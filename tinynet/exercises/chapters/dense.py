@@ -40,20 +40,22 @@ DENSE_FORWARD = Exercise("A dense layer", "dense", (Task(
     mistakes=(
         mistake("bias missing", "the bias is missing: each unit adds its own to every sample.", (" + bias", "")),
         mistake("bias subtracted", "the bias is subtracted. It is added.", ("+ bias", "- bias")),
-        mistake("transposed kernel", "you multiplied by the kernel transposed. Its rows are the inputs already, its columns "
-                "the units: (N, D) @ (D, U) is (N, U) as it stands.", ("@ kernel", "@ kernel.T")),
-        mistake("bias per sample", "you added the bias along the wrong axis, a number for each sample. It has one for each "
-                "unit: the last axis.", ("+ bias", "+ bias[:, None]")),
+        mistake("transposed kernel", "you multiplied by the kernel transposed. Its rows are the inputs already, its "
+                "columns the units: (N, D) @ (D, U) is (N, U) as it stands.", ("@ kernel", "@ kernel.T")),
+        mistake("bias per sample", "you added the bias along the wrong axis, a number for each sample. It has one "
+                "for each unit: the last axis.", ("+ bias", "+ bias[:, None]")),
         mistake("bias per sample", "you added a bias for each sample. It has one for each unit: the last axis.",
                 ("+ bias", "+ bias[:len(x), None]")),
         mistake("sum of bias", "you added the sum of all biases to every unit. Each unit has its own.",
                 ("+ bias", "+ bias.sum()")),
         mistake("first bias", "you added the bias of the first unit to all of them.", ("+ bias", "+ bias[0]")),
-        mistake("first sample", "every row is that of the first sample.", ("x @ kernel", "x[:1] @ kernel + 0 * x[:, :1]")),
-        mistake("bias inside the sum", "the bias is added once for each input: it stands inside the sum. It is added once.",
-                ("+ bias", "+ bias * x.shape[1]")),
+        mistake("first sample", "every row is that of the first sample.",
+                ("x @ kernel", "x[:1] @ kernel + 0 * x[:, :1]")),
+        mistake("bias inside the sum", "the bias is added once for each input: it stands inside the sum. It is "
+                "added once.", ("+ bias", "+ bias * x.shape[1]")),
         mistake("bias multiplied", "you multiplied by the bias. It is added.", ("+ bias", "* bias")),
-        mistake("mean of inputs", "you took the mean over the inputs. It is a sum.", ("x @ kernel", "x @ kernel / x.shape[1]")),
+        mistake("mean of inputs", "you took the mean over the inputs. It is a sum.",
+                ("x @ kernel", "x @ kernel / x.shape[1]")),
         mistake("last input missing", "the last input is left out of the sum: range(D) goes up to D - 1 already.",
                 ("x @ kernel", "x[:, :-1] @ kernel[:-1]")),
         mistake("first input missing", "the first input is left out of the sum: counting begins at 0.",
@@ -103,19 +105,21 @@ DENSE_KERNEL_GRADIENT = Exercise("What a dense layer's weights get", "dense", (T
     backward=Backward(lambda x, kernel: x @ kernel, lambda x, dy: (x, np.ones((x.shape[1], dy.shape[1]))), 1,
                       lambda answer, dy, x, kernel: (None, answer(x, dy))),
     mistakes=(
-        mistake("mean over the batch", "you took the mean over the batch. The gradient of a weight is the sum of what it "
-                "gets from every sample; the loss has divided by the batch already, and dy with it.",
+        mistake("mean over the batch", "you took the mean over the batch. The gradient of a weight is the sum of "
+                "what it gets from every sample; the loss has divided by the batch already, and dy with it.",
                 ("x.T @ dy", "x.T @ dy / len(x)")),
         mistake("transposed", "it is transposed: the gradient must have the shape of the kernel, (D, U), inputs first.",
                 ("x.T @ dy", "dy.T @ x")),
-        mistake("not transposed", "you multiplied without a transpose. The sum goes over the samples, so they must meet: "
-                "(D, N) @ (N, U).", ("x.T @ dy", "x @ dy")),
-        mistake("averaged before the product", "you averaged over the batch before you multiplied. Each sample's x belongs "
-                "to its own dy: multiply first, then sum.", ("x.T @ dy", "np.outer(x.mean(axis=0), dy.mean(axis=0))")),
-        mistake("averaged before the product", "you summed over the batch before you multiplied. Each sample's x belongs "
-                "to its own dy: multiply first, then sum.", ("x.T @ dy", "np.outer(x.sum(axis=0), dy.sum(axis=0))")),
-        mistake("averaged before the product", "you summed dy over the batch, or averaged x, before you multiplied. Each "
-                "sample's x belongs to its own dy: multiply first, then sum.",
+        mistake("not transposed", "you multiplied without a transpose. The sum goes over the samples, so they must "
+                "meet: (D, N) @ (N, U).", ("x.T @ dy", "x @ dy")),
+        mistake("averaged before the product", "you averaged over the batch before you multiplied. Each sample's x "
+                "belongs to its own dy: multiply first, then sum.",
+                ("x.T @ dy", "np.outer(x.mean(axis=0), dy.mean(axis=0))")),
+        mistake("averaged before the product", "you summed over the batch before you multiplied. Each sample's x "
+                "belongs to its own dy: multiply first, then sum.",
+                ("x.T @ dy", "np.outer(x.sum(axis=0), dy.sum(axis=0))")),
+        mistake("averaged before the product", "you summed dy over the batch, or averaged x, before you multiplied. "
+                "Each sample's x belongs to its own dy: multiply first, then sum.",
                 ("x.T @ dy", "np.outer(x.mean(axis=0), dy.sum(axis=0))")),
         mistake("first sample", "only the first sample counts. Every sample has used the weight, and all add up.",
                 ("x.T @ dy", "np.outer(x[0], dy[0])")),
@@ -125,12 +129,12 @@ DENSE_KERNEL_GRADIENT = Exercise("What a dense layer's weights get", "dense", (T
                 ("x.T @ dy", "x[:-1].T @ dy[:-1]")),
         mistake("first sample missing", "the first sample is left out: counting begins at 0.",
                 ("x.T @ dy", "x[1:].T @ dy[1:]")),
-        mistake("dy ignored", "dy is not used: you return the slope of y. What the loss does with y comes in through dy.",
-                ("x.T @ dy", "x.T @ np.ones_like(dy)")),
-        mistake("x ignored", "x is not used: you return what the bias gets. The slope of x[n, i] * kernel[i, u] is x[n, i].",
-                ("x.T @ dy", "np.ones_like(x).T @ dy")),
-        mistake("not summed over the batch", "there is an axis of samples left over: you have the share of each sample, and "
-                "they must be summed.", ("x.T @ dy", "x[:, :, None] * dy[:, None, :]")),
+        mistake("dy ignored", "dy is not used: you return the slope of y. What the loss does with y comes in "
+                "through dy.", ("x.T @ dy", "x.T @ np.ones_like(dy)")),
+        mistake("x ignored", "x is not used: you return what the bias gets. The slope of x[n, i] * kernel[i, u] is "
+                "x[n, i].", ("x.T @ dy", "np.ones_like(x).T @ dy")),
+        mistake("not summed over the batch", "there is an axis of samples left over: you have the share of each "
+                "sample, and they must be summed.", ("x.T @ dy", "x[:, :, None] * dy[:, None, :]")),
         mistake("sign", "the sign is wrong. The gradient points uphill; the minus comes in later, in the optimizer.",
                 ("x.T @ dy", "-x.T @ dy")),
         mistake("factor 2", "there is a factor of 2 too much: it belongs to a squared error, not to a product.",
@@ -169,20 +173,21 @@ DENSE_BIAS_GRADIENT = Exercise("What a dense layer's biases get", "dense", (Task
     dense_bias_gradient, upstream, axes=(("unit",),),
     by_hand=lambda index, dy: total([f"dy[{n}, {index[0]}]" for n in range(len(dy))]),
     mistakes=(
-        mistake("mean over the batch", "you took the mean over the batch. The gradient of a bias is the sum of what it gets "
-                "from every sample; the loss has divided by the batch already, and dy with it.", ("sum(", "mean(")),
-        mistake("wrong axis", "you summed over the units. Each unit has a bias of its own; what it shares are the samples, "
-                "axis 0.", ("axis=0", "axis=1")),
-        mistake("wrong axis", "you took the mean over the units. Each unit has a bias of its own; what it shares are the "
-                "samples, axis 0.", ("sum(axis=0", "mean(axis=1")),
-        mistake("sum of all", "you summed over everything. Each unit has a bias of its own: sum over the samples alone.",
-                ("sum(axis=0)", "sum()")),
+        mistake("mean over the batch", "you took the mean over the batch. The gradient of a bias is the sum of what "
+                "it gets from every sample; the loss has divided by the batch already, and dy with it.",
+                ("sum(", "mean(")),
+        mistake("wrong axis", "you summed over the units. Each unit has a bias of its own; what it shares are the "
+                "samples, axis 0.", ("axis=0", "axis=1")),
+        mistake("wrong axis", "you took the mean over the units. Each unit has a bias of its own; what it shares "
+                "are the samples, axis 0.", ("sum(axis=0", "mean(axis=1")),
+        mistake("sum of all", "you summed over everything. Each unit has a bias of its own: sum over the samples "
+                "alone.", ("sum(axis=0)", "sum()")),
         mistake("sum of all", "you gave every unit the sum of everything. Each has a bias of its own.",
                 ("dy.sum(axis=0)", "np.full(dy.shape[1], dy.sum())")),
         mistake("axis kept", "the shape should be (U,), that of the bias: keepdims leaves an axis of size 1.",
                 ("axis=0", "axis=0, keepdims=True")),
-        mistake("not summed over the batch", "dy has a row for each sample: the bias was added in all of them, and what it "
-                "gets from each must be summed.", ("dy.sum(axis=0)", "dy.copy()")),
+        mistake("not summed over the batch", "dy has a row for each sample: the bias was added in all of them, and "
+                "what it gets from each must be summed.", ("dy.sum(axis=0)", "dy.copy()")),
         mistake("first sample", "only the first sample counts. The bias was added in every one: sum.",
                 ("dy.sum(axis=0)", "dy[0].copy()")),
         mistake("last sample", "only the last sample counts: each one overwrites the one before. Add up, with +=.",
@@ -230,31 +235,33 @@ DENSE_INPUT_GRADIENT = Exercise("What a dense layer hands back to the layer befo
     backward=Backward(lambda x, kernel: x @ kernel, lambda dy, kernel: (np.ones((len(dy), len(kernel))), kernel), 0,
                       lambda answer, dy, x, kernel: (answer(dy, kernel), None)),
     mistakes=(
-        mistake("not transposed", "the kernel is not transposed. Forward it takes D inputs to U units; backward the way "
-                "goes from U to D, and the sum is over the units: (N, U) @ (U, D).", ("kernel.T", "kernel")),
+        mistake("not transposed", "the kernel is not transposed. Forward it takes D inputs to U units; backward the "
+                "way goes from U to D, and the sum is over the units: (N, U) @ (U, D).", ("kernel.T", "kernel")),
         mistake("transposed", "it is transposed: dx has the shape of x, (N, D), samples first.",
                 ("dy @ kernel.T", "kernel @ dy.T")),
-        mistake("mean over the batch", "you divided by the batch size. An input belongs to one sample: nothing is summed or "
-                "averaged over the batch.", ("dy @ kernel.T", "dy @ kernel.T / len(dy)")),
-        mistake("summed over the batch", "you summed over the batch. Each sample has inputs of its own, and a row of its "
-                "own.", ("dy @ kernel.T", "(dy @ kernel.T).sum(axis=0)")),
-        mistake("summed over the batch", "you averaged over the batch. Each sample has inputs of its own, and a row of its "
-                "own.", ("dy @ kernel.T", "(dy @ kernel.T).mean(axis=0)")),
-        mistake("dy ignored", "dy is not used: you return the slopes alone. What the loss does with y comes in through dy.",
-                ("dy @", "np.ones_like(dy) @")),
+        mistake("mean over the batch", "you divided by the batch size. An input belongs to one sample: nothing is "
+                "summed or averaged over the batch.", ("dy @ kernel.T", "dy @ kernel.T / len(dy)")),
+        mistake("summed over the batch", "you summed over the batch. Each sample has inputs of its own, and a row "
+                "of its own.", ("dy @ kernel.T", "(dy @ kernel.T).sum(axis=0)")),
+        mistake("summed over the batch", "you averaged over the batch. Each sample has inputs of its own, and a row "
+                "of its own.", ("dy @ kernel.T", "(dy @ kernel.T).mean(axis=0)")),
+        mistake("dy ignored", "dy is not used: you return the slopes alone. What the loss does with y comes in "
+                "through dy.", ("dy @", "np.ones_like(dy) @")),
         mistake("kernel ignored", "the kernel is not used. The slope of x[n, i] * kernel[i, u] is kernel[i, u].",
                 ("dy @ kernel.T", "dy @ np.ones_like(kernel).T")),
-        mistake("mean over the units", "you took the mean over the units. An input goes into each of them, and collects the "
-                "sum.", ("dy @ kernel.T", "dy @ kernel.T / dy.shape[1]")),
+        mistake("mean over the units", "you took the mean over the units. An input goes into each of them, and "
+                "collects the sum.", ("dy @ kernel.T", "dy @ kernel.T / dy.shape[1]")),
         mistake("first unit", "only the first unit counts. The input goes into all of them, and collects from all.",
                 ("dy @ kernel.T", "dy[:, :1] @ kernel[:, :1].T")),
         mistake("last unit", "only the last unit counts: each one overwrites the one before. Add up, with +=.",
                 ("dy @ kernel.T", "dy[:, -1:] @ kernel[:, -1:].T")),
-        mistake("last unit missing", "the last unit is left out of the sum.", ("dy @ kernel.T", "dy[:, :-1] @ kernel[:, :-1].T")),
-        mistake("first sample", "every row is that of the first sample.", ("dy @", "np.repeat(dy[:1], len(dy), axis=0) @")),
+        mistake("last unit missing", "the last unit is left out of the sum.",
+                ("dy @ kernel.T", "dy[:, :-1] @ kernel[:, :-1].T")),
+        mistake("first sample", "every row is that of the first sample.",
+                ("dy @", "np.repeat(dy[:1], len(dy), axis=0) @")),
         mistake("sign", "the sign is wrong. The minus comes in later, in the optimizer.", ("dy @", "-dy @")),
-        mistake("inverse", "you used the (pseudo-)inverse of the kernel. A gradient does not undo the layer: it takes the "
-                "transpose.", ("kernel.T", "np.linalg.pinv(kernel)")),
+        mistake("inverse", "you used the (pseudo-)inverse of the kernel. A gradient does not undo the layer: it "
+                "takes the transpose.", ("kernel.T", "np.linalg.pinv(kernel)")),
     ),
 ),), (
     "The result has the shape of x, (N, D). dy is (N, U): so the units must go, by a sum over them.",
@@ -311,17 +318,18 @@ RELU = Exercise("ReLU, and its gradient", "dense", (
                 ("np.maximum(x, 0)", "np.where(x > 0, x, 0.01 * x)")),
         mistake("threshold", "numbers between 0 and 1 became 0: the threshold is 0.",
                 ("np.maximum(x, 0)", "x * (x > 1)")),
-        mistake("largest of all", "you took the largest of all numbers: max in place of maximum, which compares each number "
-                "with 0.", ("np.maximum(x, 0)", "np.max(x)")),
+        mistake("largest of all", "you took the largest of all numbers: max in place of maximum, which compares "
+                "each number with 0.", ("np.maximum(x, 0)", "np.max(x)")),
         mistake("largest of all", "you took the largest along an axis: np.max(x, 0) is the maximum over axis 0. "
                 "np.maximum(x, 0) compares each number with 0.", ("np.maximum(x, 0)", "np.max(x, 0)")),
-        mistake("shape lost", "only the positive numbers come back, in a row: x[x > 0] leaves the others out. The shape "
-                "stays that of x.", ("np.maximum(x, 0)", "x[x > 0]")),
+        mistake("shape lost", "only the positive numbers come back, in a row: x[x > 0] leaves the others out. The "
+                "shape stays that of x.", ("np.maximum(x, 0)", "x[x > 0]")),
         mistake("sign", "the sign is wrong.", ("np.maximum", "-np.maximum")),
         mistake("one in place of zero", "what is not above 0 became 1.", ("x, 0)", "x, 1)")),
         mistake("one in place of zero", "what is not above 0 became 1.", ("np.maximum(x, 0)", "np.where(x > 0, x, 1)")),
         mistake("negative ones", "what is below 0 became -1.", ("x, 0)", "x, -1)")),
-        mistake("softplus", "that is a smooth relative of ReLU, softplus.", ("np.maximum(x, 0)", "np.log1p(np.exp(x))")),
+        mistake("softplus", "that is a smooth relative of ReLU, softplus.",
+                ("np.maximum(x, 0)", "np.log1p(np.exp(x))")),
     )),
     Task(relu_gradient, relu_gradient_trials, by_hand=lambda index, dy, x: "dy[{0}] * (x[{0}] > 0)".format(
         ", ".join(map(str, index))), mistakes=(
@@ -329,7 +337,8 @@ RELU = Exercise("ReLU, and its gradient", "dense", (
                 ("dy * (x > 0)", "(x > 0) * 1.0")),
         mistake("at zero", "where x is exactly 0 the gradient is 0 as well: x > 0, not x >= 0.", ("x > 0", "x >= 0")),
         mistake("dy in place of x", "you asked where dy is above 0. What counts is where x was.", ("x > 0", "dy > 0")),
-        mistake("passed on", "dy comes back as it was. It passes only where x was above 0.", ("dy * (x > 0)", "dy.copy()")),
+        mistake("passed on", "dy comes back as it was. It passes only where x was above 0.",
+                ("dy * (x > 0)", "dy.copy()")),
         mistake("times x", "you multiplied by x. The slope of ReLU is 1 where x is above 0, not x.",
                 ("(x > 0)", "np.maximum(x, 0)")),
         mistake("times x", "you multiplied by x. The slope of ReLU is 1 where x is above 0, not x.", ("(x > 0)", "x")),
@@ -339,10 +348,12 @@ RELU = Exercise("ReLU, and its gradient", "dense", (
                 ("(x > 0)", "np.where(x > 0, 1, 0.01)")),
         mistake("relu of dy", "you took the ReLU of dy. dy may be negative; where it passes depends on x.",
                 ("dy * (x > 0)", "np.maximum(dy, 0) * (x > 0)")),
-        mistake("sign of x", "where x is below 0 you return -dy: the slope there is 0, not -1.", ("(x > 0)", "np.sign(x)")),
+        mistake("sign of x", "where x is below 0 you return -dy: the slope there is 0, not -1.",
+                ("(x > 0)", "np.sign(x)")),
         mistake("dy where below", "where x is not above 0 you return 1 or dy in place of 0.",
                 ("dy * (x > 0)", "np.where(x > 0, dy, 1)")),
-        mistake("sum of dy", "you summed. Each number has a slope of its own.", ("dy * (x > 0)", "(dy * (x > 0)).sum()")),
+        mistake("sum of dy", "you summed. Each number has a slope of its own.",
+                ("dy * (x > 0)", "(dy * (x > 0)).sum()")),
         mistake("shape lost", "only some numbers come back, in a row: indexing with [x > 0] leaves the others out.",
                 ("dy * (x > 0)", "dy[x > 0]")),
     )),

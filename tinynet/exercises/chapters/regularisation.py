@@ -133,23 +133,29 @@ BATCH_NORM_FORWARD = Exercise("Batch normalisation, with its state", "your-own-l
     batch_norm_forward, batch_norm_forward_trials, may_share=True, returns=("y", "moving_mean", "moving_variance"),
     axes=(("sample", "channel", "row", "column"), ("channel",), ("channel",)),
     mistakes=(
-        mistake("over the batch alone", "mean and variance are over the samples alone. A channel has one of each: over samples, "
-                "rows and columns.", ("    h =", "    if training:\n        m, v = x.mean(axis=0), x.var(axis=0)\n        return "
-                "gamma[:, None, None] * (x - m) / np.sqrt(v + 0.001) + beta[:, None, None], moving_mean, moving_variance\n    h =")),
+        mistake("over the batch alone", "mean and variance are over the samples alone. A channel has one of each: "
+                "over samples, rows and columns.",
+                ("    h =",
+                 "    if training:\n        m, v = x.mean(axis=0), x.var(axis=0)\n        return gamma[:, None, "
+                 "None] * (x - m) / np.sqrt(v + 0.001) + beta[:, None, None], moving_mean, moving_variance\n    h =")),
         mistake("over each image", "mean and variance are those of each image. They are over the whole batch.",
-                ("    h =", "    if training:\n        m, v = x.mean(axis=(2, 3), keepdims=True), x.var(axis=(2, 3), keepdims=True)\n"
-                 "        return gamma[:, None, None] * (x - m) / np.sqrt(v + 0.001) + beta[:, None, None], moving_mean, "
-                 "moving_variance\n    h =")),
+                ("    h =",
+                 "    if training:\n        m, v = x.mean(axis=(2, 3), keepdims=True), x.var(axis=(2, 3), "
+                 "keepdims=True)\n        return gamma[:, None, None] * (x - m) / np.sqrt(v + 0.001) + beta[:, "
+                 "None, None], moving_mean, moving_variance\n    h =")),
         mistake("over the channels", "mean and variance are over all channels together. Each channel has its own.",
-                ("x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))", "np.full(len(gamma), x.mean()), np.full(len(gamma), x.var())")),
-        mistake("epsilon missing", "0.001 is not added to the variance, or something much smaller is.", (" + 0.001)", ")")),
+                ("x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))",
+                 "np.full(len(gamma), x.mean()), np.full(len(gamma), x.var())")),
+        mistake("epsilon missing", "0.001 is not added to the variance, or something much smaller is.",
+                (" + 0.001)", ")")),
         mistake("epsilon outside the root", "0.001 is added to the root. It belongs under it, to the variance.",
                 ("np.sqrt(variance[:, None, None] + 0.001)", "(np.sqrt(variance[:, None, None]) + 0.001)")),
-        mistake("another epsilon", "the number added to the variance is another one: it is 0.001.", ("+ 0.001)", "+ 1e-5)")),
+        mistake("another epsilon", "the number added to the variance is another one: it is 0.001.",
+                ("+ 0.001)", "+ 1e-5)")),
         mistake("root missing", "you divided by the variance. It is its root, the standard deviation.",
                 ("np.sqrt(variance[:, None, None] + 0.001)", "(variance[:, None, None] + 0.001)")),
-        mistake("unbiased variance", "you divided by the count minus 1 (ddof=1). Here the variance is the mean of the squares.",
-                ("x.var(axis=(0, 2, 3))", "x.var(axis=(0, 2, 3), ddof=1)")),
+        mistake("unbiased variance", "you divided by the count minus 1 (ddof=1). Here the variance is the mean of "
+                "the squares.", ("x.var(axis=(0, 2, 3))", "x.var(axis=(0, 2, 3), ddof=1)")),
         mistake("mean not subtracted", "the mean is not subtracted.", ("(x - mean[:, None, None])", "x")),
         mistake("gamma missing", "gamma is not multiplied in.", ("gamma[:, None, None] * h", "h")),
         mistake("beta missing", "beta is not added.", (" + beta[:, None, None]", "")),
@@ -158,21 +164,24 @@ BATCH_NORM_FORWARD = Exercise("Batch normalisation, with its state", "your-own-l
         mistake("state not updated", "moving_mean and moving_variance come back as they were: in training they move.",
                 ("        moving_mean = 0.99 * moving_mean + 0.01 * mean\n", ""),
                 ("        moving_variance = 0.99 * moving_variance + 0.01 * variance\n", "")),
-        mistake("momentum the wrong way", "the state moves the wrong way round: 0.99 of the old one stay, 0.01 of the batch's come "
-                "in.", ("0.99 * moving_mean + 0.01 * mean", "0.01 * moving_mean + 0.99 * mean"),
+        mistake("momentum the wrong way", "the state moves the wrong way round: 0.99 of the old one stay, 0.01 of "
+                "the batch's come in.", ("0.99 * moving_mean + 0.01 * mean", "0.01 * moving_mean + 0.99 * mean"),
                 ("0.99 * moving_variance + 0.01 * variance", "0.01 * moving_variance + 0.99 * variance")),
         mistake("state replaced", "the state is replaced by that of the batch. It moves by 0.01 of the way.",
                 ("0.99 * moving_mean + 0.01 * mean", "mean"), ("0.99 * moving_variance + 0.01 * variance", "variance")),
-        mistake("state for training", "in training you normalised with the moving mean and variance. They are for inference; "
-                "training uses those of the batch.", ("    h =", "    mean, variance = moving_mean, moving_variance\n    h =")),
-        mistake("batch in inference", "in inference you normalised with mean and variance of the batch. Then a sample's output would "
-                "depend on the others: use moving_mean and moving_variance.",
-                ("mean, variance = moving_mean, moving_variance", "mean, variance = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))")),
+        mistake("state for training", "in training you normalised with the moving mean and variance. They are for "
+                "inference; training uses those of the batch.",
+                ("    h =", "    mean, variance = moving_mean, moving_variance\n    h =")),
+        mistake("batch in inference", "in inference you normalised with mean and variance of the batch. Then a "
+                "sample's output would depend on the others: use moving_mean and moving_variance.",
+                ("mean, variance = moving_mean, moving_variance",
+                 "mean, variance = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))")),
         mistake("updated in inference", "the state moves in inference, too. Only training changes it.",
                 ("    if training:\n        mean, variance = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))\n",
-                 "    mean, variance = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))\n    old = moving_mean, moving_variance\n"
-                 "    if True:\n"), ("    else:\n        mean, variance = moving_mean, moving_variance\n",
-                                     "    if not training:\n        mean, variance = old\n")),
+                 "    mean, variance = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))\n    old = moving_mean, "
+                 "moving_variance\n    if True:\n"),
+                ("    else:\n        mean, variance = moving_mean, moving_variance\n",
+                 "    if not training:\n        mean, variance = old\n")),
         mistake("deviation in the state", "the state has the standard deviation. It is the variance that moves.",
                 ("0.01 * variance", "0.01 * np.sqrt(variance)")),
         mistake("another momentum", "the momentum is another one: 0.99 of the old state stay.",
@@ -180,9 +189,10 @@ BATCH_NORM_FORWARD = Exercise("Batch normalisation, with its state", "your-own-l
                 ("0.99 * moving_variance + 0.01 * variance", "0.9 * moving_variance + 0.1 * variance")),
         mistake("variance of the state not updated", "moving_variance does not move.",
                 ("        moving_variance = 0.99 * moving_variance + 0.01 * variance\n", "")),
-        mistake("along the columns", "gamma and beta, or mean and variance, are taken along the columns of the image, the last axis. "
-                "They belong to the channels, axis 1: [:, None, None].",
-                ("gamma[:, None, None] * h + beta[:, None, None]", "np.resize(gamma, x.shape[3]) * h + np.resize(beta, x.shape[3])")),
+        mistake("along the columns", "gamma and beta, or mean and variance, are taken along the columns of the "
+                "image, the last axis. They belong to the channels, axis 1: [:, None, None].",
+                ("gamma[:, None, None] * h + beta[:, None, None]",
+                 "np.resize(gamma, x.shape[3]) * h + np.resize(beta, x.shape[3])")),
     ),
 ),), (
     "Which axes must go, so that one number a channel is left? And how do (C,) arrays meet (N, C, H, W)?",
@@ -240,41 +250,51 @@ BATCH_NORM_BACKWARD = Exercise("Back through batch normalisation", "your-own-lay
     axes=(("sample", "channel", "row", "column"), ("channel",), ("channel",)),
     backward=Backward(forward_of_training, lambda dy, x, gamma: (x, gamma), 0, dx_alone),
     mistakes=(
-        mistake("statistics as constants", "dx: you treated mean and variance as constants. x goes into both: two more terms are "
-                "taken off.", (DX, "dx = dh / deviation")),
+        mistake("statistics as constants", "dx: you treated mean and variance as constants. x goes into both: two "
+                "more terms are taken off.", (DX, "dx = dh / deviation")),
         mistake("mean term missing", "dx: the mean of dh is not taken off: x goes into the mean of its channel.",
                 (" - dh.mean(axis=axes, keepdims=True)", "")),
         mistake("variance term missing", "dx: the term with h is missing: x goes into the variance of its channel.",
                 (" - h * (dh * h).mean(axis=axes, keepdims=True)", "")),
         mistake("h missing in the term", "dx: the last term is not multiplied by h.",
                 ("- h * (dh * h).mean(axis=axes, keepdims=True)", "- (dh * h).mean(axis=axes, keepdims=True)")),
-        mistake("sums in place of means", "dx: you took sums where means are: divide by the number of samples, rows and columns.",
-                (DX, "dx = (dh - dh.sum(axis=axes, keepdims=True) - h * (dh * h).sum(axis=axes, keepdims=True)) / deviation")),
+        mistake("sums in place of means", "dx: you took sums where means are: divide by the number of samples, rows "
+                "and columns.",
+                (DX,
+                 "dx = (dh - dh.sum(axis=axes, keepdims=True) - h * (dh * h).sum(axis=axes, keepdims=True)) / "
+                 "deviation")),
         mistake("plus", "dx: a term is added that is taken off.", ("- h * (dh", "+ h * (dh")),
-        mistake("gamma missing in dx", "dx: gamma is missing: dh = gamma * dy.", ("dh = gamma.reshape(shape) * dy", "dh = dy")),
-        mistake("not divided by the deviation", "dx: it is not divided by the standard deviation.", (DX, DX.removesuffix(" / deviation"))),
+        mistake("gamma missing in dx", "dx: gamma is missing: dh = gamma * dy.",
+                ("dh = gamma.reshape(shape) * dy", "dh = dy")),
+        mistake("not divided by the deviation", "dx: it is not divided by the standard deviation.",
+                (DX, DX.removesuffix(" / deviation"))),
         mistake("divided by the variance", "dx: you divided by the variance in place of the standard deviation.",
                 (DX, DX + " ** 2")),
-        mistake("means over the batch alone", "dx: the means are over the samples alone. They are over samples, rows and columns.",
-                (DX, DX.replace("axes, keep", "0, keep"))),
-        mistake("x in place of h in dgamma", "dgamma: you multiplied by x. It is h, the normalised x, that gamma multiplies.",
-                ("(dy * h).sum(axis=axes), dy", "(dy * x).sum(axis=axes), dy")),
-        mistake("h missing in dgamma", "dgamma: it is the sum of dy * h; yours is the sum of dy.", ("(dy * h).sum(axis=axes)", "dy.sum(axis=axes)")),
-        mistake("dgamma mean", "dgamma: you took a mean. It is a sum.", ("(dy * h).sum(axis=axes)", "(dy * h).mean(axis=axes)")),
+        mistake("means over the batch alone", "dx: the means are over the samples alone. They are over samples, "
+                "rows and columns.", (DX, DX.replace("axes, keep", "0, keep"))),
+        mistake("x in place of h in dgamma", "dgamma: you multiplied by x. It is h, the normalised x, that gamma "
+                "multiplies.", ("(dy * h).sum(axis=axes), dy", "(dy * x).sum(axis=axes), dy")),
+        mistake("h missing in dgamma", "dgamma: it is the sum of dy * h; yours is the sum of dy.",
+                ("(dy * h).sum(axis=axes)", "dy.sum(axis=axes)")),
+        mistake("dgamma mean", "dgamma: you took a mean. It is a sum.",
+                ("(dy * h).sum(axis=axes)", "(dy * h).mean(axis=axes)")),
         mistake("dbeta mean", "dbeta: you took a mean. It is a sum.", (", dy.sum(axis=axes)", ", dy.mean(axis=axes)")),
         mistake("dgamma and dbeta means", "dgamma and dbeta: you took means. They are sums.",
                 ("(dy * h).sum(axis=axes), dy.sum(axis=axes)", "(dy * h).mean(axis=axes), dy.mean(axis=axes)")),
         mistake("dgamma with gamma", "dgamma: gamma is in it. gamma multiplies h, and its gradient is dy * h alone.",
                 ("(dy * h).sum(axis=axes)", "(dh * h).sum(axis=axes)")),
-        mistake("dbeta with gamma", "dbeta: gamma is in it. beta is added last, with the slope 1.", (", dy.sum(axis=axes)", ", dh.sum(axis=axes)")),
+        mistake("dbeta with gamma", "dbeta: gamma is in it. beta is added last, with the slope 1.",
+                (", dy.sum(axis=axes)", ", dh.sum(axis=axes)")),
         mistake("over the batch alone", "dgamma and dbeta: you summed over the samples alone, not over the places.",
                 ("(dy * h).sum(axis=axes), dy.sum(axis=axes)", "(dy * h).sum(axis=0), dy.sum(axis=0)")),
         mistake("epsilon missing", "0.001 is not added to the variance.", (" + 0.001)", ")")),
         mistake("order of outputs", "dgamma and dbeta are exchanged: return (dx, dgamma, dbeta).",
-                ("return dx, (dy * h).sum(axis=axes), dy.sum(axis=axes)", "return dx, dy.sum(axis=axes), (dy * h).sum(axis=axes)")),
-        mistake("mean not subtracted", "h: the mean is not subtracted from x.", ("(x - x.mean(axis=axes, keepdims=True))", "x")),
-        mistake("unbiased variance", "the variance is divided by the count minus 1 (ddof=1). Here it is the mean of the squares.",
-                ("x.var(axis=axes, keepdims=True)", "x.var(axis=axes, keepdims=True, ddof=1)")),
+                ("return dx, (dy * h).sum(axis=axes), dy.sum(axis=axes)",
+                 "return dx, dy.sum(axis=axes), (dy * h).sum(axis=axes)")),
+        mistake("mean not subtracted", "h: the mean is not subtracted from x.",
+                ("(x - x.mean(axis=axes, keepdims=True))", "x")),
+        mistake("unbiased variance", "the variance is divided by the count minus 1 (ddof=1). Here it is the mean of "
+                "the squares.", ("x.var(axis=axes, keepdims=True)", "x.var(axis=axes, keepdims=True, ddof=1)")),
     ),
 ),), (
     "Compute h and the deviation as forward does. dgamma and dbeta are those of a scale and a shift, summed over (0, 2, 3).",

@@ -35,17 +35,17 @@ FLATTEN = Exercise("Images as rows of numbers", "tensors", (Task(
                 "image has a row of its own.", ("x.reshape(len(x), -1)", "x.reshape(-1)")),
         mistake("batch lost", "you made one row of the whole batch. The first axis counts the samples, and stays: each "
                 "image has a row of its own.", ("x.reshape(len(x), -1)", "x.reshape(1, -1)")),
-        mistake("one column", "you made a column of all numbers. A sample is a row: the second axis has all the numbers of "
-                "one image.", ("x.reshape(len(x), -1)", "x.reshape(-1, 1)")),
+        mistake("one column", "you made a column of all numbers. A sample is a row: the second axis has all the "
+                "numbers of one image.", ("x.reshape(len(x), -1)", "x.reshape(-1, 1)")),
         mistake("one sample", "you flattened the first image alone. All samples are wanted, a row each.",
                 ("x.reshape(len(x), -1)", "x[0].reshape(1, -1)")),
-        mistake("order of axes", "the numbers of a row are in another order: the channels vary fastest, as if they stood "
-                "last. Here the channels come first, so that a whole channel lies together.",
+        mistake("order of axes", "the numbers of a row are in another order: the channels vary fastest, as if they "
+                "stood last. Here the channels come first, so that a whole channel lies together.",
                 ("x.reshape", "x.transpose(0, 2, 3, 1).reshape")),
         mistake("order of axes", "rows and columns are exchanged: the numbers go down the columns of an image. NumPy's "
                 "order, and that of the task, goes along its rows.", ("x.reshape", "x.swapaxes(2, 3).reshape")),
-        mistake("order of axes", "the numbers run in Fortran's order, the first axis fastest. The task wants NumPy's, the "
-                "last axis fastest.", ("-1)", '-1, order="F")')),
+        mistake("order of axes", "the numbers run in Fortran's order, the first axis fastest. The task wants "
+                "NumPy's, the last axis fastest.", ("-1)", "-1, order=\"F\")")),
         mistake("samples as columns", "samples became columns: the shape is (C * H * W, N). A sample is a row.",
                 ("-1)", "-1).T")),
         mistake("numbers mixed", "numbers of different samples are in one row: you reshaped to (C * H * W, N) and "
@@ -104,29 +104,32 @@ IM2COL_INDICES = Exercise("Which pixel each place of each window looks at", "ten
                 "very end.", ("height - kh + 1, width - kw + 1", "height - kh, width - kw")),
         mistake("windows do not overlap", "your windows stand side by side. They move by one pixel, and overlap.",
                 ("i[:, None] + p, j[:, None] + q", "i[:, None] + p * kh, j[:, None] + q * kw")),
-        mistake("order of places", "the places of the window run down its columns. Row i * kw + j belongs to place (i, j): "
-                "j changes fastest.", ("np.repeat(np.arange(kh), kw), np.tile(np.arange(kw), kh)",
-                                       "np.tile(np.arange(kh), kw), np.repeat(np.arange(kw), kh)")),
-        mistake("order of windows", "the windows run down the image. Column p * Q + q belongs to corner (p, q): q changes "
-                "fastest.", ("np.repeat(np.arange(P), Q), np.tile(np.arange(Q), P)",
-                             "np.tile(np.arange(P), Q), np.repeat(np.arange(Q), P)")),
+        mistake("order of places", "the places of the window run down its columns. Row i * kw + j belongs to place ("
+                "i, j): j changes fastest.",
+                ("np.repeat(np.arange(kh), kw), np.tile(np.arange(kw), kh)",
+                 "np.tile(np.arange(kh), kw), np.repeat(np.arange(kw), kh)")),
+        mistake("order of windows", "the windows run down the image. Column p * Q + q belongs to corner (p, q): q "
+                "changes fastest.",
+                ("np.repeat(np.arange(P), Q), np.tile(np.arange(Q), P)",
+                 "np.tile(np.arange(P), Q), np.repeat(np.arange(Q), P)")),
         mistake("window as row", "windows are rows in yours. A window is a column, a place inside the window a row.",
                 ("i[:, None] + p, j[:, None] + q", "(i[:, None] + p).T, (j[:, None] + q).T")),
-        mistake("corner alone", "you give the corner of each window for all of its places: add i and j, the place inside "
-                "the window.", ("i[:, None] + p, j[:, None] + q", "0 * i[:, None] + p, 0 * j[:, None] + q")),
+        mistake("corner alone", "you give the corner of each window for all of its places: add i and j, the place "
+                "inside the window.", ("i[:, None] + p, j[:, None] + q", "0 * i[:, None] + p, 0 * j[:, None] + q")),
         mistake("place alone", "you give the place inside the window, without where the window stands: add p and q.",
                 ("i[:, None] + p, j[:, None] + q", "i[:, None] + 0 * p, j[:, None] + 0 * q")),
         mistake("kh and kw exchanged", "kh and kw are exchanged: kh is how many rows a window has.",
                 ("P, Q = height - kh + 1", "kh, kw = kw, kh\n    P, Q = height - kh + 1")),
         mistake("P and Q exchanged", "p and q got each other's range: p runs over P rows of windows, q over Q.",
                 ("p, q = np", "P, Q = Q, P\n    p, q = np")),
-        mistake("one loop", "p and q run together, like i and j: that gives the diagonal alone. Each p goes with each q.",
+        mistake("one loop", "p and q run together, like i and j: that gives the diagonal alone. Each p goes with "
+                "each q.",
                 ("np.repeat(np.arange(P), Q), np.tile(np.arange(Q), P)",
                  "np.arange(P * Q) % P, np.arange(P * Q) % Q")),
         mistake("from one", "indices begin at 0, in Python: yours begin at 1.",
                 ("i[:, None] + p, j[:, None] + q", "i[:, None] + p + 1, j[:, None] + q + 1")),
-        mistake("flipped", "your window runs backwards: its place (0, 0) is the upper left pixel, not the lower right one.",
-                ("i[:, None] + p, j[:, None] + q", "i[::-1, None] + p, j[::-1, None] + q")),
+        mistake("flipped", "your window runs backwards: its place (0, 0) is the upper left pixel, not the lower "
+                "right one.", ("i[:, None] + p, j[:, None] + q", "i[::-1, None] + p, j[::-1, None] + q")),
     ),
 ),), (
     "Each entry is a sum of two numbers: where the window stands, and where in the window we are.",
@@ -161,19 +164,20 @@ def one_hot_trials(rng: np.random.Generator) -> Iterator[Trial]:
 ONE_HOT = Exercise("Labels as targets", "tensors", (Task(
     one_hot, one_hot_trials, axes=(("sample", "class"),),
     mistakes=(
-        mistake("classes from labels", "you took the number of classes from the labels. A batch need not hold all of them: "
-                "`classes` says how many there are.", ("classes))", "labels.max() + 1))")),
-        mistake("all rows", "you put a 1 into every row at every label: rows[:, labels] = 1. Each row has a label of its "
-                "own; pair row numbers with labels, rows[np.arange(N), labels].",
+        mistake("classes from labels", "you took the number of classes from the labels. A batch need not hold all "
+                "of them: `classes` says how many there are.", ("classes))", "labels.max() + 1))")),
+        mistake("all rows", "you put a 1 into every row at every label: rows[:, labels] = 1. Each row has a label "
+                "of its own; pair row numbers with labels, rows[np.arange(N), labels].",
                 ("rows[np.arange(len(labels)), labels]", "rows[:, labels]")),
-        mistake("whole rows", "you set whole rows to 1: rows[labels] = 1 picks rows by the label. The row is the sample, "
-                "the column is the class.", ("np.zeros((len(labels), classes))", "np.zeros((max(len(labels), classes), classes))"),
+        mistake("whole rows", "you set whole rows to 1: rows[labels] = 1 picks rows by the label. The row is the "
+                "sample, the column is the class.",
+                ("np.zeros((len(labels), classes))", "np.zeros((max(len(labels), classes), classes))"),
                 ("rows[np.arange(len(labels)), labels] = 1\n    return rows",
                  "rows[labels] = 1\n    return rows[:len(labels)]")),
         mistake("transposed", "classes are rows in yours: the shape should be (N, classes).",
                 ("return rows", "return rows.T")),
-        mistake("off by one", "every 1 stands one class too far to the left, as if labels began at 1. The first class is 0.",
-                ("labels] = 1", "labels - 1] = 1")),
+        mistake("off by one", "every 1 stands one class too far to the left, as if labels began at 1. The first "
+                "class is 0.", ("labels] = 1", "labels - 1] = 1")),
         mistake("off by one", "every 1 stands one class too far to the right. The first class is 0, the first column.",
                 ("labels] = 1", "(labels + 1) % classes] = 1")),
         mistake("label as value", "you stored the label. The number to store is 1; the label says where.",

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from tinynet.exercises.exercise import Answer, Exercise, Task, Trial
 from tinynet.exercises.marking import telling
 from tinynet.exercises.marking.comparing import same
 from tinynet.exercises.marking.diagnosis import UNKNOWN, likely_cause
-from tinynet.exercises.exercise import Answer, Exercise, Task, Trial
 from tinynet.exercises.marking.outcome import Outcome, Outputs, copied, try_answer
 from tinynet.exercises.marking.running import Found, Key, run_aside
 from tinynet.exercises.marking.slopes import cause_by_slopes

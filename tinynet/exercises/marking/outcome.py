@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinynet.exercises.marking import places
 from tinynet.exercises.exercise import Answer, Judged, Task
+from tinynet.exercises.marking import places
 from tinynet.exercises.marking.places import Place
 
 Outputs = tuple[np.ndarray, ...]

@@ -7,8 +7,8 @@ from itertools import permutations
 
 import numpy as np
 
-from tinynet.exercises.marking.comparing import same
 from tinynet.exercises.exercise import Task
+from tinynet.exercises.marking.comparing import same
 from tinynet.exercises.marking.variants import Cause, Evidence
 
 Pair = tuple[np.ndarray, np.ndarray, tuple[object, ...]]      # yours, the right one, the arguments

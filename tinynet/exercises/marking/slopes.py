@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tinynet.exercises.marking.diagnosis import UNKNOWN
 from tinynet.exercises.exercise import Answer, Task, Trial
+from tinynet.exercises.marking.diagnosis import UNKNOWN
 from tinynet.exercises.marking.variants import Cause
 from tinynet.testing import check_vjp
 

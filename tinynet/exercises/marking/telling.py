@@ -6,9 +6,9 @@ import re
 
 import numpy as np
 
+from tinynet.exercises.exercise import Task, Trial
 from tinynet.exercises.marking import places
 from tinynet.exercises.marking.comparing import first_wrong, picture, same, wrong_entries
-from tinynet.exercises.exercise import Task, Trial
 from tinynet.exercises.marking.outcome import Outcome
 from tinynet.exercises.marking.places import Place
 from tinynet.exercises.marking.variants import Cause, Evidence, known

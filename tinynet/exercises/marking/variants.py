@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinynet.exercises.marking.comparing import same
 from tinynet.exercises.exercise import Answer, Mistake, Task, Trial
+from tinynet.exercises.marking.comparing import same
 from tinynet.exercises.marking.outcome import Outcome, Outputs, copied, returned
 
 
