@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE =
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help mnist quick test test-book test-libraries test-long mutants checker-trial bench docs listings lint wheel clean
+.PHONY: help mnist quick test test-book test-exercises test-libraries test-long mutants checker-trial bench docs listings lint wheel clean
 
 help:                           ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -22,6 +22,9 @@ test: .venv/installed-test      ## the test suite: a few minutes
 
 test-book: .venv/installed-test .venv/installed-docs  ## the tour, the site, the longest chapters and all figures
 	$(PYTEST) -m book
+
+test-exercises: .venv/installed-test  ## the exercises: every wrong and every right answer, minutes
+	$(PYTEST) -m "" tests/exercises
 
 test-libraries: .venv-libraries/installed  ## check_function on PyTorch, JAX, autograd and MyGrad, and the page about it
 	.venv-libraries/bin/python -m pytest -m "" tests/testing/test_check_function.py tests/test_docs.py -k "check_function or testing-gradients"

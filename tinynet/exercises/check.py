@@ -48,5 +48,5 @@ def check(name: str, function: Answer | None = None, /, *, seed: int = 0, **func
         raise TypeError(f"exercise {name!r} asks for {', '.join(names)}. Received: {', '.join(sorted(unknown))}.")
     for one, answer in functions.items():
         if not callable(answer):
-            raise TypeError(f"expected the function {one} itself, without calling it. Received: {type(answer).__name__}.")
+            raise TypeError(f"expected the function {one} itself, not called. Received: {type(answer).__name__}.")
     return mark(exercise, lambda: functions, seed)

@@ -1,4 +1,4 @@
-"""The file of an exercise as text: what `start` writes, and what `solution` shows, both made of the solution's source."""
+"""The file of an exercise as text: what `start` writes and `solution` shows, both made of the solution's source."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ def solved(exercise: Exercise) -> str:
 
 def written(exercise: Exercise, how: Callable[[str], str]) -> str:
     """Put a file together: its title, what it imports, its classes and functions, each written in some way."""
-    pieces = [how(inspect.getsource(piece)) for piece in (*exercise.parts, *(task.solution for task in exercise.tasks))]
+    own: list[Callable[..., object]] = [*exercise.parts, *(task.solution for task in exercise.tasks)]
+    pieces = [how(inspect.getsource(piece)) for piece in own]
     pieces += [inspect.getsource(piece) for piece in exercise.given]
     if exercise.given:
         pieces.append(f'if __name__ == "__main__":\n    {exercise.given[-1].__name__}()')
-    imports = exercise.imports or "\n".join(line for sign, line in IMPORTS.items() if any(sign in p for p in pieces)) + "\n"
+    used = [line for sign, line in IMPORTS.items() if any(sign in piece for piece in pieces)]
+    imports = exercise.imports or "\n".join(used)
     head = HEAD.format(title=exercise.title, chapter=exercise.chapter, name=exercise.name)
     return "\n\n\n".join([f"{head}\n{imports}".rstrip(), *(piece.strip() for piece in pieces)]) + "\n"
 
@@ -48,9 +50,8 @@ def without_bodies(source: str) -> str:
         raise NotImplementedError("one: write it here, in place of this line")
     """
     lines = source.splitlines()
-    tree = ast.parse(source).body[0]
-    found = [node for node in ([tree] if isinstance(tree, ast.FunctionDef) else tree.body) if isinstance(node, ast.FunctionDef)]
-    for function in reversed(found):
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    for function in sorted(functions, key=lambda node: -node.lineno):
         if ast.get_docstring(function) is not None:
             begin, indent = function.body[0].end_lineno, " " * function.body[0].col_offset
             todo = f'{indent}raise NotImplementedError("{function.name}: write it here, in place of this line")'

@@ -15,8 +15,8 @@ Gradient = Callable[[np.ndarray], np.ndarray]
 def numerical_gradient(f: Callable[[np.ndarray], float], x: np.ndarray) -> np.ndarray:
     """Measure the slope of f at x along every entry, and return them in the shape of x. f(x) is one number.
 
-    Nudge one entry at a time up and down by a small h, and see what f does: (f(x + h) - f(x - h)) / (2 h). Do not change x
-    itself: nudge a copy.
+    Nudge one entry at a time up and down by a small h, and see what f does: (f(x + h) - f(x - h)) / (2 h). Do not
+    change x itself: nudge a copy.
 
     >>> numerical_gradient(lambda x: x[0] * x[1], np.array([3.0, 5.0])).round(6)
     array([5., 3.])
@@ -33,9 +33,9 @@ def numerical_gradient(f: Callable[[np.ndarray], float], x: np.ndarray) -> np.nd
 def is_gradient(f: Callable[[np.ndarray], float], gradient: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> bool:
     """Say whether gradient(x) is the gradient of f at x: True, or False if any entry is wrong.
 
-    Compare it with measured slopes. It should see a single entry that is off by a thousandth, and let through what is only
-    rounding: slopes may be as large as 1e6 or as small as 1e-6, so compare with the size of the gradient, not with a fixed
-    number. A gradient of the wrong shape is wrong.
+    Compare it with measured slopes. It should see a single entry that is off by a thousandth, and let through what is
+    only rounding: slopes may be as large as 1e6 or as small as 1e-6, so compare with the size of the gradient, not
+    with a fixed number. A gradient of the wrong shape is wrong.
 
     >>> is_gradient(lambda x: float((x ** 2).sum()), lambda x: 2 * x, np.array([1.0, 2.0]))
     True
@@ -115,8 +115,10 @@ def planted(rng: np.random.Generator) -> Iterator[Trial]:
     x, large, small = rng.normal(size=6), 1e6, 1e-6
     k = int(np.abs(of_cubes(x)).argmax())
     first, last, most = (np.arange(6) == place for place in (0, 5, k))
+
     def trial(name: str, gradient: Gradient, f: Function = cubes, at: np.ndarray = x) -> Trial:
-        return Trial(name, (f, gradient, at), {name: f"the gradient has this bug: {name}"} if "right" not in name else {})
+        bug = {} if "right" in name else {name: f"the gradient has this bug: {name}"}
+        return Trial(name, (f, gradient, at), bug)
     yield trial("a right gradient", of_cubes)
     yield trial("a gradient of the wrong sign", lambda x: -of_cubes(x))
     yield trial("twice the gradient", lambda x: 2 * of_cubes(x))

@@ -11,11 +11,13 @@ from tinynet.exercises.marking.worked import count, total
 
 
 def im2col(x: np.ndarray, kh: int, kw: int) -> np.ndarray:
-    """Lay the windows of images out as columns: x (N, C, H, W) -> (N, C * kh * kw, P * Q), P = H - kh + 1, Q = W - kw + 1.
+    """Lay the windows of images out as columns: x (N, C, H, W) -> (N, C * kh * kw, P * Q).
+
+    There are P = H - kh + 1 places for a window down the image, and Q = W - kw + 1 across.
 
     Column p * Q + q holds the window whose upper left corner is pixel (p, q). In it, row (c * kh + i) * kw + j is pixel
-    (p + i, q + j) of channel c: the order in which kernel[f].reshape(-1) has its weights. A loop over the kh * kw places of
-    the window is fast; one over all windows is slow.
+    (p + i, q + j) of channel c: the order in which kernel[f].reshape(-1) has its weights. A loop over the kh * kw
+    places of the window is fast; one over all windows is slow.
 
     >>> im2col(np.array([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]]), 2, 2)
     array([[[1., 2.],
@@ -36,7 +38,8 @@ def im2col_trials(rng: np.random.Generator) -> Iterator[Trial]:
     yield Trial("two windows, by hand", (np.array([[[[1.0, 2, 3], [4, 5, 6]]]]), 2, 2))
     for (N, C, H, W), kh, kw in [((1, 1, 3, 3), 2, 2), ((1, 1, 4, 5), 2, 3), ((2, 2, 4, 5), 3, 2), ((2, 3, 5, 4), 2, 3),
                                  ((3, 2, 4, 4), 2, 2)]:
-        yield Trial(f"{count(N, 'image')} of {C} x {H} x {W}, windows of {kh} x {kw}", (rng.normal(size=(N, C, H, W)), kh, kw))
+        yield Trial(f"{count(N, 'image')} of {C} x {H} x {W}, windows of {kh} x {kw}",
+                    (rng.normal(size=(N, C, H, W)), kh, kw))
 
 
 def im2col_by_hand(index: tuple[int, ...], x: np.ndarray, kh: int, kw: int) -> str:
@@ -123,7 +126,8 @@ def col2im(columns: np.ndarray, shape: tuple[int, int, int, int], kh: int, kw: i
 def col2im_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """By hand; windows of one pixel; more samples and channels."""
     yield Trial("two windows of 1 x 2, by hand", (np.array([[[1.0, 10], [2, 20]]]), (1, 1, 1, 3), 1, 2))
-    for (N, C, H, W), kh, kw in [((1, 1, 3, 3), 2, 2), ((2, 2, 4, 5), 3, 2), ((2, 3, 5, 4), 2, 3), ((3, 2, 4, 4), 2, 2)]:
+    for (N, C, H, W), kh, kw in [((1, 1, 3, 3), 2, 2), ((2, 2, 4, 5), 3, 2), ((2, 3, 5, 4), 2, 3),
+                                 ((3, 2, 4, 4), 2, 2)]:
         yield Trial(f"{count(N, 'image')} of {C} x {H} x {W}, windows of {kh} x {kw}",
                     (rng.normal(size=(N, C * kh * kw, (H - kh + 1) * (W - kw + 1))), (N, C, H, W), kh, kw))
 
@@ -188,7 +192,8 @@ COL2IM = Exercise("col2im: the way back, adding up", "convolution", (Task(
 ))
 
 
-def conv_im2col(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, Callable[..., tuple[np.ndarray, ...]]]:
+def conv_im2col(x: np.ndarray, kernel: np.ndarray,
+                bias: np.ndarray) -> tuple[np.ndarray, Callable[..., tuple[np.ndarray, ...]]]:
     """Convolve by one matrix product, and return (y, backward): x (N, C, H, W), kernel (F, C, kh, kw), bias (F,).
 
     y is what conv_forward gives, (N, F, P, Q). backward(dy) is a function inside this one, so that it finds the columns
@@ -228,7 +233,8 @@ def conv_im2col(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> tuple[np
 
 def conv_im2col_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """By hand; more samples, channels, kernels. The last argument is dy."""
-    yield Trial("a row of three pixels, by hand", (np.array([[[[1.0, 2, 3]]]]), np.array([[[[1.0, 10]]]]), np.array([100.0]),
+    yield Trial("a row of three pixels, by hand",
+                (np.array([[[[1.0, 2, 3]]]]), np.array([[[[1.0, 10]]]]), np.array([100.0]),
                                                    np.array([[[[1.0, 10]]]])))
     for (N, C, H, W), (F, kh, kw) in [((1, 1, 3, 3), (1, 2, 2)), ((2, 2, 4, 5), (3, 3, 2)), ((3, 2, 5, 4), (2, 2, 3)),
                                       ((2, 3, 4, 4), (3, 3, 3))]:
@@ -280,9 +286,11 @@ CONV_IM2COL = Exercise("Convolution as a matrix product, forward and backward", 
         mistake("dy ignored", "dkernel: dy is not used.", ("(dy @ columns", "(np.ones_like(dy) @ columns")),
     ),
 ),), (
-    "Forward: the columns of im2col, one product, a reshape, and the bias of each map. Backward: the three lines of the task.",
+    "Forward: the columns of im2col, one product, a reshape, and the bias of each map. Backward: the three lines of "
+    "the task.",
     "@ multiplies stacks of matrices, a sample at a time: (F, R) @ (N, R, P * Q) is (N, F, P * Q).",
-    "dkernel = (dy @ columns.transpose(0, 2, 1)).sum(axis=0), reshaped; dcolumns = kernel.reshape(F, R).T @ dy, then the loop "
+    "dkernel = (dy @ columns.transpose(0, 2, 1)).sum(axis=0), reshaped; dcolumns = kernel.reshape(F, R).T @ dy, then "
+    "the loop "
     "of col2im; dbias = dy.sum over samples and places.",
 ))
 

@@ -47,7 +47,8 @@ def conv_forward_by_hand(index: tuple[int, ...], x: np.ndarray, kernel: np.ndarr
 
 MAPS = ("sample", "kernel", "row", "column")
 WINDOW = "x[n, :, p:p + kh, q:q + kw]"
-FLIPPED = "the kernel is flipped, as a mathematician's convolution does it. Here, as in every framework, kernel[0, 0] meets the upper left pixel of the window."
+FLIPPED = ("the kernel is flipped, as a mathematician's convolution does it. Here, as in every framework, kernel[0, 0] "
+           "meets the upper left pixel of the window.")
 
 CONV_FORWARD = Exercise("Convolution as loops", "convolution", (Task(
     conv_forward, conv_forward_trials, by_hand=conv_forward_by_hand, axes=(MAPS,),
@@ -108,10 +109,10 @@ CONV_FORWARD = Exercise("Convolution as loops", "convolution", (Task(
 def output_size(size: int, kernel_size: int, stride: int = 1, padding: int = 0) -> int:
     """Say how many windows fit along one axis of an image: the output's height or width, as an int.
 
-    `size` pixels get `padding` zeros at both ends; a window of `kernel_size` starts at the very first pixel and moves on by
-    `stride` as long as it fits. What is left over at the end is not used.
+    `size` pixels get `padding` zeros at both ends; a window of `kernel_size` starts at the very first pixel and moves
+    on by `stride` as long as it fits. What is left over at the end is not used.
 
-    >>> output_size(28, 5), output_size(28, 3, stride=1, padding=1), output_size(7, 3, stride=2), output_size(8, 3, stride=2)
+    >>> output_size(28, 5), output_size(28, 3, padding=1), output_size(7, 3, stride=2), output_size(8, 3, stride=2)
     (24, 28, 3, 3)
     """
     return (size + 2 * padding - kernel_size) // stride + 1
@@ -176,7 +177,7 @@ OUTPUT_SIZE = Exercise("How large the output is", "convolution", (Task(
 
 
 def pad(x: np.ndarray, amount: int) -> np.ndarray:
-    """Put a frame of zeros, `amount` pixels wide, around each image: (N, C, H, W) -> (N, C, H + 2 amount, W + 2 amount).
+    """Put a frame of zeros, `amount` pixels wide, around images: (N, C, H, W) -> (N, C, H + 2 amount, W + 2 amount).
 
     >>> pad(np.array([[[[1.0, 2.0]]]]), 1)
     array([[[[0., 0., 0., 0.],
@@ -268,19 +269,22 @@ def conv_strided(x: np.ndarray, kernel: np.ndarray, stride: int, padding: int) -
 def conv_strided_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """By hand; without either; one of them; both; a stride that does not come out even."""
     stride, padding = {"stride": "the stride is not 1"}, {"padding": "there is padding"}
-    yield Trial("a row of 4 pixels, stride 2", (np.array([[[[1.0, 2, 3, 4]]]]), np.array([[[[1.0, 10]]]]), 2, 0), stride)
+    yield Trial("a row of 4 pixels, stride 2",
+                (np.array([[[[1.0, 2, 3, 4]]]]), np.array([[[[1.0, 10]]]]), 2, 0), stride)
     for (N, C, H, W), (F, kh, kw), s, m, when in [
             ((2, 2, 4, 5), (2, 2, 3), 1, 0, {}), ((1, 2, 4, 4), (2, 3, 3), 1, 1, padding),
             ((2, 1, 5, 7), (2, 3, 3), 2, 0, stride), ((2, 2, 6, 5), (1, 3, 2), 2, 1, {**stride, **padding}),
             ((1, 2, 7, 6), (2, 2, 2), 3, 2, {**stride, **padding})]:
-        yield Trial(f"{count(N, 'image')} of {C} x {H} x {W}, {count(F, 'kernel')} of {kh} x {kw}, stride {s}, padding {m}",
+        yield Trial(f"{count(N, 'image')} of {C} x {H} x {W}, {count(F, 'kernel')} of {kh} x {kw}, stride {s}, "
+                    f"padding {m}",
                     (rng.normal(size=(N, C, H, W)), rng.normal(size=(F, C, kh, kw)), s, m), when)
 
 
 def conv_strided_by_hand(index: tuple[int, ...], x: np.ndarray, kernel: np.ndarray, stride: int, padding: int) -> str:
     """Write one output out; pixels of the frame are left out."""
     n, f, p, q = index
-    pixels = [(c, i, j, p * stride + i - padding, q * stride + j - padding) for c, i, j in np.ndindex(*kernel.shape[1:])]
+    pixels = [(c, i, j, p * stride + i - padding, q * stride + j - padding)
+              for c, i, j in np.ndindex(*kernel.shape[1:])]
     return total([f"kernel[{f}, {c}, {i}, {j}] * x[{n}, {c}, {row}, {column}]" for c, i, j, row, column in pixels
                   if 0 <= row < x.shape[2] and 0 <= column < x.shape[3]])
 

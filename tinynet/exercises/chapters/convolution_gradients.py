@@ -75,8 +75,8 @@ CONV_BIAS_GRADIENT = Exercise("What a convolution's biases get", "convolution", 
 def conv_kernel_gradient(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """Return d loss / d kernel of a convolution: x (N, C, H, W), dy (N, F, P, Q) -> (F, C, H - P + 1, W - Q + 1).
 
-    Weight (f, c, i, j) was used in every sample and at every place (p, q), where it multiplied pixel x[n, c, p + i, q + j].
-    So it collects from all of them: the sum over n, p and q of dy[n, f, p, q] * x[n, c, p + i, q + j].
+    Weight (f, c, i, j) was used in every sample and at every place (p, q), where it multiplied pixel x[n, c, p + i, q
+    + j]. So it collects from all of them: the sum over n, p and q of dy[n, f, p, q] * x[n, c, p + i, q + j].
 
     >>> conv_kernel_gradient(np.array([[[[1.0, 2.0, 3.0]]]]), np.array([[[[1.0, 10.0]]]]))     # the kernel was 1 x 2
     array([[[[21., 32.]]]])
@@ -114,7 +114,8 @@ CONV_KERNEL_GRADIENT = Exercise("What a convolution's weights get", "convolution
     axes=(("kernel", "channel", "row of the kernel", "column of the kernel"),),
     backward=Backward(
         lambda x, kernel: conv_forward(x, kernel, np.zeros(len(kernel))),
-        lambda x, dy: (x, np.ones((dy.shape[1], x.shape[1], x.shape[2] - dy.shape[2] + 1, x.shape[3] - dy.shape[3] + 1))), 1,
+        lambda x, dy: (x, np.ones((dy.shape[1], x.shape[1], x.shape[2] - dy.shape[2] + 1,
+                                   x.shape[3] - dy.shape[3] + 1))), 1,
         lambda answer, dy, x, kernel: (None, answer(x, dy))),
     mistakes=(
         mistake("over the batch alone", "you summed over the batch, but not over the rows and columns: the gradient "
@@ -168,9 +169,9 @@ CONV_KERNEL_GRADIENT = Exercise("What a convolution's weights get", "convolution
 def conv_input_gradient(dy: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Return d loss / d x of a convolution: dy (N, F, P, Q), kernel (F, C, kh, kw) -> (N, C, P + kh - 1, Q + kw - 1).
 
-    Output (n, f, p, q) looked at the window whose corner is pixel (p, q). So its dy goes back to all pixels of that window,
-    times the weight that each has met: pixel (p + i, q + j) of channel c gets dy[n, f, p, q] * kernel[f, c, i, j]. Windows
-    overlap: what a pixel gets from all of them, and from all kernels, adds up.
+    Output (n, f, p, q) looked at the window whose corner is pixel (p, q). So its dy goes back to all pixels of that
+    window, times the weight that each has met: pixel (p + i, q + j) of channel c gets dy[n, f, p, q] * kernel[f, c,
+    i, j]. Windows overlap: what a pixel gets from all of them, and from all kernels, adds up.
 
     >>> conv_input_gradient(np.array([[[[1.0, 10.0]]]]), np.array([[[[1.0, 2.0]]]]))
     array([[[[ 1., 12., 20.]]]])

@@ -15,7 +15,8 @@ def dense_forward(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.nda
 
     Unit u of sample n is the sum over i of x[n, i] * kernel[i, u], plus bias[u].
 
-    >>> dense_forward(np.array([[1.0, 2.0]]), np.array([[1.0, 0.0, 3.0], [0.0, 1.0, 4.0]]), np.array([10.0, 20.0, 30.0]))
+    >>> kernel = np.array([[1.0, 0.0, 3.0], [0.0, 1.0, 4.0]])
+    >>> dense_forward(np.array([[1.0, 2.0]]), kernel, np.array([10.0, 20.0, 30.0]))
     array([[11., 22., 41.]])
     """
     return x @ kernel + bias
@@ -23,7 +24,8 @@ def dense_forward(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.nda
 
 def dense_forward_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """One sample by hand; a batch; as many inputs as units; as many samples as units."""
-    yield Trial("one sample, by hand", (np.array([[1.0, 2]]), np.array([[1.0, 0, 3], [0, 1, 4]]), np.array([10.0, 20, 30])))
+    yield Trial("one sample, by hand",
+                (np.array([[1.0, 2]]), np.array([[1.0, 0, 3], [0, 1, 4]]), np.array([10.0, 20, 30])))
     for N, D, U in (4, 3, 2), (2, 3, 3), (3, 2, 3), (5, 4, 1):
         yield Trial(f"{count(N, 'sample')}, {D} inputs, {count(U, 'unit')}",
                     (rng.normal(size=(N, D)), rng.normal(size=(D, U)), rng.normal(size=U)))
@@ -77,8 +79,8 @@ DENSE_FORWARD = Exercise("A dense layer", "dense", (Task(
 def dense_kernel_gradient(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """Return d loss / d kernel of a dense layer: x (N, D), dy (N, U) -> (D, U).
 
-    dy is the upstream gradient, d loss / d y. Weight (i, u) was used once for each sample, where it multiplied x[n, i] on
-    the way to y[n, u]. So it collects from every sample: the sum over n of x[n, i] * dy[n, u].
+    dy is the upstream gradient, d loss / d y. Weight (i, u) was used once for each sample, where it multiplied x[n,
+    i] on the way to y[n, u]. So it collects from every sample: the sum over n of x[n, i] * dy[n, u].
 
     >>> dense_kernel_gradient(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]]))
     array([[31.],
@@ -91,7 +93,8 @@ def pairs(rng: np.random.Generator) -> Iterator[Trial]:
     """Pairs x (N, D) and dy (N, U): by hand, one sample, as many samples as inputs, ..."""
     yield Trial("two samples, by hand", (np.array([[1.0, 2], [3, 4]]), np.array([[1.0], [10]])))
     for N, D, U in (3, 2, 4), (1, 3, 2), (3, 3, 3), (5, 4, 2), (2, 4, 3):
-        yield Trial(f"{count(N, 'sample')}, {D} inputs, {count(U, 'unit')}", (rng.normal(size=(N, D)), rng.normal(size=(N, U))))
+        yield Trial(f"{count(N, 'sample')}, {D} inputs, {count(U, 'unit')}",
+                    (rng.normal(size=(N, D)), rng.normal(size=(N, U))))
 
 
 def kernel_gradient_by_hand(index: tuple[int, ...], x: np.ndarray, *_: object) -> str:
@@ -145,7 +148,8 @@ DENSE_KERNEL_GRADIENT = Exercise("What a dense layer's weights get", "dense", (T
                 ("x.T @ dy", "x.T @ dy / len(x) ** 2")),
     ),
 ),), (
-    "The shape of the result is that of the kernel, (D, U). Over what is the sum? Over what the weights share: samples.",
+    "The shape of the result is that of the kernel, (D, U). Over what is the sum? Over what the weights share: "
+    "samples.",
     "A matrix product sums over the axis where its two factors meet. Which axis of x, and which of dy, must meet?",
     "x transposed is (D, N), and (D, N) @ (N, U) is (D, U).",
 ))
@@ -221,7 +225,8 @@ def input_gradient_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """By hand, then as many inputs as units, which hides a transpose from the shapes, ..."""
     yield Trial("one sample, by hand", (np.array([[1.0, 10]]), np.array([[1.0, 2], [3, 4], [5, 6]])))
     for N, D, U in (2, 3, 3), (3, 2, 4), (4, 3, 1), (3, 3, 3):
-        yield Trial(f"{count(N, 'sample')}, {D} inputs, {count(U, 'unit')}", (rng.normal(size=(N, U)), rng.normal(size=(D, U))))
+        yield Trial(f"{count(N, 'sample')}, {D} inputs, {count(U, 'unit')}",
+                    (rng.normal(size=(N, U)), rng.normal(size=(D, U))))
 
 
 def input_gradient_by_hand(index: tuple[int, ...], dy: np.ndarray, *_: object) -> str:
@@ -265,7 +270,8 @@ DENSE_INPUT_GRADIENT = Exercise("What a dense layer hands back to the layer befo
     ),
 ),), (
     "The result has the shape of x, (N, D). dy is (N, U): so the units must go, by a sum over them.",
-    "A matrix product sums over the axis where its factors meet: the units, the last axis of dy and the last of the kernel.",
+    "A matrix product sums over the axis where its factors meet: the units, the last axis of dy and the last of the "
+    "kernel.",
     "dy is (N, U); the kernel transposed is (U, D).",
 ))
 
@@ -359,7 +365,8 @@ RELU = Exercise("ReLU, and its gradient", "dense", (
     )),
 ), (
     "Each number is treated by itself, whatever the shape: NumPy compares whole arrays.",
-    "np.maximum compares each number of an array with 0. For the gradient, x > 0 is an array of True and False, which count "
+    "np.maximum compares each number of an array with 0. For the gradient, x > 0 is an array of True and False, "
+    "which count "
     "as 1 and 0.",
     "np.maximum(x, 0), and dy * (x > 0).",
 ))

@@ -30,7 +30,8 @@ def softmax_trials(rng: np.random.Generator) -> Iterator[Trial]:
         yield Trial(f"logits of the shape {shape}", (rng.normal(size=shape) * 2,))
     large = {"overflow": "the logits are large"}
     yield Trial("logits around 1000", (1000 + rng.normal(size=(2, 3)),), large)
-    yield Trial("logits around -1000 in one row, 1000 in the other", (np.array([[-1000.0], [1000]]) + rng.normal(size=(2, 4)),),
+    yield Trial("logits around -1000 in one row, 1000 in the other",
+                (np.array([[-1000.0], [1000]]) + rng.normal(size=(2, 4)),),
                 {**large, "maximum of the batch": "the rows differ much in size"})
 
 
@@ -110,8 +111,10 @@ def cross_entropy_trials(rng: np.random.Generator) -> Iterator[Trial]:
     yield Trial("the example", (np.array([[1.0, 0], [0, 1]]), np.array([[0.5, 0.5], [0.75, 0.25]])))
     for N, K in (1, 3), (3, 3), (4, 5):
         p = rng.uniform(0.05, 1, (N, K))
-        yield Trial(f"{count(N, 'sample')} of {K} classes", (np.eye(K)[rng.integers(0, K, N)], p / p.sum(axis=1, keepdims=True)))
-    yield Trial("a probability of 0 for another class", (np.eye(3)[[0, 2]], np.array([[0.5, 0.5, 0], [0.25, 0.25, 0.5]])),
+        yield Trial(f"{count(N, 'sample')} of {K} classes",
+                    (np.eye(K)[rng.integers(0, K, N)], p / p.sum(axis=1, keepdims=True)))
+    yield Trial("a probability of 0 for another class",
+                (np.eye(3)[[0, 2]], np.array([[0.5, 0.5, 0], [0.25, 0.25, 0.5]])),
                 {"log of 0": "another class has the probability 0"})
 
 
@@ -173,8 +176,8 @@ CROSS_ENTROPY = Exercise("Cross-entropy: how wrong a batch was", "losses", (Task
 def softmax_cross_entropy_gradient(y_true: np.ndarray, logits: np.ndarray) -> np.ndarray:
     """Return d loss / d logits, where the loss is the mean cross-entropy of softmax(logits): all (N, classes).
 
-    Softmax and cross-entropy together have a simple gradient: the probabilities minus the targets, divided by the number
-    of samples, as the loss is a mean. This is where every backward pass begins.
+    Softmax and cross-entropy together have a simple gradient: the probabilities minus the targets, divided by the
+    number of samples, as the loss is a mean. This is where every backward pass begins.
 
     >>> softmax_cross_entropy_gradient(np.array([[1.0, 0.0]]), np.array([[0.0, np.log(3.0)]])).round(2)
     array([[-0.75,  0.75]])
@@ -188,8 +191,10 @@ def both_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """By hand; batches; large logits."""
     yield Trial("the example", (np.array([[1.0, 0]]), np.array([[0.0, np.log(3)]])))
     for N, K in (3, 3), (4, 5), (2, 4):
-        yield Trial(f"{count(N, 'sample')} of {K} classes", (np.eye(K)[rng.integers(0, K, N)], rng.normal(size=(N, K)) * 2))
-    yield Trial("logits around 1000", (np.eye(3)[[0, 2]], 1000 + rng.normal(size=(2, 3))), {"overflow": "the logits are large"})
+        yield Trial(f"{count(N, 'sample')} of {K} classes",
+                    (np.eye(K)[rng.integers(0, K, N)], rng.normal(size=(N, K)) * 2))
+    yield Trial("logits around 1000",
+                (np.eye(3)[[0, 2]], 1000 + rng.normal(size=(2, 3))), {"overflow": "the logits are large"})
 
 
 SOFTMAX_CROSS_ENTROPY_GRADIENT = Exercise("Where every backward pass begins: p - t", "losses", (Task(
@@ -247,8 +252,8 @@ SOFTMAX_CROSS_ENTROPY_GRADIENT = Exercise("Where every backward pass begins: p -
 def softmax_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return d loss / d x of a softmax alone: dy (N, classes), the upstream gradient; y (N, classes), its output.
 
-    Raising one logit raises its own probability and lowers all others, so every dx needs the whole row: dy minus the sum
-    over the row of dy * y, and that times y.
+    Raising one logit raises its own probability and lowers all others, so every dx needs the whole row: dy minus the
+    sum over the row of dy * y, and that times y.
 
     >>> softmax_gradient(np.array([[1.0, 0.0]]), np.array([[0.25, 0.75]]))
     array([[ 0.1875, -0.1875]])
@@ -260,7 +265,8 @@ def softmax_gradient_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """By hand; batches."""
     yield Trial("the example", (np.array([[1.0, 0]]), np.array([[0.25, 0.75]])))
     for shape in (2, 3), (3, 3), (4, 5):
-        yield Trial(f"{shape[0]} samples of {shape[1]} classes", (rng.normal(size=shape), softmax(rng.normal(size=shape))))
+        yield Trial(f"{shape[0]} samples of {shape[1]} classes",
+                    (rng.normal(size=shape), softmax(rng.normal(size=shape))))
 
 
 def softmax_gradient_by_hand(index: tuple[int, ...], dy: np.ndarray, *_: object) -> str:

@@ -43,7 +43,8 @@ class Convolution(Layer):
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
         """Make params["kernel"] (F, C, k, k) and params["bias"] (F,), float32, and return the shape of one output.
 
-        input_shape is (C, H, W), without the batch. The kernel is drawn by initial_kernel: a unit sums C * k * k products.
+        input_shape is (C, H, W), without the batch. The kernel is drawn by initial_kernel: a unit sums C * k * k
+        products.
         """
         C, H, W = input_shape
         F, k = self.filters, self.kernel_size
@@ -81,8 +82,8 @@ class Pooling(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward): the largest of each square; the first of equal ones takes its dy.
 
-        A loop over all squares of 60,000 images is too slow. Four strided views, x[:, :, i::2, j::2] for i, j = 0, 1, have
-        one pixel of every square each: loop over these four, and do all squares at once.
+        A loop over all squares of 60,000 images is too slow. Four strided views, x[:, :, i::2, j::2] for i, j = 0, 1,
+        have one pixel of every square each: loop over these four, and do all squares at once.
         """
         P, Q = x.shape[2] // 2, x.shape[3] // 2
         places = [np.s_[:, :, i:2 * P:2, j:2 * Q:2] for i, j in np.ndindex(2, 2)]
@@ -112,7 +113,7 @@ class Drop(Layer):
         return input_shape
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
-        """Return (y, backward), of dropout and dropout_gradient; both take the same random numbers, in the dtype of x."""
+        """Return (y, backward), of dropout and dropout_gradient; both take the same random numbers, of x's dtype."""
         random = self.rng.random(x.shape, np.float32).astype(x.dtype)
         return dropout(x, random, self.rate, training), lambda dy: dropout_gradient(dy, random, self.rate, training)
 
@@ -137,7 +138,7 @@ class Linear(Layer):
         self.units = units
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
-        """Make params["kernel"] (D, U), by initial_kernel, and params["bias"] (U,), float32; return the output's shape, (U,)."""
+        """Make params["kernel"] (D, U), by initial_kernel, and params["bias"] (U,), float32; return (U,)."""
         self.params["kernel"] = initial_kernel(input_shape[0], self.units, rng).astype(np.float32)
         self.params["bias"] = np.zeros(self.units, np.float32)
         return (self.units,)
@@ -165,8 +166,8 @@ class Probabilities(Layer):
 def network(seed: int = 0) -> Sequential:
     """Put the larger CNN together, of your own layers alone: Sequential([...], input_shape=(1, 28, 28), seed=seed).
 
-    30 kernels of 5 x 5, ReLU, pooling; 15 kernels of 3 x 3, ReLU, pooling; dropout of 0.2; rows; 128 units, ReLU; 50 units,
-    ReLU; 10 units, softmax. It has 59,933 parameters.
+    30 kernels of 5 x 5, ReLU, pooling; 15 kernels of 3 x 3, ReLU, pooling; dropout of 0.2; rows; 128 units, ReLU;
+    50 units, ReLU; 10 units, softmax. It has 59,933 parameters.
     """
     return Sequential([
         Convolution(30, 5), Rectifier(), Pooling(),
@@ -222,7 +223,8 @@ def its_layers(model: Sequential) -> bool:
         raise Judged("no model", f"expected a Sequential. Yours is {type(model).__name__}.")
     for layer in model.layers:
         if type(layer).__module__.startswith("tinynet.layers"):
-            raise Judged("not your own layer", f"{type(layer).__name__} is the engine's. Every layer is to be your own.")
+            raise Judged("not your own layer",
+                         f"{type(layer).__name__} is the engine's. Every layer is to be your own.")
     return True
 
 
@@ -232,8 +234,8 @@ def its_size(model: Sequential) -> bool:
     if y.shape != (3, 10):
         raise Judged("output shape", f"three digits should give (3, 10). Yours gives {y.shape}.")
     if model.count_params() != 59_933:
-        raise Judged("number of parameters", "the larger CNN has 59,933 parameters: conv 30 of 5 x 5, conv 15 of 3 x 3, dense 128, "
-                     f"50, 10. Yours has {model.count_params():,}.")
+        raise Judged("number of parameters", "the larger CNN has 59,933 parameters: conv 30 of 5 x 5, conv 15 of "
+                     f"3 x 3, dense 128, 50, 10. Yours has {model.count_params():,}.")
     if not np.allclose(y.sum(axis=1), 1, atol=1e-4):
         raise Judged("no probabilities", "each row of the output should add up to 1. Is the softmax there?")
     return True
@@ -246,7 +248,7 @@ def its_gradients(model: Sequential) -> bool:
     for k, layer in enumerate(model.layers):
         x = rng.normal(size=(2, *shape)).astype(np.float64)
         report = check_gradients(layer, x, raises=False, every=20)
-        shape = layer.output_shape
+        shape = layer.output_shape or shape
         if not report.passed:
             raise Judged("wrong gradient", f"layer {k + 1}, {type(layer).__name__}: {report.failures[0]}")
     return True
@@ -260,8 +262,8 @@ def its_training(model: Sequential) -> bool:
     model.fit(x[:2000], to_categorical(y[:2000]), epochs=3, batch_size=50, verbose=0)
     error = float((model.predict(x[2000:]).argmax(axis=1) != y[2000:3000]).mean())
     if error > 0.2:
-        raise Judged("does not learn", "after 3 epochs on 2,000 digits it should err in less than 20 % of others. Yours errs in "
-                     f"{error:.1%}.")
+        raise Judged("does not learn", "after 3 epochs on 2,000 digits it should err in less than 20 % of others. "
+                     f"Yours errs in {error:.1%}.")
     return True
 
 
@@ -281,9 +283,13 @@ def network_trials(rng: np.random.Generator) -> Iterator[Trial]:
         yield Trial(aspect, (aspect,))
 
 
-NETWORK = Exercise("The larger CNN, of your own layers", "your-own-layer", (Task(network, network_trials, observe=examine, judges=True),), (
-    "Each layer calls functions that you have written: forward returns (y, backward), backward fills grads and returns dx.",
-    "What backward needs it finds in the variables of forward, x above all. Pooling is the one that is new: four strided views "
+NETWORK = Exercise("The larger CNN, of your own layers", "your-own-layer", (
+    Task(network, network_trials, observe=examine, judges=True),
+), (
+    "Each layer calls functions that you have written: forward returns (y, backward), backward fills grads and "
+    "returns dx.",
+    "What backward needs it finds in the variables of forward, x above all. Pooling is the one that is new: four "
+    "strided views "
     "at once.",
     "Layers whose shape changes need build, which returns the output's shape; weights are float32. "
     "Run `python network.py` for the whole training, once the check passes.",

@@ -16,9 +16,9 @@ def two_layers(x: np.ndarray, y_true: np.ndarray, w1: np.ndarray, b1: np.ndarray
                b2: np.ndarray) -> tuple[np.floating, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Run a network forward and back, and return (loss, dw1, db1, dw2, db2).
 
-    x (N, D) -> dense layer w1 (D, U), b1 (U,) -> ReLU -> dense layer w2 (U, K), b2 (K,) -> softmax -> the mean cross-entropy
-    with y_true (N, K), one-hot. Each gradient has the shape of what it belongs to. The pieces are in your other files;
-    write them again here, or import them: from dense_forward import dense_forward.
+    x (N, D) -> dense layer w1 (D, U), b1 (U,) -> ReLU -> dense layer w2 (U, K), b2 (K,) -> softmax -> the mean
+    cross-entropy with y_true (N, K), one-hot. Each gradient has the shape of what it belongs to. The pieces are in
+    your other files; write them again here, or import them: from dense_forward import dense_forward.
 
     >>> x, y_true, one = np.array([[1.0]]), np.array([[1.0, 0.0]]), np.ones((1, 1))
     >>> found = two_layers(x, y_true, one, np.zeros(1), np.array([[0.0, 1.0]]), np.zeros(2))
@@ -38,15 +38,17 @@ def two_layers(x: np.ndarray, y_true: np.ndarray, w1: np.ndarray, b1: np.ndarray
 
 def two_layers_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """Small networks."""
-    yield Trial("one input, one unit, two classes", (np.array([[1.0]]), np.array([[1.0, 0]]), np.ones((1, 1)), np.zeros(1),
-                                                     np.array([[0.0, 1]]), np.zeros(2)))
+    yield Trial("one input, one unit, two classes", (np.array([[1.0]]), np.array([[1.0, 0]]), np.ones((1, 1)),
+                                                     np.zeros(1), np.array([[0.0, 1]]), np.zeros(2)))
     for N, D, U, K in (3, 2, 4, 3), (4, 3, 3, 3), (5, 4, 6, 2):
-        yield Trial(f"{count(N, 'sample')}, {count(D, 'input')}, {count(U, 'unit')}, {count(K, 'class')}es".replace("classses", "classes"),
-                    (rng.normal(size=(N, D)), np.eye(K)[rng.integers(0, K, N)], rng.normal(size=(D, U)), rng.normal(size=U),
+        yield Trial(f"{count(N, 'sample')}, {count(D, 'input')}, {count(U, 'unit')}, {K} classes",
+                    (rng.normal(size=(N, D)), np.eye(K)[rng.integers(0, K, N)], rng.normal(size=(D, U)),
+                     rng.normal(size=U),
                      rng.normal(size=(U, K)), rng.normal(size=K)))
 
 
-DZ, RETURN = "dz = dlogits @ w2.T * (z > 0)", "return loss, x.T @ dz, dz.sum(axis=0), a.T @ dlogits, dlogits.sum(axis=0)"
+DZ = "dz = dlogits @ w2.T * (z > 0)"
+RETURN = "return loss, x.T @ dz, dz.sum(axis=0), a.T @ dlogits, dlogits.sum(axis=0)"
 TWO_LAYERS = Exercise("Two layers, forward and all the way back", "backpropagation", (Task(
     two_layers, two_layers_trials, returns=("loss", "dw1", "db1", "dw2", "db2"),
     mistakes=(
@@ -90,17 +92,19 @@ TWO_LAYERS = Exercise("Two layers, forward and all the way back", "backpropagati
     ),
 ),), (
     "Forward, line by line, keeping what backward needs: x, z, a, p. Then begin at the end: dlogits = (p - t) / N.",
-    "Back through the second layer: dw2 from a and dlogits, da = dlogits @ w2.T. Then through the ReLU, then the first layer.",
+    "Back through the second layer: dw2 from a and dlogits, da = dlogits @ w2.T. Then through the ReLU, then the "
+    "first layer.",
     "dz = da * (z > 0); dw1 = x.T @ dz, db1 = dz.sum(axis=0); dw2 = a.T @ dlogits, db2 = dlogits.sum(axis=0).",
 ))
 
 
-def residual(x: np.ndarray,
-             f: Callable[..., tuple[np.ndarray, Callable[..., np.ndarray]]]) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
+def residual(
+        x: np.ndarray, f: Callable[..., tuple[np.ndarray, Callable[..., np.ndarray]]],
+) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
     """Go through a layer and past it: return (y, backward) of y = x + f(x).
 
-    f(x) returns (its output, its backward). backward(dy) returns dx. x is used twice, once in f and once beside it: so it
-    collects two gradients, which add up.
+    f(x) returns (its output, its backward). backward(dy) returns dx. x is used twice, once in f and once beside it:
+    so it collects two gradients, which add up.
 
     >>> double = lambda x: (2 * x, lambda dy: 2 * dy)
     >>> y, backward = residual(np.array([1.0, 2.0]), double)
@@ -134,7 +138,8 @@ def residual_trials(rng: np.random.Generator) -> Iterator[Trial]:
 
 
 RESIDUAL = Exercise("A way past the layer", "backpropagation", (Task(
-    residual, residual_trials, observe=with_backward, returns=("y", "dx"), axes=(("sample", "number"), ("sample", "number")),
+    residual, residual_trials, observe=with_backward, returns=("y", "dx"),
+    axes=(("sample", "number"), ("sample", "number")),
     mistakes=(
         mistake("skip missing on the way back", "dx: the way past f is missing: x also went straight into y, with "
                 "the slope 1. Add dy.", ("return dy + backward_inside(dy)", "return backward_inside(dy)")),

@@ -27,7 +27,8 @@ def sgd_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """By hand; without momentum; the first step; drawn."""
     yield Trial("one number, by hand", (np.array([1.0]), np.array([2.0]), np.array([0.5]), 0.1, 0.9))
     yield Trial("without momentum", (*rng.normal(size=(3, 2, 3)), 0.3, 0.0), {"no momentum": "momentum is 0"})
-    yield Trial("the first step, velocity 0", (*rng.normal(size=(2, 4)), np.zeros(4), 0.2, 0.9), {"first step": "velocity is 0"})
+    yield Trial("the first step, velocity 0",
+                (*rng.normal(size=(2, 4)), np.zeros(4), 0.2, 0.9), {"first step": "velocity is 0"})
     yield Trial("a matrix", (*rng.normal(size=(3, 3, 2)), 0.05, 0.5))
     yield Trial("a kernel", (*rng.normal(size=(3, 2, 2, 3, 3)), 0.5, 0.8))
 
@@ -96,8 +97,8 @@ SGD = Exercise("Gradient descent with momentum", "optimizers", (Task(
 ))
 
 
-def adam(parameter: np.ndarray, gradient: np.ndarray, m: np.ndarray, v: np.ndarray, t: int, learning_rate: float = 0.001,
-         beta_1: float = 0.9, beta_2: float = 0.999,
+def adam(parameter: np.ndarray, gradient: np.ndarray, m: np.ndarray, v: np.ndarray, t: int,
+         learning_rate: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
          epsilon: float = 1e-7) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Take step t of Adam, t = 1, 2, ..., and return the new (parameter, m, v); all of one shape.
 
@@ -126,7 +127,8 @@ def adam_trials(rng: np.random.Generator) -> Iterator[Trial]:
     later = {"later steps": "t is not 1"}
     for t, rate, b1, b2 in (2, 0.3, 0.9, 0.999), (5, 1.0, 0.8, 0.99), (40, 0.5, 0.9, 0.999):
         p, g, m = rng.normal(size=(3, 3, 2))
-        yield Trial(f"step {t}, beta_1 {b1}, beta_2 {b2}", (p, g, m, rng.uniform(0.5, 2, (3, 2)), t, rate, b1, b2), later)
+        yield Trial(f"step {t}, beta_1 {b1}, beta_2 {b2}",
+                    (p, g, m, rng.uniform(0.5, 2, (3, 2)), t, rate, b1, b2), later)
     yield Trial("a gradient of 0 from the start", (np.ones(2), np.zeros(2), np.zeros(2), np.zeros(2), 1, 0.1),
                 {"epsilon": "v is 0: epsilon keeps the division from 0 / 0"})
 
@@ -187,9 +189,9 @@ ADAM = Exercise("Adam", "optimizers", (Task(
 def initial_kernel(fan_in: int, fan_out: int, rng: np.random.Generator) -> np.ndarray:
     """Draw the first weights of a dense layer with ReLU, (fan_in, fan_out), so that variances stay from layer to layer.
 
-    A unit sums fan_in products. With weights of mean 0 and variance s, the variance grows by fan_in * s; the ReLU after it
-    keeps half of the mean square. So s must be 2 / fan_in (He, Zhang, Ren and Sun, 2015). From which distribution they come,
-    normal or uniform, does not matter. Draw from `rng`, so that the draw repeats.
+    A unit sums fan_in products. With weights of mean 0 and variance s, the variance grows by fan_in * s; the ReLU
+    after it keeps half of the mean square. So s must be 2 / fan_in (He, Zhang, Ren and Sun, 2015). From which
+    distribution they come, normal or uniform, does not matter. Draw from `rng`, so that the draw repeats.
 
     >>> kernel = initial_kernel(200, 100, np.random.default_rng(0))
     >>> kernel.shape, float(kernel.mean().round(2)), float((kernel.var() * 200).round(1))
@@ -198,13 +200,12 @@ def initial_kernel(fan_in: int, fan_out: int, rng: np.random.Generator) -> np.nd
     return rng.normal(0, np.sqrt(2 / fan_in), (fan_in, fan_out))
 
 
-def statistics(answer: Answer, *args: object) -> object:
+def statistics(answer: Answer, fan_in: int, fan_out: int, seed: int) -> object:
     """Return what counts of the weights that an answer draws: shape, balance, variance, and whether they repeat."""
-    fan_in, fan_out, seed = args
-    kernel, again = (np.asarray(answer(fan_in, fan_out, np.random.default_rng(seed))) for _ in range(2))  # type: ignore[arg-type]
+    kernel, again = (np.asarray(answer(fan_in, fan_out, np.random.default_rng(seed))) for _ in range(2))
     if kernel.ndim != 2:
         return kernel.shape, 0, 0, 0, 0
-    return (kernel.shape, (kernel > 0).mean(), kernel.var() * float(fan_in),  # type: ignore[arg-type]
+    return (kernel.shape, (kernel > 0).mean(), kernel.var() * fan_in,
             np.unique(kernel).size / kernel.size, float(np.array_equal(kernel, again)))
 
 
@@ -264,7 +265,8 @@ INITIAL_KERNEL = Exercise("The first weights", "optimizers", (Task(
                 ("np.sqrt(2 / fan_in)", "2 / np.sqrt(fan_in)")),
     ),
 ),), (
-    "Draw (fan_in, fan_out) numbers with mean 0. Which variance must they have, so that fan_in of them, summed, and a ReLU "
+    "Draw (fan_in, fan_out) numbers with mean 0. Which variance must they have, so that fan_in of them, summed, and "
+    "a ReLU "
     "change nothing?",
     "The variance is 2 / fan_in. rng.normal is given the standard deviation, which is its root.",
     "rng.normal(0, np.sqrt(2 / fan_in), (fan_in, fan_out)).",
@@ -273,15 +275,16 @@ INITIAL_KERNEL = Exercise("The first weights", "optimizers", (Task(
 
 def train(weights: np.ndarray, x: np.ndarray, y: np.ndarray, loss_and_gradient: Callable[..., tuple[float, np.ndarray]],
           learning_rate: float, epochs: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Train with plain gradient descent, and return (weights, losses): the trained weights, and the loss of every batch.
+    """Train with plain gradient descent; return (weights, losses): the trained weights, and every batch's loss.
 
-    An epoch goes once through x and y, in order, batch_size samples at a time; the last batch may be shorter. For each batch,
-    loss_and_gradient(weights, x_of_batch, y_of_batch) gives the loss at the weights as they are then, and its gradient; then
-    the weights take a step. losses is one row of numbers, batch after batch, epoch after epoch.
+    An epoch goes once through x and y, in order, batch_size samples at a time; the last batch may be shorter. For
+    each batch, loss_and_gradient(weights, x_of_batch, y_of_batch) gives the loss at the weights as they are then, and
+    its gradient; then the weights take a step. losses is one row of numbers, batch after batch, epoch after epoch.
 
     >>> def squared(w, x, y):
     ...     return np.mean((w * x - y) ** 2), np.mean(2 * (w * x - y) * x)
-    >>> weights, losses = train(np.array(0.0), np.array([1.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0]), squared, 0.25, 2, 2)
+    >>> x = y = np.array([1.0, 1.0, 2.0])
+    >>> weights, losses = train(np.array(0.0), x, y, squared, learning_rate=0.25, epochs=2, batch_size=2)
     >>> float(weights), losses.round(3)
     (1.0, array([1.  , 1.  , 0.25, 0.25]))
     """
@@ -303,10 +306,12 @@ def squared_error(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[fl
 def train_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """One batch; several; a short last one; several epochs."""
     short = {"last batch": "the last batch is shorter than the others"}
-    for N, epochs, batch, when in (4, 1, 4, {}), (6, 1, 2, {}), (6, 3, 3, {"epochs": "there is more than one epoch"}), \
-            (7, 1, 3, short), (5, 2, 2, {**short, "epochs": "there is more than one epoch"}), (3, 2, 8, {**short, "epochs": "there is more than one epoch"}):
-        yield Trial(f"{N} samples, {epochs} epochs, batches of {batch}",
-                    (rng.normal(size=2), rng.normal(size=(N, 2)), rng.normal(size=N), squared_error, 0.1, epochs, batch), when)
+    more = {"epochs": "there is more than one epoch"}
+    for N, epochs, size, when in [(4, 1, 4, {}), (6, 1, 2, {}), (6, 3, 3, more), (7, 1, 3, short),
+                                  (5, 2, 2, short | more), (3, 2, 8, short | more)]:
+        x, y = rng.normal(size=(N, 2)), rng.normal(size=N)
+        yield Trial(f"{N} samples, {epochs} epochs, batches of {size}",
+                    (rng.normal(size=2), x, y, squared_error, 0.1, epochs, size), when)
 
 
 CALL = "loss_and_gradient(weights, x[start:start + batch_size], y[start:start + batch_size])"
@@ -358,7 +363,8 @@ TRAIN = Exercise("The training loop", "training", (Task(
                 (RANGE, "range(batch_size, len(x), batch_size)")),
     ),
 ),), (
-    "Two loops: over epochs, and in each over where a batch starts. In the inner one: loss and gradient, note the loss, step.",
+    "Two loops: over epochs, and in each over where a batch starts. In the inner one: loss and gradient, note the "
+    "loss, step.",
     "range(0, len(x), batch_size) gives the starts; a slice that goes past the end is just shorter.",
     "loss, gradient = loss_and_gradient(weights, x[start:start + batch_size], y[start:start + batch_size]); "
     "losses.append(loss); weights = weights - learning_rate * gradient.",

@@ -18,7 +18,7 @@ def max_pool(x: np.ndarray, size: int) -> np.ndarray:
 
     The squares lie side by side. Rows and columns that are left over at the end are not used.
 
-    >>> max_pool(np.array([[[[1.0, 2.0, 5.0], [4.0, 3.0, 6.0]]]]), 2)         # 2 x 3 pixels: the last column is left over
+    >>> max_pool(np.array([[[[1.0, 2.0, 5.0], [4.0, 3.0, 6.0]]]]), 2)     # 2 x 3 pixels: the last column is left over
     array([[[[4.]]]])
     """
     N, C, H, W = x.shape
@@ -104,8 +104,8 @@ MAX_POOL = Exercise("Max pooling", "pooling", (Task(
 def max_pool_gradient(dy: np.ndarray, x: np.ndarray, size: int) -> np.ndarray:
     """Return d loss / d x of max pooling: dy (N, C, P, Q), x (N, C, H, W) -> (N, C, H, W).
 
-    Of each square only the largest pixel made a difference: it gets the square's dy, all others get 0. Where several are
-    largest, the first of them, row by row, takes it all. What was left over at the end gets 0.
+    Of each square only the largest pixel made a difference: it gets the square's dy, all others get 0. Where several
+    are largest, the first of them, row by row, takes it all. What was left over at the end gets 0.
 
     >>> max_pool_gradient(np.array([[[[10.0]]]]), np.array([[[[1.0, 4.0], [4.0, 3.0]]]]), 2)
     array([[[[ 0., 10.],
@@ -122,7 +122,8 @@ def max_pool_gradient(dy: np.ndarray, x: np.ndarray, size: int) -> np.ndarray:
 def max_pool_gradient_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """By hand; with ties; other sizes; with something left over."""
     ties = {"ties": "several pixels of a square are largest"}
-    yield Trial("4 x 2 pixels by hand", (np.array([[[[10.0], [20]]]]), np.array([[[[1.0, 4], [2, 3], [5, 1], [0, -1]]]]), 2))
+    yield Trial("4 x 2 pixels by hand",
+                (np.array([[[[10.0], [20]]]]), np.array([[[[1.0, 4], [2, 3], [5, 1], [0, -1]]]]), 2))
     yield Trial("two equal pixels", (np.array([[[[10.0]]]]), np.array([[[[1.0, 4], [4, 3]]]]), 2), ties)
     yield Trial("blank squares, all pixels equal", (rng.normal(size=(2, 1, 2, 2)), np.zeros((2, 1, 4, 4)), 2),
                 {**ties, "zero": "the largest pixel is 0"})
@@ -130,8 +131,10 @@ def max_pool_gradient_trials(rng: np.random.Generator) -> Iterator[Trial]:
         dy = rng.normal(size=(*shape[:2], shape[2] // size, shape[3] // size))
         yield Trial(f"{count(shape[0], 'image')} of {shape[1]} x {shape[2]} x {shape[3]}, squares of {size}",
                     (dy, rng.normal(size=shape), size))
-    yield Trial("whole numbers from 0 to 2", (rng.normal(size=(2, 2, 3, 3)), rng.integers(0, 3, (2, 2, 6, 6)) * 1.0, 2), ties)
-    yield Trial("images of 5 x 7, squares of 2", (rng.normal(size=(2, 2, 2, 3)), rng.normal(size=(2, 2, 5, 7)), 2), OVER)
+    yield Trial("whole numbers from 0 to 2",
+                (rng.normal(size=(2, 2, 3, 3)), rng.integers(0, 3, (2, 2, 6, 6)) * 1.0, 2), ties)
+    yield Trial("images of 5 x 7, squares of 2",
+                (rng.normal(size=(2, 2, 2, 3)), rng.normal(size=(2, 2, 5, 7)), 2), OVER)
 
 
 PUT = "dx[n, c, p * size + i, q * size + j] = dy[n, c, p, q]"
@@ -187,7 +190,8 @@ MAX_POOL_GRADIENT = Exercise("Back through max pooling: the winner takes it", "p
     ),
 ),), (
     "Loop over the squares. In each, find the largest pixel, and store dy there; all else stays 0.",
-    "argmax of a square counts its pixels row by row and gives the first of equal ones. divmod(number, size) is its row and "
+    "argmax of a square counts its pixels row by row and gives the first of equal ones. divmod(number, size) is its "
+    "row and "
     "column.",
     "dx[n, c, p * size + i, q * size + j] = dy[n, c, p, q], with i, j = divmod(square.argmax(), size).",
 ))
@@ -210,7 +214,8 @@ def average_pool(x: np.ndarray, size: int) -> np.ndarray:
 
 
 AVERAGE_POOL = Exercise("Average pooling", "pooling", (Task(
-    average_pool, pool_trials, axes=AXES, by_hand=lambda index, x, size: f"({total(window(index, size))}) / {size ** 2}",
+    average_pool, pool_trials, axes=AXES,
+    by_hand=lambda index, x, size: f"({total(window(index, size))}) / {size ** 2}",
     mistakes=(
         mistake("sum", "you took the sum of each square. It is the mean: divided by size * size.", (".mean(", ".sum(")),
         mistake("maximum", "you took the largest of each square.", (".mean(", ".max(")),

@@ -13,8 +13,9 @@ from tinynet.exercises.marking.worked import count
 def dropout(x: np.ndarray, random: np.ndarray, rate: float, training: bool) -> np.ndarray:
     """Drop a fraction `rate` of the numbers in training, and scale the others; in inference, return x as it is.
 
-    `random`, of the shape of x, has numbers drawn evenly from 0 to 1. Where its number is below `rate`, x becomes 0. What is
-    kept is divided by 1 - rate, so that the mean stays what it was: then inference has nothing to make up for.
+    `random`, of the shape of x, has numbers drawn evenly from 0 to 1. Where its number is below `rate`, x becomes 0.
+    What is kept is divided by 1 - rate, so that the mean stays what it was: then inference has nothing to make up
+    for.
 
     >>> dropout(np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.1, 0.9, 0.3, 0.7]), 0.5, training=True)
     array([0., 4., 0., 8.])
@@ -41,7 +42,8 @@ def dropout_trials(rng: np.random.Generator) -> Iterator[Trial]:
     """By hand; other rates; in inference."""
     inference = {"inference": "training is False: nothing is dropped or scaled then"}
     yield Trial("four numbers, rate 0.5", (np.array([1.0, 2, 3, 4]), np.array([0.1, 0.9, 0.3, 0.7]), 0.5, True))
-    yield Trial("four numbers, in inference", (np.array([1.0, 2, 3, 4]), np.array([0.1, 0.9, 0.3, 0.7]), 0.5, False), inference)
+    yield Trial("four numbers, in inference",
+                (np.array([1.0, 2, 3, 4]), np.array([0.1, 0.9, 0.3, 0.7]), 0.5, False), inference)
     for rate, shape in (0.2, (4, 5)), (0.8, (3, 2, 4, 4)):
         yield Trial(f"rate {rate}", (rng.normal(size=shape), rng.random(shape), rate, True))
     yield Trial("rate 0: nothing is dropped", (rng.normal(size=(2, 3)), rng.random((2, 3)), 0.0, True))
@@ -52,8 +54,10 @@ def dropout_mistakes(x: str) -> list[Mistake]:
     """List the mistakes that forward and backward share; `x` is what is dropped."""
     whole, rest = f"return {x} * (random >= rate) / (1 - rate)", f"    if not training:\n        return {x}\n"
     return [mistake(*one) for one in (
-        ("not scaled", "what is kept is not scaled: divide by 1 - rate, or the mean falls by that.", (" / (1 - rate)", "")),
-        ("divided by rate", "what is kept is divided by rate. The fraction that is kept is 1 - rate.", ("/ (1 - rate)", "/ (rate or 1)")),
+        ("not scaled", "what is kept is not scaled: divide by 1 - rate, or the mean falls by that.",
+         (" / (1 - rate)", "")),
+        ("divided by rate", "what is kept is divided by rate. The fraction that is kept is 1 - rate.",
+         ("/ (1 - rate)", "/ (rate or 1)")),
         ("multiplied", "what is kept is multiplied by 1 - rate. It is divided: it must make up for what was dropped.",
          ("/ (1 - rate)", "* (1 - rate)")),
         ("kept and dropped exchanged", "you keep what should be dropped: where `random` is below rate, x becomes 0.",
@@ -61,15 +65,19 @@ def dropout_mistakes(x: str) -> list[Mistake]:
         ("rate is what is kept", "you took rate for the fraction that is kept. It is the fraction that is dropped.",
          ("random >= rate", "random < 1 - rate")),
         ("in inference too", "numbers are dropped in inference, too. Then nothing is dropped, nor scaled.", (rest, "")),
-        ("scaled in inference", "in inference it is scaled by 1 - rate. What was kept in training has been scaled already.",
+        ("scaled in inference", "in inference it is scaled by 1 - rate. What was kept has been scaled in training.",
          (f"        return {x}\n", f"        return {x} * (1 - rate)\n")),
         ("scaled in inference", "in inference it is divided by 1 - rate. Nothing is dropped then, and nothing scaled.",
          (f"        return {x}\n", f"        return {x} / (1 - rate)\n")),
-        ("mask alone", "you return the mask (scaled or not): it is to be multiplied in.", (whole, "return (random >= rate) * 1.0")),
-        ("mask alone", "you return the mask (scaled or not): it is to be multiplied in.", (whole, "return (random >= rate) / (1 - rate)")),
         ("mask alone", "you return the mask (scaled or not): it is to be multiplied in.",
-         (whole, "return (random >= rate) / (1 - rate)"), (f"        return {x}\n", f"        return np.ones({x}.shape)\n")),
-        ("random multiplied", "you multiplied by `random` itself. It only says what is dropped.", ("(random >= rate)", "random")),
+         (whole, "return (random >= rate) * 1.0")),
+        ("mask alone", "you return the mask (scaled or not): it is to be multiplied in.",
+         (whole, "return (random >= rate) / (1 - rate)")),
+        ("mask alone", "you return the mask (scaled or not): it is to be multiplied in.",
+         (whole, "return (random >= rate) / (1 - rate)"),
+         (f"        return {x}\n", f"        return np.ones({x}.shape)\n")),
+        ("random multiplied", "you multiplied by `random` itself. It only says what is dropped.",
+         ("(random >= rate)", "random")),
         ("dropped in inference alone", "training and inference are exchanged.", ("if not training", "if training")),
         ("threshold of 0.5", "the threshold is always 0.5. It is rate.", ("random >= rate", "random >= 0.5")),
         ("compared with x", "you compared x with rate. `random` decides.", ("random >= rate", f"{x} >= rate")),
@@ -91,12 +99,12 @@ DROPOUT = Exercise("Dropout, in training and in inference", "dropout", (
 
 def batch_norm_forward(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, moving_mean: np.ndarray,
                        moving_variance: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normalise images channel by channel, and return (y, moving_mean, moving_variance): x and y (N, C, H, W), all else (C,).
+    """Normalise images channel by channel: return (y, moving_mean, moving_variance), y (N, C, H, W), the others (C,).
 
-    In training: mean and variance of each channel, over samples, rows and columns. y = gamma * (x - mean) / sqrt(variance +
-    0.001) + beta. The state moves a little towards them, for inference: moving_mean = 0.99 * moving_mean + 0.01 * mean, and
-    the same for the variance. Return new arrays.
-    In inference: the same formula with moving_mean and moving_variance, which stay as they are.
+    In training: mean and variance of each channel, over samples, rows and columns. y = gamma * (x - mean) /
+    sqrt(variance + 0.001) + beta. The state moves a little towards them, for inference: moving_mean = 0.99 *
+    moving_mean + 0.01 * mean, and the same for the variance. Return new arrays. In inference: the same formula with
+    moving_mean and moving_variance, which stay as they are.
 
     >>> x = np.array([[[[1.0, 3.0]]]])                             # one channel: mean 2, variance 1
     >>> y, mean, variance = batch_norm_forward(x, np.ones(1), np.zeros(1), np.zeros(1), np.ones(1), training=True)
@@ -196,17 +204,20 @@ BATCH_NORM_FORWARD = Exercise("Batch normalisation, with its state", "your-own-l
     ),
 ),), (
     "Which axes must go, so that one number a channel is left? And how do (C,) arrays meet (N, C, H, W)?",
-    "axis=(0, 2, 3) for mean and variance; [:, None, None] makes (C, 1, 1) of (C,). Training and inference differ in which "
+    "axis=(0, 2, 3) for mean and variance; [:, None, None] makes (C, 1, 1) of (C,). Training and inference differ in "
+    "which "
     "mean and variance the formula takes, and in that training returns a new state.",
-    "h = (x - mean[:, None, None]) / np.sqrt(variance[:, None, None] + 0.001); y = gamma[:, None, None] * h + beta[:, None, None].",
+    "h = (x - mean[:, None, None]) / np.sqrt(variance[:, None, None] + 0.001); y = gamma[:, None, None] * h + "
+    "beta[:, None, None].",
 ))
 
 
 def batch_norm_backward(dy: np.ndarray, x: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the gradients (dx, dgamma, dbeta) of batch normalisation in training: dy, x (N, C, H, W), gamma (C,).
 
-    With h = (x - mean) / sqrt(variance + 0.001) of each channel, y = gamma * h + beta. gamma and beta collect from all samples
-    and places of their channel. x goes into mean and variance as well, so two means over the channel are taken off:
+    With h = (x - mean) / sqrt(variance + 0.001) of each channel, y = gamma * h + beta. gamma and beta collect from
+    all samples and places of their channel. x goes into mean and variance as well, so two means over the channel are
+    taken off:
 
         dh = gamma * dy
         dx = (dh - mean(dh) - h * mean(dh * h)) / sqrt(variance + 0.001)
@@ -229,8 +240,9 @@ def batch_norm_backward_trials(rng: np.random.Generator) -> Iterator[Trial]:
     for shape in (3, 2, 4, 5), (2, 3, 3, 3), (4, 2, 2, 3):
         yield Trial(f"{count(shape[0], 'image')} of {shape[1]} x {shape[2]} x {shape[3]}",
                     (rng.normal(size=shape), rng.normal(2, 3, shape), rng.normal(size=shape[1])))
-    yield Trial("channels that are nearly constant", (rng.normal(size=(2, 2, 3, 3)), 5 + 0.03 * rng.normal(size=(2, 2, 3, 3)),
-                                                     np.ones(2)), {"epsilon": "the variance is small: there 0.001 counts"})
+    yield Trial("channels that are nearly constant",
+                (rng.normal(size=(2, 2, 3, 3)), 5 + 0.03 * rng.normal(size=(2, 2, 3, 3)), np.ones(2)),
+                {"epsilon": "the variance is small: there 0.001 counts"})
 
 
 def forward_of_training(x: np.ndarray, gamma: np.ndarray) -> np.ndarray:
@@ -297,8 +309,10 @@ BATCH_NORM_BACKWARD = Exercise("Back through batch normalisation", "your-own-lay
                 "the squares.", ("x.var(axis=axes, keepdims=True)", "x.var(axis=axes, keepdims=True, ddof=1)")),
     ),
 ),), (
-    "Compute h and the deviation as forward does. dgamma and dbeta are those of a scale and a shift, summed over (0, 2, 3).",
-    "keepdims=True keeps the shapes fitting: x.var(axis=(0, 2, 3), keepdims=True) is (1, C, 1, 1); gamma.reshape(1, -1, 1, 1).",
+    "Compute h and the deviation as forward does. dgamma and dbeta are those of a scale and a shift, summed over (0, "
+    "2, 3).",
+    "keepdims=True keeps the shapes fitting: x.var(axis=(0, 2, 3), keepdims=True) is (1, C, 1, 1); gamma.reshape(1, "
+    "-1, 1, 1).",
     "dx is the last line of the task; dgamma = (dy * h).sum(axis=(0, 2, 3)); dbeta = dy.sum(axis=(0, 2, 3)).",
 ))
 

@@ -133,7 +133,8 @@ IM2COL_INDICES = Exercise("Which pixel each place of each window looks at", "ten
     ),
 ),), (
     "Each entry is a sum of two numbers: where the window stands, and where in the window we are.",
-    "Make four vectors first: i and j for the kh * kw places, p and q for the P * Q windows. np.repeat and np.tile do it, "
+    "Make four vectors first: i and j for the kh * kw places, p and q for the P * Q windows. np.repeat and np.tile "
+    "do it, "
     "or two loops.",
     "rows = i[:, None] + p, and the same with j and q: broadcasting adds each i to each p.",
 ))

@@ -55,8 +55,7 @@ def attempts(exercise: Exercise, load: Load, trials: Mapping[str, list[Trial]]) 
 def judged(task: Task, trials: list[Trial], found: Mapping[Key, Outcome], load: Load) -> TaskVerdict:
     """Judge one function by what came of its trials."""
     stopped = found.get(("", 0))
-    mine = [found.get((task.name, k)) for k in range(len(trials) + 1)]
-    known = [outcome for outcome in mine if outcome is not None]
+    known = [found[task.name, k] for k in range(len(trials) + 1) if (task.name, k) in found]
     for outcome in known:
         if outcome.kind in ("unfinished", "missing"):
             return telling.unfinished(task, outcome, len(trials))

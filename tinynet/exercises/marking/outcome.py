@@ -22,7 +22,8 @@ class Outcome:
 
     Attributes
     ----------
-    kind : "output"; or "unfinished", "exception", "nothing returned", "wrong type", "judged", "endless", "crash": no output.
+    kind : "output"; or, where there is none, "unfinished", "exception", "nothing returned", "wrong type", "judged",
+        "endless", "crash".
     outputs : the arrays that were returned.
     message : of the exception, or what was returned in place of arrays.
     cause : of what the exercise itself found wrong.
@@ -80,7 +81,8 @@ def returned(task: Task, answer: Answer, args: tuple[object, ...]) -> Outcome:
     except Judged as judged:
         return Outcome("judged", message=str(judged), cause=judged.cause, place=places.of_definition(answer))
     except (Exception, SystemExit) as error:
-        return Outcome("exception", message=f"{type(error).__name__}: {error}".rstrip(": "), place=places.of_error(error) or places.of_definition(answer))
+        place = places.of_error(error) or places.of_definition(answer)
+        return Outcome("exception", message=f"{type(error).__name__}: {error}".rstrip(": "), place=place)
     return as_outputs(task, value, answer)
 
 

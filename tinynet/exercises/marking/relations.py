@@ -1,8 +1,9 @@
-"""What a wrong output may have to do with the right one, whatever the exercise: facts that numbers show by themselves."""
+"""What a wrong output may have to do with the right one, whatever the exercise: facts that numbers show."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import permutations
 
 import numpy as np
@@ -84,22 +85,22 @@ def transposed(task: Task, pairs: list[Pair]) -> Iterator[Cause]:
     """The axes are in another order."""
     dims = pairs[0][1].ndim
     for order in permutations(range(dims)):
-        if order != tuple(range(dims)) and dims <= 4 and everywhere(task, pairs, lambda r, o=order: r.transpose(o)):
-            yield Cause("transposed", "the numbers are right, but the axes are in another order: it is the right output, "
-                        + ("transposed." if dims == 2 else f"with its axes in the order {order}."))
+        if order != tuple(range(dims)) and dims <= 4 and everywhere(task, pairs, partial(np.transpose, axes=order)):
+            yield Cause("transposed", "the numbers are right, but the axes are in another order: it is the right "
+                        "output, " + ("transposed." if dims == 2 else f"with its axes in the order {order}."))
 
 
 def flipped(task: Task, pairs: list[Pair]) -> Iterator[Cause]:
     """The order along one axis, or the last two, is reversed."""
     dims = pairs[0][1].ndim
     for axes in [*((axis,) for axis in range(dims)), *([(dims - 2, dims - 1)] if dims > 1 else [])]:
-        if everywhere(task, pairs, lambda r, a=axes: np.flip(r, a)):
+        if everywhere(task, pairs, partial(np.flip, axis=axes)):
             yield Cause("flipped", "the numbers are right, but run backwards along axis " + " and ".join(map(str, axes))
                         + ".")
 
 
 FUNCTIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
-    "rounded": (np.trunc, "every number lost what stands behind its point: it was stored in an array of whole numbers."),
+    "rounded": (np.trunc, "every number lost what stands behind its point: it was stored as a whole number."),
     "absolute": (np.abs, "every number has lost its sign."),
     "squared": (np.square, "every number is the square of the right one."),
     "root": (np.sqrt, "every number is the square root of the right one."),
@@ -123,10 +124,10 @@ def summed(task: Task, pairs: list[Pair]) -> Iterator[Cause]:
     """One is the sum of the other over an axis."""
     for reduce, word in ((np.sum, "sum"), (np.mean, "mean")):
         for axis in range(pairs[0][0].ndim):
-            if all(y.ndim > r.ndim and same(task, reduce(y, axis=axis), r) for y, r, _ in pairs):
+            if all(y.ndim > r.ndim and y.size > r.size and same(task, reduce(y, axis=axis), r) for y, r, _ in pairs):
                 yield Cause("not summed", f"an axis is left over: the {word} of yours over axis {axis} is right.")
         for axis in range(pairs[0][1].ndim):
-            if all(r.ndim > y.ndim and same(task, y, reduce(r, axis=axis)) for y, r, _ in pairs):
+            if all(r.ndim > y.ndim and r.size > y.size and same(task, y, reduce(r, axis=axis)) for y, r, _ in pairs):
                 yield Cause("summed", f"you took a {word} too many: yours is the {word} of the right output over its "
                             f"axis {axis}.")
 
@@ -148,7 +149,8 @@ def argument_too_many(task: Task, pairs: list[Pair]) -> Iterator[Cause]:
     """An argument is added or multiplied once too often, or not at all."""
     changes: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
         "is added once too often": np.add, "is subtracted once too often, or was not added": np.subtract,
-        "is multiplied in once too often": np.multiply, "is divided by once too often, or was not multiplied in": np.divide}
+        "is multiplied in once too often": np.multiply,
+        "is divided by once too often, or was not multiplied in": np.divide}
     for k, name in enumerate(task.arguments[:min(len(args) for _, _, args in pairs)]):
         args = [p[2][k] for p in pairs]
         if not all(isinstance(arg, (np.ndarray, float)) and np.size(arg) for arg in args):

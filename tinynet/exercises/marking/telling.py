@@ -115,7 +115,8 @@ def shared_or_not_whole(evidence: Evidence, wrong: list[int]) -> Told:
     if outcome.shared:
         return "view", (
             f"The numbers are right, but the output shares its memory with the argument {outcome.shared}: it is a view "
-            "of it, returned here:", *at(outcome.place), "Who writes into one of them changes both: return an array of its own.")
+            "of it, returned here:", *at(outcome.place),
+            "Who writes into one of them changes both: return an array of its own.")
     return "not whole", (
         f"The numbers are right, but they should be whole numbers, and yours are {outcome.outputs[0].dtype}:",
         *at(outcome.place), "A size or an index must be an int: divide with //.")
@@ -146,6 +147,7 @@ def wrong_numbers(evidence: Evidence, wrong: list[int], cause: Cause) -> Told:
     name = f"{task.returns[n]}: " if task.returns else ""
     told = [f"{cause.label}: {cause.words}"] if cause.words else []
     told.append(f"Wrong in {len(wrong)} of {len(evidence.trials)} checks, first with {trial.name}.")
+    told += also_raised(evidence)
     if output.shape != right.shape:
         told += [f"{name}the shape should be {right.shape}, and yours is {output.shape}, returned here:",
                  *at(yours.place), shapes(task, trial)]
@@ -161,6 +163,16 @@ def wrong_numbers(evidence: Evidence, wrong: list[int], cause: Cause) -> Told:
     return (cause.name if cause.words else "unknown"), tuple(told)
 
 
-def number(value: np.generic) -> str:
+def also_raised(evidence: Evidence) -> tuple[str, ...]:
+    """Tell that some checks ended in an exception, where others gave numbers."""
+    raised = [k for k, outcome in enumerate(evidence.yours) if outcome.kind == "exception"]
+    if not raised:
+        return ()
+    outcome, trial = evidence.yours[raised[0]], evidence.trials[raised[0]]
+    return (f"It failed in {len(raised)}, first with {trial.name}: {outcome.message}", *at(outcome.place),
+            shapes(evidence.task, trial))
+
+
+def number(value: np.ndarray) -> str:
     """Write a number with the digits that tell it apart."""
     return re.sub(r"\.?0+$", "", f"{float(value):.6f}") if 1e-3 <= abs(float(value)) < 1e6 else f"{float(value):.6g}"

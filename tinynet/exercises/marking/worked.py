@@ -33,8 +33,8 @@ def with_numbers(expression: str, values: dict[str, object]) -> str:
     result = eval(expression, {"__builtins__": {}}, scope)           # written by the exercise, not by the learner
     if len(expression) > LONGEST:
         terms = expression.split(" + ")
-        expression = " + ".join(terms[:3]) + f" + ... ({len(terms)} terms)" if len(terms) > 4 else expression[:LONGEST] + " ..."
-        return f"{expression} = {result:.6g}"
+        short = expression[:LONGEST] + " ..." if len(terms) <= 4 else " + ".join([*terms[:3], f"... ({len(terms)} terms)"])
+        return f"{short} = {result:.6g}"
     return f"{expression} = {ENTRY.sub(value, expression)} = {result:.6g}"
 
 
