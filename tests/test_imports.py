@@ -42,9 +42,9 @@ from tinynet.initializers import he_normal, glorot_uniform, Constant
 from tinynet import kernels
 """
 BELOW = [path for path in sorted(PACKAGE.rglob("*.py"))
-         if not {"testing", "study", "explore"} & set(path.relative_to(PACKAGE).parts)]
+         if not {"testing", "study", "explore", "exercises"} & set(path.relative_to(PACKAGE).parts)]
 HEAVY = ("matplotlib", "PIL", "numba", "scipy", "tqdm", "pandas", "hypothesis", "pytest", "tinynet.testing",
-         "tinynet.study", "tinynet.explore")
+         "tinynet.study", "tinynet.explore", "tinynet.exercises")
 
 
 def python(code):
