@@ -238,20 +238,34 @@ def test_the_list_names_every_bug_and_the_help_every_command(tmp_path, capsys):
     assert all(command in printed for command in COMMANDS)
 
 
-def test_a_bug_from_start_to_its_repair(tmp_path, capsys, monkeypatch):
+def test_start_writes_the_next_bug_and_shows_what_is_seen(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["start", "flatten-1"]) == 0
+    for name in BUGS:
+        if name != "flatten-1":
+            Folder(tmp_path).start(find(name))
+    assert main(["start"]) == 0
     printed = capsys.readouterr().out
     assert "flattened: 1.0 3.0 2.0 4.0" in printed
     assert "flattened: 1.0 2.0 3.0 4.0" in printed                   # beside a copy without the bug
+    assert "python -m tinynet bugs guess flatten-1 flatten.py:LINE" in printed
     assert main(["check", "flatten-1"]) == 2                         # nothing was repaired yet
+    assert main(["start"]) == 0
+    assert "All bugs were started." in capsys.readouterr().out
+
+
+@pytest.mark.exercises
+def test_a_repair_in_words_of_ones_own_is_right(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Folder(tmp_path).start(find("flatten-1"))
     copy = tmp_path / "flatten-1" / "flatten.py"
     broken = copy.read_text()
     copy.write_text(broken.replace("), order=\"F\"), backward", ") + 0), backward"))
     monkeypatch.setattr("tinynet.exercises.bugs.commands.reveal", lambda bug: print("REVEALED"))
-    assert main(["check", "flatten-1"]) == 0                         # written otherwise than ours
+    assert main(["check", "flatten-1"]) == 0
     assert "REVEALED" in capsys.readouterr().out
     assert Folder(tmp_path).record(find("flatten-1")).end == "repaired"
+    assert main(["symptom", "flatten-1"]) == 0
+    assert "the symptom is gone" in capsys.readouterr().out
 
 
 @pytest.mark.exercises
