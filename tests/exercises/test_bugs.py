@@ -1,6 +1,7 @@
 """``python -m tinynet bugs``: the catalogue fits today's source, guesses are told warmer or colder, nothing is lost."""
 
 import ast
+import dataclasses
 import re
 import sys
 import tomllib
@@ -63,6 +64,13 @@ def test_every_bug_fits_todays_source_in_one_place():
     for bug in BUGS.values():
         right, broken = bug.right(), bug.broken()                    # raises where the old text is not there once
         assert {file for file in right if right[file] != broken[file]} == {bug.guilty}
+
+
+@pytest.mark.parametrize("old", ["what is nowhere", "self"])
+def test_a_bug_that_does_not_fit_is_told(old):
+    bug = dataclasses.replace(find("dense-1"), old=old)
+    with pytest.raises(ValueError, match=r"'dense-1': expected its old text once in layers/dense.py. Found: "):
+        bug.broken()
 
 
 @pytest.mark.parametrize("name", SAMPLED)
