@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("sphinx", reason="make docs installs it")
-pytest.importorskip("myst_parser", reason="make docs installs it")
-pytest.importorskip("furo", reason="make docs installs it")
+pytestmark = pytest.mark.skipif(not all(map(find_spec, ("sphinx", "myst_parser", "furo"))),
+                                reason="make docs installs what it needs")
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
