@@ -19,7 +19,7 @@ from page_client import Client
 
 import tinynet
 from tinynet import Sequential
-from tinynet.explore import explore
+from tinynet.explore import changes, explore
 from tinynet.explore.learning import trainer as trainer_module
 from tinynet.explore.serving import handler, server
 from tinynet.layers import Dense
@@ -364,9 +364,15 @@ def test_a_page_left_open_for_a_long_training_takes_no_more_memory(monkeypatch):
     longest = held()
     assert longest[0] <= 50
     assert longest[1] <= 8
-    for _ in range(300):
-        asked(session, "change", kind="weight", step=0, param="kernel", at=[0, 0], value=0.5)
-    assert held()[2] <= 200
+    monkeypatch.setattr(changes, "MOST", 20)
+    for k in range(60):                                                      # a slider is one change
+        asked(session, "change", kind="weight", step=0, param="kernel", at=[0, 0], value=k)
+    assert held()[2] == 1
+    for k in range(1, 20):
+        asked(session, "change", kind="weight", step=0, param="kernel", at=[0, k % 2], value=k)
+    with pytest.raises(ValueError, match="20 changes already"):
+        asked(session, "change", kind="weight", step=0, param="kernel", at=[0, 0], value=1)
+    assert held()[2] == 20
     answer = asked(session, "progress", since=0)
     assert answer["step"] == 400
     assert len(answer["history"]["loss"]) == len(answer["history"]["step"]) <= 50
