@@ -409,6 +409,8 @@ def test_turns_are_given_in_the_order_of_asking():
             threads[-1].start()
             while turns.tickets < name + 2:
                 waiting.wait(0.001)
+        waiting.wait(0.02)
+        assert order == []                                          # nobody is let in beside another
     for thread in threads:
         thread.join()
     assert order == [0, 1, 2, 3, 4]
