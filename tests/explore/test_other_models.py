@@ -48,6 +48,7 @@ def test_yes_or_no_has_its_logit_before_the_sigmoid():
     assert found["total"] == pytest.approx(found["value"], rel=1e-4)               # through the sigmoid's slope
     answer = asked(session, "accuracy")
     predicted = session.model.predict(session.data.test.x)[:, 0] > 0.5
+    assert asked(session, "train", action="step")["message"] is None
     assert answer["correct"] == (predicted == session.data.test.y).sum()
 
 
@@ -113,6 +114,10 @@ def test_a_drawing_becomes_a_digit_and_an_empty_one_words():
     np.testing.assert_allclose(answer["image"], from_ink(ink / 255.0).image, rtol=1e-6)
     assert [step["name"] for step in answer["steps"]] == ["ink", "cropped", "fitted", "as MNIST's"]
     assert answer["message"] is None
+    enlarged = np.kron(ink[:100, :100], np.ones((6, 6))).ravel().tolist()
+    large = asked(session, "normalise", width=600, height=600, pixels=enlarged)
+    assert large["steps"][0]["pixels"].shape == (200, 200)                                 # it is only to be seen
+    np.testing.assert_allclose(large["image"], answer["image"], atol=1e-6)
     empty = asked(session, "normalise", width=2, height=2, pixels=[0] * 4)
     assert (empty["image"], empty["steps"]) == (None, [])
     assert "nothing is drawn" in empty["message"]
