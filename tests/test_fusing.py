@@ -42,6 +42,8 @@ MODELS = {
     "activation layer": lambda: [Conv2D(3, (3, 2)), Activation("relu"), MaxPool2D((3, 2))],
     "no bias": lambda: [Conv2D(3, 3, activation="relu", use_bias=False), MaxPool2D()],
     "same padding": lambda: [Conv2D(3, 4, activation="relu", padding="same"), MaxPool2D()],
+    "same size": lambda: [Conv2D(8, (3, 2), padding="same"), Conv2D(5, (2, 3), dilation_rate=(2, 1), padding="same"),
+                          Conv2D(8, 1)],
     "strides and dilation": lambda: [Conv2D(3, 2, strides=(1, 2), dilation_rate=(2, 1), activation="relu"),
                                      MaxPool2D()],
     "dilation of the columns": lambda: [Conv2D(3, (2, 3), dilation_rate=(1, 2), activation="relu"), MaxPool2D()],

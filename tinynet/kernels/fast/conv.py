@@ -102,23 +102,42 @@ class Convolution:
 
 
 class InputGradient:
-    """The gradient dx (N, H, W, C) of a convolution's input, filled a few samples at a time."""
+    """The gradient dx (N, H, W, C) of a convolution's input, filled a few samples at a time.
+
+    Where the output has the size of the input, it is a convolution as well, of upstream gradients with margins around
+    them and the kernel turned by half a turn. Elsewhere that would multiply more margins than gradients, and each
+    gradient is added, times the kernel, onto its window.
+    """
 
     def __init__(self, kernel: np.ndarray, shape: tuple[int, int, int, int], strides: Pair, dilation: Pair,
                  dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGINS):
-        N, C, H, W = shape
-        self.weights, self.geometry, self.margins = layout.transposed_kernel_panels(kernel, dtype), (strides,
-                                                                                                     dilation), margins
-        self.dx = empty((N, H, W, C), dtype)
+        (N, C, H, W), (self.size, self.strides, self.dilation) = shape, (kernel.shape[2:], strides, dilation)
+        self.dx, self.margins = empty((N, H, W, C), dtype), margins
+        reach = [each * (length - 1) for each, length in zip(dilation, self.size, strict=True)]
+        self.turned = (strides == (1, 1) and [sum(each) for each in margins] == reach
+                       and bool(np.isfinite(kernel).all()))              # 0 times infinity, in a margin, would be NaN
+        if self.turned:
+            (top, bottom), (left, right) = margins
+            self.margins = (reach[0] - top, reach[0] - bottom), (reach[1] - left, reach[1] - right)
+            self.weights = layout.kernel_panels(kernel[:, :, ::-1, ::-1].swapaxes(0, 1), dilation, dtype)
+            self.bias = layout.bias_rows(np.zeros(C, dtype))
+        else:
+            self.weights = layout.transposed_kernel_panels(kernel, dtype)
 
     def fill(self, start: int, stop: int, dy: np.ndarray) -> None:
         """Compute those of samples `start` to `stop`, given the output's, (n, P, Q, F)."""
-        dx, ((top, bottom), (left, right)) = self.dx[start:stop], self.margins
-        n, H, W, C = dx.shape
-        whole = tiles.round_up_to_vector(C, dx.itemsize)
-        padded = dx if self.margins == NO_MARGINS and whole == C else empty(
-            (n, top + H + bottom, left + W + right, whole), dx.dtype)
-        input_gradient(dy, self.weights, padded, *self.geometry)
+        dx = self.dx[start:stop]
+        if self.turned:
+            whole = layout.in_whole_vectors(dx, fill=False)
+            forward(layout.images(layout.arrays(dy), dx.dtype, self.margins), self.weights, self.bias, whole, self.size,
+                    self.strides, self.dilation, False)
+            layout.keep(whole, dx)
+            return
+        (n, H, W, C), ((top, bottom), (left, right)) = dx.shape, self.margins
+        channels = tiles.round_up_to_vector(C, dx.itemsize)
+        padded = dx if self.margins == NO_MARGINS and channels == C else empty(
+            (n, top + H + bottom, left + W + right, channels), dx.dtype)
+        input_gradient(dy, self.weights, padded, self.strides, self.dilation)
         if padded is not dx:
             dx[...] = padded[:, top:top + H, left:left + W, :C]
 
