@@ -77,10 +77,27 @@ def normalise(drawing: ArrayLike) -> Digit:
     ((20, 4), (28, 28), 1.0)
     """
     pixels = as_brightness(np.asarray(drawing))
-    ink = find_ink(pixels)
+    return from_ink(find_ink(pixels), pixels)
+
+
+def from_ink(ink: np.ndarray, drawing: np.ndarray | None = None) -> Digit:
+    """Bring ink to the shape of MNIST's, where nothing else has to be told from it, as on a screen that is drawn on.
+
+    Parameters
+    ----------
+    ink : (H, W) 0 where there is nothing, up to 1; somewhere there must be some.
+    drawing : what it was found in; the ink itself if that is not given.
+
+    >>> ink = np.zeros((200, 300))
+    >>> ink[60:120, 100:112] = 1
+    >>> from_ink(ink).fitted.shape
+    (20, 4)
+    """
+    if not ink.any():
+        raise ValueError(EMPTY)
     cropped = crop(ink)
     fitted = fit(cropped)
-    return Digit(pixels, ink, cropped, fitted, centre(fitted))
+    return Digit(ink if drawing is None else drawing, ink, cropped, fitted, centre(fitted))
 
 
 def as_brightness(drawing: np.ndarray) -> np.ndarray:

@@ -1,0 +1,5 @@
+"""A page on which every number of a model can be touched: served live, or as one file that needs no Python."""
+
+from tinynet.explore.explorer import Explorer, explore
+
+__all__ = ["Explorer", "explore"]
