@@ -91,12 +91,16 @@ def layer_json(step: Step, input_shape: Shape, output_shape: Shape, arrays: Arra
     """Return one step; `prefix` is what its residual block puts before the names of its params."""
     layer = step.layer
     expect_known(step)
-    config = {key: value for key, value in layer.get_config().items() if not key.endswith(UNUSED)}
-    return {"name": step.name, "kind": type(layer).__name__, "config": config,
+    return {"name": step.name, "kind": type(layer).__name__, "config": settings_of(layer),
             "inputShape": list(input_shape), "outputShape": list(output_shape),
             "params": arrays.places(layer.params), "state": arrays.places(layer.state),
             "paramNames": {key: f"{prefix}{key}" for key in layer.params},
             "inner": inner_json(layer, input_shape, arrays) if isinstance(layer, Stack) else []}
+
+
+def settings_of(layer: Layer) -> Config:
+    """Return the settings of a layer that its arithmetic needs."""
+    return {key: value for key, value in layer.get_config().items() if not key.endswith(UNUSED)}
 
 
 def inner_json(block: Stack, input_shape: Shape, arrays: Arrays) -> list[LayerJson]:
