@@ -1,0 +1,199 @@
+// The left column: the drawing, what its steps make of it, test digits to pick, and what the model says.
+
+import { ink, onTheme } from "./colours.js";
+import { h } from "./dom.js";
+import { drawColours, drawMap } from "./maps.js";
+import { largest } from "./numbers.js";
+import { Output } from "./output.js";
+import { Pen } from "./pen.js";
+import { layout } from "./shapes.js";
+
+/** @typedef {import("./engine.js").Description} Description */
+/** @typedef {import("./live.js").Live} Live */
+/** @typedef {import("./state.js").State} State */
+
+const PICKS = 12;
+
+/**
+ * @param {HTMLElement} place
+ * @param {Description} model
+ * @param {Live} live
+ * @param {(problem: unknown) => void} failed
+ */
+export function showInput(place, model, live, failed) {
+  const note = h("p", { class: "note", "aria-live": "polite" });
+  const steps = new NormaliseSteps();
+  const pen = new Pen(model, live, answer => {
+    note.textContent = answer.message ?? "";
+    steps.show(answer.steps);
+    return answer.image && answer.image.data;
+  }, failed);
+  const picks = new Picks(model, live, failed);
+  place.append(drawing(pen, model, live, failed), note, steps.element,
+    new Output(model, live).element, picks.element);
+
+  const take = async (/** @type {State} */ { source }) => {
+    note.textContent = model.digits && source.kind !== "drawing" ? "" : note.textContent;
+    if (source.kind !== "drawing") pen.wipe();
+    picks.mark(source);
+    if (source.kind === "sample") await picks.feed(source.index);
+    if (source.kind === "pixels") await live.feed(async () => source.pixels);
+    if (source.kind === "noise") await live.feed(async () => noise(live.pixels.length, source.seed));
+    if (source.kind === "drawing") await pen.draw(source.strokes);
+  };
+  live.store.listen((state, changed) => {
+    if (!changed.has("source")) return;
+    if (state.source.kind === "sample" || state.source.kind === "noise") take(state).catch(failed);
+    else picks.mark(state.source);
+  });
+  return take(live.store.state);
+}
+
+/**
+ * @param {Pen} pen
+ * @param {Description} model
+ * @param {Live} live
+ * @param {(problem: unknown) => void} failed
+ */
+function drawing(pen, model, live, failed) {
+  const file = h("input", { type: "file", accept: "image/*", class: "hidden", id: "file", tabIndex: -1,
+    onchange: () => { if (file.files?.[0]) pen.open(file.files[0]).catch(failed); file.value = ""; } });
+  const set = live.store.set.bind(live.store);
+  const clear = () => { pen.wipe(); set({ source: { kind: "drawing", strokes: "" } }); pen.draw(""); };
+  const random = () => set({ source: { kind: "noise", seed: 1 + Math.floor(Math.random() * 1e6) } });
+  const canDraw = model.digits || model.inputShape.length === 3;
+  const shown = h("canvas", { class: "seen", "aria-hidden": "true" });
+  const paint = () => showPixels(shown, live.pixels, model);
+  live.onRun.push(paint);
+  onTheme(paint);
+  return h("div", { class: "drawing" },
+    h("h2", {}, model.digits ? "Draw a digit" : "Input"),
+    canDraw && h("div", { class: "paper" }, pen.canvas,
+      h("p", { class: "invitation", "aria-hidden": "true" }, "Draw here"), h("div", { class: "thumb", title: "What the model sees" }, shown)),
+    !canDraw && shown,
+    h("div", { class: "buttons" },
+      canDraw && h("button", { type: "button", onclick: clear }, "Clear"),
+      canDraw && h("button", { type: "button", onclick: () => pen.takeBack() }, "Undo stroke"),
+      canDraw && h("button", { type: "button", onclick: () => file.click() }, "Open picture"),
+      !model.digits && h("button", { type: "button", onclick: random }, "Random"), file));
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {ArrayLike<number>} pixels
+ * @param {Description} model
+ */
+function showPixels(canvas, pixels, model) {
+  const maps = layout(model.inputShape, true), scale = largest(pixels);
+  if (model.inputShape.length === 3 && maps.count === 3) drawColours(canvas, pixels, maps.height, maps.width, scale);
+  else drawMap(canvas, pixels, { offset: 0, height: maps.height, width: maps.width }, ink(), scale);
+}
+
+/**
+ * Numbers between 0 and 1 that look random, the same for the same seed.
+ * @param {number} size
+ * @param {number} seed
+ */
+function noise(size, seed) {
+  const numbers = new Float32Array(size);
+  let state = seed >>> 0;
+  for (let i = 0; i < size; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    numbers[i] = (state >>> 8) / 2 ** 24;
+  }
+  return numbers;
+}
+
+/** What each step of `tinynet.digits.normalise` makes of the drawing. */
+class NormaliseSteps {
+  /** @type {HTMLElement} */
+  #line = h("div", { class: "normalise" });
+  element = h("details", { class: "steps" }, h("summary", {}, "How it becomes an MNIST digit"), this.#line);
+  /** @type {import("./engine.js").NormaliseStep[]} */
+  #last = [];
+
+  constructor() {
+    this.element.hidden = true;
+    this.element.addEventListener("toggle", () => this.show(this.#last));
+    onTheme(() => this.show(this.#last));
+  }
+
+  /** @param {import("./engine.js").NormaliseStep[]} steps */
+  show(steps) {
+    this.#last = steps;
+    this.element.hidden = !steps.length && this.element.hidden;
+    if (!this.element.open) return;
+    steps.forEach(({ name, text, width, height, pixels }, i) => {
+      const figure = this.#line.children[i] ?? this.#line.appendChild(h("figure", {}, h("canvas", { role: "img" }), h("figcaption")));
+      const canvas = /** @type {HTMLCanvasElement} */ (figure.firstElementChild);
+      /** @type {HTMLElement} */ (figure.lastElementChild).textContent = name;
+      canvas.setAttribute("aria-label", text);
+      canvas.title = `${text}: ${height} × ${width}`;
+      drawMap(canvas, pixels.data, { offset: 0, height, width }, ink(), 255);
+    });
+  }
+}
+
+/** Samples to pick: a few as pictures, all of them by number. */
+class Picks {
+  /** @type {Map<number, HTMLButtonElement>} */
+  #buttons = new Map();
+
+  /**
+   * @param {Description} model
+   * @param {Live} live
+   * @param {(problem: unknown) => void} failed
+   */
+  constructor(model, live, failed) {
+    const { count } = model.samples;
+    this.model = model;
+    this.live = live;
+    this.number = h("input", { type: "number", min: "0", max: String(count - 1), id: "sample-number",
+      onchange: () => this.#pick(Math.max(0, Math.min(count - 1, Math.round(Number(this.number.value) || 0)))) });
+    const strip = h("div", { class: "picks" });
+    this.element = h("div", { class: "samples" }, h("h2", {}, model.digits ? "or pick a test digit" : "or pick a sample"), strip,
+      h("div", { class: "buttons" }, h("label", { for: "sample-number" }, "number"), this.number,
+        h("button", { type: "button", onclick: () => this.#pick(Math.floor(Math.random() * count)) }, "Any")));
+    this.element.hidden = !count;
+    for (let i = 0; i < Math.min(PICKS, count); i++) strip.append(this.#thumbnail(i));
+    this.#fill().catch(failed);
+  }
+
+  /** @param {number} index */
+  #thumbnail(index) {
+    const label = this.model.samples.labels?.data[index];
+    const button = h("button", { type: "button", "data-sample": index, onclick: () => this.#pick(index),
+      "aria-label": `sample ${index}${label === undefined ? "" : `, labelled ${label}`}`, "aria-pressed": "false" }, h("canvas"));
+    this.#buttons.set(index, button);
+    return button;
+  }
+
+  async #fill() {
+    for (const [index, button] of this.#buttons) {
+      const { pixels } = await this.live.engine.sample({ index });
+      const paint = () => showPixels(/** @type {HTMLCanvasElement} */ (button.firstElementChild), pixels.data, this.model);
+      paint();
+      onTheme(paint);
+    }
+  }
+
+  /** @param {number} index */
+  #pick(index) { this.live.store.set({ source: { kind: "sample", index } }); }
+
+  /** @param {State["source"]} source */
+  mark(source) {
+    const index = source.kind === "sample" ? source.index : -1;
+    for (const [i, button] of this.#buttons) button.setAttribute("aria-pressed", String(i === index));
+    this.number.value = index < 0 ? "" : String(index);
+  }
+
+  /** @param {number} index */
+  async feed(index) {
+    const { pixels, label } = await this.live.engine.sample({ index });
+    const { objective } = this.live.store.state;
+    if (label !== null && objective?.kind === "loss" && objective.label !== label) {
+      this.live.store.set({ objective: { kind: "loss", label } });
+    }
+    await this.live.feed(async () => pixels.data);
+  }
+}

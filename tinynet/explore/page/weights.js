@@ -1,0 +1,122 @@
+// The weights, and what becomes of the model when one is changed.
+
+import { h } from "./dom.js";
+import { Changes } from "./changes.js";
+import { show, number } from "./numbers.js";
+import { ParameterMaps } from "./parameter.js";
+
+/** @typedef {import("./engine.js").Description} Description */
+/** @typedef {import("./live.js").Live} Live */
+/** @typedef {import("./state.js").Weight} Weight */
+
+export class WeightsPanel {
+  /** @type {Weight | null} */
+  #shown = null;
+
+  /**
+   * @param {HTMLElement} place
+   * @param {Description} model
+   * @param {Live} live
+   * @param {(problem: unknown) => void} failed
+   */
+  constructor(place, model, live, failed) {
+    this.model = model;
+    this.live = live;
+    this.store = live.store;
+    this.failed = failed;
+    this.changes = new Changes(model, live, failed);
+    this.maps = new ParameterMaps(live, weight => this.store.set({ weight }), failed);
+    this.steps = h("select", { "aria-label": "Layer", onchange: () => this.#to(this.steps.value) });
+    this.params = h("select", { "aria-label": "Parameter", onchange: () => this.#to(this.steps.value, this.params.value) });
+    this.name = h("code");
+    this.value = h("input", { type: "number", step: "any", "aria-label": "value of this weight",
+      onchange: () => this.#set(Number(this.value.value)) });
+    this.gradient = number("weight-gradient", null);
+    this.next = h("div", { class: "next" });
+    place.append(...this.#parts());
+    this.store.listen((_, changed) => {
+      if (changed.has("weight") || changed.has("view") || changed.has("objective")) this.show().catch(failed);
+    });
+    live.onCalm.push(() => { this.show().catch(failed); });
+  }
+
+  #parts() {
+    const set = this.store.set.bind(this.store), { can } = this.model;
+    const explain = h("button", { type: "button", onclick: () => set({ ofWeight: true, backward: true, view: "explain",
+      objective: this.store.state.objective ?? { kind: "loss", label: this.#label() } }) }, "Terms of its gradient");
+    const next = h("button", { type: "button", disabled: can.nextStep !== null, title: can.nextStep ?? "",
+      onclick: () => this.#next().catch(this.failed) }, `Next step of ${this.model.optimizer?.name ?? "the optimizer"}?`);
+    this.fill();
+    return [h("div", { class: "buttons" }, this.steps, this.params), this.maps.element,
+      h("div", { class: "weight" }, this.name, h("label", {}, "value", this.value), h("span", {}, "gradient ", this.gradient)),
+      h("div", { class: "buttons" }, explain, next), this.next, this.changes.element];
+  }
+
+  /** List the layers that have weights. */
+  fill() {
+    this.steps.replaceChildren(...this.model.steps.filter(step => step.params.length)
+      .map(step => h("option", { value: step.name }, step.name)));
+  }
+
+  async begin() {
+    const step = this.model.steps.find(({ params }) => params.length);
+    if (!this.store.state.weight && step) {
+      this.store.set({ weight: { step: step.name, param: step.params[0].name, at: step.params[0].shape.map(() => 0) } });
+    }
+    await this.changes.begin();
+  }
+
+  #label() {
+    const { source } = this.store.state;
+    return source.kind === "sample" ? this.model.samples.labels?.data[source.index] ?? 0 : 0;
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} [param]
+   */
+  #to(name, param) {
+    const step = this.model.steps.find(each => each.name === name);
+    const found = step?.params.find(each => each.name === param) ?? step?.params[0];
+    if (step && found) this.store.set({ weight: { step: name, param: found.name, at: found.shape.map(() => 0) } });
+  }
+
+  async show() {
+    const { weight, view, objective } = this.store.state;
+    if (!weight || view !== "weights") return;
+    const step = this.model.steps.find(({ name }) => name === weight.step);
+    this.steps.value = weight.step;
+    this.params.replaceChildren(...(step?.params ?? []).map(({ name }) => h("option", { value: name }, name)));
+    this.params.value = weight.param;
+    const { value, gradient } = await this.maps.show(weight, objective);
+    this.name.textContent = `${weight.step}.${weight.param}[${weight.at.join(", ")}]`;
+    this.value.value = String(value);
+    this.value.dataset.number = "weight";
+    this.value.dataset.value = String(value);
+    show(this.gradient, gradient);
+    this.changes.filter(step ?? null, weight);
+    if (!this.#same(weight)) this.next.replaceChildren();
+    this.#shown = weight;
+  }
+
+  /** @param {Weight} weight */
+  #same(weight) { return JSON.stringify(this.#shown) === JSON.stringify(weight); }
+
+  /** @param {number} value */
+  #set(value) {
+    const { weight } = this.store.state;
+    if (weight && Number.isFinite(value)) this.changes.make({ kind: "weight", ...weight, value }).catch(this.failed);
+  }
+
+  async #next() {
+    const { weight, objective } = this.store.state;
+    if (!weight) return;
+    const label = objective?.kind === "loss" ? objective.label : this.#label();
+    const found = await this.live.engine.nextStep({ pixels: Array.from(this.live.pixels), label, ...weight });
+    const line = (/** @type {string} */ name, /** @type {string} */ formula, /** @type {number} */ shown) =>
+      h("div", {}, h("dt", {}, name, formula && h("small", {}, formula)), h("dd", {}, number(`next:${name}`, shown)));
+    this.next.replaceChildren(h("h3", {}, `One step of ${found.optimizer} on this input, label ${label}`),
+      h("dl", { class: "lines" }, line("now", "", found.before), ...found.lines.map(each => line(each.name, each.formula ?? "", each.value)),
+        line("after the step", "", found.after)));
+  }
+}
