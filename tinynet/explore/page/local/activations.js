@@ -67,7 +67,7 @@ export const elementwise = {
   forward({ kind, config }, x) {
     return mapped(x, curves[kind](config).value);
   },
-  backward({ kind, config }, x, y, dy) {
+  backward({ kind, config }, x, dy) {
     const { slope } = curves[kind](config);
     return mapped(dy, (upstream, k) => upstream * slope(x.data[k]));
   },
@@ -75,7 +75,7 @@ export const elementwise = {
 
 /** @type {Kind} y[i] = e^x[i] / sum_j e^x[j], over the last axis */
 export const softmax = {
-  forward(layer, x) {
+  forward(_layer, x) {
     const y = zeros(x.shape, x), n = x.shape[x.shape.length - 1];
     for (let start = 0; start < x.data.length; start += n) {
       const { max, sum } = exponentials(x, start, n);
@@ -83,7 +83,7 @@ export const softmax = {
     }
     return y;
   },
-  backward(layer, x, y, dy) {
+  backward(_layer, x, dy, y) {
     const dx = zeros(x.shape, x), n = x.shape[x.shape.length - 1];
     for (let start = 0; start < x.data.length; start += n) {
       let mean = 0;                                                // of dy, weighed by the probabilities

@@ -11,6 +11,7 @@
  * @property {Description} description without what the model itself tells
  * @property {import("./model.js").ModelInFile} model
  * @property {Record<string, import("./changes.js").Activation>} activations
+ * @property {boolean} fromLogits whether the outputs of a model without a softmax are logits
  * @property {{count: number, divisor: number, pixels: string}} samples bytes, or float32 where `divisor` is 0
  */
 
@@ -21,7 +22,7 @@ import { explainGradient, explainOutput } from "./explain.js";
 import { Model } from "./model.js";
 import { asInput, brightness, planesOf } from "./picture.js";
 import { offer } from "./programs.js";
-import { sizeOf } from "./tensor.js";
+import { last, sizeOf } from "./tensor.js";
 
 const NOT_HERE = "This page is a file, and has no engine behind it that trains or counts: study.explore(model) has.";
 
@@ -36,16 +37,19 @@ export class LocalEngine {
   }
 
   /** @param {PageFile} file */
-  constructor({ description, model, activations, samples }) {
+  constructor({ description, model, activations, fromLogits, samples }) {
     this.model = new Model(model);
     this.list = new ChangeList(this.model, activations);
     this.description = description;
+    this.fromLogits = fromLogits;
     this.samples = samples;
     this.pixels = samples.divisor ? bytes(samples.pixels) : floats(samples.pixels);
   }
 
   async describe() {
-    return { ...this.description, version: this.list.version };
+    const { model, description, list } = this;
+    const vector = model.layers[model.logits - 1].outputShape.length === 1;
+    return { ...description, logits: vector ? model.logits : null, softmax: model.softmax, version: list.version };
   }
 
   /** @param {{index: number}} request */
@@ -73,11 +77,10 @@ export class LocalEngine {
   /** @param {{pixels: ArrayLike<number>, objective: Objective | null}} request */
   async run({ pixels, objective }) {
     const { model } = this, values = model.values(pixels);
-    const last = values[values.length - 1];
-    const probabilities = model.softmax || last.shape.length > 1 ? last
-      : { data: model.cast(model.crossEntropy(values, 0).probabilities), shape: last.shape };
+    const outputs = last(values);
+    const probabilities = model.softmax ? outputs : this.fromLogits ? model.probabilities(values) : null;
     return { values, probabilities, gradients: objective && model.gradients(values, objective),
-             loss: objective?.kind === "loss" ? model.crossEntropy(values, objective.label).loss : null,
+             loss: objective?.kind === "loss" ? model.loss(values, objective.label) : null,
              version: this.list.version };
   }
 
@@ -140,7 +143,7 @@ function normalised(make) {
   try {
     const steps = make().map(({ name, text, picture: { width, height, pixels } }) => (
       { name, text, width, height, pixels: { data: Float32Array.from(pixels), shape: [height, width] } }));
-    return { image: steps[steps.length - 1].pixels, steps, message: null };
+    return { image: last(steps).pixels, steps, message: null };
   } catch (problem) {
     return { image: null, steps: [], message: problem instanceof Error ? problem.message : String(problem) };
   }

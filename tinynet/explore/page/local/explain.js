@@ -73,7 +73,7 @@ function ofLogit(model, values, gradient, objective, at) {
              how: "The objective is this logit itself where the two are the same, and another one where they are not: a slope "
                + "of 1, or of 0.", lines: [{ name: "slope", value: index === objective.index ? 1 : 0 }] };
   }
-  const p = model.crossEntropy(values, objective.label).probabilities[index], t = index === objective.label ? 1 : 0;
+  const p = model.probabilities(values).data[index], t = index === objective.label ? 1 : 0;
   return { of, form: "softmax", value, total: p - t, terms: null,
            how: "The way back begins here: the slope of the cross-entropy is the probability less the target.",
            lines: [{ name: "p", value: p }, { name: "t", value: t },

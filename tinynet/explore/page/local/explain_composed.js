@@ -11,7 +11,7 @@ import {
 } from "./explanation.js";
 import { gradientsInside, valuesInside } from "./layers.js";
 import { standardised } from "./normalization.js";
-import { flat, indexOf } from "./tensor.js";
+import { flat, indexOf, last } from "./tensor.js";
 
 /**
  * List what is normalised together with place k: places in row-major order.
@@ -64,7 +64,7 @@ export const layerNormalization = {
 export function residual(explainers) {
   return {
     forward(step, at) {
-      const f = read(valuesInside(step.layer, step.x).slice(-1)[0], at);
+      const f = read(last(valuesInside(step.layer, step.x)), at);
       return sumOfProducts({ of: output(step, at), form: "sum", value: read(step.y, at),
         how: "The number as it came, plus what the layers of the block make of all: x + f(x).",
         left: computed("x, then f(x)", [read(step.x, at), f]) });
@@ -83,7 +83,8 @@ export function residual(explainers) {
       const found = explainParameter(explainers, { index, name: layer.name, layer, x: values[index], y: values[index + 1],
         dx: upstream[index], dy: upstream[index + 1], grads: { [own]: step.grads[key] } }, own, at);
       // what is inside the block is in no map of the page
-      return { ...found, of: parameterGradient(step, key, at), terms: found.terms && { ...found.terms, leftIn: null, rightIn: null } };
+      const hidden = found.terms && { ...found.terms, leftIn: null, rightIn: null };
+      return { ...found, of: parameterGradient(step, key, at), terms: hidden };
     },
   };
 }

@@ -52,7 +52,8 @@ function curve(curveAt) {
     backward(step, at) {
       const x = read(step.x, at), slope = curveAt(step, at).slope(x);
       return timesSlope(step, at, { how: "The gradient of the output at the same place, times the slope of the activation "
-        + "there.", form: "elementwise", name: "slope", slope, lines: [{ name: "x", value: x }, { name: "slope", value: slope }] });
+        + "there.", form: "elementwise", name: "slope", slope,
+      lines: [{ name: "x", value: x }, { name: "slope", value: slope }] });
     },
   };
 }

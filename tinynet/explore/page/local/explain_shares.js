@@ -79,9 +79,9 @@ const mean = sharing("mean", "The mean of the numbers under the window: each cou
   pooling((window) => () => 1 / count(window)));
 
 const elsewhere = sharing("copy", "The numbers that it is taken from, each with its share; 0 where there are none.",
-  "Every output that was taken from it: its gradient, times its share.", (layer, x, visit) => eachTaken(layer, visit));
+  "Every output that was taken from it: its gradient, times its share.", (layer, _x, visit) => eachTaken(layer, visit));
 const same = sharing("copy", "The same number as in the input: nothing is computed.",
-  "The gradient of the output that it became.", (layer, x, visit) => x.data.forEach((_, k) => visit(k, k, 1)));
+  "The gradient of the output that it became.", (_layer, x, visit) => x.data.forEach((_, k) => visit(k, k, 1)));
 
 /** @type {Record<string, Explainer>} */
 export const shared = {

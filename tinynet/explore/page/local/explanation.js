@@ -121,7 +121,11 @@ export function placesWhere(shape, holds) {
 /** @param {number[]} values @returns {Tensor} */
 const numbers = (values) => ({ data: Float64Array.from(values), shape: [values.length] });
 
-/** @param {Factor} factor */
+/**
+ * Return the places of a factor as an array (T, k); of one that is in no map there are none.
+ * @param {Factor} factor
+ * @returns {any}
+ */
 function places({ at }) {
   return at && { data: Int32Array.from(at.flat()), shape: [at.length, at[0]?.length ?? 0] };
 }

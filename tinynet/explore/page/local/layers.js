@@ -10,23 +10,23 @@ import { curves, elementwise, softmax } from "./activations.js";
 import { batchNormalization, layerNormalization, prelu, rescaling } from "./normalization.js";
 import { averagePool2d, maxPool2d } from "./pooling.js";
 import { reshape, taken, unchanged } from "./rearranging.js";
-import { mapped } from "./tensor.js";
+import { last, mapped } from "./tensor.js";
 import { conv2d, conv2dTranspose, dense, depthwiseConv2d, separableConv2d } from "./weighted.js";
 
 /** @type {Kind} y = x + f(x) */
 const residual = {
   forward(layer, x) {
-    const f = valuesInside(layer, x).at(-1);
+    const f = last(valuesInside(layer, x));
     return mapped(x, (number, k) => number + f.data[k]);
   },
-  backward(layer, x, y, dy) {
+  backward(layer, x, dy) {
     const df = gradientsInside(layer, valuesInside(layer, x), dy)[0];
     return mapped(dy, (upstream, k) => upstream + df.data[k]);
   },
-  gradients(layer, x, y, dy) {
+  gradients(layer, x, dy) {
     const values = valuesInside(layer, x), upstream = gradientsInside(layer, values, dy);
     const all = layer.inner.map((inner, i) => Object.entries(
-      kinds[inner.kind].gradients?.(inner, values[i], values[i + 1], upstream[i + 1]) ?? {}));
+      kinds[inner.kind].gradients?.(inner, values[i], upstream[i + 1]) ?? {}));
     return Object.fromEntries(layer.inner.flatMap((inner, i) => all[i].map(
       ([name, gradient]) => [inner.paramNames[name], gradient])));
   },
@@ -51,7 +51,7 @@ export const kinds = {
  */
 export function valuesInside({ inner }, x) {
   const values = [x];
-  for (const step of inner) values.push(kinds[step.kind].forward(step, values.at(-1)));
+  for (const step of inner) values.push(kinds[step.kind].forward(step, last(values)));
   return values;
 }
 
@@ -65,7 +65,7 @@ export function valuesInside({ inner }, x) {
 export function gradientsInside({ inner }, values, dy) {
   const gradients = [dy];
   for (let i = inner.length - 1; i >= 0; i--) {
-    gradients.unshift(kinds[inner[i].kind].backward(inner[i], values[i], values[i + 1], gradients[0]));
+    gradients.unshift(kinds[inner[i].kind].backward(inner[i], values[i], gradients[0], values[i + 1]));
   }
   return gradients;
 }

@@ -84,7 +84,7 @@ function table(widths, links) {
  */
 function apart(size) {
   return { widths: { out: 1, in: 1, weight: 0 },
-           where: (role, at) => (at.length ? at : range(size)).map((k) => ({ out: [k], in: [k], weight: [] })) };
+           where: (_role, at) => (at.length ? at : range(size)).map((k) => ({ out: [k], in: [k], weight: [] })) };
 }
 
 /**

@@ -22,7 +22,7 @@
 import { exponentials } from "./activations.js";
 import { floats } from "./base64.js";
 import { kinds } from "./layers.js";
-import { sizeOf, zeros } from "./tensor.js";
+import { last, sizeOf, zeros } from "./tensor.js";
 
 export class Model {
   /** @param {ModelInFile} file */
@@ -41,7 +41,7 @@ export class Model {
 
   /** Whether the outputs are probabilities, made of logits. */
   get softmax() {
-    return this.layers[this.layers.length - 1].kind === "Softmax";
+    return last(this.layers).kind === "Softmax";
   }
 
   /** The place of the logits in `values`. */
@@ -92,22 +92,30 @@ export class Model {
       throw new Error(`Expected ${wanted} pixels, an input of ${this.inputShape.join(" x ")}. Received: ${pixels.length}.`);
     }
     const values = [{ data: this.cast(pixels), shape: this.inputShape }];
-    for (const layer of this.layers) values.push(kinds[layer.kind].forward(layer, values[values.length - 1]));
+    for (const layer of this.layers) values.push(kinds[layer.kind].forward(layer, last(values)));
     return values;
   }
 
   /**
-   * Return the probabilities that the logits stand for, and -log of that of a label.
+   * Return the probabilities that the logits stand for.
+   * @param {Tensor[]} values
+   * @returns {Tensor}
+   */
+  probabilities(values) {
+    const logits = values[this.logits], { max, sum } = exponentials(logits, 0, logits.data.length);
+    return { data: Float64Array.from(logits.data, (logit) => Math.exp(logit - max) / sum), shape: logits.shape };
+  }
+
+  /**
+   * Return the cross-entropy at a label, in nats, from the logits.
    * @param {Tensor[]} values
    * @param {number} label
-   * @returns {{probabilities: number[], loss: number}}
+   * @returns {number}
    */
-  crossEntropy(values, label) {
-    const logits = values[this.logits];
+  loss(values, label) {
+    const logits = values[this.logits], { max, sum } = exponentials(logits, 0, logits.data.length);
     this.expectClass(label, logits);
-    const { max, sum } = exponentials(logits, 0, logits.data.length);
-    return { probabilities: Array.from(logits.data, (logit) => Math.exp(logit - max) / sum),
-             loss: Math.log(sum) - (logits.data[label] - max) };
+    return Math.log(sum) - (logits.data[label] - max);
   }
 
   /**
@@ -120,10 +128,10 @@ export class Model {
     const upstream = zeros(values[this.logits].shape, values[0]);
     const ofOutputs = values.slice(this.logits + 1).map((output) => zeros(output.shape, output));
     if (objective.kind === "loss") {
-      const { probabilities } = this.crossEntropy(values, objective.label);
-      upstream.data.set(probabilities);
-      upstream.data[objective.label] -= 1;
-      for (const { data } of ofOutputs) data[objective.label] = -1 / probabilities[objective.label];
+      this.expectClass(objective.label, upstream);
+      const { data: p } = this.probabilities(values);
+      upstream.data.set(p.map((each, k) => each - (k === objective.label ? 1 : 0)));
+      for (const { data } of ofOutputs) data[objective.label] = -1 / p[objective.label];
     } else {
       this.expectClass(objective.index, upstream);
       upstream.data[objective.index] = 1;
@@ -131,7 +139,7 @@ export class Model {
     const gradients = [upstream, ...ofOutputs];
     for (let i = this.logits - 1; i >= 0; i--) {
       const layer = this.layers[i];
-      gradients.unshift(kinds[layer.kind].backward(layer, values[i], values[i + 1], gradients[0]));
+      gradients.unshift(kinds[layer.kind].backward(layer, values[i], gradients[0], values[i + 1]));
     }
     return gradients;
   }
@@ -145,7 +153,7 @@ export class Model {
    */
   parameterGradients(step, values, gradients) {
     const layer = this.layers[step];
-    return kinds[layer.kind].gradients?.(layer, values[step], values[step + 1], gradients[step + 1]) ?? {};
+    return kinds[layer.kind].gradients?.(layer, values[step], gradients[step + 1]) ?? {};
   }
 
   /**
@@ -153,6 +161,9 @@ export class Model {
    * @param {Tensor} logits
    */
   expectClass(label, logits) {
+    if (logits.shape.length !== 1) {
+      throw new Error(`A class says what is right where the output is a vector. Here it is ${logits.shape.join(" x ")}.`);
+    }
     if (!Number.isInteger(label) || label < 0 || label >= logits.data.length) {
       throw new Error(`Expected a class from 0 to ${logits.data.length - 1}. Received: ${label}.`);
     }

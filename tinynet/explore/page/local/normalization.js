@@ -18,14 +18,14 @@ export const batchNormalization = {
       return (number - mean(c)) * (gamma(c) / std(c)) + beta(c);
     });
   },
-  backward(layer, x, y, dy) {
+  backward(layer, x, dy) {
     const { gamma, std } = channelNumbers(layer), area = x.data.length / x.shape[0];
     return mapped(dy, (upstream, k) => {
       const c = Math.floor(k / area);
       return upstream * (gamma(c) / std(c));
     });
   },
-  gradients(layer, x, y, dy) {
+  gradients(layer, x, dy) {
     const { mean, std } = channelNumbers(layer), area = x.data.length / x.shape[0];
     const places = Int32Array.from(x.data, (_, k) => Math.floor(k / area));
     return sums(layer.params, dy, places, (k) => (x.data[k] - mean(places[k])) / std(places[k]));
@@ -51,13 +51,13 @@ export const layerNormalization = {
     const { h, gamma, beta } = standardised(layer, x);
     return mapped(x, (_, k) => gamma(k) * h[k] + beta(k));
   },
-  backward(layer, x, y, dy) {
+  backward(layer, x, dy) {
     const { h, std, gamma, mean } = standardised(layer, x);
     const dh = Float64Array.from(dy.data, (upstream, k) => upstream * gamma(k));
     const meanOfDh = mean(dh), meanOfProducts = mean(dh.map((each, k) => each * h[k]));
     return mapped(dy, (_, k) => (dh[k] - meanOfDh(k) - h[k] * meanOfProducts(k)) / std(k));
   },
-  gradients(layer, x, y, dy) {
+  gradients(layer, x, dy) {
     const { h, places } = standardised(layer, x);
     return sums(layer.params, dy, places, (k) => h[k]);
   },
@@ -95,7 +95,7 @@ export const rescaling = {
     const scale = along(x, config.scale), offset = along(x, config.offset);
     return mapped(x, (number, k) => number * scale(k) + offset(k));
   },
-  backward({ config }, x, y, dy) {
+  backward({ config }, x, dy) {
     const scale = along(x, config.scale);
     return mapped(dy, (upstream, k) => upstream * scale(k));
   },
@@ -121,11 +121,11 @@ export const prelu = {
     const places = broadcast(x.shape, params.alpha.shape);
     return mapped(x, (number, k) => (number > 0 ? number : params.alpha.data[places[k]] * number));
   },
-  backward({ params }, x, y, dy) {
+  backward({ params }, x, dy) {
     const places = broadcast(x.shape, params.alpha.shape);
     return mapped(dy, (upstream, k) => (x.data[k] > 0 ? upstream : params.alpha.data[places[k]] * upstream));
   },
-  gradients({ params }, x, y, dy) {
+  gradients({ params }, x, dy) {
     const places = broadcast(x.shape, params.alpha.shape);
     return { alpha: sumsAt(places, params.alpha, (k) => dy.data[k] * Math.min(x.data[k], 0)) };
   },

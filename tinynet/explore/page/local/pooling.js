@@ -17,7 +17,7 @@ export const maxPool2d = {
     eachWindow(layer, (window, output) => { y.data[output] = x.data[winner(window, x.data)]; });
     return y;
   },
-  backward(layer, x, y, dy) {
+  backward(layer, x, dy) {
     const dx = zeros(x.shape, x);
     eachWindow(layer, (window, output) => { dx.data[winner(window, x.data)] += dy.data[output]; });
     return dx;
@@ -31,7 +31,7 @@ export const averagePool2d = {
     eachWindow(layer, (window, output) => { y.data[output] = sum(window, x.data) / count(window); });
     return y;
   },
-  backward(layer, x, y, dy) {
+  backward(layer, x, dy) {
     const dx = zeros(x.shape, x);
     eachWindow(layer, (window, output) => { addEverywhere(window, dx.data, dy.data[output] / count(window)); });
     return dx;

@@ -4,6 +4,8 @@
  * @typedef {import("./engine.js").LocalEngine} LocalEngine
  */
 
+import { last } from "./tensor.js";
+
 /**
  * Offer an engine's numbers; return the engine.
  * @param {LocalEngine} engine
@@ -14,7 +16,7 @@ export function offer(engine) {
   Object.assign(window, { tinynet: {
     ready: Promise.resolve(),
     /** @param {ArrayLike<number>} pixels flat, in the model's order, scaled @returns {number[]} the model's output */
-    forward: (pixels) => Array.from(model.values(pixels).slice(-1)[0].data),
+    forward: (pixels) => Array.from(last(model.values(pixels)).data),
     /** @param {ArrayLike<number>} pixels @param {number} label @returns {number[]} d cross-entropy / d pixels, in nats */
     gradient: (pixels, label) => Array.from(model.gradients(model.values(pixels), { kind: "loss", label })[0].data),
   } });

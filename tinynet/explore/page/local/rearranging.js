@@ -17,7 +17,7 @@ export const unchanged = ["Flatten", "Reshape", "Activation", "Dropout", "Spatia
 /** @type {Kind} the same numbers, in order */
 export const reshape = {
   forward: ({ outputShape }, x) => reshaped(x, outputShape),
-  backward: (layer, x, y, dy) => reshaped(dy, x.shape),
+  backward: (_layer, x, dy) => reshaped(dy, x.shape),
 };
 
 /** @type {Kind} y = sum of share * x over the places that each output is taken from: one, several, or none */
@@ -27,7 +27,7 @@ export const taken = {
     eachTaken(layer, (output, input, share) => { y.data[output] += share * x.data[input]; });
     return y;
   },
-  backward(layer, x, y, dy) {
+  backward(layer, x, dy) {
     const dx = new Float64Array(sizeOf(x.shape));
     eachTaken(layer, (output, input, share) => { dx[input] += share * dy.data[output]; });
     const result = zeros(x.shape, x);
@@ -71,10 +71,10 @@ function sharesAlong({ kind, config, inputShape, outputShape }, axis) {
  * @type {Record<string, Places>}
  */
 const places = {
-  ZeroPadding2D: (p, side, outputs, config, axis) => [[p - config.padding[axis][0], 1]],
+  ZeroPadding2D: (p, _side, _outputs, config, axis) => [[p - config.padding[axis][0], 1]],
   RandomCrop: (p, side, outputs) => [[p + Math.floor((side - outputs) / 2), 1]],           // the middle
-  UpSampling2D: (p, side, outputs, config, axis) => [[Math.floor(p / config.size[axis]), 1]],
-  bilinear(p, side, outputs, config, axis) {
+  UpSampling2D: (p, _side, _outputs, config, axis) => [[Math.floor(p / config.size[axis]), 1]],
+  bilinear(p, side, _outputs, config, axis) {
     const centre = (p + 0.5) / config.size[axis] - 0.5;              // of the output, counted in pixels of the input
     const at = Math.min(Math.max(centre, 0), side - 1), first = Math.floor(at);
     return [[first, 1 - (at - first)], [first + 1, at - first]];

@@ -103,3 +103,13 @@ export function broadcast(shape, small) {
   }
   return places;
 }
+
+/**
+ * Return the last of a list.
+ * @template T
+ * @param {T[]} list
+ * @returns {T}
+ */
+export function last(list) {
+  return list[list.length - 1];
+}

@@ -18,8 +18,8 @@
  *
  * @typedef {object} Kind
  * @property {(layer: Layer, x: Tensor) => Tensor} forward
- * @property {(layer: Layer, x: Tensor, y: Tensor, dy: Tensor) => Tensor} backward
- * @property {(layer: Layer, x: Tensor, y: Tensor, dy: Tensor) => Record<string, Tensor>} [gradients]
+ * @property {(layer: Layer, x: Tensor, dy: Tensor, y: Tensor) => Tensor} backward
+ * @property {(layer: Layer, x: Tensor, dy: Tensor) => Record<string, Tensor>} [gradients]
  */
 
 import { convolve, inputGradient, kernelGradient } from "./convolution.js";
@@ -40,7 +40,7 @@ export const dense = {
     }
     return rounded(sums, outputShape, x);
   },
-  backward({ params }, x, y, dy) {
+  backward({ params }, x, dy) {
     const [inputs, units] = params.kernel.shape, weights = params.kernel.data;
     const dx = zeros(x.shape, x);
     for (let k = 0; k < dx.data.length; k++) {
@@ -51,7 +51,7 @@ export const dense = {
     }
     return dx;
   },
-  gradients({ params }, x, y, dy) {
+  gradients({ params }, x, dy) {
     const [inputs, units] = params.kernel.shape;
     const kernel = new Float64Array(inputs * units), bias = new Float64Array(units);
     for (let k = 0; k < dy.data.length; k++) {
@@ -68,10 +68,10 @@ export const conv2d = {
   forward({ config, params, outputShape }, x) {
     return addBias(convolve(x, params.kernel, outputShape, geometryOf(config, x.shape)), params.bias);
   },
-  backward({ config, params }, x, y, dy) {
+  backward({ config, params }, x, dy) {
     return inputGradient(dy, params.kernel, x.shape, geometryOf(config, x.shape));
   },
-  gradients({ config, params }, x, y, dy) {
+  gradients({ config, params }, x, dy) {
     const kernel = kernelGradient(x, dy, params.kernel.shape, geometryOf(config, x.shape));
     return withBias(params, { kernel }, channelSums(dy));
   },
@@ -82,10 +82,10 @@ export const depthwiseConv2d = {
   forward({ config, params, outputShape }, x) {
     return addBias(convolve(x, grouped(params.kernel), outputShape, geometryOf(config, x.shape)), params.bias);
   },
-  backward({ config, params }, x, y, dy) {
+  backward({ config, params }, x, dy) {
     return inputGradient(dy, grouped(params.kernel), x.shape, geometryOf(config, x.shape));
   },
-  gradients({ config, params }, x, y, dy) {
+  gradients({ config, params }, x, dy) {
     return withBias(params, { kernel: depthwiseKernelGradient(params.kernel, x, dy, config) }, channelSums(dy));
   },
 };
@@ -96,11 +96,11 @@ export const separableConv2d = {
     const { params, outputShape } = layer;
     return addBias(convolve(depthwiseOutput(layer, x), params.pointwise_kernel, outputShape, ONE), params.bias);
   },
-  backward({ config, params }, x, y, dy) {
+  backward({ config, params }, x, dy) {
     return inputGradient(depthwiseUpstream(params, dy), grouped(params.depthwise_kernel), x.shape,
       geometryOf(config, x.shape));
   },
-  gradients(layer, x, y, dy) {
+  gradients(layer, x, dy) {
     const { config, params } = layer;
     const depthwise = depthwiseKernelGradient(params.depthwise_kernel, x, depthwiseUpstream(params, dy), config);
     const pointwise = kernelGradient(depthwiseOutput(layer, x), dy, params.pointwise_kernel.shape, ONE);
@@ -114,10 +114,10 @@ export const conv2dTranspose = {
     const geometry = transposedGeometryOf(config, x.shape, outputShape);
     return addBias(inputGradient(x, params.kernel, outputShape, geometry), params.bias);
   },
-  backward({ config, params }, x, y, dy) {
+  backward({ config, params }, x, dy) {
     return convolve(dy, params.kernel, x.shape, transposedGeometryOf(config, x.shape, dy.shape));
   },
-  gradients({ config, params }, x, y, dy) {
+  gradients({ config, params }, x, dy) {
     const kernel = kernelGradient(dy, x, params.kernel.shape, transposedGeometryOf(config, x.shape, dy.shape));
     return withBias(params, { kernel }, channelSums(dy));
   },
