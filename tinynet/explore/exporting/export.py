@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ MAX_BYTES, MAX_BYTES_PER_PARAMETER = 500_000, 5.5
 NOT_HERE = "This page is a file, without an engine that trains: study.explore(model) has one."
 
 
-def export_page(model: Model, path: StrPath, x: ArrayLike | None = None) -> StrPath:
+def export_page(model: Model, path: StrPath, x: ArrayLike | None = None) -> Path:
     """Write the explorer's page as one file: drawing, stepping, changing, forward and backward, in any browser.
 
     The file opens from a disk, and asks no other file and no network for anything; what the page computes, it computes by
@@ -58,28 +59,33 @@ def export_page(model: Model, path: StrPath, x: ArrayLike | None = None) -> StrP
     True
     """
     atomic.write(path, [page_of(model, x).encode()])
-    return path
+    return Path(path)
 
 
 def page_of(model: Model, x: ArrayLike | None, book: str = "") -> str:
     """Return the page; `book` is the address of the book's folder, where its chapters are to be linked."""
-    model_part = {"model": model_json(model), "activations": activations(), "fromLogits": takes_logits(model)}
-    samples = checked(model, x)
+    content, samples = contents(model), checked(model, x)
 
     def page(samples: np.ndarray) -> str:
-        return as_document({**model_part, "samples": samples_json(samples),
-                            "description": description(model, len(samples))}, title_of(model), book)
+        here = {**content["description"], "samples": {"count": len(samples), "labels": None}}
+        return as_document({**content, "samples": samples_json(samples), "description": here}, title_of(model), book)
     room = int(MAX_BYTES + MAX_BYTES_PER_PARAMETER * model.count_params()) - len(page(samples[:0]).encode())
     return page(as_many_as_fit(samples, room))
 
 
-def description(model: Model, samples: int) -> dict[str, Any]:
+def contents(model: Model) -> dict[str, Any]:
+    """Return all that the page has of a model, without samples."""
+    return {"model": model_json(model), "activations": activations(), "fromLogits": takes_logits(model),
+            "samples": samples_json(checked(model, None)), "description": description(model)}
+
+
+def description(model: Model) -> dict[str, Any]:
     """Return what the page is told before it asks for numbers, as `Session.describe` tells it."""
     rows = shaped(model.steps(), model.input_shape or ())
     return {"title": title_of(model), "dtype": str(model.dtype), "inputShape": rows[0][1],
             "parameterCount": model.count_params(),
             "steps": [describe_step(*row, replaceable=is_replaceable(row[0].layer) and row is not rows[-1]) for row in rows],
-            "samples": {"count": samples, "labels": None}, "digits": is_digit(rows[0][1]),
+            "samples": {"count": 0, "labels": None}, "digits": is_digit(rows[0][1]),
             "can": {"train": NOT_HERE, "accuracy": NOT_HERE, "change": None, "nextStep": NOT_HERE},
             "activations": list(activations()), "optimizer": None, "scenarios": []}
 

@@ -111,12 +111,13 @@ def inner_json(block: Stack, input_shape: Shape, arrays: Arrays) -> list[LayerJs
 
 def expect_known(step: Step) -> None:
     """Raise a ValueError unless the page can compute a step: a layer of tinynet, as its file shows it."""
-    layer = step.layer
-    if type(layer) not in BUILT_IN or "forward" in vars(layer):
-        what = f"{type(layer).__name__} of your own" if type(layer) not in BUILT_IN else "forward was replaced"
-        raise ValueError(f"export_page: expected layers of tinynet.layers, which a page file computes by itself. Received: "
-                         f"'{step.name}', {what}. study.explore(model) shows such a model; or make a model of the "
-                         f"layers before it, Sequential(model.layers[:n]), and export that.")
+    kind = type(step.layer)
+    if kind in BUILT_IN and "forward" not in vars(step.layer):
+        return
+    what = "a forward" if kind in BUILT_IN else kind.__name__
+    raise ValueError(f"export_page: expected layers of tinynet.layers, which a page file computes by itself. Received: "
+                     f"'{step.name}', {what} of your own. study.explore(model) shows such a model; or export what is "
+                     f"before that layer, Sequential(model.layers[:n]).")
 
 
 def as_base64(arrays: Iterable[np.ndarray]) -> str:

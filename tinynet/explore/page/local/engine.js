@@ -55,6 +55,7 @@ export class LocalEngine {
   /** @param {{index: number}} request */
   async sample({ index }) {
     const size = sizeOf(this.model.inputShape), { count, divisor } = this.samples;
+    if (!count) throw new Error("There are no samples in this page: none were given to export_page(model, path, x).");
     if (!(index >= 0 && index < count)) throw new Error(`Expected a sample from 0 to ${count - 1}. Received: ${index}.`);
     const pixels = Array.from(this.pixels.subarray(index * size, (index + 1) * size), (pixel) => pixel / (divisor || 1));
     return { pixels: { data: this.model.cast(pixels), shape: this.model.inputShape },
