@@ -6,13 +6,17 @@ export PYTHONDONTWRITEBYTECODE =
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help mnist quick test test-book test-libraries test-long mutants checker-trial bench docs listings lint wheel clean
+.PHONY: help mnist explore quick test test-book test-libraries test-long mutants checker-trial bench docs listings lint wheel clean
 
 help:                           ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 mnist: .venv/installed          ## train the larger CNN on MNIST and print its test error
 	$(BIN)/python examples/mnist_larger.py
+
+explore: .venv/installed       ## touch every number of the larger CNN in a browser; trains it if there is none
+	@mkdir -p figures
+	$(BIN)/python -m tinynet explore figures/larger_cnn.safetensors --train
 
 quick: .venv/installed-test     ## the faster tests, three cases of each: about a minute
 	TINYNET_HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not book and not long"

@@ -40,9 +40,9 @@ from tinynet.initializers import he_normal, glorot_uniform, Constant
 from tinynet import kernels
 """
 BELOW = [path for path in sorted(PACKAGE.rglob("*.py"))
-         if not {"testing", "study"} & set(path.relative_to(PACKAGE).parts)]
+         if not {"testing", "study", "explore"} & set(path.relative_to(PACKAGE).parts)]
 HEAVY = ("matplotlib", "PIL", "numba", "scipy", "tqdm", "pandas", "hypothesis", "pytest", "tinynet.testing",
-         "tinynet.study")
+         "tinynet.study", "tinynet.explore")
 
 
 def python(code):
@@ -92,7 +92,7 @@ def test_im2col_and_naive_never_load_numba():
 # The rooms from the ground up: a file imports from its own room and from those before it, for types too.
 ROOMS = ["registry", "checks", "utils", "tables", "figures", "backend", "kernels", "initializers", "regularizers",
          "schedules", "digits", "layers", "activations", "losses", "metrics", "optimizers", "steps",
-         "files", "datasets", "callbacks", "training", "models", "testing", "study", "demo", "__main__"]
+         "files", "datasets", "callbacks", "training", "models", "testing", "study", "explore", "demo", "__main__"]
 ONLY = {                                      # rooms that know less than what lies below them
     "kernels": {"kernels", "registry"},
     "layers": {"layers", "kernels", "initializers", "regularizers", "registry", "checks", "utils"},

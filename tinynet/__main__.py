@@ -19,7 +19,13 @@ def demo(arguments: Sequence[str]) -> int:
     return demo.main(arguments)
 
 
-COMMANDS = {"demo": demo}                        # the help of each is its docstring
+def explore(arguments: Sequence[str]) -> int:
+    """Open a page on which every number of a model can be touched, forward and backward, while it trains."""
+    from tinynet.explore import command
+    return command.main(arguments)
+
+
+COMMANDS = {"demo": demo, "explore": explore}                        # the help of each is its docstring
 BESIDE = {                                       # the package, in the source
     "the book": "docs/index.md",
     "lessons and tools to run": "examples",

@@ -12,7 +12,7 @@ from tinynet.explore.explanations import Explanation, StepNumbers
 from tinynet.explore.explanations.explanation import written
 from tinynet.explore.explanations.numbers import NO_OBJECTIVE
 from tinynet.explore.objective import Objective, Slopes
-from tinynet.explore.request import Request
+from tinynet.explore.serving.request import Request
 from tinynet.study.trace import Trace
 from tinynet.training.model import Model
 
@@ -39,11 +39,16 @@ class Computed:
         with np.errstate(all="ignore"):
             return objectives.slopes(self.trace, self.values, self.objective)
 
+    @property
+    def logits(self) -> int:
+        """Where the logits are among the values."""
+        return objectives.logits_place(self.trace.steps)
+
     def explain_logit(self, request: Request) -> Explanation:
         """Explain the gradient of a logit, with which the way back begins."""
         if self.objective is None or self.slopes is None:
             raise ValueError(NO_OBJECTIVE)
-        place = objectives.logits_place(self.trace.steps)
+        place = self.logits
         gradient = self.slopes.values[place][0]
         at = request.place("at", gradient.shape)
         of = f"d objective / d {written('logit' if place < len(self.trace.steps) else 'output', at)}"
@@ -52,7 +57,7 @@ class Computed:
     def answer(self) -> dict[str, Any]:
         """Return what a run shows."""
         with np.errstate(all="ignore"):
-            loss = (objectives.loss_of(self.trace, self.objective.index)
+            loss = (objectives.loss_of(self.trace, self.objective.which)
                     if self.objective is not None and self.objective.kind == "loss" else None)
             return {"values": [value[0] for value in self.values],
                     "probabilities": objectives.probabilities(self.trace, self.values), "loss": loss,

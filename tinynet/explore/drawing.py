@@ -10,7 +10,7 @@ import numpy as np
 from tinynet.checks import invalid
 from tinynet.digits import Digit, from_ink, normalise, read_drawing
 from tinynet.digits.scaling import resize
-from tinynet.explore.request import Request
+from tinynet.explore.serving.request import Request
 from tinynet.layers.base import Shape
 
 MAX_SIDE = 2000                                          # of a canvas, in pixels

@@ -11,6 +11,7 @@ from typing import Self
 from numpy.typing import ArrayLike
 
 from tinynet.checks import check_int, invalid
+from tinynet.explore import notebook
 from tinynet.explore.samples import gather
 from tinynet.explore.serving.server import Server
 from tinynet.explore.session import Session
@@ -18,7 +19,6 @@ from tinynet.losses import SparseCategoricalCrossentropy
 from tinynet.models import Sequential
 from tinynet.testing.cloning import clone
 from tinynet.training.data import as_samples
-from tinynet.training.model import Model
 
 PAGE = Path(__file__).parent / "page"
 
@@ -45,6 +45,7 @@ class Explorer:
             self._thread.join()
             self._server.server_close()
             self._server.hang_up()
+        self._session.trainer.pause()
 
     def __enter__(self) -> Self:
         return self
@@ -53,11 +54,18 @@ class Explorer:
                  traceback: TracebackType | None) -> None:
         self.stop()
 
+    def _repr_html_(self) -> str:
+        if notebook.runs_elsewhere():
+            with self._session.turns:
+                return notebook.inline(self.model, self._session.data.test.take(slice(notebook.OFFERED),
+                                                                                self.model.dtype))
+        return notebook.frame(self.url)
+
     def __repr__(self) -> str:
         return f"<Explorer of {self.model}: {self.url if self._thread.is_alive() else 'stopped'}>"
 
 
-def explore(model: Model, x: ArrayLike | None = None, y: ArrayLike | None = None, *, port: int = 0,
+def explore(model: Sequential, x: ArrayLike | None = None, y: ArrayLike | None = None, *, port: int = 0,
             open_browser: bool | None = None) -> Explorer:
     """Serve a page on which every number of a model can be touched, forward and backward, and the model trained.
 
@@ -82,9 +90,10 @@ def explore(model: Model, x: ArrayLike | None = None, y: ArrayLike | None = None
     ...     page.url.startswith("http://127.0.0.1:")
     True
     """
-    if not isinstance(model, Model):
+    if not isinstance(model, Sequential):
         raise invalid("explore", "a Sequential", f"{model!r:.80}")
-    port = check_int(port, "port", 0)
+    if check_int(port, "port", 0) > 65_535:
+        raise invalid("explore", "port, at most 65535", port)
     copied = copy_of(model, x)
     session = Session(copied, gather(copied, x, y), copied.name or type(copied).__name__)
     page = Explorer(session, Server(session.methods, PAGE, port))
@@ -93,12 +102,12 @@ def explore(model: Model, x: ArrayLike | None = None, y: ArrayLike | None = None
     return page
 
 
-def copy_of(model: Model, x: ArrayLike | None) -> Model:
+def copy_of(model: Sequential, x: ArrayLike | None) -> Sequential:
     """Return a copy of a model, built, and compiled if it is a classifier that was not."""
-    copied = clone(model)
+    copied: Sequential = clone(model)
     if copied is model:
         raise invalid("explore", "a model that can be copied", f"{model}, one of whose layers holds what cannot")
-    if isinstance(copied, Sequential) and copied.output_shape is None and x is not None:
+    if copied.output_shape is None and x is not None:
         copied.build(as_samples(x, None).shape[1:])
     if copied.output_shape is None or not copied.steps():
         raise invalid("explore", "a model with layers, whose input shape is known", f"{model}, not built yet")

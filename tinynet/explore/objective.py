@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet.checks import invalid
 from tinynet.explore.explanations.explanation import Explanation, Line, Place, unknown
-from tinynet.explore.request import Request
+from tinynet.explore.serving.request import Request
 from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from tinynet.steps.plan import leave_softmax_to_loss
 from tinynet.steps.step import Step
@@ -21,7 +21,7 @@ class Objective(NamedTuple):
     """The loss at a label, or the logit of an index."""
 
     kind: str
-    index: int
+    which: int
 
 
 class Slopes(NamedTuple):
@@ -78,13 +78,13 @@ def loss_of(trace: Trace, label: int) -> float:
 def slopes(trace: Trace, values: list[np.ndarray], objective: Objective) -> Slopes:
     """Run back from an objective."""
     if objective.kind == "loss":
-        found = trace.loss_gradients(target(trace.model, objective.index))
+        found = trace.loss_gradients(target(trace.model, objective.which))
         if len(found) < len(values):                            # the softmax was left to the loss
-            found.append(slope_of_loss(trace, values[-1], objective.index))
+            found.append(slope_of_loss(trace, values[-1], objective.which))
     else:
         end = logits_place(trace.steps)
         dy = np.zeros(values[end].shape, values[end].dtype)
-        dy.flat[objective.index] = 1
+        dy.flat[objective.which] = 1
         found = trace.backward(dy, end)
         found += [np.zeros_like(value) for value in values[end + 1:]]      # a logit depends on nothing after it
     return Slopes(found, dict(trace.model.grads))
@@ -112,14 +112,14 @@ def explain_logit(trace: Trace, objective: Objective, of: str, at: Place,
     index = at[-1] if len(at) == 1 else int(np.ravel_multi_index(at, trace.model.output_shape or ()))
     if objective.kind == "logit":
         return Explanation(of, "The objective is this logit itself where the two are the same, and another one where "
-                           "they are not: a slope of 1, or of 0.", "copy", gradient, float(index == objective.index),
-                           lines=[Line("slope", float(index == objective.index))])
+                           "they are not: a slope of 1, or of 0.", "copy", gradient, float(index == objective.which),
+                           lines=[Line("slope", float(index == objective.which))])
     loss = trace.model.loss
     if not isinstance(loss, CategoricalCrossentropy) or trace.logits.ndim != 2:
         return unknown(of, f"The way back begins here, with the slope of the loss, {type(loss).__name__}.", gradient)
     z = trace.logits[0].astype(np.float64)
     e = np.exp(z - z.max())
-    p, t = float(e[index] / e.sum()), float(smoothed(loss, objective.index, len(z))[0, index])
+    p, t = float(e[index] / e.sum()), float(smoothed(loss, objective.which, len(z))[0, index])
     return Explanation(of, "The way back begins here: the slope of the cross-entropy is the probability less the "
                        "target.", "softmax", gradient, p - t,
                        lines=[Line("p", p), Line("t", t), Line("p - t", p - t, "probability - target")])

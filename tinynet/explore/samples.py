@@ -65,7 +65,8 @@ def gather(model: Model, x: ArrayLike | None, y: ArrayLike | None) -> Data:
     if x is None:
         if y is not None:
             raise invalid("explore", "x, the samples, with y", "y alone")
-        return digits(model, shape) if is_digit(shape) else Data(*[Samples(np.empty((0, *shape), model.dtype), None)] * 2)
+        none = Samples(np.empty((0, *shape), model.dtype), None)
+        return digits(model, shape) if is_digit(shape) else Data(none, none)
     samples, targets = as_samples(x, None), None if y is None else as_samples(y, None, "y")
     if samples.shape[1:] != shape or not len(samples):
         raise invalid("explore", f"samples x (N, {', '.join(map(str, shape))}), at least one", samples.shape)

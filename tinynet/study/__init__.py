@@ -38,6 +38,7 @@ from tinynet.study.health.health import Health, ParameterHealth, StepHealth, hea
 from tinynet.study.health.health_recorder import HealthRecorder
 from tinynet.study.health.histogram import Histogram
 from tinynet.study.health.surface import LossSurface, filter_axes, loss_surface
+from tinynet.study.pages import explore, export_page
 from tinynet.study.receptive_fields import padding
 from tinynet.study.trace import Trace
 
@@ -74,6 +75,8 @@ __all__ = [
     "dense_step",
     "elementwise",
     "exciting_patches",
+    "explore",
+    "export_page",
     "filter_axes",
     "grad_cam",
     "gradient_x_input",

@@ -102,7 +102,7 @@ class Weighing(Arithmetic[AnyLayer]):
         return found.by_channel(links.out[:, 0]) if self.step.y.ndim == 3 else found
 
     def of_parameter(self, key: str, at: Place) -> Explanation:
-        """Explain the gradient of a weight: every place at which it was used; or of a bias: all that it was added to."""
+        """Explain the gradient of a weight: every place at which it was used; of a bias: all that it was added to."""
         if key == "bias":
             places = places_of_unit(self.step.upstream.shape, self.unit_axis, at[0])
             return self.summed(key, at, "It was added to every output of its unit, so their gradients add up.",

@@ -42,8 +42,8 @@ class ResidualArithmetic(Arithmetic[Residual]):
     def backward(self, at: Place) -> Explanation:
         """Explain the gradient of an input: that of both ways."""
         parts = computed("dy, then df", np.array([self.step.upstream[at], self.gradients[0][0][at]]))
-        return sum_of_products(self.input_gradient(at), "The gradient as it came, plus what the layers of the block make "
-                               "of it: x went both ways.", self.step.downstream[at], parts, None, form="sum")
+        return sum_of_products(self.input_gradient(at), "The gradient as it came, plus what the layers of the block "
+                               "make of it: x went both ways.", self.step.downstream[at], parts, None, form="sum")
 
     def of_parameter(self, key: str, at: Place) -> Explanation:
         """Explain the gradient of a parameter inside: by the layer whose it is."""
@@ -66,7 +66,7 @@ class SeparableArithmetic(Arithmetic[SeparableConv2D]):
     """Explains a separable convolution: depthwise, then pointwise; between them stands h."""
 
     @cached_property
-    def stages(self) -> tuple[StepNumbers[DepthwiseConv2D], StepNumbers[Conv2D]]:
+    def stages(self) -> tuple[StepNumbers[Any], StepNumbers[Any]]:
         """The two convolutions that it is."""
         layer, params = self.step.layer, self.step.layer.params
         depthwise = DepthwiseConv2D(layer.windows.size, layer.windows.strides, layer.windows.padding,
@@ -78,14 +78,15 @@ class SeparableArithmetic(Arithmetic[SeparableConv2D]):
         h = depthwise.linear(self.step.x[None])[0]
         backward = pointwise.linear(h)[1]
         dh = None if self.step.dy is None else backward(self.step.dy[None])[0]
-        return (replace(self.step, layer=depthwise, y=h[0], dy=dh, parameter_names={"kernel": "depthwise_kernel"}),
-                replace(self.step, layer=pointwise, x=h[0], dx=dh, parameter_names={"kernel": "pointwise_kernel"}))
+        step: StepNumbers[Any] = self.step
+        return (replace(step, layer=depthwise, y=h[0], dy=dh, parameter_names={"kernel": "depthwise_kernel"}),
+                replace(step, layer=pointwise, x=h[0], dx=dh, parameter_names={"kernel": "pointwise_kernel"}))
 
     def forward(self, at: Place) -> Explanation:
         """Explain an output: h times the pointwise kernel."""
         found = Conv2DArithmetic(self.stages[1]).forward(at)
-        return hidden(found, "The depthwise convolution has made h of the image, each channel by itself; here the 1 x 1 "
-                             "kernel of the filter weighs the channels of h.", "h")
+        return hidden(found, "The depthwise convolution has made h of the image, each channel by itself; here the "
+                             "1 x 1 kernel of the filter weighs the channels of h.", "h")
 
     def backward(self, at: Place) -> Explanation:
         """Explain the gradient of an input: that of h times the depthwise kernel."""

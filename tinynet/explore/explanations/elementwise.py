@@ -27,6 +27,15 @@ from tinynet.layers import (
     Softsign,
     Tanh,
 )
+from tinynet.layers.base import Backward
+
+
+class Linear(Layer):
+    """``y = x``: what stands in the place of an activation that is taken away, so that the steps stay as many."""
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward)."""
+        return x, lambda dy: dy
 
 
 class Curve(NamedTuple):
@@ -71,11 +80,13 @@ def approximate_gelu() -> Curve:
 
     def share(x: float) -> float:
         return sigmoid(factor * (x + 0.044715 * x ** 3))
-    return Curve("x sigmoid(1.5958 (x + 0.044715 x^3))", lambda x: x * share(x), "s + x s (1 - s) 1.5958 (1 + 0.134145 x^2)",
+    return Curve("x sigmoid(1.5958 (x + 0.044715 x^3))", lambda x: x * share(x),
+                 "s + x s (1 - s) 1.5958 (1 + 0.134145 x^2)",
                  lambda x: share(x) + x * share(x) * (1 - share(x)) * factor * (1 + 3 * 0.044715 * x * x))
 
 
 CURVES: dict[type[Layer], Callable[[Any], Curve]] = {
+    Linear: lambda layer: Curve("x", lambda x: x, "1", lambda x: 1.0),
     ReLU: lambda layer: Curve("max(x, 0)", lambda x: max(x, 0.0), "1 above 0, else 0", lambda x: float(x > 0)),
     ReLU6: lambda layer: Curve("min(max(x, 0), 6)", lambda x: min(max(x, 0.0), 6.0), "1 between 0 and 6, else 0",
                                lambda x: float(0 < x < 6)),
@@ -117,8 +128,8 @@ class CurveArithmetic(Arithmetic[AnyLayer]):
         curve, x = self.curve(at), float(self.step.x[at])
         found = sum_of_products(
             self.input_gradient(at), "The gradient of the output at the same place, times the slope of the activation "
-            "there.", self.step.downstream[at], upstream_at(self.step, at), computed("slope", np.array([curve.slope(x)])),
-            form="elementwise")
+            "there.", self.step.downstream[at], upstream_at(self.step, at),
+            computed("slope", np.array([curve.slope(x)])), form="elementwise")
         lines = [Line("x", x), Line("slope", curve.slope(x), curve.slope_formula), *found.lines[:1]]
         return Explanation(**{**vars(found), "lines": lines})
 

@@ -18,7 +18,7 @@ def explainer(layer: Layer, run: Forward | None) -> type[Arithmetic[Any]]:
 
 def is_ours(run: Forward | None) -> bool:
     """Return whether a step runs a method of tinynet's layers, and none that somebody put in its place."""
-    return getattr(getattr(run, "__func__", None), "__module__", "").startswith("tinynet.layers")
+    return getattr(getattr(run, "__func__", None), "__module__", "").startswith("tinynet.")
 
 
 def explains(layer: Layer, run: Forward) -> bool:

@@ -1,4 +1,4 @@
-"""What is said of one number: the terms that it is made of, what is done with their sum, and the engine's own number."""
+"""What is said of one number: the terms that it is made of, what is done with their sum, and the engine's number."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Source(NamedTuple):
     """Where the factors of terms are found: in the values or gradients of a step's input or output, or a parameter."""
 
     where: Literal["values", "gradients", "parameter"]
-    index: int                                    # of the array in values or gradients; of the step, for a parameter
+    place: int                                    # of the array in values or gradients; of the step, for a parameter
     name: str = ""                                # of the parameter
 
     def described(self) -> dict[str, Any]:
         """Return it as the page reads it."""
         if self.where == "parameter":
-            return {"where": self.where, "step": self.index, "name": self.name}
-        return {"where": self.where, "index": self.index}
+            return {"where": self.where, "step": self.place, "name": self.name}
+        return {"where": self.where, "index": self.place}
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,8 @@ def sum_of_products(of: str, how: str, value: float, left: Factor, right: Factor
 
 def unknown(of: str, how: str, value: float) -> Explanation:
     """Say that a number has no inner arithmetic to show."""
-    return Explanation(of, how, "unknown", float(value), float(value), lines=[Line("the engine's number", float(value))])
+    return Explanation(of, how, "unknown", float(value), float(value),
+                       lines=[Line("the engine's number", float(value))])
 
 
 def written(name: str, at: Sequence[int]) -> str:

@@ -111,9 +111,9 @@ class LayerNormalizationArithmetic(Arithmetic[LayerNormalization]):
         """Explain an output."""
         left = self.step.inputs(self.beside(at))
         lines = self.normal(at).lines(float(self.step.x[at]), "of the terms", "root of their variance + epsilon")
-        return Explanation(self.output(at), "The mean of the terms is subtracted from this number, and it is divided by "
-                           "their standard deviation; then gamma, then beta.", "normalisation", float(self.step.y[at]),
-                           lines[-1].value, left, None, left.values, lines)
+        return Explanation(self.output(at), "The mean of the terms is subtracted from this number, and it is divided "
+                           "by their standard deviation; then gamma, then beta.", "normalisation",
+                           float(self.step.y[at]), lines[-1].value, left, None, left.values, lines)
 
     def backward(self, at: Place) -> Explanation:
         """Explain the gradient of an input: every output beside it depends on it, through mean and deviation."""
@@ -122,7 +122,7 @@ class LayerNormalizationArithmetic(Arithmetic[LayerNormalization]):
         own = (places == np.array(at)).all(axis=1)
         slope = self.parameter("gamma", places, 1) / normal.std * (own - 1 / len(h) - h * h[own] / len(h))
         return sum_of_products(
-            self.input_gradient(at), "Every output beside it depends on it, through the mean and the standard deviation: "
+            self.input_gradient(at), "Every output beside it depends on it, through mean and standard deviation: "
             "the gradient of each, times its slope d y_i / d x_j.", self.step.downstream[at],
             self.step.upstreams(places), computed("d y_i / d x_j", slope))
 
@@ -135,8 +135,8 @@ class LayerNormalizationArithmetic(Arithmetic[LayerNormalization]):
         if key == "beta":
             return self.summed(key, at, "It was added at each of these places, so their gradients add up.", left)
         h = [self.normal(tuple(place)).normalised(float(self.step.x[tuple(place)])) for place in places.tolist()]
-        return self.summed(key, at, "Every place that this gamma multiplied: the gradient, times the normalised number.",
-                           left, computed("normalised", np.array(h)))
+        return self.summed(key, at, "Every place that this gamma multiplied: the gradient, times the normalised "
+                           "number.", left, computed("normalised", np.array(h)))
 
 
 arithmetic.register(BatchNormalization, lambda layer: BatchNormalizationArithmetic)

@@ -20,10 +20,10 @@ from tinynet.explore.explanations.arithmetic import Arithmetic, computed
 from tinynet.explore.explanations.explanation import Explanation, Place, sum_of_products, unknown
 from tinynet.layers.base import Layer
 
-SILENT = ("A layer of your own, which offers no inner arithmetic: its output is what its forward returns. With a method "
-          "explain(x, at) it would be shown here.")
-SILENT_BACK = ("A layer of your own, which offers no inner arithmetic: this is what its backward returns. With a method "
-               "explain_gradient(x, dy, at, key) it would be shown here.")
+SILENT = ("A layer of your own, which offers no inner arithmetic: its output is what its forward returns. With a "
+          "method explain(x, at) it would be shown here.")
+SILENT_BACK = ("A layer of your own, which offers no inner arithmetic: this is what its backward returns. With a "
+               "method explain_gradient(x, dy, at, key) it would be shown here.")
 
 
 class OwnArithmetic(Arithmetic[Layer]):
@@ -67,6 +67,6 @@ class OwnArithmetic(Arithmetic[Layer]):
         except (TypeError, ValueError):
             fits = False
         if not fits:
-            raise invalid(f"{type(self.step.layer).__name__}.{method}", f"(places, factors): places (T, {array.ndim}) in "
-                          f"an array {array.shape}, and as many numbers", f"{returned!r:.200}")
+            raise invalid(f"{type(self.step.layer).__name__}.{method}", f"(places, factors): places (T, {array.ndim}) "
+                          f"in an array {array.shape}, and as many numbers", f"{returned!r:.200}")
         return places, factors.astype(np.float64)

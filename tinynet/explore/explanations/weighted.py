@@ -57,7 +57,7 @@ class DepthwiseArithmetic(Weighing[DepthwiseConv2D]):
 class TransposedArithmetic(Weighing[Conv2DTranspose]):
     """Explains a transposed convolution: every pixel adds a kernel onto the output."""
 
-    sums = "Every pixel whose kernel, laid onto the output, covers this place: the pixel times the weight that lies there."
+    sums = "Every pixel whose kernel, laid onto the output, covers this place: the pixel times the weight there."
     spreads = "Every output that the pixel's kernel was laid onto: its gradient, times the weight that lay there."
 
     def axes(self) -> Sequence[Axis]:

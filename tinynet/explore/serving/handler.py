@@ -44,7 +44,7 @@ class Owner(Protocol):
         """Note that a connection waits for its next request."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that is not answered: with which status, and why."""
 
     def __init__(self, status: HTTPStatus, why: str):
@@ -71,11 +71,11 @@ class Handler(BaseHTTPRequestHandler):
         self.owner.begin(self.connection)
         super().handle_one_request()
 
-    def do_GET(self) -> None:  # noqa: N802  (the name that BaseHTTPRequestHandler calls)
+    def do_GET(self) -> None:
         """Answer with a file of the page."""
         self.answer(self.file)
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """Answer with what a method returns."""
         self.answer(self.called)
 
@@ -84,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             body, content_type = make(self.expect_ours())
             self.send(HTTPStatus.OK, body, content_type)
-        except Refused as refused:
+        except RefusedError as refused:
             self.close_connection = True               # what else it sends is not read
             self.send_words(refused.status, str(refused))
         except (ValueError, TypeError) as error:
@@ -98,19 +98,19 @@ class Handler(BaseHTTPRequestHandler):
         """Return what is asked for, without the token, or refuse a request that is not from the page itself."""
         host, origin = self.headers.get_all("Host", []), self.headers.get_all("Origin", [])
         if len(host) != 1 or host[0] not in self.owner.hosts:
-            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "This server answers under the name of this machine alone.")
+            raise RefusedError(HTTPStatus.MISDIRECTED_REQUEST, "This server answers under its machine's name alone.")
         if any(each not in {f"http://{name}" for name in self.owner.hosts} for each in origin):
-            raise Refused(HTTPStatus.FORBIDDEN, "This server answers its own page alone.")
+            raise RefusedError(HTTPStatus.FORBIDDEN, "This server answers its own page alone.")
         _, token, rest = (*self.path.split("/", 2), "", "")[:3]
         if not hmac.compare_digest(token.encode(), self.owner.token.encode()):
-            raise Refused(HTTPStatus.FORBIDDEN, "The address is not complete: take the one that explore() has given.")
+            raise RefusedError(HTTPStatus.FORBIDDEN, "The address is not complete: take the one that was printed.")
         return rest
 
     def file(self, name: str) -> tuple[bytes, str]:
         """Return a file of the page, and its type."""
         path = self.owner.files.get(name or "index.html")
         if path is None:
-            raise Refused(HTTPStatus.NOT_FOUND, "There is no such file.")
+            raise RefusedError(HTTPStatus.NOT_FOUND, "There is no such file.")
         return path.read_bytes(), f"{TYPES.get(path.suffix, 'application/octet-stream')}; charset=utf-8"
 
     def called(self, name: str) -> tuple[bytes, str]:
@@ -118,7 +118,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.body()
         method = self.owner.methods.get(name.removeprefix("api/")) if name.startswith("api/") else None
         if method is None:
-            raise Refused(HTTPStatus.NOT_FOUND, "There is no such method.")
+            raise RefusedError(HTTPStatus.NOT_FOUND, "There is no such method.")
         return wire.encode(method(wire.read(body))), "application/octet-stream"
 
     def body(self) -> bytes:
@@ -126,9 +126,9 @@ class Handler(BaseHTTPRequestHandler):
         lengths = self.headers.get_all("Content-Length", [])
         if "Transfer-Encoding" in self.headers or len(lengths) != 1 or not lengths[0].isascii() or \
                 not lengths[0].isdigit():
-            raise Refused(HTTPStatus.LENGTH_REQUIRED, "Expected a Content-Length.")
+            raise RefusedError(HTTPStatus.LENGTH_REQUIRED, "Expected a Content-Length.")
         if len(lengths[0]) > 12 or int(lengths[0]) > MAX_BODY:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Expected at most {MAX_BODY:,} bytes.")
+            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Expected at most {MAX_BODY:,} bytes.")
         body = self.rfile.read(int(lengths[0]))
         if len(body) < int(lengths[0]):
             raise ConnectionAbortedError

@@ -1,8 +1,8 @@
 """What is said between page and server: JSON there, and back a header in JSON with the arrays' bytes behind it.
 
-An answer is: the length of the header, 4 bytes, little endian; the header; zeros up to a multiple of 8; the arrays, each
-at a multiple of 8 from there. In the header an array is ``{"$array": [offset, shape, dtype]}``. A number that is not
-finite is null in it: JSON has no name for those.
+An answer is: the length of the header, 4 bytes, little endian; the header; zeros up to a multiple of 8; the arrays,
+each at a multiple of 8 from there. In the header an array is ``{"$array": [offset, shape, dtype]}``. A number that is
+not finite is null in it: JSON has no name for those.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def encode(answer: Mapping[str, Any]) -> bytes:
     """
     arrays: list[np.ndarray] = []
     header = json.dumps(plain(answer, arrays), separators=(",", ":"), allow_nan=False).encode()
-    parts = [len(header).to_bytes(4, "little"), header, bytes(-(4 + len(header)) % ALIGNED)]
+    parts: list[bytes | memoryview] = [len(header).to_bytes(4, "little"), header, bytes(-(4 + len(header)) % ALIGNED)]
     for array in arrays:
         parts += [array.data if array.size else b"", bytes(-array.nbytes % ALIGNED)]
     return b"".join(parts)

@@ -1,0 +1,1 @@
+"""Training from the page: the run, what is recorded of it, failures to look at, and what the next update would do."""
