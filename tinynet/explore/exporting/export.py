@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinynet.explore.changes import ACTIVATIONS, slot
 from tinynet.explore.describe import describe_step
 from tinynet.explore.exporting.document import as_document
 from tinynet.explore.exporting.model_json import model_json, settings_of, shaped
@@ -15,8 +16,6 @@ from tinynet.explore.exporting.samples_json import as_many_as_fit, checked, samp
 from tinynet.explore.samples import is_digit
 from tinynet.files import atomic
 from tinynet.files.atomic import StrPath
-from tinynet.layers.activations import KNOWN
-from tinynet.layers.base import Layer
 from tinynet.losses import CategoricalCrossentropy
 from tinynet.training.model import Model
 
@@ -84,10 +83,10 @@ def description(model: Model) -> dict[str, Any]:
     rows = shaped(model.steps(), model.input_shape or ())
     return {"title": title_of(model), "dtype": str(model.dtype), "inputShape": rows[0][1],
             "parameterCount": model.count_params(),
-            "steps": [describe_step(*row, replaceable=is_replaceable(row[0].layer) and row is not rows[-1]) for row in rows],
+            "steps": [describe_step(*row, replaceable=slot(model, row[0]) is not None) for row in rows],
             "samples": {"count": 0, "labels": None}, "digits": is_digit(rows[0][1]),
             "can": {"train": NOT_HERE, "accuracy": NOT_HERE, "change": None, "nextStep": NOT_HERE},
-            "activations": list(activations()), "optimizer": None, "scenarios": []}
+            "activations": list(ACTIVATIONS), "optimizer": None, "scenarios": []}
 
 
 def title_of(model: Model) -> str:
@@ -96,15 +95,9 @@ def title_of(model: Model) -> str:
 
 
 def activations() -> dict[str, dict[str, Any]]:
-    """Return the activations that a reader can put in another's place, by Keras's names."""
-    layers = {"linear": Layer(), **{name: make() for name, make in KNOWN.items() if name not in ("softmax", "swish")}}
-    return {name: {"kind": "Activation" if type(layer) is Layer else type(layer).__name__, "config": settings_of(layer)}
-            for name, layer in layers.items()}
-
-
-def is_replaceable(layer: Layer) -> bool:
-    """Return whether a layer is an activation, which another one can take the place of."""
-    return any(type(layer).__name__ == activation["kind"] for activation in activations().values())
+    """Return the activations that a reader can put in another's place, by name."""
+    layers = {name: make() for name, make in ACTIVATIONS.items()}
+    return {name: {"kind": type(layer).__name__, "config": settings_of(layer)} for name, layer in layers.items()}
 
 
 def takes_logits(model: Model) -> bool:

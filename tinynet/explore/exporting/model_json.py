@@ -9,6 +9,7 @@ from typing import TypedDict
 import numpy as np
 
 from tinynet import layers
+from tinynet.explore.explanations.elementwise import Linear
 from tinynet.layers import Lambda, Layer
 from tinynet.layers.base import Shape
 from tinynet.layers.stack import Stack
@@ -17,7 +18,7 @@ from tinynet.steps.step import Step, steps_of
 from tinynet.training.model import Model
 
 BUILT_IN = frozenset(kind for kind in vars(layers).values() if isinstance(kind, type) and issubclass(kind, Layer)
-                     ) - {Layer, Lambda}
+                     ) - {Layer, Lambda} | {Linear}
 UNUSED = ("_initializer", "_regularizer", "activation", "layers")        # endings of settings that training alone needs
 
 

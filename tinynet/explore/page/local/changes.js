@@ -24,79 +24,106 @@ export class ChangeList {
     this.version = 0;
   }
 
-  /** @param {Change} change */
+  /**
+   * Make a change; a filter that is switched on again is one change less.
+   * @param {Change} change
+   */
   add(change) {
-    this.make(change);
-    this.changes.push(change);
-    if (change.kind === "filter") this.remake();                   // one that is on again has its own weights again
-    return this.told();
+    const off = this.changes.findIndex((other) => sameFilter(change, other));
+    if (change.kind === "filter" && change.on) {
+      if (off >= 0) this.changes.splice(off, 1);
+    } else if (off < 0) {
+      this.make(change);
+      this.changes.push(change);
+    }
+    return this.redone();
   }
 
   undo() {
     this.changes.pop();
-    this.remake();
-    return this.told();
+    return this.redone();
   }
 
   reset() {
     this.changes = [];
-    this.remake();
-    return this.told();
+    return this.redone();
   }
 
-  /** Put the model back to what it was, and make all changes that still hold. */
-  remake() {
+  /** Put the model back to what it was, make all changes anew, and say what they are. */
+  redone() {
     this.model.numbers.set(this.original.numbers);
     this.model.layers.splice(0, this.model.layers.length, ...this.original.layers);
-    this.changes.forEach((change, k) => {
-      const later = this.changes.slice(k + 1);
-      if (change.kind !== "filter" || !later.some((other) => sameFilter(change, other))) this.make(change);
-    });
-  }
-
-  told() {
+    const words = this.changes.map((change) => this.make(change));
     this.version += 1;
-    return { changes: this.changes.map(inWords), version: this.version };
+    return { changes: words, version: this.version };
   }
 
-  /** @param {Change} change */
+  /**
+   * Make one change; return it in words.
+   * @param {Change} change
+   * @returns {string}
+   */
   make(change) {
     const index = this.model.place(change.step), layer = this.model.layers[index];
     if (change.kind === "activation") {
       if (!(change.name in this.activations)) throw new Error(`Expected an activation. Received: ${change.name}.`);
       this.model.layers[index] = { ...layer, ...this.activations[change.name] };
-    } else if (change.kind === "filter") {
-      if (!change.on) switchOff(layer, change.channel);
-    } else {
-      const array = layer.params[change.param];
-      if (!array || !Number.isFinite(change.value)) {
-        throw new Error(`Expected a parameter of ${layer.name}, and a finite number for it. Received: ${change.param}, `
-          + `${change.value}.`);
-      }
-      array.data[flat(change.at, array.shape)] = change.value;
+      return `${layer.name}: ${change.name} in its place`;
     }
+    if (change.kind === "filter") {
+      switchOff(this.weighed(layer), change.channel);
+      return `${layer.name}: number ${change.channel} switched off`;
+    }
+    const array = layer.params[change.param];
+    if (!array || !Number.isFinite(change.value)) {
+      throw new Error(`Expected a parameter of ${layer.name}, and a finite number for it. Received: ${change.param}, `
+        + `${change.value}.`);
+    }
+    const place = flat(change.at, array.shape), before = array.data[place];
+    array.data[place] = change.value;
+    return `${layer.name}/${change.param}[${change.at.join(", ")}]: ${short(before)} to ${short(change.value)}`;
+  }
+
+  /**
+   * Return the layer that has the parameters of a filter: that before an activation, or itself.
+   * @param {Layer} layer
+   */
+  weighed(layer) {
+    const owner = layer.name.slice(0, Math.max(0, layer.name.lastIndexOf("/")));
+    return this.model.layers.find((other) => other.name === owner) ?? layer;
   }
 }
 
 /**
- * Set the weights and the bias of an output channel to 0.
- * @param {Layer} layer
- * @param {number} channel
+ * Write a number with six digits.
+ * @param {number} number
  */
-function switchOff(layer, channel) {
-  const kernel = layer.params.kernel ?? layer.params.pointwise_kernel;
-  const channelOf = channels[layer.kind];
-  if (!channelOf) throw new Error(`Expected a layer with filters or units. Received: ${layer.name}, ${layer.kind}.`);
-  for (let k = 0; k < kernel.data.length; k++) {
-    if (channelOf(indexOf(k, kernel.shape), kernel.shape) === channel) kernel.data[k] = 0;
+const short = (number) => String(Number(number.toPrecision(6)));
+
+/**
+ * Set the parameters of one filter or unit to 0.
+ * @param {Layer} layer
+ * @param {number} unit
+ */
+function switchOff(layer, unit) {
+  const unitOf = units[layer.kind];
+  if (!unitOf) {
+    throw new Error("Expected a filter of a convolution, a unit of a dense layer, or a channel of batch normalisation, to "
+      + `switch off. Received: ${layer.name}.`);
   }
-  if (layer.params.bias) layer.params.bias.data[channel] = 0;
+  for (const [key, { data, shape }] of Object.entries(layer.params)) {
+    for (let k = 0; k < data.length; k++) {
+      if ((shape.length === 1 ? k : unitOf(indexOf(k, shape), key, shape)) === unit) data[k] = 0;
+    }
+  }
 }
 
-/** @type {Record<string, (at: number[], shape: number[]) => number>} the output channel that a weight belongs to */
-const channels = {
-  Dense: ([, unit]) => unit, Conv2D: ([filter]) => filter, SeparableConv2D: ([filter]) => filter,
-  Conv2DTranspose: ([, filter]) => filter, DepthwiseConv2D: ([m, c], [M]) => c * M + m,
+/** @type {Record<string, (at: number[], key: string, shape: number[]) => number>} the unit that a weight belongs to */
+const units = {
+  Dense: ([, unit]) => unit, Conv2D: ([filter]) => filter, Conv2DTranspose: ([, filter]) => filter,
+  DepthwiseConv2D: ([m, c], _key, [M]) => c * M + m,
+  SeparableConv2D: ([filter], key) => (key === "pointwise_kernel" ? filter : -1),
+  BatchNormalization: ([channel]) => channel,
 };
 
 /**
@@ -105,15 +132,4 @@ const channels = {
  */
 function sameFilter(change, other) {
   return change.kind === "filter" && other.kind === "filter" && change.step === other.step && change.channel === other.channel;
-}
-
-/**
- * Say what a change is.
- * @param {Change} change
- * @returns {string}
- */
-function inWords(change) {
-  if (change.kind === "activation") return `${change.step} is ${change.name}`;
-  if (change.kind === "filter") return `filter ${change.channel} of ${change.step} is ${change.on ? "on" : "off"}`;
-  return `${change.step}/${change.param}[${change.at.join(", ")}] is ${change.value}`;
 }
