@@ -10,6 +10,7 @@ from tinynet import Sequential, kernels, layers
 from tinynet.digits.digit import from_ink
 from tinynet.explore.explanations.elementwise import Linear
 from tinynet.explore.exporting.model_json import BUILT_IN
+from tinynet.explore.exporting.samples_json import as_text
 from tinynet.explore.samples import Data, Samples
 from tinynet.explore.session import Session
 from tinynet.layers import Conv2D, Dense, Input
@@ -202,7 +203,7 @@ def strokes(seed):
 
 def test_drawings_are_brought_to_the_shape_of_mnists_as_in_python():
     canvases = [strokes(seed) for seed in range(5)]
-    found = answers_of(small(), *[("normalise", {"width": 112, "height": 112, "pixels": canvas.ravel().tolist()})
+    found = answers_of(small(), *[("normalise", {"width": 112, "height": 112, "pixels": as_text(canvas.astype(np.uint8))})
                                   for canvas in [*canvases, np.zeros((112, 112))]])
     for canvas, answer in zip(canvases, found, strict=False):
         digit = from_ink(canvas / 255)

@@ -21,6 +21,8 @@ export class ChangeList {
     this.original = { numbers: model.numbers.slice(), layers: [...model.layers] };
     /** @type {Change[]} */
     this.changes = [];
+    /** @type {string[]} what they are */
+    this.words = [];
     this.version = 0;
   }
 
@@ -53,9 +55,9 @@ export class ChangeList {
   redone() {
     this.model.numbers.set(this.original.numbers);
     this.model.layers.splice(0, this.model.layers.length, ...this.original.layers);
-    const words = this.changes.map((change) => this.make(change));
+    this.words = this.changes.map((change) => this.make(change));
     this.version += 1;
-    return { changes: words, version: this.version };
+    return { changes: this.words, version: this.version };
   }
 
   /**

@@ -49,7 +49,8 @@ export class LocalEngine {
   async describe() {
     const { model, description, list } = this;
     const vector = model.layers[model.logits - 1].outputShape.length === 1;
-    return { ...description, logits: vector ? model.logits : null, softmax: model.softmax, version: list.version };
+    return { ...description, logits: vector ? model.logits : null, softmax: model.softmax,
+             changes: list.words, version: list.version };
   }
 
   /** @param {{index: number}} request */
@@ -62,9 +63,9 @@ export class LocalEngine {
              label: this.description.samples.labels?.data[index] ?? null };
   }
 
-  /** @param {{width: number, height: number, pixels: ArrayLike<number>}} canvas ink 255 on paper 0 */
+  /** @param {{width: number, height: number, pixels: string}} canvas bytes in base64, ink 255 on paper 0 */
   async normalise({ width, height, pixels }) {
-    return normalised(() => fromInk({ width, height, pixels: Float64Array.from(pixels, (pixel) => pixel / 255) }));
+    return normalised(() => fromInk({ width, height, pixels: Float64Array.from(bytes(pixels), (pixel) => pixel / 255) }));
   }
 
   /** @param {{base64: string}} file */
