@@ -10,6 +10,7 @@ import { layout, onMap, pointed } from "./shapes.js";
 /** @typedef {import("./engine.js").Run} Run */
 /** @typedef {import("./engine.js").Terms} Terms */
 /** @typedef {"values" | "gradients"} Where */
+/** @typedef {ReturnType<typeof view>} View */
 
 export class BigMaps {
   #term = -1;
@@ -26,18 +27,18 @@ export class BigMaps {
     this.shapes = [model.inputShape, ...model.steps.map(step => step.outputShape)];
     this.from = view();
     this.to = view();
-    this.to.canvas.addEventListener("pointermove", event => event.buttons && this.#pick(event));
-    this.to.canvas.addEventListener("pointerdown", event => this.#pick(event));
-    this.element = h("div", { class: "big" }, this.from.element,
-      h("span", { class: "sign", "aria-hidden": "true" }, "→"), this.to.element);
+    this.to.box.addEventListener("pointermove", event => event.buttons && this.#pick(event));
+    this.to.box.addEventListener("pointerdown", event => this.#pick(event));
+    this.sign = h("span", { class: "sign", "aria-hidden": "true" }, "→");
+    this.element = h("div", { class: "big" }, this.from.element, this.sign, this.to.element);
   }
 
   /** @param {PointerEvent} event */
   #pick(event) {
-    const { place } = this.live.store.state;
-    if (!place) return;
+    const { place, ofWeight, backward } = this.live.store.state;
+    if (!place || (ofWeight && backward)) return;
     const shape = this.shapes[place.row], maps = this.#layout(place.row);
-    const at = pointed(event, onMap(place.at, shape, maps).map, shape, maps);
+    const at = pointed(this.to.box, event, onMap(place.at, shape, maps).map, shape, maps);
     if (at) this.live.store.set({ place: { row: place.row, at }, ofWeight: false });
   }
 
@@ -57,37 +58,38 @@ export class BigMaps {
 
   paint() {
     const { run, store } = this.live, { place, backward, ofWeight } = store.state;
-    const from = this.#from();
-    this.from.element.style.visibility = from ? "visible" : "hidden";
-    this.to.element.style.visibility = place && !(ofWeight && backward) ? "visible" : "hidden";
-    if (!run || !place) return;
-    this.#show(this.to, backward && run.gradients ? "gradients" : "values", place.row, place.at);
-    if (!from) return;
-    this.#show(this.from, from.where, from.row, from.at);
-    this.#window(from.row);
-  }
-
-  /** Where the term stands that is shown. */
-  #from() {
-    const terms = this.#terms, leftIn = terms?.leftIn;
-    if (!terms || !leftIn || leftIn.where === "parameter" || this.#term < 0) return null;
-    const axes = terms.leftAt.shape[1];
-    const at = Array.from(terms.leftAt.data.subarray(this.#term * axes, (this.#term + 1) * axes));
-    return at.length === this.shapes[leftIn.index]?.length ? { where: leftIn.where, row: leftIn.index, at } : null;
+    if (!run) return;
+    const terms = this.#terms, product = ofWeight && backward;
+    this.sign.textContent = product ? "×" : "→";
+    this.#factor(this.from, terms?.leftIn ?? null, terms?.leftAt ?? null);
+    if (product) this.#factor(this.to, terms?.rightIn ?? null, terms?.rightAt ?? null);
+    else {
+      this.to.element.style.visibility = place ? "visible" : "hidden";
+      this.to.box.classList.remove("source");
+      if (place) this.#show(this.to, backward && run.gradients ? "gradients" : "values", place.row, place.at);
+    }
   }
 
   /**
-   * Mark the whole of what the terms come from, around the one that is shown.
-   * @param {number} row
+   * Show the map that one factor of the term comes from, and mark all that the terms take from it.
+   * @param {View} to
+   * @param {Terms["leftIn"]} source
+   * @param {import("./engine.js").Tensor | null} places
    */
-  #window(row) {
-    const maps = this.#layout(row), part = around(/** @type {Terms} */ (this.#terms).leftAt, this.shapes[row], maps);
-    this.from.box.classList.toggle("source", part !== null && !maps.bars);
-    if (part) mark(this.from.box, part, maps, "s");
+  #factor(to, source, places) {
+    const known = source && source.where !== "parameter" && places && this.#term >= 0
+      && places.shape[1] === this.shapes[source.index]?.length;
+    to.element.style.visibility = known ? "visible" : "hidden";
+    if (!known) return;
+    const axes = places.shape[1], maps = this.#layout(source.index);
+    this.#show(to, source.where, source.index, Array.from(places.data.subarray(this.#term * axes, (this.#term + 1) * axes)));
+    const part = around(places, this.shapes[source.index], maps);
+    to.box.classList.toggle("source", part !== null && !maps.bars);
+    if (part) mark(to.box, part, maps, "s");
   }
 
   /**
-   * @param {ReturnType<typeof view>} to
+   * @param {View} to
    * @param {Where} where
    * @param {number} row
    * @param {number[]} at

@@ -50,6 +50,7 @@ export class Changes {
   async begin() {
     const { changes } = this.live.store.state;
     if (!this.model.can.accuracy) this.#measure(this.before).catch(this.failed);
+    this.#shown({ changes: this.model.changes ?? [] });
     if (!changes.length) return;
     await this.live.engine.reset({});
     for (const change of changes) this.#shown(await this.live.engine.change(change));
@@ -130,7 +131,7 @@ export class Changes {
     this.onSteps.forEach(follow => follow());
   }
 
-  /** @param {Answer} answer */
+  /** @param {{changes: string[]}} answer */
   #shown({ changes }) {
     this.list.replaceChildren(...changes.map(words => h("li", {}, words)));
     this.undo.disabled = this.reset.disabled = !changes.length;

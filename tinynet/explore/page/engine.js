@@ -6,7 +6,7 @@
 /** @typedef {Float32Array | Float64Array | Int32Array | Uint8Array} Numbers */
 /** @typedef {{data: Numbers, shape: number[]}} Tensor */
 
-/** @typedef {{name: string, shape: number[], size: number}} Param */
+/** @typedef {{name: string, shape: number[], size: number, state?: boolean}} Param    state: running statistics */
 
 /**
  * @typedef {object} Step
@@ -40,6 +40,7 @@
  * @property {string[]} activations
  * @property {{name: string, learningRate: number} | null} optimizer
  * @property {Scenario[]} scenarios
+ * @property {string[]} [changes]   in force, in words
  */
 
 /** @typedef {{name: string, title: string, text: string, howToTell: string}} Scenario */
@@ -66,7 +67,7 @@
  */
 
 /** @typedef {{where: "values" | "gradients", index: number}} InValues */
-/** @typedef {{where: "parameter", step: string, name: string}} InParameter */
+/** @typedef {{where: "parameter", step: string | number, name: string}} InParameter */
 
 /**
  * Where the terms of a number come from: `product = left * right`, one for each of T terms.
@@ -74,7 +75,7 @@
  * @property {Tensor} left
  * @property {Tensor | null} right
  * @property {Tensor} product
- * @property {Tensor} leftAt        (T, k) where each stands in the array that `leftIn` names
+ * @property {Tensor | null} leftAt (T, k) where each stands in the array that `leftIn` names; null: in none
  * @property {Tensor | null} rightAt
  * @property {string} leftName      `x`, `dy`
  * @property {string | null} rightName
@@ -131,7 +132,7 @@
  * @typedef {object} Engine
  * @property {(o: {}) => Promise<Description>} describe
  * @property {(o: {index: number}) => Promise<{pixels: Tensor, label: number | null}>} sample
- * @property {(o: {width: number, height: number, pixels: number[]}) => Promise<Normalised>} normalise
+ * @property {(o: {width: number, height: number, pixels: string}) => Promise<Normalised>} normalise   base64
  * @property {(o: {name: string, base64: string}) => Promise<Normalised>} picture
  * @property {(o: {pixels: number[], objective: Objective | null}) => Promise<Run>} run
  * @property {(o: {step: string, name: string, objective: Objective | null, pixels: number[]}) => Promise<Parameter>

@@ -98,7 +98,7 @@ export class ExplanationPanel {
     const terms = this.#found?.terms, { store } = this.live;
     if (!terms || term < 0) return;
     this.big.source(terms, term);
-    const weight = weightOf(terms, term);
+    const weight = weightOf(terms, term, this.model.steps);
     this.one.replaceChildren(h("p", { class: "equation" }, ...equation(terms, term)),
       ...(weight ? [h("p", { class: "buttons" }, h("span", { class: "note" }, `${weight.step}.${weight.param}[${weight.at.join(", ")}]`),
         h("button", { type: "button", class: "small", onclick: () => store.set({ weight, view: "weights" }) }, "Change it"))] : []));
@@ -127,11 +127,12 @@ function equation(terms, term) {
  * The weight that is a factor of a term, if one is.
  * @param {import("./engine.js").Terms} terms
  * @param {number} term
+ * @param {import("./engine.js").Step[]} steps
  */
-function weightOf({ rightIn, rightAt }, term) {
+function weightOf({ rightIn, rightAt }, term, steps) {
   if (rightIn?.where !== "parameter" || !rightAt) return null;
-  const axes = rightAt.shape[1];
-  return { step: rightIn.step, param: rightIn.name, at: Array.from(rightAt.data.subarray(term * axes, (term + 1) * axes)) };
+  const axes = rightAt.shape[1], step = typeof rightIn.step === "number" ? steps[rightIn.step].name : rightIn.step;
+  return { step, param: rightIn.name, at: Array.from(rightAt.data.subarray(term * axes, (term + 1) * axes)) };
 }
 
 /**

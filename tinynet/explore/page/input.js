@@ -69,12 +69,12 @@ function drawing(pen, model, live, failed) {
   return h("div", { class: "drawing" },
     h("h2", {}, model.digits ? "Draw a digit" : "Input"),
     canDraw && h("div", { class: "paper" }, pen.canvas,
-      h("p", { class: "invitation", "aria-hidden": "true" }, "Draw here"), h("div", { class: "thumb", title: "What the model sees" }, shown)),
-    !canDraw && shown,
+      h("p", { class: "invitation", "aria-hidden": "true" }, "Draw here")),
+    h("figure", { class: "sees" }, shown, h("figcaption", {}, "what the model sees")),
     h("div", { class: "buttons" },
       canDraw && h("button", { type: "button", onclick: clear }, "Clear"),
-      canDraw && h("button", { type: "button", onclick: () => pen.takeBack() }, "Undo stroke"),
-      canDraw && h("button", { type: "button", onclick: () => file.click() }, "Open picture"),
+      canDraw && h("button", { type: "button", onclick: () => pen.takeBack() }, "Undo"),
+      canDraw && h("button", { type: "button", title: "or drop one on the drawing", onclick: () => file.click() }, "Picture"),
       !model.digits && h("button", { type: "button", onclick: random }, "Random"), file));
 }
 
@@ -129,7 +129,7 @@ class NormaliseSteps {
       /** @type {HTMLElement} */ (figure.lastElementChild).textContent = name;
       canvas.setAttribute("aria-label", text);
       canvas.title = `${text}: ${height} × ${width}`;
-      drawMap(canvas, pixels.data, { offset: 0, height, width }, ink(), 255);
+      drawMap(canvas, pixels.data, { offset: 0, height, width }, ink(), largest(pixels.data));
     });
   }
 }

@@ -82,7 +82,7 @@ export class Network {
   source(found) {
     for (const row of this.rows) row.source(null);
     const terms = found?.terms;
-    if (!terms || !terms.leftIn || terms.leftIn.where === "parameter") return;
+    if (!terms?.leftAt || !terms.leftIn || terms.leftIn.where === "parameter") return;
     const row = this.rows[terms.leftIn.index];
     if (row) row.source(around(terms.leftAt, row.shape, row.layout));
   }
@@ -128,9 +128,9 @@ export class Network {
    */
   #under(event) {
     const map = this.#mapOf(event.target);
-    if (!map || !(event.target instanceof HTMLCanvasElement)) return null;
+    if (!map) return null;
     const row = this.rows[map.row];
-    const at = pointed(event, map.channel, row.shape, row.layout);
+    const at = pointed(map.element, event, map.channel, row.shape, row.layout);
     return at && { row: map.row, at };
   }
 
@@ -195,7 +195,7 @@ function head(model, index, store) {
  * @param {number[]} shape
  */
 function firstAt(step, store, index, shape) {
-  const at = shape.map(() => 0), { place } = store.state;
+  const at = shape.map((size, i) => (shape.length > 2 && i >= shape.length - 2 ? Math.floor(size / 2) : 0)), { place } = store.state;
   const axis = step.kind === "Dense" ? shape.length - 1 : 0;
   if (place?.row === index && place.at[0] < shape[axis]) at[axis] = place.at[0];
   return at;

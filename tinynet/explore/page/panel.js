@@ -29,8 +29,13 @@ export class Panel {
         onclick: () => store.set({ view: name }) }, text));
       this.#places.set(name, h("div", { role: "tabpanel", id: `view-${name}`, "aria-labelledby": `tab-${name}` }));
     }
-    const fold = h("button", { type: "button", class: "fold", "aria-expanded": "true", "aria-label": "Fold this panel",
-      onclick: () => fold.setAttribute("aria-expanded", String(element.classList.toggle("folded") === false)) }, "▾");
+    const fold = h("button", { type: "button", class: "fold", "aria-label": "Show or hide this panel",
+      onclick: () => show(element.classList.contains("folded")) }, "▾");
+    const show = (/** @type {boolean} */ open) => {
+      element.classList.toggle("folded", !open);
+      fold.setAttribute("aria-expanded", String(open));
+    };
+    show(false);        // matters on a telephone only, where the panel is a sheet that covers the network
     const bar = h("div", { class: "tabs", role: "tablist", onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event) },
       ...this.#tabs.values());
     element.append(h("div", { class: "tabline" }, bar, fold), ...this.#places.values());
@@ -38,7 +43,10 @@ export class Panel {
     this.weights = new WeightsPanel(this.place("weights"), model, live, failed);
     const training = new Training(this.place("train"), model, live, failed);
     showGallery(this.place("failures"), model, store, training);
-    store.listen((_, changed) => changed.has("view") && this.#show());
+    store.listen((_, changed) => {
+      if (changed.has("view")) this.#show();
+      if (changed.has("view") || (changed.has("place") && document.documentElement.hasAttribute("data-ready"))) show(true);
+    });
     this.#show();
   }
 

@@ -105,7 +105,7 @@ export class ParameterMaps {
   #pick(event) {
     const map = /** @type {HTMLElement} */ (event.target).closest(".map");
     if (!map || !this.#found || !this.#weight) return;
-    const rest = this.#rest(), place = pointed(event, Number(/** @type {HTMLElement} */ (map).dataset.map), rest, layout(rest));
+    const rest = this.#rest(), place = pointed(map, event, Number(/** @type {HTMLElement} */ (map).dataset.map), rest, layout(rest));
     if (place) this.#choose(place);
   }
 

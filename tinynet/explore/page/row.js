@@ -52,7 +52,7 @@ export class Row {
     this.name = step ? step.name : "input";
     this.floor = step !== null && NEVER_BELOW_0.includes(step.kind);
     this.scale.dataset.number = `scale:${this.name}`;
-    head.append(h("p", { class: "scale" }, h("span", {}, shapeText(this.shape)), h("span", {}, "to ±", this.scale)));
+    head.append(h("p", { class: "scale" }, h("span", {}, shapeText(this.shape)), h("span", {}, "±", this.scale)));
     this.element.firstElementChild?.replaceWith(head);
     this.element.setAttribute("aria-label", this.name);
     this.element.lastElementChild?.setAttribute("aria-label", `${this.name}: ${count} of ${height} by ${width}`);

@@ -73,13 +73,14 @@ export function fromMap({ map, row, column }, shape, { height, width }) {
 
 /**
  * The place under a pointer on an element that shows one map.
+ * @param {Element} element
  * @param {PointerEvent | MouseEvent} event
  * @param {number} map
  * @param {number[]} shape
  * @param {Layout} maps
  */
-export function pointed(event, map, shape, maps) {
-  const box = /** @type {Element} */ (event.target).getBoundingClientRect();
+export function pointed(element, event, map, shape, maps) {
+  const box = element.getBoundingClientRect();
   const inside = (/** @type {number} */ share, /** @type {number} */ count) =>
     Math.max(0, Math.min(count - 1, Math.floor(share * count)));
   const row = inside((event.clientY - box.top) / box.height, maps.height);

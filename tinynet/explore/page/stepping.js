@@ -65,8 +65,8 @@ export class Stepping {
     this.playing = h("button", { type: "button", class: "play", "aria-pressed": "false", "aria-label": "Play",
       onclick: () => (this.#timer ? this.stop() : this.#play()) }, "▶");
     this.element = h("div", { class: "stepping", role: "group", "aria-label": "Step through the network" },
-      h("button", { type: "button", "aria-label": "One step back", title: "One step back", onclick: () => this.#by(-1) }, "‹"),
-      h("button", { type: "button", class: "on", "aria-label": "One step on", title: "One step on", onclick: () => this.#by(1) }, "›"),
+      h("button", { type: "button", "aria-label": "One step back", title: "One step back", onclick: () => this.#by(-1) }, "←"),
+      h("button", { type: "button", "aria-label": "One step on", title: "One step on", onclick: () => this.#by(1) }, "→"),
       units.element, this.playing, this.pace);
   }
 

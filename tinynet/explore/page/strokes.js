@@ -54,15 +54,15 @@ export function drawAll(context, strokes, colour) {
 }
 
 /**
- * The ink on a canvas of SIDE x SIDE: 0 paper, 255 ink.
+ * The ink on a canvas of SIDE x SIDE, 0 paper, 255 ink, in base64.
  * @param {CanvasRenderingContext2D} context
- * @returns {number[]}
+ * @returns {string}
  */
 export function inkOf(context) {
   const { data } = context.getImageData(0, 0, SIDE, SIDE);
-  const ink = new Array(SIDE * SIDE);
+  const ink = new Uint8Array(SIDE * SIDE);
   for (let i = 0; i < ink.length; i++) ink[i] = data[4 * i + 3];
-  return ink;
+  return btoa(String.fromCharCode(...ink));
 }
 
 /**

@@ -49,7 +49,7 @@ export class TermList {
    * @param {number} most
    */
   #line(terms, t, most) {
-    const axes = terms.leftAt.shape[1], at = Array.from(terms.leftAt.data.subarray(t * axes, (t + 1) * axes));
+    const axes = terms.leftAt?.shape[1] ?? 0, at = terms.leftAt ? Array.from(terms.leftAt.data.subarray(t * axes, (t + 1) * axes)) : [t];
     const value = terms.product.data[t], bar = h("i", { class: value < 0 ? "below" : "above" });
     bar.style.width = `${most ? 100 * Math.abs(value) / most : 0}%`;
     const point = () => this.pointed(t);

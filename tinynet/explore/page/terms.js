@@ -10,8 +10,10 @@ import { pointed } from "./shapes.js";
 /** @typedef {import("./engine.js").Explanation} Explanation */
 /** @typedef {import("./engine.js").Terms} Terms */
 
-/** The terms of a group, in the places where they stand: cells of a grid, each the number of a term or -1. */
-/** @typedef {{height: number, width: number, cells: Int32Array}} Grid */
+/** The terms of a group, in the places where they stand: cells of a grid, each the number of a term or -1; or bars. */
+/** @typedef {{height: number, width: number, cells: Int32Array, bars: boolean}} Grid */
+
+const MOST_BARS = 600;
 
 /**
  * @param {Terms} terms
@@ -19,35 +21,37 @@ import { pointed } from "./shapes.js";
  * @returns {Grid}
  */
 export function grid(terms, group) {
-  const [count, axes] = terms.leftAt.shape, at = terms.leftAt.data;
+  const count = terms.product.data.length;
   const mine = Array.from({ length: count }, (_, t) => t).filter(t => !terms.group || terms.group.data[t] === group);
-  if (axes < 2) return line(mine);
+  const at = terms.leftAt?.data, axes = terms.leftAt?.shape[1] ?? 0;
+  if (!at || axes < 2) return line(mine);
   const rows = mine.map(t => at[t * axes + axes - 2]), columns = mine.map(t => at[t * axes + axes - 1]);
   const top = Math.min(...rows), left = Math.min(...columns);
   const height = Math.max(...rows) - top + 1, width = Math.max(...columns) - left + 1;
   if (!mine.length || height * width > 40000) return line(mine);
   const cells = new Int32Array(height * width).fill(-1);
   mine.forEach((t, i) => { cells[(rows[i] - top) * width + columns[i] - left] = t; });
-  return { height, width, cells };
+  return { height, width, cells, bars: false };
 }
 
 /**
- * Terms that have no place in a plane, in lines of a readable length.
+ * Terms that have no place in a plane: side by side, or many of them in lines.
  * @param {number[]} mine
  * @returns {Grid}
  */
 function line(mine) {
+  if (mine.length <= MOST_BARS) return { height: 1, width: mine.length, cells: Int32Array.from(mine), bars: true };
   const width = Math.max(1, Math.min(mine.length, Math.ceil(Math.sqrt(mine.length * 1.6))));
   const height = Math.max(1, Math.ceil(mine.length / width)), cells = new Int32Array(height * width).fill(-1);
   cells.set(mine);
-  return { height, width, cells };
+  return { height, width, cells, bars: false };
 }
 
 export class TermPictures {
   /** @type {Terms | null} */
   #terms = null;
   /** @type {Grid} */
-  #grid = { height: 1, width: 1, cells: new Int32Array(1) };
+  #grid = { height: 1, width: 1, cells: new Int32Array(1), bars: false };
   group = 0;
   /** @type {number} */
   #term = -1;
@@ -78,7 +82,7 @@ export class TermPictures {
     for (const canvas of this.canvases) {
       const at = (/** @type {PointerEvent} */ event) => {
         const { height, width } = this.#grid;
-        const found = pointed(event, 0, [height, width], { count: 1, height, width, bars: false });
+        const found = pointed(canvas, event, 0, [height, width], { count: 1, height, width, bars: false });
         return found ? found[0] * width + found[1] : -1;
       };
       canvas.addEventListener("pointermove", event => this.#point(at(event), false));
@@ -86,7 +90,7 @@ export class TermPictures {
       canvas.addEventListener("keydown", event => this.#key(event));
     }
     const pick = (/** @type {PointerEvent | MouseEvent} */ event) => {
-      const found = pointed(event, 0, [this.#sums.length], { count: 1, height: 1, width: this.#sums.length, bars: true });
+      const found = pointed(this.channels, event, 0, [this.#sums.length], { count: 1, height: 1, width: this.#sums.length, bars: true });
       if (found) this.choose(found[0]);
     };
     this.channels.addEventListener("click", pick);
@@ -176,13 +180,15 @@ export class TermPictures {
 
   /** @param {Terms} terms */
   #paint(terms) {
-    const { height, width, cells } = this.#grid, parts = [terms.left, terms.right, terms.product];
+    const { height, width, cells, bars } = this.#grid, parts = [terms.left, terms.right, terms.product];
     this.picture.style.setProperty("--ratio", String(width / height));
     this.picture.classList.toggle("wide", width > 2.5 * height);
+    this.picture.classList.toggle("bars", bars);
     parts.forEach((part, i) => {
       if (!part) return;
       const numbers = Float64Array.from(cells, t => (t < 0 ? NaN : part.data[t]));
-      drawMap(this.canvases[i], numbers, { offset: 0, height, width }, signed(), largest(part.data));
+      if (bars) drawBars(this.canvases[i], numbers, signed(), largest(part.data), false);
+      else drawMap(this.canvases[i], numbers, { offset: 0, height, width }, signed(), largest(part.data));
     });
     if (!this.groups.hidden) drawBars(this.channels, this.#sums, signed(), largest(this.#sums), false);
   }

@@ -61,7 +61,7 @@ export class WeightsPanel {
   async begin() {
     const step = this.model.steps.find(({ params }) => params.length);
     if (!this.store.state.weight && step) {
-      this.store.set({ weight: { step: step.name, param: step.params[0].name, at: step.params[0].shape.map(() => 0) } });
+      this.store.set({ weight: { step: step.name, param: step.params[0].name, at: middle(step.params[0].shape) } });
     }
     await this.changes.begin();
   }
@@ -78,7 +78,7 @@ export class WeightsPanel {
   #to(name, param) {
     const step = this.model.steps.find(each => each.name === name);
     const found = step?.params.find(each => each.name === param) ?? step?.params[0];
-    if (step && found) this.store.set({ weight: { step: name, param: found.name, at: found.shape.map(() => 0) } });
+    if (step && found) this.store.set({ weight: { step: name, param: found.name, at: middle(found.shape) } });
   }
 
   async show() {
@@ -120,3 +120,9 @@ export class WeightsPanel {
         line("after the step", "", found.after)));
   }
 }
+
+/**
+ * A weight to begin with: the middle one of the first filter.
+ * @param {number[]} shape
+ */
+const middle = shape => shape.map((size, axis) => (shape.length > 2 && axis >= shape.length - 2 ? Math.floor(size / 2) : 0));
