@@ -14,7 +14,7 @@ help:                           ## this list
 mnist: .venv/installed          ## train the larger CNN on MNIST and print its test error
 	$(BIN)/python examples/mnist_larger.py
 
-explore: .venv/installed       ## touch every number of the larger CNN in a browser; trains it if there is none
+explore: .venv/installed        ## touch every number of the larger CNN in a browser; trains it if there is none
 	@mkdir -p figures
 	$(BIN)/python -m tinynet explore figures/larger_cnn.safetensors --train
 

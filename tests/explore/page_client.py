@@ -20,10 +20,10 @@ def decoded(body):
         if isinstance(value, dict):
             return {key: read(item) for key, item in value.items()}
         return [read(item) for item in value] if isinstance(value, list) else value
-    return read(json.loads(body[4:4 + length], parse_constant=pytest_fail))
+    return read(json.loads(body[4:4 + length], parse_constant=no_json))
 
 
-def pytest_fail(constant):
+def no_json(constant):
     raise AssertionError(f"{constant} is no JSON")
 
 
@@ -31,6 +31,12 @@ class Client:
     def __init__(self, url):
         _, _, self.host, self.token, _ = url.split("/")
         self.connection = http.client.HTTPConnection(self.host, timeout=30)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.connection.close()
 
     def request(self, method, path, body=None, **headers):
         self.connection.request(method, path, body, headers)

@@ -92,7 +92,8 @@ def explore(model: Sequential, x: ArrayLike | None = None, y: ArrayLike | None =
     """
     if not isinstance(model, Sequential):
         raise invalid("explore", "a Sequential", f"{model!r:.80}")
-    port = check_int(port, "port", 0)
+    if check_int(port, "port", 0) > 65_535:
+        raise invalid("explore", "port, at most 65535", port)
     copied = copy_of(model, x)
     session = Session(copied, gather(copied, x, y), copied.name or type(copied).__name__)
     page = Explorer(session, Server(session.methods, PAGE, port))

@@ -64,10 +64,11 @@ class Request:
         return tuple(value)
 
     def array(self, name: str, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-        """Return as many numbers as a shape has, finite in a dtype, in that shape."""
+        """Return as many numbers as a shape has, finite in a dtype: a list, or their bytes (float32) in base64."""
         value = self.fields.get(name)
         try:
-            array = np.array(value, np.float64) if isinstance(value, list) else np.array([])
+            array = (np.frombuffer(self.decoded(name), "<f4") if isinstance(value, str)
+                     else np.array(value, np.float64) if isinstance(value, list) else np.array([]))
             with np.errstate(over="ignore"):
                 array = array.astype(dtype)
         except (TypeError, ValueError, OverflowError):
