@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE =
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help mnist explore quick test test-book test-libraries test-long mutants checker-trial bench docs listings lint wheel clean
+.PHONY: help mnist explore quick test test-book test-libraries test-browser lint-page test-long mutants checker-trial bench docs listings lint wheel clean
 
 help:                           ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -14,15 +14,15 @@ help:                           ## this list
 mnist: .venv/installed          ## train the larger CNN on MNIST and print its test error
 	$(BIN)/python examples/mnist_larger.py
 
-explore: .venv/installed       ## touch every number of the larger CNN in a browser; trains it if there is none
+explore: .venv/installed        ## touch every number of the larger CNN in a browser; trains it if there is none
 	@mkdir -p figures
 	$(BIN)/python -m tinynet explore figures/larger_cnn.safetensors --train
 
 quick: .venv/installed-test     ## the faster tests, three cases of each: about a minute
-	TINYNET_HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not book and not long"
+	TINYNET_HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not book and not long and not browser"
 
 test: .venv/installed-test      ## the test suite: a few minutes
-	$(PYTEST) -m "not book and not long"
+	$(PYTEST) -m "not book and not long and not browser"
 
 test-book: .venv/installed-test .venv/installed-docs  ## the tour, the site, the longest chapters and all figures
 	$(PYTEST) -m book
@@ -30,8 +30,22 @@ test-book: .venv/installed-test .venv/installed-docs  ## the tour, the site, the
 test-libraries: .venv-libraries/installed  ## check_function on PyTorch, JAX, autograd and MyGrad, and the page about it
 	.venv-libraries/bin/python -m pytest -m "" tests/testing/test_check_function.py tests/test_docs.py -k "check_function or testing-gradients"
 
+test-browser: .venv/installed-test .venv/installed-browser  ## the explorer's page in a real browser; its code's style and types where npm is
+	$(BIN)/python tests/browser/ready.py
+	@if command -v npm > /dev/null; then $(MAKE) lint-page; \
+	else echo "There is no npm: the style and types of the page's JavaScript were NOT checked."; fi
+	$(BIN)/python -m pytest -m browser tests/browser
+
+lint-page: tests/browser/node_modules/installed
+	npm --prefix tests/browser run --silent lint
+	npm --prefix tests/browser run --silent types
+
+tests/browser/node_modules/installed: tests/browser/package.json
+	npm --prefix tests/browser install --no-package-lock --no-audit --no-fund --loglevel error
+	@touch $@
+
 test-long: .venv/installed-test ## all of it with many more examples, and the seeded defects: hours
-	TINYNET_HYPOTHESIS_PROFILE=thorough $(PYTEST)
+	TINYNET_HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not browser"
 	$(MAKE) mutants
 
 mutants: .venv/installed-test   ## seed defects into copies of the code: does the suite find them?

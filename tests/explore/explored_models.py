@@ -1,4 +1,4 @@
-"""Models that the page is tried on: the three of the lessons, one of a layer of one's own, one in float64, and others."""
+"""Models that the page is tried on: the three of the lessons, one of layers of one's own, and one in float64."""
 
 import numpy as np
 
@@ -41,8 +41,8 @@ def mlp():
 
 
 def simple_cnn():
-    return Sequential([Conv2D(32, (5, 5), activation="relu", input_shape=(1, 28, 28)), MaxPool2D(), Dropout(0.2), Flatten(),
-                       Dense(128, activation="relu"), Dense(10, activation="softmax")], seed=1)
+    return Sequential([Conv2D(32, (5, 5), activation="relu", input_shape=(1, 28, 28)), MaxPool2D(), Dropout(0.2),
+                       Flatten(), Dense(128, activation="relu"), Dense(10, activation="softmax")], seed=1)
 
 
 def larger_cnn(dtype="float32"):

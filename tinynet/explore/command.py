@@ -36,10 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with page:
         print(f"\n{page.url}\n\nThe page is open for this machine alone, until Ctrl-C.", flush=True)
         try:
-            threading.Event().wait()
+            wait()
         except KeyboardInterrupt:
             print()
     return 0
+
+
+def wait() -> None:
+    """Wait for Ctrl-C."""
+    threading.Event().wait()
 
 
 def loaded(file: Path, train: bool) -> Sequential:

@@ -33,13 +33,19 @@ def describe_step(step: Step, input_shape: tuple[int, ...], output_shape: tuple[
     layer = step.layer
     arrays = [(name, array, False) for name, array in layer.params.items()]
     arrays += [(name, array, True) for name, array in layer.state.items()]
-    return {"name": step.name, "layer": step.name.partition("/")[0], "kind": type(layer).__name__,
+    return {"name": step.name, "layer": owner(step), "kind": type(layer).__name__,
             "settings": settings(layer), "inputShape": input_shape, "outputShape": output_shape,
             "params": [{"name": name, "shape": array.shape, "size": math.prod(array.shape), "state": state}
                        for name, array, state in arrays],
             "differsInTraining": bool(layer.differs_in_training), "explains": explains(layer, step.run),
             "chapter": next((page for kind, page in CHAPTERS.items() if isinstance(layer, kind)), None),
             "activation": replaceable}
+
+
+def owner(step: Step) -> str:
+    """Return the name of the layer that a step belongs to: its own, or the one before the name of an activation."""
+    before, _, last = step.name.rpartition("/")
+    return before if before and last != step.layer.name else step.name
 
 
 def settings(layer: Layer) -> str:

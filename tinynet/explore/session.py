@@ -71,7 +71,7 @@ class Session:
                           for k, step in enumerate(steps)],
                 "logits": end if len(shapes[end]) == 1 else None, "softmax": end < len(steps),
                 "samples": {"count": len(test.x), "labels": test.labels()}, "digits": is_digit(shapes[0]),
-                "can": self.can(), "activations": list(ACTIVATIONS),
+                "changes": self.changes.words(), "can": self.can(), "activations": list(ACTIVATIONS),
                 "optimizer": model.optimizer and {"name": type(model.optimizer).__name__,
                                                   "learningRate": self.trainer.rate},
                 "scenarios": [{"name": name, "title": failure.title, "text": failure.text,

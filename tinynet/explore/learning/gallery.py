@@ -12,7 +12,7 @@ from tinynet.layers.weighted import Weighted
 from tinynet.models import Sequential
 from tinynet.study.health.health import rectifies
 
-RATE_FACTOR = 300
+RATE_FACTOR = 1000
 DEAD_BIAS = -50.0
 PIXELS = 255.0
 
@@ -45,7 +45,7 @@ def with_new_weights(model: Sequential, seed: int = 0) -> None:
 
 
 def large_rate(trainer: Trainer) -> None:
-    """Take a learning rate some hundred times as large."""
+    """Take a learning rate a thousand times as large."""
     trainer.model.optimizer.learning_rate = RATE_FACTOR * trainer.rate
 
 
@@ -87,7 +87,7 @@ def has_pixels(trainer: Trainer) -> bool:
 FAILURES = {
     "rate": Failure(
         "The learning rate too large",
-        "The loss leaps up at once, a thousandfold, and then stays near that of guessing; so does the accuracy.",
+        "The loss leaps up at once, many times over, and then stays near that of guessing; so does the accuracy.",
         "The first updates are as long as the weights themselves or longer: a thousandth is usual. Most units that "
         "rectify are dead after them. Divide the rate by 10 until the loss falls.", large_rate),
     "zeros": Failure(
@@ -105,8 +105,8 @@ FAILURES = {
     "pixels": Failure(
         "Pixels left at 0 to 255",
         "The first losses are many times that of guessing; then it falls, to where others begin.",
-        "The input's numbers go up to 255, and the logits are as large: the softmax is sure of everything, right or "
-        "wrong. Divide by 255, or begin with Rescaling(1 / 255).", unscaled, has_pixels),
+        "The input's numbers go up to 255, and the first logits lie tens apart: the softmax is sure of everything, "
+        "right or wrong. Divide by 255, or begin with Rescaling(1 / 255).", unscaled, has_pixels),
     "labels": Failure(
         "Labels shuffled",
         "The loss falls to that of guessing and no further, and the test accuracy stays at one in ten.",

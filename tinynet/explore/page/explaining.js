@@ -6,18 +6,32 @@ import { latest } from "./live.js";
 /** @typedef {import("./engine.js").Run} Run */
 
 /**
+ * @param {HTMLElement} panel   where it is shown
  * @param {import("./engine.js").Description} model
  * @param {import("./live.js").Live} live
  * @param {(found: Explanation | null) => void} shown
  * @param {(problem: unknown) => void} failed
  */
-export function follow(model, live, shown, failed) {
+export function explainChosen(panel, model, live, shown, failed) {
   const { store, engine } = live;
+  let wanted = 0;
 
-  const ask = latest(async () => {
-    const run = live.run;
+  /** Say that what is shown is of before. */
+  function stale() {
+    wanted++;
+    panel.setAttribute("aria-busy", "true");
+  }
+
+  const follow = latest(async () => {
+    const run = live.run, mine = wanted;
     if (run) shown(await explain(run));
-  }, failed);
+    if (mine === wanted) panel.setAttribute("aria-busy", "false");
+  }, problem => { panel.setAttribute("aria-busy", "false"); failed(problem); });
+
+  function ask() {
+    stale();
+    follow(undefined);
+  }
 
   /**
    * @param {Run} run
@@ -40,8 +54,10 @@ export function follow(model, live, shown, failed) {
     return engine.explainGradient({ pixels, step: /** @type {string} */ (step), param: null, at: place.at, objective });
   }
 
-  live.onCalm.push(() => ask(undefined));
+  live.onRun.push(stale);
+  live.onCalm.push(ask);
   store.listen((_, changed) => {
-    if (changed.has("place") || (changed.has("ofWeight") && !changed.has("backward"))) ask(undefined);
+    if (changed.has("backward") || changed.has("objective")) stale();       // a run follows, and is explained then
+    else if (changed.has("place") || changed.has("ofWeight")) ask();
   });
 }

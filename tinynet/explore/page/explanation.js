@@ -5,7 +5,7 @@ import { onTheme } from "./colours.js";
 import { h } from "./dom.js";
 import { format, number } from "./numbers.js";
 import { TermList } from "./termlist.js";
-import { TermPictures } from "./terms.js";
+import { TermPictures, columns } from "./terms.js";
 import { more } from "./words.js";
 
 /** @typedef {import("./engine.js").Description} Description */
@@ -119,8 +119,9 @@ function strongest({ product }) {
  */
 function equation(terms, term) {
   const left = number(`left:${term}`, terms.left.data[term]);
-  if (!terms.right) return [terms.leftName, " ", left];
-  return [left, " × ", number(`right:${term}`, terms.right.data[term]), " = ", number(`product:${term}`, terms.product.data[term])];
+  const product = number(`product:${term}`, terms.product.data[term]);
+  if (terms.right) return [left, " × ", number(`right:${term}`, terms.right.data[term]), " = ", product];
+  return [`${terms.leftName} `, left, ...(columns(terms).product ? [" → ", product] : [])];
 }
 
 /**

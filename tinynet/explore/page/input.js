@@ -19,10 +19,11 @@ const PICKS = 12;
  * @param {Description} model
  * @param {Live} live
  * @param {(problem: unknown) => void} failed
+ * @returns {{begin: () => Promise<void>}}   begins with the input that the address names
  */
 export function showInput(place, model, live, failed) {
   const note = h("p", { class: "note", "aria-live": "polite" });
-  const steps = new NormaliseSteps();
+  const steps = new NormaliseSteps(model.digits);
   const pen = new Pen(model, live, answer => {
     note.textContent = answer.message ?? "";
     steps.show(answer.steps);
@@ -46,7 +47,7 @@ export function showInput(place, model, live, failed) {
     if (state.source.kind === "sample" || state.source.kind === "noise") take(state).catch(failed);
     else picks.mark(state.source);
   });
-  return take(live.store.state);
+  return { begin: () => take(live.store.state) };
 }
 
 /**
@@ -112,8 +113,9 @@ class NormaliseSteps {
   /** @type {import("./engine.js").NormaliseStep[]} */
   #last = [];
 
-  constructor() {
-    this.element.hidden = true;
+  /** @param {boolean} digits */
+  constructor(digits) {
+    this.element.hidden = !digits;
     this.element.addEventListener("toggle", () => this.show(this.#last));
     onTheme(() => this.show(this.#last));
   }
@@ -121,7 +123,6 @@ class NormaliseSteps {
   /** @param {import("./engine.js").NormaliseStep[]} steps */
   show(steps) {
     this.#last = steps;
-    this.element.hidden = !steps.length && this.element.hidden;
     if (!this.element.open) return;
     steps.forEach(({ name, text, width, height, pixels }, i) => {
       const figure = this.#line.children[i] ?? this.#line.appendChild(h("figure", {}, h("canvas", { role: "img" }), h("figcaption")));

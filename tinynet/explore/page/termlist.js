@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { largest, number } from "./numbers.js";
+import { columns } from "./terms.js";
 
 /** @typedef {import("./engine.js").Terms} Terms */
 
@@ -36,7 +37,8 @@ export class TermList {
     const order = Array.from({ length: count }, (_, t) => t)
       .sort((a, b) => Math.abs(terms.product.data[b]) - Math.abs(terms.product.data[a]) || a - b);
     const shown = order.slice(0, this.#all ? MOST : FEW), most = largest(terms.product.data);
-    const names = ["at", terms.leftName, ...(terms.right ? [`× ${terms.rightName}`, "= product"] : []), ""];
+    const { product } = columns(terms);
+    const names = ["at", terms.leftName, ...(terms.right ? [`× ${terms.rightName}`, "= product"] : product ? ["term"] : []), ""];
     this.head.replaceChildren(...names.map(name => h("th", { scope: "col" }, name)));
     this.body.replaceChildren(...shown.map(t => this.#line(terms, t, most)));
     this.button.hidden = count <= FEW;
@@ -57,7 +59,7 @@ export class TermList {
       h("td", {}, h("button", { type: "button", class: "link", onclick: point, onfocus: point }, `[${at.join(", ")}]`)),
       h("td", {}, number(`left:${t}`, terms.left.data[t])),
       terms.right && h("td", {}, number(`right:${t}`, terms.right.data[t])),
-      terms.right && h("td", {}, number(`product:${t}`, value)),
+      columns(terms).product && h("td", {}, number(`product:${t}`, value)),
       h("td", { class: "size" }, bar));
   }
 }

@@ -47,6 +47,15 @@ function line(mine) {
   return { height, width, cells, bars: false };
 }
 
+/**
+ * What a term is shown by beside its left factor: the name of the product, null where the factor is the whole term.
+ * @param {Terms} terms
+ */
+export function columns({ left, right, product }) {
+  if (right) return { product: "products" };
+  return { product: product.data.some((value, t) => value !== left.data[t]) ? "terms" : null };
+}
+
 export class TermPictures {
   /** @type {Terms | null} */
   #terms = null;
@@ -148,12 +157,15 @@ export class TermPictures {
     this.#sums = new Float64Array(count);
     if (terms.group) terms.product.data.forEach((value, t) => { this.#sums[/** @type {any} */ (terms.group).data[t]] += value; });
     this.groups.hidden = count < 2;
-    for (const element of [...this.signs, ...this.figures.slice(1)]) element.hidden = !terms.right;
-    [terms.leftName, terms.rightName ?? "", "products"].forEach((name, i) => {
+    const { product } = columns(terms);
+    this.signs[0].hidden = this.figures[1].hidden = !terms.right;
+    this.signs[1].hidden = this.figures[2].hidden = !product;
+    this.signs[1].textContent = terms.right ? "=" : "→";
+    [terms.leftName, terms.rightName ?? "", product ?? ""].forEach((name, i) => {
       this.names[i].textContent = name;
       this.canvases[i].setAttribute("aria-label", `${name}; arrow keys choose a term`);
     });
-    this.canvases[0].tabIndex = terms.right ? -1 : 0;
+    this.canvases[0].tabIndex = product ? -1 : 0;
     this.#term = -1;
     this.choose(this.group < count ? this.group : 0);
   }

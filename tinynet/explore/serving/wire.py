@@ -35,7 +35,7 @@ def encode(answer: Mapping[str, Any]) -> bytes:
     """Return an answer as bytes.
 
     >>> encode({"loss": 0.5, "pixels": np.array([1.0])})[4:]
-    b'{"loss":0.5,"pixels":{"$array":[0,[1],"float64"]}}\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\xf0?'
+    b'{"loss":0.5,"pixels":{"$array":[0,[1],"float64"]}}\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\xf0?'
     """
     arrays: list[np.ndarray] = []
     header = json.dumps(plain(answer, arrays), separators=(",", ":"), allow_nan=False).encode()

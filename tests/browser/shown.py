@@ -1,0 +1,147 @@
+"""A page of the explorer in a browser: what a person does with it, and what is watched meanwhile."""
+
+import json
+import re
+from urllib.parse import urlsplit
+
+import numpy as np
+
+WATCH = """
+    window.shifts = [];
+    new PerformanceObserver(list => window.shifts.push(...list.getEntries().map(
+        ({ value, hadRecentInput }) => ({ value, expected: hadRecentInput })))).observe({ type: "layout-shift", buffered: true });
+"""
+QUIET = 80               # milliseconds
+STROKE = [(.3, .2), (.5, .17), (.68, .25), (.66, .4), (.5, .48), (.68, .56), (.7, .72), (.52, .83), (.3, .78)]    # a 3
+
+
+class Shown:
+    """One page, from when it is ready."""
+
+    def __init__(self, browser, url, at="", context=None):
+        self.context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **(context or {})})
+        self.page = self.context.new_page()
+        self.said, self.hosts, self.flying, self.runs, self.drawings = [], set(), set(), [], []
+        self.host = urlsplit(url).netloc
+        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
+        self.page.on("request", self._asked)
+        self.page.on("requestfinished", self._answered)
+        self.page.on("requestfailed", self._answered)
+        self.page.add_init_script(WATCH)
+        self.page.goto(url + at)
+        self.ready()
+
+    def _answered(self, request):
+        self.flying.discard(request)
+
+    def _asked(self, request):
+        self.flying.add(request)
+        self.hosts.add(urlsplit(request.url).netloc)
+        if request.url.endswith("/api/run"):
+            self.runs.append(json.loads(request.post_data))
+        if request.url.endswith("/api/normalise"):
+            self.drawings.append(json.loads(request.post_data))
+
+    def ready(self):
+        self.page.wait_for_selector("html[data-ready]", timeout=60_000)
+
+    def close(self):
+        self.context.close()
+
+    def expect_in_order(self):
+        """Nothing was said on the console, nobody else was asked, nothing went wrong, and nothing jumped."""
+        assert self.said == []
+        assert {host for host in self.hosts if host} <= {self.host}
+        assert self.problem() == ""
+        assert self.shift() < 0.1
+
+    def problem(self):
+        return self.page.locator("#problem").text_content()
+
+    def shift(self, even_expected=False):
+        """Return by how much things have jumped: all of it, or without what follows a click, as browsers count it."""
+        return self.page.evaluate("all => window.shifts.filter(({expected}) => all || !expected)"
+                                  ".reduce((sum, {value}) => sum + value, 0)", even_expected)
+
+    # What a person does.
+
+    def draw(self, points=STROKE, steps=4):
+        """Draw a stroke with the mouse; points are shares of the canvas."""
+        box = self.page.locator("canvas.pen").bounding_box()
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+        self.page.mouse.move(*places[0])
+        self.page.mouse.down()
+        for place in places[1:]:
+            self.page.mouse.move(*place, steps=steps)
+        self.page.mouse.up()
+        self.settle()
+
+    def settle(self):
+        """Wait until no request is in flight, none has followed for a while, and the explanation is of now."""
+        quiet = 0
+        while quiet < QUIET:
+            self.page.wait_for_timeout(20)
+            busy = self.flying or self.page.evaluate("document.querySelector('[aria-busy=true]') !== null")
+            quiet = 0 if busy else quiet + 20
+
+    def wait_for(self, condition):
+        """Wait until a condition in JavaScript holds. (Playwright's own way is against the page's security policy.)"""
+        for _ in range(600):
+            if self.page.evaluate(condition):
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"Not in 30 seconds: {condition}")
+
+    def button(self, name, exact=False):
+        return self.page.get_by_role("button", name=name, exact=exact)
+
+    def tab(self, name):
+        self.page.get_by_role("tab", name=name).click()
+
+    def point(self, row, channel=0, place=(0.5, 0.5)):
+        """Click on a map; place is the share of its height and width. Return what is explained then."""
+        map_ = self.page.locator(f'[data-row="{row}"] .map').nth(channel)
+        map_.evaluate("element => element.scrollIntoView({ block: 'center' })")
+        self.page.wait_for_selector(f'canvas[data-step="{row}"][data-channel="{channel}"]')
+        box = map_.bounding_box()
+        self.page.mouse.click(box["x"] + place[1] * box["width"], box["y"] + place[0] * box["height"])
+        return self.explained()
+
+    # What it shows.
+
+    def explained(self):
+        """Return the place that is marked, once it is explained: what the title says it is."""
+        self.settle()
+        return self.page.locator("#view-explain .of").text_content()
+
+    def numbers(self, within="body"):
+        """Return the shown numbers by name, as they are in full."""
+        found = self.page.locator(within).locator("[data-number]:visible").evaluate_all(
+            "all => all.map(({dataset}) => [dataset.number, dataset.value])")
+        return {name: np.nan if value == "null" else float(value) for name, value in found}
+
+    def terms(self):
+        """Return all terms of the explained number (T, k), k factors and their product, and where the left one stands."""
+        every = self.page.get_by_role("button", name=re.compile(r"^All \d+ terms"))
+        if every.is_visible():
+            every.click()
+        rows = self.page.locator("[data-term]").evaluate_all(
+            "all => all.map(row => [row.querySelector('button').textContent,"
+            " ...[...row.querySelectorAll('[data-number]')].map(({dataset}) => Number(dataset.value))])")
+        return [tuple(json.loads(row[0])) for row in rows], np.array([row[1:] for row in rows])
+
+    def place(self):
+        """Return the numbers in the title's last brackets."""
+        return tuple(json.loads(re.findall(r"\[[\d, ]*\]", self.page.locator("#view-explain .of").text_content())[-1]))
+
+    def pixels(self):
+        """Return what the model was run on last."""
+        return np.array(self.runs[-1]["pixels"])
+
+    def picture(self, row, channel=0):
+        """Return the colours of a map (height, width, 4)."""
+        size, data = self.page.locator(f'canvas[data-step="{row}"][data-channel="{channel}"]').evaluate(
+            "canvas => [[canvas.height, canvas.width], Array.from(canvas.getContext('2d')"
+            ".getImageData(0, 0, canvas.width, canvas.height).data)]")
+        return np.array(data).reshape(*size, 4)
