@@ -63,7 +63,7 @@ function drawing(pen, model, live, failed) {
   const clear = () => { pen.wipe(); set({ source: { kind: "drawing", strokes: "" } }); pen.draw(""); };
   const random = () => set({ source: { kind: "noise", seed: 1 + Math.floor(Math.random() * 1e6) } });
   const canDraw = model.digits || model.inputShape.length === 3;
-  const shown = h("canvas", { class: "seen", "aria-hidden": "true" });
+  const shown = pixelsCanvas(model, { class: "seen", "aria-hidden": "true" });
   const paint = () => showPixels(shown, live.pixels, model);
   live.onRun.push(paint);
   onTheme(paint);
@@ -77,6 +77,16 @@ function drawing(pen, model, live, failed) {
       canDraw && h("button", { type: "button", onclick: () => pen.takeBack() }, "Undo"),
       canDraw && h("button", { type: "button", title: "or drop one on the drawing", onclick: () => file.click() }, "Picture"),
       !model.digits && h("button", { type: "button", onclick: random }, "Random"), file));
+}
+
+/**
+ * A canvas of as many pixels as the input has.
+ * @param {Description} model
+ * @param {Record<string, string>} [given]
+ */
+function pixelsCanvas(model, given = {}) {
+  const { height, width } = layout(model.inputShape, true);
+  return h("canvas", { ...given, width, height });
 }
 
 /**
@@ -164,7 +174,7 @@ class Picks {
   #thumbnail(index) {
     const label = this.model.samples.labels?.data[index];
     const button = h("button", { type: "button", "data-sample": index, onclick: () => this.#pick(index),
-      "aria-label": `sample ${index}${label === undefined ? "" : `, labelled ${label}`}`, "aria-pressed": "false" }, h("canvas"));
+      "aria-label": `sample ${index}${label === undefined ? "" : `, labelled ${label}`}`, "aria-pressed": "false" }, pixelsCanvas(this.model));
     this.#buttons.set(index, button);
     return button;
   }
