@@ -75,6 +75,21 @@ def source_pages(app: Any) -> Any:
         yield f"source/{file}", {"title": file, "body": f"<h1>{file}</h1>{code}"}, "page.html"
 
 
+# The page file, which `make docs` makes before; where the site is built without, its front page says so.
+
+PAGE_FILE = DOCS.parent / "build" / "docs" / "larger-cnn.html"
+HERE_IT_IS = ('**<a href="larger-cnn.html">Touch a trained network, here and now</a>**: draw a digit, follow it through every '
+              'layer of the larger CNN, and its gradient back, number by number. Nothing has to be installed.')
+NOT_HERE = ("A page on which a trained network can be touched, number by number, belongs here; this build of the site has "
+            "none: `make docs` makes it.")
+html_extra_path = [str(PAGE_FILE)] if PAGE_FILE.is_file() else []
+
+
+def link_page_file(app: Any, page: str, source: list[str]) -> None:
+    """Put the link to the page file into the front page, or say that there is none."""
+    source[0] = source[0].replace("<!-- the page file -->", HERE_IT_IS if html_extra_path else NOT_HERE)
+
+
 # Nothing from elsewhere.
 
 LOADS = re.compile(r"""<(?:script|img|link|iframe|source|video|audio|embed|object)\b[^>]*?
@@ -98,5 +113,6 @@ def setup(app: Any) -> None:
     """Register all of this with Sphinx."""
     app.add_html_math_renderer("mathml", inline_renderers=(math, None), block_renderers=(math, None))
     app.add_transform(LinkSources)
+    app.connect("source-read", link_page_file)
     app.connect("html-collect-pages", source_pages)
     app.connect("build-finished", stay_at_home)
