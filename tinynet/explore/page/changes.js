@@ -43,7 +43,8 @@ export class Changes {
   #accuracyLine() {
     const why = this.model.can.accuracy;
     if (why) return h("p", { class: "note" }, why);
-    return h("p", { class: "accuracy" }, "right of 1,000 test samples ", this.now, h("small", {}, "before the changes ", this.before));
+    return h("p", { class: "accuracy" }, "right of 1,000 test samples ", this.now,
+      h("small", {}, "before the changes ", this.before));
   }
 
   /** Change the model as the address says, and measure it. */
@@ -86,13 +87,14 @@ export class Changes {
   }
 
   #activationStep() {
-    const index = this.model.steps.findIndex(({ name }) => name === this.#step?.name), after = this.model.steps[index + 1];
+    const { steps } = this.model, after = steps[steps.findIndex(({ name }) => name === this.#step?.name) + 1];
     return this.#step && after?.activation && after.layer === this.#step.layer ? after : null;
   }
 
   #switch() {
     if (!this.#step) return;
-    this.make({ kind: "filter", step: this.#step.name, channel: this.#channel, on: this.switch.checked }).catch(this.failed);
+    this.make({ kind: "filter", step: this.#step.name, channel: this.#channel, on: this.switch.checked })
+      .catch(this.failed);
   }
 
   #activation() {

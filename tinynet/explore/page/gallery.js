@@ -16,7 +16,7 @@ export function showGallery(place, model, store, training) {
     return;
   }
   place.append(h("p", { class: "note" },
-    "Each trains the model anew, from new weights, with one thing wrong. Watch the curves and the maps, and look for what tells it."));
+    "Each trains the model anew, from new weights, with one thing wrong. Watch the curves and the maps."));
   const begin = (/** @type {string} */ name) => {
     store.set({ view: "train" });
     training.scenario(name);

@@ -63,7 +63,7 @@ function drawing(pen, model, live, failed) {
   const clear = () => { pen.wipe(); set({ source: { kind: "drawing", strokes: "" } }); pen.draw(""); };
   const random = () => set({ source: { kind: "noise", seed: 1 + Math.floor(Math.random() * 1e6) } });
   const canDraw = model.digits || model.inputShape.length === 3;
-  const shown = h("canvas", { class: "seen", "aria-hidden": "true" });
+  const shown = pixelsCanvas(model, { class: "seen", "aria-hidden": "true" });
   const paint = () => showPixels(shown, live.pixels, model);
   live.onRun.push(paint);
   onTheme(paint);
@@ -75,8 +75,19 @@ function drawing(pen, model, live, failed) {
     h("div", { class: "buttons" },
       canDraw && h("button", { type: "button", onclick: clear }, "Clear"),
       canDraw && h("button", { type: "button", onclick: () => pen.takeBack() }, "Undo"),
-      canDraw && h("button", { type: "button", title: "or drop one on the drawing", onclick: () => file.click() }, "Picture"),
+      canDraw && h("button", { type: "button", title: "or drop one on the drawing", onclick: () => file.click() },
+        "Picture"),
       !model.digits && h("button", { type: "button", onclick: random }, "Random"), file));
+}
+
+/**
+ * A canvas of as many pixels as the input has.
+ * @param {Description} model
+ * @param {Record<string, string>} [given]
+ */
+function pixelsCanvas(model, given = {}) {
+  const { height, width } = layout(model.inputShape, true);
+  return h("canvas", { ...given, width, height });
 }
 
 /**
@@ -125,7 +136,8 @@ class NormaliseSteps {
     this.#last = steps;
     if (!this.element.open) return;
     steps.forEach(({ name, text, width, height, pixels }, i) => {
-      const figure = this.#line.children[i] ?? this.#line.appendChild(h("figure", {}, h("canvas", { role: "img" }), h("figcaption")));
+      const figure = this.#line.children[i]
+        ?? this.#line.appendChild(h("figure", {}, h("canvas", { role: "img" }), h("figcaption")));
       const canvas = /** @type {HTMLCanvasElement} */ (figure.firstElementChild);
       /** @type {HTMLElement} */ (figure.lastElementChild).textContent = name;
       canvas.setAttribute("aria-label", text);
@@ -152,7 +164,8 @@ class Picks {
     this.number = h("input", { type: "number", min: "0", max: String(count - 1), id: "sample-number",
       onchange: () => this.#pick(Math.max(0, Math.min(count - 1, Math.round(Number(this.number.value) || 0)))) });
     const strip = h("div", { class: "picks" });
-    this.element = h("div", { class: "samples" }, h("h2", {}, model.digits ? "or pick a test digit" : "or pick a sample"), strip,
+    const title = model.digits ? "or pick a test digit" : "or pick a sample";
+    this.element = h("div", { class: "samples" }, h("h2", {}, title), strip,
       h("div", { class: "buttons" }, h("label", { for: "sample-number" }, "number"), this.number,
         h("button", { type: "button", onclick: () => this.#pick(Math.floor(Math.random() * count)) }, "Any")));
     this.element.hidden = !count;
@@ -163,8 +176,9 @@ class Picks {
   /** @param {number} index */
   #thumbnail(index) {
     const label = this.model.samples.labels?.data[index];
-    const button = h("button", { type: "button", "data-sample": index, onclick: () => this.#pick(index),
-      "aria-label": `sample ${index}${label === undefined ? "" : `, labelled ${label}`}`, "aria-pressed": "false" }, h("canvas"));
+    const name = `sample ${index}${label === undefined ? "" : `, labelled ${label}`}`;
+    const button = h("button", { type: "button", "data-sample": index, "aria-label": name, "aria-pressed": "false",
+      onclick: () => this.#pick(index) }, pixelsCanvas(this.model));
     this.#buttons.set(index, button);
     return button;
   }
@@ -172,7 +186,8 @@ class Picks {
   async #fill() {
     for (const [index, button] of this.#buttons) {
       const { pixels } = await this.live.engine.sample({ index });
-      const paint = () => showPixels(/** @type {HTMLCanvasElement} */ (button.firstElementChild), pixels.data, this.model);
+      const canvas = /** @type {HTMLCanvasElement} */ (button.firstElementChild);
+      const paint = () => showPixels(canvas, pixels.data, this.model);
       paint();
       onTheme(paint);
     }

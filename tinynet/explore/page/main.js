@@ -23,7 +23,11 @@ async function start() {
   const network = new Network(byId("rows"), model, live, toolbar.readout);
   const panel = new Panel(byId("panel"), model, live, failed);
   const explanation = new ExplanationPanel(panel.place("explain"), model, live, byId("spoken"));
-  explainChosen(panel.place("explain"), model, live, found => { network.source(found); explanation.show(found); }, failed);
+  explainChosen(panel.place("explain"), model, live, found => {
+    network.source(found);
+    explanation.show(found);
+  }, failed);
+  byId("main").hidden = false;       // all of it at once: nothing moves when the next part comes
   remember(store, model);
   await panel.begin(() => network.rename());
   await input.begin();

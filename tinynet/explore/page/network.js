@@ -5,7 +5,7 @@ import { h, mark } from "./dom.js";
 import { around } from "./marks.js";
 import { format } from "./numbers.js";
 import { Row } from "./row.js";
-import { onMap, pointed } from "./shapes.js";
+import { middle, onMap, pointed } from "./shapes.js";
 import { chapter } from "./words.js";
 
 /** @typedef {import("./engine.js").Description} Description */
@@ -27,7 +27,8 @@ export class Network {
     this.store = live.store;
     this.readout = readout;
     const shapes = [model.inputShape, ...model.steps.map(step => step.outputShape)];
-    this.rows = shapes.map((shape, i) => new Row(i, shape, i ? model.steps[i - 1] : null, model, head(model, i, this.store)));
+    this.rows = shapes.map((shape, i) =>
+      new Row(i, shape, i ? model.steps[i - 1] : null, model, head(model, i, this.store)));
     place.append(...this.rows.map(row => row.element));
     this.#watch();
     this.#listen(place);
@@ -60,7 +61,9 @@ export class Network {
 
   /** Name the rows anew: a step has become another. */
   rename() {
-    for (const row of this.rows.slice(1)) row.rename(this.model.steps[row.index - 1], head(this.model, row.index, this.store));
+    for (const row of this.rows.slice(1)) {
+      row.rename(this.model.steps[row.index - 1], head(this.model, row.index, this.store));
+    }
     this.paint();
   }
 
@@ -181,10 +184,10 @@ function head(model, index, store) {
   const param = step.params[0];
   const toWeights = () => store.set({ view: "weights",
     weight: { step: step.name, param: param.name, at: firstAt(step, store, index, param.shape) } });
-  return h("header", {},
-    h("h3", { title: step.name }, step.name),
-    h("p", {}, chapter(step.kind, step.chapter), step.settings && h("span", {}, step.settings),
-      param && h("button", { type: "button", class: "link", "aria-label": `weights of ${step.name}`, onclick: toWeights }, "weights")));
+  const weights = param && h("button", { type: "button", class: "link", "aria-label": `weights of ${step.name}`,
+    onclick: toWeights }, "weights");
+  return h("header", {}, h("h3", { title: step.name }, step.name),
+    h("p", {}, chapter(step.kind, step.chapter), step.settings && h("span", {}, step.settings), weights));
 }
 
 /**
@@ -195,7 +198,7 @@ function head(model, index, store) {
  * @param {number[]} shape
  */
 function firstAt(step, store, index, shape) {
-  const at = shape.map((size, i) => (shape.length > 2 && i >= shape.length - 2 ? Math.floor(size / 2) : 0)), { place } = store.state;
+  const at = middle(shape), { place } = store.state;
   const axis = step.kind === "Dense" ? shape.length - 1 : 0;
   if (place?.row === index && place.at[0] < shape[axis]) at[axis] = place.at[0];
   return at;

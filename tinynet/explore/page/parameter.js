@@ -44,12 +44,13 @@ export class ParameterMaps {
   constructor(live, chosen, failed) {
     this.live = live;
     this.chosen = chosen;
-    this.number = h("input", { type: "number", min: "0", "aria-label": "Filter", onchange: () => this.#filter(Number(this.number.value)) });
+    const by = (/** @type {number} */ way) => this.#filter(Number(this.number.value) + way);
+    this.number = h("input", { type: "number", min: "0", "aria-label": "Filter", onchange: () => by(0) });
     this.count = h("span");
     this.picker = h("div", { class: "buttons" },
-      h("button", { type: "button", "aria-label": "Filter before", onclick: () => this.#filter(Number(this.number.value) - 1) }, "◀"),
+      h("button", { type: "button", "aria-label": "Filter before", onclick: () => by(-1) }, "◀"),
       h("label", {}, "filter", this.number), this.count,
-      h("button", { type: "button", "aria-label": "Filter after", onclick: () => this.#filter(Number(this.number.value) + 1) }, "▶"));
+      h("button", { type: "button", "aria-label": "Filter after", onclick: () => by(1) }, "▶"));
     this.values = h("div", { class: "maps kernels", role: "group", "aria-label": "weights" });
     this.gradients = h("div", { class: "maps kernels", role: "group", "aria-label": "their gradients" });
     this.gradientsTitle = h("h3", {}, "Their gradients");
@@ -103,9 +104,9 @@ export class ParameterMaps {
 
   /** @param {PointerEvent} event */
   #pick(event) {
-    const map = /** @type {HTMLElement} */ (event.target).closest(".map");
+    const map = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".map"));
     if (!map || !this.#found || !this.#weight) return;
-    const rest = this.#rest(), place = pointed(map, event, Number(/** @type {HTMLElement} */ (map).dataset.map), rest, layout(rest));
+    const rest = this.#rest(), place = pointed(map, event, Number(map.dataset.map), rest, layout(rest));
     if (place) this.#choose(place);
   }
 

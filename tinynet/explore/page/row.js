@@ -79,12 +79,12 @@ export class Row {
    */
   paint({ data }, gradient) {
     const { height, width, bars } = this.layout, scale = largest(data);
-    const picture = this.picture && !gradient;
+    const colours = this.picture && !gradient ? ink() : signed();
     show(this.scale, scale);
     this.maps.forEach((map, channel) => {
       const canvas = /** @type {HTMLCanvasElement} */ (map.firstElementChild);
       if (bars) drawBars(canvas, data, signed(), scale, this.floor && !gradient);
-      else drawMap(canvas, data, { offset: channel * height * width, height, width }, picture ? ink() : signed(), scale);
+      else drawMap(canvas, data, { offset: channel * height * width, height, width }, colours, scale);
     });
   }
 
@@ -145,7 +145,8 @@ export class Row {
  * @param {number} count
  */
 function units(count) {
-  const line = h("span", { class: "units", "aria-hidden": "true" }, ...Array.from({ length: count }, (_, i) => h("span", {}, String(i))));
+  const numbers = Array.from({ length: count }, (_, i) => h("span", {}, String(i)));
+  const line = h("span", { class: "units", "aria-hidden": "true" }, ...numbers);
   line.style.setProperty("--count", String(count));
   return line;
 }

@@ -89,6 +89,14 @@ export function pointed(element, event, map, shape, maps) {
 }
 
 /**
+ * A weight to begin with: the middle one of the first filter.
+ * @param {number[]} shape
+ */
+export function middle(shape) {
+  return shape.map((size, axis) => (shape.length > 2 && axis >= shape.length - 2 ? Math.floor(size / 2) : 0));
+}
+
+/**
  * @param {number[]} shape
  */
 export const shapeText = shape => shape.join(" × ");

@@ -76,13 +76,15 @@ export class TermPictures {
     this.canvases = this.names.map((_, i) => h("canvas", { tabIndex: i === 2 ? 0 : -1, role: "img" }));
     this.figures = this.canvases.map((canvas, i) =>
       h("figure", {}, h("span", { class: "map framed" }, canvas), this.names[i]));
-    this.channels = h("canvas", { tabIndex: 0, role: "img", "aria-label": "sums of the channels; arrow keys choose one" });
+    this.channels = h("canvas", { tabIndex: 0, role: "img",
+      "aria-label": "sums of the channels; arrow keys choose one" });
     this.sum = number("group", 0);
     this.groupName = h("span", { class: "group-name" });
     this.groups = h("div", { class: "groups" }, h("span", { class: "map wide" }, this.channels),
       h("p", { class: "note" }, this.groupName, " ", this.sum));
     this.signs = ["×", "="].map(sign => h("span", { class: "sign" }, sign));
-    this.picture = h("div", { class: "triptych" }, this.figures[0], this.signs[0], this.figures[1], this.signs[1], this.figures[2]);
+    const [left, right, product] = this.figures;
+    this.picture = h("div", { class: "triptych" }, left, this.signs[0], right, this.signs[1], product);
     this.element = h("div", { class: "terms" }, this.groups, this.picture);
     this.#listen();
   }
@@ -99,7 +101,8 @@ export class TermPictures {
       canvas.addEventListener("keydown", event => this.#key(event));
     }
     const pick = (/** @type {PointerEvent | MouseEvent} */ event) => {
-      const found = pointed(this.channels, event, 0, [this.#sums.length], { count: 1, height: 1, width: this.#sums.length, bars: true });
+      const width = this.#sums.length;
+      const found = pointed(this.channels, event, 0, [width], { count: 1, height: 1, width, bars: true });
       if (found) this.choose(found[0]);
     };
     this.channels.addEventListener("click", pick);
@@ -155,7 +158,8 @@ export class TermPictures {
     this.#terms = terms;
     const count = terms.groupNames?.length ?? 0;
     this.#sums = new Float64Array(count);
-    if (terms.group) terms.product.data.forEach((value, t) => { this.#sums[/** @type {any} */ (terms.group).data[t]] += value; });
+    const group = terms.group?.data;
+    if (group) terms.product.data.forEach((value, t) => { this.#sums[group[t]] += value; });
     this.groups.hidden = count < 2;
     const { product } = columns(terms);
     this.signs[0].hidden = this.figures[1].hidden = !terms.right;

@@ -16,11 +16,13 @@ import { Stepping } from "./stepping.js";
 export function showToolbar(place, model, live) {
   const { store } = live, classes = classesOf(model);
   const ways = choice("Direction", [{ value: "forward", text: "Forward", title: "The numbers of every layer" },
-    { value: "backward", text: "Backward", title: "The gradient at every number" }], value => turn(value === "backward"));
+    { value: "backward", text: "Backward", title: "The gradient at every number" }],
+  value => turn(value === "backward"));
   const objective = objectives(classes, chosen => store.set({ objective: chosen }));
   const stepping = new Stepping(model, store);
   const line = h("output", { class: "readout" }, "Click a number in a map to see what it is made of.");
-  const key = h("span", { class: "key", "aria-hidden": "true" }, h("span", {}, "below 0"), h("i"), h("span", {}, "above"));
+  const key = h("span", { class: "key", "aria-hidden": "true" },
+    h("span", {}, "below 0"), h("i"), h("span", {}, "above"));
   place.append(ways.element, objective.element, stepping.element, h("div", { class: "line" }, line, key));
 
   /** @param {boolean} backward */

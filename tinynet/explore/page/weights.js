@@ -2,8 +2,10 @@
 
 import { h } from "./dom.js";
 import { Changes } from "./changes.js";
+import { line } from "./explanation.js";
 import { show, number } from "./numbers.js";
 import { ParameterMaps } from "./parameter.js";
+import { middle } from "./shapes.js";
 
 /** @typedef {import("./engine.js").Description} Description */
 /** @typedef {import("./live.js").Live} Live */
@@ -27,7 +29,8 @@ export class WeightsPanel {
     this.changes = new Changes(model, live, failed);
     this.maps = new ParameterMaps(live, weight => this.store.set({ weight }), failed);
     this.steps = h("select", { "aria-label": "Layer", onchange: () => this.#to(this.steps.value) });
-    this.params = h("select", { "aria-label": "Parameter", onchange: () => this.#to(this.steps.value, this.params.value) });
+    this.params = h("select", { "aria-label": "Parameter",
+      onchange: () => this.#to(this.steps.value, this.params.value) });
     this.name = h("code");
     this.value = h("input", { type: "number", step: "any", "aria-label": "value of this weight",
       onchange: () => this.#set(Number(this.value.value)) });
@@ -45,10 +48,12 @@ export class WeightsPanel {
     const explain = h("button", { type: "button", onclick: () => set({ ofWeight: true, backward: true, view: "explain",
       objective: this.store.state.objective ?? { kind: "loss", label: this.#label() } }) }, "Terms of its gradient");
     const next = h("button", { type: "button", disabled: can.nextStep !== null, title: can.nextStep ?? "",
-      onclick: () => this.#next().catch(this.failed) }, `Next step of ${this.model.optimizer?.name ?? "the optimizer"}?`);
+      onclick: () => this.#next().catch(this.failed) },
+    `Next step of ${this.model.optimizer?.name ?? "the optimizer"}?`);
     this.fill();
     return [h("div", { class: "buttons" }, this.steps, this.params), this.maps.element,
-      h("div", { class: "weight" }, this.name, h("label", {}, "value", this.value), h("span", {}, "gradient ", this.gradient)),
+      h("div", { class: "weight" }, this.name, h("label", {}, "value", this.value),
+        h("span", {}, "gradient ", this.gradient)),
       h("div", { class: "buttons" }, explain, next), this.next, this.changes.element];
   }
 
@@ -113,16 +118,10 @@ export class WeightsPanel {
     if (!weight) return;
     const label = objective?.kind === "loss" ? objective.label : this.#label();
     const found = await this.live.engine.nextStep({ pixels: Array.from(this.live.pixels), label, ...weight });
-    const line = (/** @type {string} */ name, /** @type {string} */ formula, /** @type {number} */ shown) =>
-      h("div", {}, h("dt", {}, name, formula && h("small", {}, formula)), h("dd", {}, number(`next:${name}`, shown)));
+    const row = (/** @type {import("./engine.js").Line} */ { name, value, formula }) =>
+      line(name, number(`next:${name}`, value), formula);
     this.next.replaceChildren(h("h3", {}, `One step of ${found.optimizer} on this input, label ${label}`),
-      h("dl", { class: "lines" }, line("now", "", found.before), ...found.lines.map(each => line(each.name, each.formula ?? "", each.value)),
-        line("after the step", "", found.after)));
+      h("dl", { class: "lines" }, row({ name: "now", value: found.before }), ...found.lines.map(row),
+        row({ name: "after the step", value: found.after })));
   }
 }
-
-/**
- * A weight to begin with: the middle one of the first filter.
- * @param {number[]} shape
- */
-const middle = shape => shape.map((size, axis) => (shape.length > 2 && axis >= shape.length - 2 ? Math.floor(size / 2) : 0));
