@@ -113,6 +113,10 @@ def test_a_drawing_becomes_a_digit_and_an_empty_one_words():
     np.testing.assert_allclose(answer["image"], from_ink(ink / 255.0).image, rtol=1e-6)
     assert [step["name"] for step in answer["steps"]] == ["ink", "cropped", "fitted", "as MNIST's"]
     assert answer["message"] is None
+    enlarged = np.kron(ink[:100, :100], np.ones((6, 6))).ravel().tolist()
+    large = asked(session, "normalise", width=600, height=600, pixels=enlarged)
+    assert large["steps"][0]["pixels"].shape == (200, 200)                                 # it is only to be seen
+    np.testing.assert_allclose(large["image"], answer["image"], atol=1e-6)
     empty = asked(session, "normalise", width=2, height=2, pixels=[0] * 4)
     assert (empty["image"], empty["steps"]) == (None, [])
     assert "nothing is drawn" in empty["message"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 EYE = np.array([0.299, 0.587, 0.114])                  # how bright red, green and blue are to the eye
 
 
-def read_drawing(path: str | PathLike[str] | BinaryIO) -> np.ndarray:
-    """Read the brightness (H, W) of a picture, from 0 to 1: grey or in colour, transparent or not; a file or its name.
+def read_drawing(path: str | PathLike[str]) -> np.ndarray:
+    """Read the brightness (H, W) of a picture, from 0 to 1: grey or in colour, transparent or not.
 
     Where a picture is transparent there is paper: white, but black under a light pen on nothing. Grey numbers of 16
     or 32 bits are divided by the largest, since few pictures use all of their range. Where the ink is nearly as bright
@@ -29,16 +29,15 @@ def read_drawing(path: str | PathLike[str] | BinaryIO) -> np.ndarray:
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    name = str(path) if isinstance(path, (str, PathLike)) else "The picture"
     try:
         with Image.open(path) as file:
-            return brightness(ImageOps.exif_transpose(file), name)           # a telephone says which way up it was
+            return brightness(ImageOps.exif_transpose(file), str(path))      # a telephone says which way up it was
     except FileNotFoundError:
-        raise FileNotFoundError(f"There is no file {name}.") from None
+        raise FileNotFoundError(f"There is no file {path}.") from None
     except UnidentifiedImageError:
-        raise ValueError(f"{name} is not an image that can be read: a PNG or JPEG would be.") from None
+        raise ValueError(f"{path} is not an image that can be read: a PNG or JPEG would be.") from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{name} cannot be read. {error}") from None
+        raise ValueError(f"{path} cannot be read. {error}") from None
 
 
 def brightness(image: Image, name: str) -> np.ndarray:

@@ -70,7 +70,7 @@ class Session:
                 "steps": [describe_step(step, shapes[k], shapes[k + 1], slot(model, step) is not None)
                           for k, step in enumerate(steps)],
                 "logits": end if len(shapes[end]) == 1 else None, "softmax": end < len(steps),
-                "samples": {"count": len(test.x), "labels": test.labels()}, "digits": is_digit(shapes[0]),
+                "samples": {"count": len(test.x), "labels": self.trainer.labels}, "digits": is_digit(shapes[0]),
                 "changes": self.changes.words(), "can": self.can(), "activations": list(ACTIVATIONS),
                 "optimizer": model.optimizer and {"name": type(model.optimizer).__name__,
                                                   "learningRate": self.trainer.rate},
@@ -89,7 +89,7 @@ class Session:
         if not len(test.x):
             raise ValueError("There are no samples: none were given to explore(model, x, y).")
         index = request.whole("index", len(test.x))
-        labels = test.labels()
+        labels = self.trainer.labels
         return {"pixels": test.take(slice(index, index + 1), self.model.dtype)[0],
                 "label": None if labels is None else int(labels[index])}
 
