@@ -78,10 +78,10 @@ def source_pages(app: Any) -> Any:
 # The page file, which `make docs` makes before; where the site is built without, its front page says so.
 
 PAGE_FILE = DOCS.parent / "build" / "docs" / "larger-cnn.html"
-HERE_IT_IS = ('**<a href="larger-cnn.html">Touch a trained network, here and now</a>**: draw a digit, follow it through every '
-              'layer of the larger CNN, and its gradient back, number by number. Nothing has to be installed.')
-NOT_HERE = ("A page on which a trained network can be touched, number by number, belongs here; this build of the site has "
-            "none: `make docs` makes it.")
+HERE_IT_IS = ('**<a href="larger-cnn.html">Touch a trained network, here and now</a>**: draw a digit, follow it '
+              'through every layer of the larger CNN, and its gradient back, number by number. Nothing to install.')
+NOT_HERE = ("A page on which a trained network can be touched, number by number, belongs here; this build of the site "
+            "has none: `make docs` makes it.")
 html_extra_path = [str(PAGE_FILE)] if PAGE_FILE.is_file() else []
 
 

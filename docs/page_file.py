@@ -1,4 +1,4 @@
-"""Make the page file that the site carries: the larger CNN, trained once, with a fixed seed, and kept for the next time.
+"""Make the page file that the site carries: the larger CNN, trained once, with a fixed seed, and kept for next time.
 
     python docs/page_file.py        # `make docs` does it first; the first time takes a minute
 """

@@ -28,7 +28,7 @@ def test_site_builds_with_formulas_and_source(tmp_path):
     assert "$" not in dense.partition("<article")[2].partition("</article")[0]         # no formula left as TeX
     assert (tmp_path / "site" / "source" / "tinynet" / "kernels" / "naive.py.html").is_file()
     front = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
-    has_page_file = (tmp_path / "site" / "larger-cnn.html").is_file()                  # if `make docs` has made it before
+    has_page_file = (tmp_path / "site" / "larger-cnn.html").is_file()                # if `make docs` has made it before
     assert ('<a href="larger-cnn.html">' in front) == has_page_file
     assert ("this build of the site has none" in front) != has_page_file
 

@@ -63,8 +63,8 @@ def test_engines_gradient_is_that_of_study(opened):
 
 
 def test_float64_is_computed_in_float64(opened, rng):
-    model = Sequential([Conv2D(3, 3, activation="gelu", input_shape=(2, 9, 9)), Flatten(), Dense(4, activation="softmax")],
-                       dtype="float64", seed=1)
+    model = Sequential([Conv2D(3, 3, activation="gelu", input_shape=(2, 9, 9)), Flatten(),
+                        Dense(4, activation="softmax")], dtype="float64", seed=1)
     x = rng.normal(size=(3, 2, 9, 9))
     np.testing.assert_allclose(answers(opened(model), "forward", x), model.predict(x), rtol=1e-12)
 
@@ -76,7 +76,8 @@ def test_outputs_without_a_softmax_are_taken_as_logits(opened, rng):
     logits = model.predict(x)
     np.testing.assert_allclose(answers(page, "forward", x), logits, atol=1e-6)
     p = np.exp(logits) / np.exp(logits).sum()
-    np.testing.assert_allclose(answers(page, "gradient", x, [2]), (p - np.eye(4)[[2]]) @ model.params["dense_1/kernel"].T, atol=1e-6)
+    expected = (p - np.eye(4)[[2]]) @ model.params["dense_1/kernel"].T
+    np.testing.assert_allclose(answers(page, "gradient", x, [2]), expected, atol=1e-6)
 
 
 def test_an_equal_way_is_told_from_a_mistake():

@@ -13,7 +13,10 @@ from tinynet.testing.cloning import clone
 
 NOTE_THE_DRAWING = """() => {
     const encode = window.btoa;
-    window.btoa = text => { const encoded = encode(text); if (text.length === 112 * 112) window.ink = encoded; return encoded; };
+    window.btoa = text => {
+        if (text.length === 112 * 112) window.ink = encode(text);
+        return encode(text);
+    };
 }"""
 
 

@@ -52,7 +52,7 @@ def parts() -> tuple[str, str, str]:
 
 
 def policy(style: str, script: str) -> str:
-    """Return a content security policy under which nothing runs but this script, and nothing is loaded from anywhere."""
+    """Return a content security policy under which nothing but this script runs, and nothing is loaded."""
     return (f"default-src 'none'; script-src '{digest(script)}'; style-src '{digest(style)}'; img-src data:; "
             "base-uri 'none'; form-action 'none'")
 

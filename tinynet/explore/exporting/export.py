@@ -26,19 +26,19 @@ NOT_HERE = "This page is a file, without an engine that trains: study.explore(mo
 def export_page(model: Model, path: StrPath, x: ArrayLike | None = None) -> Path:
     """Write the explorer's page as one file: drawing, stepping, changing, forward and backward, in any browser.
 
-    The file opens from a disk, and asks no other file and no network for anything; what the page computes, it computes by
-    itself, in JavaScript, from the model's numbers inside it. It cannot train. Programs can ask it, too: after
-    ``await window.tinynet.ready``, ``window.tinynet.forward(pixels)`` is the model's output, and
-    ``window.tinynet.gradient(pixels, label)`` the gradient of the cross-entropy at a label, in nats, with respect to the
-    pixels; a model without a softmax at its end is taken to return logits.
+    The file opens from a disk, and asks neither another file nor the network for anything; what the page computes, it
+    computes by itself, in JavaScript, from the model's numbers inside it. It cannot train. Programs can ask it, too:
+    after ``await window.tinynet.ready``, ``window.tinynet.forward(pixels)`` is the model's output, and
+    ``window.tinynet.gradient(pixels, label)`` the gradient of the cross-entropy at a label, in nats, with respect to
+    the pixels; a model without a softmax at its end is taken to return logits.
 
     Parameters
     ----------
     model : a `Sequential` of tinynet's own layers. Its numbers are written as float32; a float64 model's are rounded to
         it, and the page then computes in float64.
     path : of the file; what is there is overwritten.
-    x : samples to pick from on the page, as `predict` takes them; as many of the first ones are written as fit into 0.5 MB
-        with the page. None: drawn input only.
+    x : samples to pick from on the page, as `predict` takes them; as many of the first ones are written as fit into
+        0.5 MB with the page. None: drawn input only.
 
     Returns
     -------
@@ -46,8 +46,8 @@ def export_page(model: Model, path: StrPath, x: ArrayLike | None = None) -> Path
 
     Raises
     ------
-    ValueError : for a layer of one's own, whose arithmetic the page does not know, a model that is not built, or samples
-        that do not fit it.
+    ValueError : for a layer of one's own, whose arithmetic the page does not know, a model that is not built, or
+        samples that do not fit it.
 
     >>> import os, tempfile
     >>> from tinynet import Sequential

@@ -20,7 +20,7 @@ OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 def as_one_script(folder: Path, entry: str, without: Iterable[str] = ()) -> str:
     """Return a module and all that it imports, but those named in `without`, as one script."""
-    ordered: dict[str, str] = {name: "" for name in without}        # those that others need first
+    ordered: dict[str, str] = dict.fromkeys(without, "")        # those that others need first
     _add(folder, entry, ordered, [])
     return '"use strict";\nconst modules = {};\n' + "".join(ordered.values())
 
@@ -57,8 +57,8 @@ def as_function(name: str, text: str) -> str:
     text = DYNAMIC.sub(lambda found: f'modules["{resolved(name, found["path"])}"]', text)
     text = EXPORT.sub(lambda found: found["rest"], text)
     if other := OTHER.search(text):
-        raise ValueError(f'{name}: expected import {{ names }} from "./path"; and export before a function, a class or a '
-                         f"const. Received: {other[0]}")
+        raise ValueError(f'{name}: expected import {{ names }} from "./path"; and export before a function, a class or '
+                         f"a const. Received: {other[0]}")
     returned = f"return {{ {', '.join(names)} }};\n" if names else ""
     return f'// {name}\nmodules["{name}"] = (() => {{\n{text.rstrip()}\n{returned}}})();\n'
 

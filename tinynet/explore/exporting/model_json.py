@@ -10,11 +10,11 @@ import numpy as np
 
 from tinynet import layers
 from tinynet.explore.explanations.elementwise import Linear
-from tinynet.layers import Lambda, Layer
+from tinynet.layers import Lambda, Layer, Residual
 from tinynet.layers.base import Shape
-from tinynet.layers.stack import Stack
 from tinynet.registry import Config
-from tinynet.steps.step import Step, steps_of
+from tinynet.steps.plan import steps_inside
+from tinynet.steps.step import Step
 from tinynet.training.model import Model
 
 BUILT_IN = frozenset(kind for kind in vars(layers).values() if isinstance(kind, type) and issubclass(kind, Layer)
@@ -96,7 +96,7 @@ def layer_json(step: Step, input_shape: Shape, output_shape: Shape, arrays: Arra
             "inputShape": list(input_shape), "outputShape": list(output_shape),
             "params": arrays.places(layer.params), "state": arrays.places(layer.state),
             "paramNames": {key: f"{prefix}{key}" for key in layer.params},
-            "inner": inner_json(layer, input_shape, arrays) if isinstance(layer, Stack) else []}
+            "inner": inner_json(layer, input_shape, arrays) if isinstance(layer, Residual) else []}
 
 
 def settings_of(layer: Layer) -> Config:
@@ -104,10 +104,9 @@ def settings_of(layer: Layer) -> Config:
     return {key: value for key, value in layer.get_config().items() if not key.endswith(UNUSED)}
 
 
-def inner_json(block: Stack, input_shape: Shape, arrays: Arrays) -> list[LayerJson]:
+def inner_json(block: Residual, input_shape: Shape, arrays: Arrays) -> list[LayerJson]:
     """Return the steps inside a residual block."""
-    steps = [step for name, layer in zip(block.layer_names, block.layers, strict=True) for step in steps_of(layer, name)]
-    return [layer_json(*row, arrays, f"{row[0].name}/") for row in shaped(steps, input_shape)]
+    return [layer_json(*row, arrays, f"{row[0].name}/") for row in shaped(steps_inside(block), input_shape)]
 
 
 def expect_known(step: Step) -> None:
