@@ -5,9 +5,22 @@ from base64 import b64decode
 import numpy as np
 import pytest
 from page_files import MODELS, digits, trained
+from PIL import Image
 
-from tinynet import study
-from tinynet.digits.digit import from_ink
+from tinynet import Sequential, study
+from tinynet.digits.digit import from_ink, normalise
+from tinynet.layers import (
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Flatten,
+    GlobalAveragePooling2D,
+    Input,
+    LayerNormalization,
+    Residual,
+    SeparableConv2D,
+    UpSampling2D,
+)
 from tinynet.study import Trace
 from tinynet.testing.cloning import clone
 
@@ -100,3 +113,44 @@ def test_what_a_file_cannot_do_is_said(opened):
     shown = opened("MLP")
     shown.tab("Train")
     assert "study.explore(model)" in shown.page.locator("#view-train").text_content()
+
+
+def deep():
+    blocks = [Conv2D(2, 3, padding="same", activation="relu") for _ in range(14)]
+    return Sequential([Input((1, 12, 12)), *blocks, GlobalAveragePooling2D(), Dense(3)], seed=1)
+
+
+def colourful():
+    block = Residual([Conv2D(4, 3, padding="same", activation="gelu"), BatchNormalization()])
+    return Sequential([Input((3, 8, 8)), Sequential([SeparableConv2D(4, 3, padding="same"), block]), UpSampling2D(2),
+                       LayerNormalization(), Flatten(), Dense(5, activation="softmax")], seed=1)
+
+
+def one_layer():
+    return Sequential([Dense(3, input_shape=(6,))], seed=1)
+
+
+@pytest.mark.parametrize("make", [deep, colourful, one_layer], ids=lambda make: make.__name__)
+def test_other_models_are_explained_at_every_layer(make, show, tmp_path, rng):
+    model = make()
+    x = rng.random((2, *model.input_shape)).astype(np.float32)
+    shown = show(study.export_page(model, tmp_path / "page.html", x).as_uri(), at="#sample=1", offline=True)
+    for row, y in enumerate(Trace(model, x[1:]).outputs, 1):
+        shown.point(row)
+        numbers = shown.numbers("#view-explain")
+        assert numbers["value"] == pytest.approx(y[(0, *shown.place())], rel=1e-4, abs=1e-5)
+        assert numbers["total"] == pytest.approx(numbers["value"], rel=1e-4, abs=1e-5)
+
+
+def test_a_picture_file_is_read_by_the_browser(opened, tmp_path):
+    ink = np.zeros((160, 120), np.uint8)
+    ink[20:140, 50:66] = 255
+    Image.fromarray(255 - ink).save(tmp_path / "one.png")
+    shown = opened("larger CNN")
+    with shown.page.expect_file_chooser() as chosen:
+        shown.button("Picture").click()
+    chosen.value.set_files(tmp_path / "one.png")
+    shown.settle()
+    x = normalise(1 - ink / 255).image.reshape(1, 1, 28, 28)
+    numbers, p = shown.numbers(), trained("larger CNN").predict(x)[0]
+    assert [numbers[f"probability:{i}"] for i in range(10)] == pytest.approx(p.tolist(), abs=0.02)

@@ -7,7 +7,7 @@ import pytest
 from local_models import LABEL, NODE, ask, models
 
 from tinynet import Sequential, kernels
-from tinynet.digits.digit import from_ink
+from tinynet.digits.digit import from_ink, normalise
 from tinynet.explore.explanations.elementwise import Linear
 from tinynet.explore.exporting.model_json import BUILT_IN
 from tinynet.explore.exporting.samples_json import as_text
@@ -216,6 +216,19 @@ def test_drawings_are_brought_to_the_shape_of_mnists_as_in_python():
             np.testing.assert_allclose(ours["pixels"], picture, atol=1e-6)
     assert found[-1]["image"] is None
     assert "empty" in found[-1]["message"]
+
+
+def test_ink_is_found_in_a_picture_as_in_python():
+    ink = strokes(3) / 255
+    two = np.zeros((112, 112))
+    two[10:60, 10:20] = two[40:100, 80:90] = 1
+    pictures = {"dark on light": 0.9 - 0.7 * ink, "light on dark": 0.1 + 0.6 * ink, "two": 1 - two, "empty": 0 * ink + 0.5}
+    sizes = {"width": 112, "height": 112}
+    found = answers_of(small(), *[("unpacked", {**sizes, "pixels": each.ravel().tolist()}) for each in pictures.values()])
+    for picture, answer in zip(pictures.values(), found[:2], strict=False):
+        np.testing.assert_allclose(answer["image"], normalise(picture).image, atol=0.1)
+    assert "two things in the picture" in found[2]["error"]
+    assert "The drawing is empty" in found[3]["error"]
 
 
 def test_the_gradient_of_a_logit_is_explained_where_the_way_back_begins(rng):

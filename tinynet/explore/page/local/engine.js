@@ -22,7 +22,7 @@ import { explainGradient, explainOutput } from "./explain.js";
 import { Model } from "./model.js";
 import { asInput, brightness, planesOf } from "./picture.js";
 import { offer } from "./programs.js";
-import { last, sizeOf } from "./tensor.js";
+import { last, mapped, sizeOf } from "./tensor.js";
 
 const NOT_HERE = "This page is a file, and has no engine behind it that trains or counts: study.explore(model) has.";
 
@@ -94,7 +94,7 @@ export class LocalEngine {
     const values = objective && pixels && this.model.values(pixels);
     const gradients = objective && values && this.model.gradients(values, objective);
     const gradient = values && gradients && this.model.parameterGradients(index, values, gradients)[name];
-    return { value, gradient: gradient ?? null, penalty: null };
+    return { value: mapped(value, (number) => number), gradient: gradient ?? null, penalty: null };
   }
 
   /** @param {{pixels: ArrayLike<number>, step: string, at: number[]}} request */
