@@ -4,6 +4,7 @@ import { BigMaps } from "./bigmap.js";
 import { onTheme } from "./colours.js";
 import { h } from "./dom.js";
 import { format, number } from "./numbers.js";
+import { seesPicture } from "./shapes.js";
 import { TermList } from "./termlist.js";
 import { TermPictures, columns } from "./terms.js";
 import { more } from "./words.js";
@@ -54,7 +55,7 @@ export class ExplanationPanel {
     const terms = found?.terms ?? null;
     this.pictures.element.hidden = this.list.element.hidden = this.one.hidden = !terms;
     if (terms) {
-      this.pictures.show(terms);
+      this.pictures.show(terms, this.#ofPixels(terms));
       this.list.show(terms);
       this.#term(strongest(terms), false);
       this.pictures.mark(strongest(terms));
@@ -63,6 +64,15 @@ export class ExplanationPanel {
     const step = place && this.model.steps[backward ? place.row : place.row - 1];
     this.more.replaceChildren(more(backward ? "backpropagation.html" : step?.chapter ?? null) ?? "");
     if (!found) this.how.textContent = this.#silence(ofWeight);
+  }
+
+  /**
+   * Whether the terms are those of the pixels of the input, which is given as a vector.
+   * @param {import("./engine.js").Terms} terms
+   */
+  #ofPixels({ leftIn, rightIn, left }) {
+    const step = rightIn?.where === "parameter" && leftIn?.where === "values" ? leftIn.index : -1;
+    return step >= 0 && seesPicture(this.model, step) && left.data.length === this.live.pixels.length;
   }
 
   /** @param {Explanation | null} found */

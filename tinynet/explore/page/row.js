@@ -31,7 +31,8 @@ export class Row {
     this.layout = layout(shape, model.digits && !step);
     this.scale = number("scale", null);
     this.maps = Array.from({ length: this.layout.count }, (_, c) => this.#map(c));
-    const group = h("div", { class: this.layout.bars ? "maps bars" : "maps", role: "group" }, ...this.maps);
+    const kind = this.layout.bars ? "maps bars" : this.layout.strip ? "maps strip" : "maps";
+    const group = h("div", { class: kind, role: "group" }, ...this.maps);
     if (this.layout.bars && shape[0] <= 20) group.append(units(shape[0]));
     this.element = h("section", { class: "row", "data-row": index }, h("header"), group);
     this.rename(step, head);

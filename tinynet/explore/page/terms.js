@@ -18,12 +18,17 @@ const MOST_BARS = 600;
 /**
  * @param {Terms} terms
  * @param {number} group
+ * @param {boolean} picture     the terms are those of the pixels of a square picture, in order
  * @returns {Grid}
  */
-export function grid(terms, group) {
+export function grid(terms, group, picture) {
   const count = terms.product.data.length;
   const mine = Array.from({ length: count }, (_, t) => t).filter(t => !terms.group || terms.group.data[t] === group);
   const at = terms.leftAt?.data, axes = terms.leftAt?.shape[1] ?? 0;
+  if (picture && Number.isInteger(Math.sqrt(count))) {
+    const side = Math.sqrt(count);
+    return { height: side, width: side, cells: Int32Array.from(mine), bars: false };
+  }
   if (!at || axes < 2) return line(mine);
   const rows = mine.map(t => at[t * axes + axes - 2]), columns = mine.map(t => at[t * axes + axes - 1]);
   const top = Math.min(...rows), left = Math.min(...columns);
@@ -62,6 +67,7 @@ export class TermPictures {
   /** @type {Grid} */
   #grid = { height: 1, width: 1, cells: new Int32Array(1), bars: false };
   group = 0;
+  #picture = false;
   /** @type {number} */
   #term = -1;
   /** @type {Float64Array} */
@@ -153,9 +159,13 @@ export class TermPictures {
     }
   }
 
-  /** @param {Terms} terms */
-  show(terms) {
+  /**
+   * @param {Terms} terms
+   * @param {boolean} picture     the left factors are the pixels of a picture that is given as a vector
+   */
+  show(terms, picture) {
     this.#terms = terms;
+    this.#picture = picture;
     const count = terms.groupNames?.length ?? 0;
     this.#sums = new Float64Array(count);
     const group = terms.group?.data;
@@ -179,7 +189,7 @@ export class TermPictures {
     const terms = this.#terms;
     if (!terms) return;
     this.group = group;
-    this.#grid = grid(terms, group);
+    this.#grid = grid(terms, group, this.#picture);
     this.#paint(terms);
     this.mark(this.#term);
     if (this.groups.hidden) return;
