@@ -1,5 +1,6 @@
 """Who else could reach the page's server, what they could send, and that it stays well: each attack a test."""
 
+import gc
 import itertools
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from page_client import Client
 
 import tinynet
 from tinynet import Sequential
-from tinynet.explore import explore
+from tinynet.explore import changes, explore
 from tinynet.explore.learning import trainer as trainer_module
 from tinynet.explore.serving import handler, server
 from tinynet.layers import Dense
@@ -159,6 +161,11 @@ def test_a_body_of_a_gigabyte_is_refused_before_it_is_read(served, raw):
         raw(head(served, **headers), parts=counted(part, 1000, sent))
         assert len(sent) < 1000                                                  # it has hung up before it was all sent
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000                  # kilobytes
+
+
+def test_a_body_of_two_lengths_is_refused(served, raw):
+    assert status(raw(head(served, Content_Length=2, Transfer_Encoding="chunked"), b"{}")) == 411
+    assert status(raw(head(served, Content_Length=2).replace(b"\r\n\r\n", b"\r\nContent-Length: 3\r\n\r\n"))) == 411
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "+5", "0x10", "5, 5", "", " ", "٣"])
@@ -364,13 +371,42 @@ def test_a_page_left_open_for_a_long_training_takes_no_more_memory(monkeypatch):
     longest = held()
     assert longest[0] <= 50
     assert longest[1] <= 8
-    for _ in range(300):
-        asked(session, "change", kind="weight", step=0, param="kernel", at=[0, 0], value=0.5)
-    assert held()[2] <= 200
+    monkeypatch.setattr(changes, "MOST", 20)
+    for k in range(60):                                                      # a slider is one change
+        asked(session, "change", kind="weight", step=0, param="kernel", at=[0, 0], value=k)
+    assert held()[2] == 1
+    for k in range(1, 20):
+        asked(session, "change", kind="weight", step=0, param="kernel", at=[0, k % 2], value=k)
+    with pytest.raises(ValueError, match="20 changes already"):
+        asked(session, "change", kind="weight", step=0, param="kernel", at=[0, 0], value=1)
+    assert held()[2] == 20
     answer = asked(session, "progress", since=0)
     assert answer["step"] == 400
     assert len(answer["history"]["loss"]) == len(answer["history"]["step"]) <= 50
     assert answer["history"]["step"][-1] > 380                               # thinned over all of it
+
+
+@pytest.mark.browser
+def test_the_memory_of_a_long_training_stays_flat(monkeypatch):
+    monkeypatch.setattr(trainer_module, "POINTS", 50)
+    monkeypatch.setattr(trainer_module, "MOMENTS", 8)
+    model = compiled(Sequential([Dense(40, activation="relu", input_dim=6), Dense(3, activation="softmax")], seed=1),
+                     "sparse_categorical_crossentropy")
+    session = session_of(model, np.random.default_rng(0).random((50, 6)), np.arange(50) % 3)
+
+    def held_after(steps):
+        for _ in range(steps):
+            session.trainer.train()
+            asked(session, "progress", since=0)
+            asked(session, "run", pixels=[0.5] * 6, objective={"kind": "loss", "label": 0})
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+    tracemalloc.start()
+    try:
+        begun = held_after(60)
+        assert held_after(120) - begun < 20_000                              # bytes; a moment's weights are 1,600
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_body_that_is_taken_is_bounded_where_a_picture_fits():

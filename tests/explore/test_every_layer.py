@@ -47,7 +47,7 @@ CALLS = {
     "grouped": ((4, 5, 5), lambda: Conv2D(6, 3, groups=2, padding="same")),
     "depthwise": (IMAGE, lambda: DepthwiseConv2D(3, depth_multiplier=2, padding="same", strides=2)),
     "separable": (IMAGE, lambda: SeparableConv2D(3, 3, depth_multiplier=2, pointwise_regularizer="l2")),
-    "transposed": ((2, 3, 4), lambda: Conv2DTranspose(3, 3, strides=2, padding="same")),
+    "transposed": ((2, 3, 4), lambda: Conv2DTranspose(3, 5, strides=2, padding="same")),
     "transposed, dilated": ((2, 3, 4), lambda: Conv2DTranspose(3, (3, 2), strides=(1, 2), dilation_rate=2)),
     "dense": ((5,), lambda: Dense(4, bias_regularizer="l2")),
     "dense on rows": ((3, 5), lambda: Dense(4)),

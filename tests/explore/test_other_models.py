@@ -48,6 +48,7 @@ def test_yes_or_no_has_its_logit_before_the_sigmoid():
     assert found["total"] == pytest.approx(found["value"], rel=1e-4)               # through the sigmoid's slope
     answer = asked(session, "accuracy")
     predicted = session.model.predict(session.data.test.x)[:, 0] > 0.5
+    assert asked(session, "train", action="step")["message"] is None
     assert answer["correct"] == (predicted == session.data.test.y).sum()
 
 

@@ -162,6 +162,8 @@ def test_a_weight_is_edited_and_the_change_undone(session):
     assert answer["changes"] == [f"dense_1/kernel[2, 1]: {weights[0][2, 1]:.6g} to 4.5"]
     assert not np.array_equal(output(session), before)
     assert asked(session, "describe")["changes"] == answer["changes"]
+    again = asked(session, "change", kind="weight", step="dense_1", param="kernel", at=[2, 1], value=5)
+    assert again["changes"] == [f"dense_1/kernel[2, 1]: {weights[0][2, 1]:.6g} to 5"]
     assert asked(session, "undo")["changes"] == []
     np.testing.assert_array_equal(output(session), before)
 
@@ -407,6 +409,8 @@ def test_turns_are_given_in_the_order_of_asking():
             threads[-1].start()
             while turns.tickets < name + 2:
                 waiting.wait(0.001)
+        waiting.wait(0.02)
+        assert order == []                                          # nobody is let in beside another
     for thread in threads:
         thread.join()
     assert order == [0, 1, 2, 3, 4]
@@ -486,7 +490,13 @@ def test_each_failure_has_its_words_and_is_offered_where_it_can_be_shown(session
 
 
 @pytest.mark.browser
-def test_after_a_failure_reset_brings_the_model_back():
+def test_after_a_failure_reset_brings_the_model_back(session):
+    before = output(session)
+    asked(session, "change", kind="activation", step=1, name="tanh")
+    asked(session, "train", action="scenario", scenario="zeros")
+    assert [step["name"] for step in asked(session, "describe")["steps"]][1] == "dense_1/relu"
+    asked(session, "reset")
+    np.testing.assert_array_equal(output(session), before)
     session, _ = failing("zeros", steps=2)
     asked(session, "reset")
     assert session.model.params["dense_1/kernel"].any()

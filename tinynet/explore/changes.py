@@ -21,7 +21,7 @@ from tinynet.layers.weighted import Weighted
 from tinynet.steps.step import Step
 from tinynet.training.model import Model
 
-MOST = 200                                             # changes that can be undone: a page may be open for long
+MOST = 1000                                            # changes at a time: a page may be open for long
 Index = tuple[Any, ...]
 Part = tuple[str, Index]                               # of a parameter: its key, and an index into it
 
@@ -31,11 +31,11 @@ ACTIVATIONS: dict[str, Callable[[], Layer]] = {
 
 
 class Change(NamedTuple):
-    """What was done, in words, what undoes it, and the filter that it switched off, if it did."""
+    """What was done, in words, what undoes it, and to what it was done."""
 
     words: str
     undo: Callable[[], None]
-    filter: tuple[str, int] | None = None
+    what: tuple[object, ...]
 
 
 class Changes:
@@ -47,14 +47,20 @@ class Changes:
 
     def apply(self, request: Request, step: Step) -> None:
         """Do what a request asks for."""
+        if len(self.made) >= MOST:
+            raise ValueError(f"There are {MOST:,} changes already: undo some, or begin anew.")
         kinds = {"weight": self.edit, "filter": self.switch, "activation": self.replace}
         request.choice("kind", kinds)(request, step)
-        del self.made[:-MOST]
 
     def undo(self) -> None:
         """Take the last change back, if there is one."""
         if self.made:
             self.made.pop().undo()
+
+    def undo_all(self) -> None:
+        """Take all changes back, the last first."""
+        while self.made:
+            self.undo()
 
     def words(self) -> list[str]:
         """Say what was changed, in order."""
@@ -68,9 +74,11 @@ class Changes:
         with np.errstate(over="ignore"):
             if not np.isfinite(array.dtype.type(value)):
                 raise invalid(None, f"value, a number that {array.dtype} can hold", value)
-        before = float(array[at])
-        self.made.append(Change(f"{step.name}/{key}{list(at)}: {before:.6g} to {value:.6g}",
-                                self.set({key: (at, value)}, step.layer)))
+        what = step.name, key, at
+        if self.made and self.made[-1].what == what:             # a slider, say: one change, from where it began
+            self.undo()
+        words = f"{step.name}/{key}{list(at)}: {array[at]:.6g} to {value:.6g}"
+        self.made.append(Change(words, self.set({key: (at, value)}, step.layer), what))
 
     def switch(self, request: Request, step: Step) -> None:
         """Switch a filter or unit off, its parameters all 0, or on again."""
@@ -78,7 +86,7 @@ class Changes:
         shape = step.layer.output_shape or (1,)
         unit = request.whole("channel", shape[-1 if isinstance(step.layer, Dense) else 0])
         which = step.name, unit
-        off = next((change for change in self.made if change.filter == which), None)
+        off = next((change for change in self.made if change.what == which), None)
         if request.flag("on") and off is not None:
             off.undo()
             self.made.remove(off)
@@ -95,7 +103,7 @@ class Changes:
         old, new = step.layer, ACTIVATIONS[name]()
         new.name, new.input_shape, new.output_shape = old.name, old.input_shape, old.output_shape
         put(new)
-        self.made.append(Change(f"{step.name}: {name} in its place", lambda: put(old)))
+        self.made.append(Change(f"{step.name}: {name} in its place", lambda: put(old), (step.name,)))
 
     def set(self, parts: dict[str, tuple[Index, float]], layer: Layer) -> Callable[[], None]:
         """Set parts of a layer's parameters to numbers; return what puts back what was there."""

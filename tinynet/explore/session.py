@@ -110,14 +110,14 @@ class Session:
 
     def parameter(self, request: Request) -> Answer:
         """Return a parameter, with its gradient if there is an objective and an input, and its regularizer's part."""
-        step = self.model.steps()[self.step(request)]
-        arrays = {**step.layer.params, **step.layer.state}
-        name, = (request.choice("name", {name: name for name in arrays}),)
+        layer = self.model.steps()[self.step(request)].layer
+        arrays = {**layer.params, **layer.state}
+        name = request.choice("name", {name: name for name in arrays})
         gradient = penalty = None
         if request.has("objective") and request.has("pixels"):
             numbers = self.computed(request).step(self.step(request))
             gradient, penalty = numbers.grads.get(name), numbers.penalties.get(name)
-        return {"value": arrays[name], "gradient": gradient, "penalty": penalty, "version": self.version}
+        return {"value": arrays[name].copy(), "gradient": gradient, "penalty": penalty, "version": self.version}
 
     def explain(self, request: Request) -> Answer:
         """Explain one number of a step's output."""
@@ -165,9 +165,7 @@ class Session:
 
     def reset(self, request: Request) -> Answer:
         """Make the model what it was in the beginning: all changes taken back, and nothing trained."""
-        self.trainer.pause()
-        while self.changes.made:
-            self.changes.undo()
+        self.changes.undo_all()
         self.trainer.begin()
         return self.changed_to()
 
@@ -198,7 +196,7 @@ class Session:
         action = request.choice("action", {**actions, "scenario": None})
         if action is None:
             failure = request.choice("scenario", possible(trainer))
-            self.changes.made.clear()
+            self.changes.undo_all()
             begin(trainer, failure)
         else:
             trainer.set(request.number("learningRate", 0, MAX_RATE) if request.has("learningRate") else None,

@@ -79,7 +79,7 @@ def approximate_gelu() -> Curve:
     factor = math.sqrt(8 / math.pi)
 
     def share(x: float) -> float:
-        return sigmoid(factor * (x + 0.044715 * x ** 3))
+        return sigmoid(factor * (x + 0.044715 * x * x * x))
     return Curve("x sigmoid(1.5958 (x + 0.044715 x^3))", lambda x: x * share(x),
                  "s + x s (1 - s) 1.5958 (1 + 0.134145 x^2)",
                  lambda x: share(x) + x * share(x) * (1 - share(x)) * factor * (1 + 3 * 0.044715 * x * x))
