@@ -83,6 +83,7 @@ def convolutions():
         yield f"SeparableConv2D, {name}", with_images(SeparableConv2D(5, 3, depth_multiplier=2, **shared))
         yield f"Conv2DTranspose, {name}", with_images(Conv2DTranspose(4, (3, 2), **shared))
     yield "Conv2DTranspose, output_padding", with_images(Conv2DTranspose(2, 3, (3, 2), "same", (2, 0), use_bias=False))
+    yield "groups of two channels", with_images(Conv2D(4, 2), Conv2D(6, (2, 3), groups=2))
     yield "without a bias", with_images(Conv2D(3, 2, use_bias=False), DepthwiseConv2D(2, use_bias=False))
 
 
@@ -94,9 +95,10 @@ def the_rest():
         yield f"{pool.__name__}, keepdims", with_images(pool(keepdims=True))
     curves = [ReLU(), Sigmoid(), Tanh(), ELU(0.5), SELU(), GELU(), GELU(approximate=True), SiLU(),
               Softplus(), Softsign(), HardSigmoid(), ReLU6(), LeakyReLU(0.1), Activation("gelu"),
-              Activation("linear"), Softmax()]
+              Activation("linear")]
     for k, curve in enumerate(curves):
         yield f"{type(curve).__name__} {k}", with_vectors(Rescaling(4.0), Dense(9), curve)
+    yield "Softmax", with_vectors(Rescaling(0.2), Dense(9), Softmax())
     yield "PReLU", with_images(*(PReLU("glorot_uniform", shared_axes=axes) for axes in (None, [2, 3], [1, 3])))
     yield "BatchNormalization", with_images(BatchNormalization(), BatchNormalization(scale=False, epsilon=0.1))
     yield "BatchNormalization of vectors", with_vectors(BatchNormalization(center=False))

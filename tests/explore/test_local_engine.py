@@ -222,9 +222,10 @@ def test_ink_is_found_in_a_picture_as_in_python():
     ink = strokes(3) / 255
     two = np.zeros((112, 112))
     two[10:60, 10:20] = two[40:100, 80:90] = 1
-    pictures = {"dark on light": 0.9 - 0.7 * ink, "light on dark": 0.1 + 0.6 * ink, "two": 1 - two, "empty": 0 * ink + 0.5}
+    pictures = {"dark on light": 0.9 - 0.7 * ink, "light on dark": 0.1 + 0.6 * ink, "two": 1 - two, "empty": 0 * ink}
     sizes = {"width": 112, "height": 112}
-    found = answers_of(small(), *[("unpacked", {**sizes, "pixels": each.ravel().tolist()}) for each in pictures.values()])
+    requests = [("unpacked", {**sizes, "pixels": picture.ravel().tolist()}) for picture in pictures.values()]
+    found = answers_of(small(), *requests)
     for picture, answer in zip(pictures.values(), found[:2], strict=False):
         np.testing.assert_allclose(answer["image"], normalise(picture).image, atol=0.1)
     assert "two things in the picture" in found[2]["error"]
