@@ -254,3 +254,6 @@ def test_description_tells_what_the_page_needs():
     assert "softmax" not in description["activations"]                    # which would not end in logits then
     assert description["can"]["change"] is None
     assert "file" in description["can"]["train"]
+    served = session_of(small()).methods["describe"]({})
+    assert description.keys() == served.keys()
+    assert [step.keys() for step in description["steps"]] == [step.keys() for step in served["steps"]]
