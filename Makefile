@@ -4,9 +4,11 @@ BIN = .venv/bin
 # The tests start many processes, and each would compile what it imports.
 export PYTHONDONTWRITEBYTECODE =
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+SUITE = not book and not long and not browser and not exercises      # each of these has a target of its own
 
 .DEFAULT_GOAL = help
-.PHONY: help mnist explore quick test test-book test-libraries test-browser lint-page test-long mutants checker-trial bench docs listings lint wheel clean
+.PHONY: help mnist explore quick test test-book test-exercises test-notebooks test-libraries test-browser lint-page
+.PHONY: test-long mutants checker-trial bench docs listings lint wheel clean
 
 help:                           ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -19,13 +21,19 @@ explore: .venv/installed        ## touch every number of the larger CNN in a bro
 	$(BIN)/python -m tinynet explore figures/larger_cnn.safetensors --train
 
 quick: .venv/installed-test     ## the faster tests, three cases of each: about a minute
-	TINYNET_HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not book and not long and not browser"
+	TINYNET_HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and $(SUITE)"
 
 test: .venv/installed-test      ## the test suite: a few minutes
-	$(PYTEST) -m "not book and not long and not browser"
+	$(PYTEST) -m "$(SUITE)"
 
 test-book: .venv/installed-test .venv/installed-docs  ## the tour, the site, the longest chapters and all figures
 	$(PYTEST) -m book
+
+test-exercises: .venv/installed-test  ## all exercises, wrong answers and bugs
+	$(PYTEST) -m exercises tests/exercises
+
+test-notebooks: .venv/installed-test .venv/installed-notebooks  ## every chapter and lesson as a notebook, in a fresh kernel
+	$(BIN)/python -m pytest -m "" tests/test_notebooks.py
 
 test-libraries: .venv-libraries/installed  ## check_function on PyTorch, JAX, autograd and MyGrad, and the page about it
 	.venv-libraries/bin/python -m pytest -m "" tests/testing/test_check_function.py tests/test_docs.py -k "check_function or testing-gradients"

@@ -12,6 +12,8 @@ from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
+from _common import show_in_notebook
+
 DPI = 110                                              # as study's figures are saved
 
 
@@ -77,9 +79,9 @@ class Tour:
     def __init__(self, names: Mapping[str, str]) -> None:
         self.names, self.chapters = names, list[tuple[str, str, list[Stop]]]()
 
-    def chapter(self, title: str, words: str) -> None:
-        """Begin a chapter."""
-        self.chapters.append((title, words, []))
+    def chapter(self, title: str, words: str, *pages: str) -> None:
+        """Begin a chapter; `pages` of the book go with it."""
+        self.chapters.append((title, marked(words) + "".join(f" {book_page(page)}" for page in pages), []))
 
     def stop(self, title: str, when: object = True, uses: Callable[..., Any] | None = None,
              says: Callable[[Any], str] | None = None) -> Callable[..., Any]:
@@ -96,7 +98,7 @@ class Tour:
         contents, parts, count = [], [], 0
         for chapter, about, stops in [each for each in self.chapters if each[2]]:
             entries = []
-            parts.append(CHAPTER.substitute(title=marked(chapter), words=marked(about)))
+            parts.append(CHAPTER.substitute(title=marked(chapter), words=about))
             for stop in stops:
                 count += 1
                 print(f"  {count:2}  {stop.title}", flush=True)
@@ -116,12 +118,18 @@ def shown(stop: Stop, number: int, folder: Path, names: Mapping[str, str]) -> st
     text = str(found) if figure is not found else ""
     file = f"{stop.name}.png"
     figure.savefig(folder / file, dpi=DPI)
+    show_in_notebook(folder / file)
     width, height = (round(DPI * inches) for inches in figure.get_size_inches())
     see, notice = stop.words(found)
     return STOP.substitute(
         name=stop.name, number=number, title=marked(stop.title), see=marked(see), notice=marked(notice), file=file,
         width=width, height=height, alt=escape(f"{stop.title}. {see}".replace("`", "")), code=escape(stop.code(names)),
         numbers=NUMBERS.substitute(text=escape(text)) if text else "")
+
+
+def book_page(name: str) -> str:
+    """Return a link to a page of the book as `make docs` builds it, from figures/look_inside and from site/tour."""
+    return f'<a href="../../site/{name}.html">In the book: {name.replace("-", " ")}.</a>'
 
 
 def marked(text: str) -> str:

@@ -93,7 +93,8 @@ tour = Tour({"first_conv": first_conv, "last_conv": last_conv, "first_maps": fir
 
 # %%
 tour.chapter("Forward: how an image becomes ten probabilities", f"""From a single output to the whole way. The digit is
-the one of which the model is surest, of all test images: its largest logit is {lead[easy]:.1f} above the second.""")
+the one of which the model is surest, of all test images: its largest logit is {lead[easy]:.1f} above the second.""",
+             "convolution", "pooling", "dense", "losses")
 
 
 @tour.stop("One output pixel of a convolution", when=first_conv, says=findings.products)
@@ -179,7 +180,7 @@ def softmax():
 
 # %%
 tour.chapter("Backward: where a gradient comes from", """A gradient is a sum of products, and each can be named. All are
-those of the digit just seen; their sums are the numbers in the engine's `grads`.""")
+those of the digit just seen; their sums are the numbers in the engine's `grads`.""", "backpropagation")
 
 
 @tour.stop("The gradient of a logit")
@@ -268,7 +269,8 @@ def gradient_of_a_dense_pixel():
 
 
 # %%
-tour.chapter("Training: how the numbers came to be what they are", "How it went, and where it ended.")
+tour.chapter("Training: how the numbers came to be what they are", "How it went, and where it ended.", "training",
+             "optimizers")
 
 
 @tour.stop("Loss and accuracy", when=history, says=lambda _: findings.overfitting(history))
@@ -338,7 +340,7 @@ def deeper_filters():
 
 # %%
 tour.chapter("What it looks for", """Two ways to ask: show it many images and see what it answers to, or make the image
-that it answers to most.""")
+that it answers to most.""", "looking-inside")
 
 
 @tour.stop("The patches that excite each filter of the first convolution", when=first_conv,
@@ -407,7 +409,7 @@ def components():
 
 # %%
 tour.chapter("Why this answer", """Attributions ask which pixels an answer hangs on. They do not agree, since each asks
-in another way; all of them start from the logits.""")
+in another way; all of them start from the logits.""", "looking-inside")
 
 
 def attributions(images, target):
@@ -459,7 +461,7 @@ def why_not_right():
 
 # %%
 tour.chapter("How good it is", """What is behind a single number such as the error, and what the remaining mistakes look
-like.""")
+like.""", "training")
 
 
 @tour.stop("Which digits are taken for which", says=findings.confused)
@@ -492,7 +494,7 @@ def calibration():
 
 
 # %%
-tour.chapter("What it costs", "Where the time goes.")
+tour.chapter("What it costs", "Where the time goes.", "performance")
 
 
 @tour.stop("Work and time of each layer", says=lambda found: findings.cost(model, found))

@@ -159,6 +159,27 @@ def test_two_trainings_with_one_seed_are_the_same_and_another_seed_is_not():
     assert not np.array_equal(weights[0], weights[2])
 
 
+@pytest.mark.parametrize("make", [
+    lambda seed: RandomAffine(0.1, seed=seed), lambda seed: RandomTranslation(0.2, 0.2, seed=seed),
+    lambda seed: RandomRotation(0.2, seed=seed), lambda seed: RandomZoom(0.3, seed=seed),
+    lambda seed: RandomShear(0.3, seed=seed), lambda seed: RandomElasticTransform(1.0, seed=seed),
+    lambda seed: RandomContrast(0.4, seed=seed), lambda seed: RandomFlip("horizontal", seed),
+    lambda seed: RandomCrop(4, 4, seed),
+], ids=["affine", "translation", "rotation", "zoom", "shear", "elastic", "contrast", "flip", "crop"])
+def test_a_seed_gives_a_layer_a_generator_of_its_own(make):
+    x = np.random.default_rng(0).normal(size=(40, 1, 6, 6)).astype(np.float32)
+    drawn = {}
+    for seed, of_model in ((7, 0), (7, 1), (8, 0), (None, 0)):
+        model = Sequential([make(seed)], input_shape=(1, 6, 6), seed=of_model)
+        before = model.rng.bit_generator.state
+        drawn[seed, of_model] = model.forward(x, training=True)[0]
+        assert (model.rng.bit_generator.state == before) == (seed is not None)
+        assert (model.forward(x, training=True)[0] != drawn[seed, of_model]).any()
+        assert model.get_config()["layers"][0]["config"]["seed"] == seed
+    np.testing.assert_array_equal(drawn[7, 0], drawn[7, 1])
+    assert (drawn[7, 0] != drawn[8, 0]).any()
+
+
 @pytest.mark.parametrize(("make", "words"), [
     (lambda: RandomRotation("much"), "rotation, a number or a pair"),
     (lambda: RandomZoom((0.2, -0.2)), r"height_zoom as \(lowest, highest\)"),

@@ -36,8 +36,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BESIDE = [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md")]    # no code
-LONG = {"augmentation.md", "dropout.md", "gradient-checking.md", "looking-inside.md", "optimizers.md", "training.md",
-        "your-own-layer.md"}
+LONG = {"augmentation.md", "batch-normalisation.md", "colour-images.md", "dropout.md", "gradient-checking.md",
+        "initialisation.md", "looking-inside.md", "optimizers.md", "residual-connections.md", "training.md",
+        "when-it-does-not-learn.md", "your-own-layer.md"}
 OPTIONAL = ("torch", "jax", "autograd", "mygrad")      # shown on a page for those who have them
 TAKES_MINUTES = ".fit(x_train"                         # marks the README's training, which the examples' tests run
 

@@ -77,6 +77,31 @@ def test_each_unit_of_each_sample_is_dropped_by_itself():
         assert (y != y.take([0], axis)).any()
 
 
+@pytest.mark.usefixtures("every_kernel_set")
+@pytest.mark.parametrize(("noise_shape", "together"), [
+    ((None, 1, None), {1}), ((1, None, 6), {0}), ([50, 1, 1], {1, 2})], ids=["rows", "samples", "sample"])
+def test_along_an_axis_of_one_in_the_noise_shape_units_are_dropped_together(noise_shape, together):
+    model = Sequential([Dropout(0.5, noise_shape)], input_shape=(5, 6), seed=0)
+    dy = np.full((50, 5, 6), 3, np.float32)
+    y, backward = model.forward(np.ones((50, 5, 6)), training=True)
+    assert set(np.unique(y)) == {0, 2}
+    np.testing.assert_array_equal(backward(dy), 3 * y)
+    assert {axis for axis in range(3) if (y == y.take([0], axis)).all()} == together
+    assert model.layers[0].get_config()["noise_shape"] == list(noise_shape)
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: Dropout(0.5, (2, 0)), r"Dropout: expected noise_shape as positive whole numbers.*Received: \(2, 0\)"),
+    (lambda: Sequential([Dropout(0.5, (None, 2))], input_shape=(3,)).forward(np.ones((1, 3)), training=True),
+     r"Dropout 'dropout_1': expected input that a mask of noise_shape \(None, 2\) fits. Received: \(1, 3\)"),
+    (lambda: Sequential([Dropout(0.5, (None, 1, 1))], input_shape=(3,)).forward(np.ones((1, 3)), training=True),
+     r"of noise_shape \(None, 1, 1\) fits"),
+], ids=["zero", "another size", "axes"])
+def test_a_noise_shape_that_does_not_fit_is_told(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
 def test_dtype_is_kept():
     for dtype in np.float32, np.float64:
         y, backward = dropout(0.3).forward(np.ones((2, 1000), dtype), training=True)

@@ -5,7 +5,18 @@ import pytest
 from oracles import assert_gradients_right
 
 from tinynet import Sequential, kernels
-from tinynet.layers import Activation, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
+from tinynet.layers import (
+    Activation,
+    AveragePool2D,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool2D,
+    ReLU,
+    Residual,
+)
 from tinynet.steps.run import run_steps
 
 IMAGE = (3, 9, 8)
@@ -45,6 +56,16 @@ MODELS = {
     "dense": lambda: [Flatten(), Dense(5, activation="relu"), Dense(3, activation="relu", use_bias=False)],
     "dense over the last axis": lambda: [Dense(5, activation="relu")],
     "dropout between": lambda: [Conv2D(3, 3, activation="relu"), Dropout(0.5), MaxPool2D()],
+    "convolution alone": lambda: [Conv2D(3, (3, 2), padding="same"), Conv2D(9, 2, strides=2, padding="same")],
+    "convolution and pool": lambda: [Conv2D(3, 3, padding="same"), MaxPool2D()],
+    "normalised": lambda: [Conv2D(8, 3, padding="same"), BatchNormalization(), Conv2D(3, 2), BatchNormalization(),
+                           ReLU()],
+    "pooled and normalised": lambda: [Conv2D(8, 3, padding="same"), MaxPool2D(), BatchNormalization(), ReLU(),
+                                      Conv2D(3, 2, padding="same"), MaxPool2D(), BatchNormalization()],
+    "normalised first": lambda: [BatchNormalization(), ReLU(), Conv2D(3, 2, use_bias=False), BatchNormalization(),
+                                 ReLU(), AveragePool2D()],
+    "residual": lambda: [Conv2D(3, 3, padding="same"), Residual([BatchNormalization(), ReLU(),
+                                                                 Conv2D(3, 3, padding="same")])],
     "a layer of one's own": lambda: [Conv2D(3, 3, activation="relu"), Doubled()],
 }
 
@@ -99,6 +120,35 @@ def assert_computes_what_its_steps_compute(layers, dtype, near, N, rng):
     for key, g in expected_grads.items():
         assert model.grads[key].dtype == dtype
         np.testing.assert_allclose(model.grads[key], g, rtol=near, atol=10 * near, err_msg=key)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["normalised", "pooled and normalised", "normalised first", "residual"])
+def test_a_training_step_computes_what_its_steps_compute_one_by_one(name, dtype, rng):
+    model, same = made(MODELS[name], dtype), made(MODELS[name], dtype)
+    near = {"rtol": 1e-11, "atol": 1e-11} if dtype == "float64" else {"rtol": 2e-4, "atol": 2e-4}
+    x = rng.normal(size=(19, *IMAGE)).astype(dtype)
+    y, backward = model.forward(x, training=True)
+    dy = rng.normal(size=y.shape).astype(dtype)
+    found = [y, backward(dy), *model.grads.values(), *model.state.values()]
+    with kernels.use("naive" if dtype == "float64" else "im2col"):
+        y, backward = run_steps(same.steps(), x, training=True)
+        for ours, theirs in zip(found, [y, backward(dy), *same.grads.values(), *same.state.values()], strict=True):
+            assert ours.dtype == theirs.dtype
+            np.testing.assert_allclose(ours, theirs, **near)
+
+
+def test_a_frozen_normalisation_in_one_step_uses_what_it_has_learned(rng):
+    model = made(lambda: [Conv2D(4, 2), BatchNormalization(trainable=False), ReLU()])
+    model.layers[1].state["moving_mean"][...] = 0.3
+    x = rng.normal(size=(3, *IMAGE))
+    y, backward = model.forward(x, training=True)
+    found = y, backward(np.ones_like(y))
+    with kernels.use("im2col"):
+        y, backward = run_steps(model.steps(), x, training=True)
+        for ours, theirs in zip(found, (y, backward(np.ones_like(y))), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-11)
+    assert (model.layers[1].state["moving_mean"] == 0.3).all()
 
 
 @pytest.mark.slow

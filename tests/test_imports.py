@@ -16,7 +16,7 @@ LINES = """\
 from tinynet import Sequential
 from tinynet.models import Sequential
 from tinynet.layers import Layer, Input, Dense, Conv2D, MaxPool2D, AveragePool2D, Dropout, Flatten, Activation
-from tinynet.layers import BatchNormalization, LayerNormalization, Residual
+from tinynet.layers import BatchNormalization, LayerNormalization, Residual, ActivityRegularization
 from tinynet.layers import ReLU, Sigmoid, Tanh, Softmax, MaxPooling2D, AveragePooling2D
 from tinynet.layers import GlobalAveragePooling2D, GlobalMaxPooling2D, Reshape, Rescaling
 from tinynet.layers import Conv2DTranspose, DepthwiseConv2D, SeparableConv2D, ZeroPadding2D, UpSampling2D
@@ -32,10 +32,12 @@ from tinynet.datasets import cifar10, cifar100, emnist, fashion_mnist, idx, imag
 from tinynet.utils import to_categorical, set_random_seed
 from tinynet.digits import read_drawing, normalise
 from tinynet import backend as K
-from tinynet import Input
+from tinynet import Input, Model
+from tinynet.models import Model
 from tinynet.layers import InputLayer, Lambda
 from tinynet.models import clone_model, model_from_json, save_model
 from tinynet.regularizers import l1, l2, l1_l2
+from tinynet.constraints import MaxNorm, NonNeg, UnitNorm, MinMaxNorm, max_norm, non_neg, unit_norm
 from tinynet.initializers import he_normal, glorot_uniform, Constant
 from tinynet import kernels
 """
@@ -91,11 +93,12 @@ def test_im2col_and_naive_never_load_numba():
 
 # The rooms from the ground up: a file imports from its own room and from those before it, for types too.
 ROOMS = ["registry", "checks", "utils", "tables", "figures", "backend", "kernels", "initializers", "regularizers",
-         "schedules", "digits", "layers", "activations", "losses", "metrics", "optimizers", "steps",
-         "files", "datasets", "callbacks", "training", "models", "testing", "study", "explore", "demo", "__main__"]
+         "constraints", "schedules", "digits", "layers", "activations", "losses", "metrics", "optimizers", "steps",
+         "files", "datasets", "callbacks", "training", "models", "testing", "study", "explore", "exercises", "demo",
+         "__main__"]
 ONLY = {                                      # rooms that know less than what lies below them
     "kernels": {"kernels", "registry"},
-    "layers": {"layers", "kernels", "initializers", "regularizers", "registry", "checks", "utils"},
+    "layers": {"layers", "kernels", "initializers", "regularizers", "constraints", "registry", "checks", "utils"},
     "steps": {"steps", "layers", "kernels", "tables"},
 }
 MODULES = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path

@@ -35,6 +35,11 @@ def told(call):
     return [str(warning.message) for warning in caught]
 
 
+def test_a_penalty_on_the_probabilities_hides_no_softmax():
+    model = made(Dense(3, activation="softmax", activity_regularizer="l2"))
+    assert told(lambda: model.train_on_batch(X, ONE_HOT)) == []
+
+
 @LOSSES
 @pytest.mark.parametrize(("last", "name"), [
     ([Dense(3)], "dense_2"), ([Dense(3, activation="sigmoid")], "dense_2/sigmoid"), ([Dense(3), Tanh()], "tanh_1"),

@@ -51,6 +51,16 @@ def adam(p, gradients, rate=0.001, b1=0.9, b2=0.999, epsilon=1e-7):
     return p
 
 
+def amsgrad(p, gradients, rate, b1=0.9, b2=0.999, epsilon=1e-7):
+    m = v = largest = 0.0
+    for t, g in enumerate(gradients, start=1):
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g ** 2
+        largest = max(largest, v)
+        p -= rate * math.sqrt(1 - b2 ** t) / (1 - b1 ** t) * m / (math.sqrt(largest) + epsilon)
+    return p
+
+
 def rmsprop_with_all(p, gradients, rate, rho=0.9, mu=0.8, epsilon=1e-3):
     v = mean = s = 0.0
     for g in gradients:
@@ -115,6 +125,7 @@ FORMULAS = {
     "nadam": (lambda rate: Nadam(rate), nadam),
     "nadam, other settings": (lambda rate: Nadam(rate, 0.5, 0.9, 0.1), lambda *a: nadam(*a, 0.5, 0.9, 0.1)),
     "adamw": (lambda rate: AdamW(rate), decayed),
+    "amsgrad": (lambda rate: Adam(rate, 0.8, 0.7, 1e-3, amsgrad=True), lambda *a: amsgrad(*a, 0.8, 0.7, 1e-3)),
     "adam, other settings": (lambda rate: Adam(rate, 0.5, 0.9, 0.1), lambda *a: adam(*a, 0.5, 0.9, 0.1)),
 }
 
@@ -168,6 +179,17 @@ def test_adams_step_is_counted_once_an_update_not_once_a_parameter(rng):
     assert optimizer.iterations == 5
     for i, key in enumerate("abc"):
         assert params[key] == pytest.approx(adam(1.0, gradients[:, i].tolist()), rel=1e-12)
+
+
+def test_amsgrad_divides_by_the_largest_v_so_far_and_adamw_has_it_too():
+    params = [np.array([1.0]), np.array([1.0])]
+    optimizers = Adam(0.1, 0.0, 0.5, 0.0, True), AdamW(0.1, 0.0, 0.0, 0.5, 0.0, True)
+    for p, optimizer in zip(params, optimizers, strict=True):
+        for g in 2.0, 1.0:
+            optimizer.update({"p": p}, {"p": np.array([g])})
+        assert set(optimizer.slots["p"]) == {"m", "v", "v_max"}
+    # v = 2, then 1.5: the largest is 2; rates 0.1 sqrt(1 / 2), then 0.1 sqrt(3 / 4)
+    assert params[0] == params[1] == pytest.approx(1 - 0.1 * 0.5 ** 0.5 * 2 / 2 ** 0.5 - 0.1 * 0.75 ** 0.5 / 2 ** 0.5)
 
 
 def test_adam_adds_epsilon_before_the_bias_correction():
@@ -337,8 +359,9 @@ def test_defaults_are_those_of_keras():
     assert SGD().get_config() == {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False, **common}
     assert RMSprop().get_config() == {"learning_rate": 0.001, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7,
                                       "centered": False, **common}
-    assert Adam().get_config() == Nadam().get_config() == {**betas, **common}
-    assert AdamW().get_config() == {**betas, **common, "weight_decay": 0.004}
+    assert Nadam().get_config() == {**betas, **common}
+    assert Adam().get_config() == {**betas, **common, "amsgrad": False}
+    assert AdamW().get_config() == {**betas, **common, "amsgrad": False, "weight_decay": 0.004}
     assert Adadelta().get_config() == {"learning_rate": 0.001, "rho": 0.95, "epsilon": 1e-7, **common}
     assert Adagrad().get_config() == {"learning_rate": 0.001, "initial_accumulator_value": 0.1, "epsilon": 1e-7,
                                       **common}

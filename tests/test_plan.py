@@ -8,7 +8,20 @@ import numpy as np
 import pytest
 
 from tinynet import Sequential, kernels
-from tinynet.layers import Activation, Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D, ReLU, Softmax, Tanh
+from tinynet.layers import (
+    Activation,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    MaxPooling2D,
+    ReLU,
+    Residual,
+    Softmax,
+    Tanh,
+)
 from tinynet.losses import CategoricalCrossentropy
 from tinynet.steps.step import steps_of
 
@@ -74,7 +87,30 @@ def test_the_plan_of_the_larger_cnn():
 def test_a_convolution_in_groups_is_not_fused():
     rows = Sequential([Conv2D(4, 2, groups=2, activation="relu", input_shape=(2, 9, 9)), MaxPooling2D()]).plan()
     assert [(row.layers, row.fused) for row in rows] == [
-        (("conv2d_1",), False), (("conv2d_1/relu",), False), (("max_pool2d_1",), False)]
+        (("conv2d_1",), False), (("conv2d_1/relu",), True), (("max_pool2d_1",), False)]
+
+
+def fused_into(*layers):
+    """Return the functions that a model of these layers calls, by their short names."""
+    return [row.function.rpartition(".")[2] for row in Sequential(layers, input_shape=(2, 9, 9)).plan()]
+
+
+def test_what_follows_a_convolution_runs_in_its_step():
+    conv, pool, norm, relu = (functools.partial(Conv2D, 4, 2), MaxPooling2D, BatchNormalization, ReLU)
+    assert fused_into(conv(), pool(), norm(), relu()) == ["conv_pool_norm_relu"]
+    assert fused_into(conv(), norm(), relu(), pool()) == ["conv_norm_relu", "forward"]
+    assert fused_into(conv(activation="relu"), pool(), norm()) == ["conv_relu_pool", "forward"]
+    assert fused_into(conv(), pool(), norm()) == ["conv_pool_norm"]
+    assert fused_into(conv(), norm(), conv(), pool()) == ["conv_norm", "conv_pool"]
+    assert fused_into(conv(), relu(), conv()) == ["conv_relu", "conv"]
+    assert fused_into(norm(), relu(), pool(), norm()) == ["norm_relu", "forward", "forward"]
+    assert fused_into(conv(groups=2), norm(), relu()) == ["linear", "norm_relu"]
+    assert fused_into(conv(), pool(2, strides=1), norm()) == ["conv", "forward", "forward"]
+
+
+def test_a_residual_block_runs_what_its_layers_do_together():
+    block = Residual([Conv2D(2, 3, padding="same"), BatchNormalization(), ReLU(), Conv2D(2, 3, padding="same")])
+    assert fused_into(block) == ["residual", "conv_norm_relu", "conv"]
 
 
 def test_a_plan_prints_as_a_table_a_row_for_each_function():
@@ -259,7 +295,7 @@ def test_the_plan_is_never_stale(change, monkeypatch):
     assert y.shape == fresh.shape
     assert backward(y).shape == x.shape
     assert model.plan() is not before
-    assert not model.plan()[0].fused
+    assert "pool" not in model.plan()[0].function
 
 
 def test_a_replaced_forward_runs_by_itself_in_fit_too():

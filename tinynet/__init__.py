@@ -9,11 +9,22 @@
 (10,)
 """
 
-from tinynet import activations, backend, datasets, initializers, losses, metrics, optimizers, regularizers, utils
+from tinynet import (
+    activations,
+    backend,
+    constraints,
+    datasets,
+    initializers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+    utils,
+)
 from tinynet.callbacks import TrainingDiverged
 from tinynet.layers import Input
-from tinynet.models import Sequential, load_model
+from tinynet.models import Model, Sequential, load_model
 
 __version__ = "0.1.0"
-__all__ = ["Input", "Sequential", "TrainingDiverged", "__version__", "activations", "backend", "datasets",
-           "initializers", "load_model", "losses", "metrics", "optimizers", "regularizers", "utils"]
+__all__ = ["Input", "Model", "Sequential", "TrainingDiverged", "__version__", "activations", "backend", "constraints",
+           "datasets", "initializers", "load_model", "losses", "metrics", "optimizers", "regularizers", "utils"]

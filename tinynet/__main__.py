@@ -25,7 +25,13 @@ def explore(arguments: Sequence[str]) -> int:
     return command.main(arguments)
 
 
-COMMANDS = {"demo": demo, "explore": explore}                        # the help of each is its docstring
+def bugs(arguments: Sequence[str]) -> int:
+    """Find the bug in broken copies of layers and scripts; start with: bugs start."""
+    from tinynet.exercises.bugs import commands
+    return commands.main(arguments)
+
+
+COMMANDS = {command.__name__: command for command in (demo, explore, bugs)}      # the help of each is its docstring
 BESIDE = {                                       # the package, in the source
     "the book": "docs/index.md",
     "lessons and tools to run": "examples",

@@ -54,7 +54,8 @@ def to_config(thing: object) -> Config | None:
 
 def class_name(thing: object) -> str:
     """Return the name of an object's class, or the ``class_name`` by which it wants to be known instead."""
-    return getattr(thing, "class_name", type(thing).__name__)
+    own = getattr(thing, "__dict__", {})                      # of a layer, a missing name takes long to say no
+    return own.get("class_name", type(thing).__name__)
 
 
 class Configured:

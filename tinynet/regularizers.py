@@ -7,11 +7,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Protocol
 
 import numpy as np
 
+from tinynet import kernels
 from tinynet.checks import check_nonnegative, invalid
+from tinynet.kernels import buffers
 from tinynet.registry import Configured, Identifier, resolve
 
 
@@ -33,11 +38,14 @@ class Regularizer(Configured):
 
     def value(self, w: np.ndarray) -> float:
         """Return the penalty, a number."""
-        return float(self.l1 * np.abs(w).sum() + self.l2 * np.square(w).sum())
+        return (self.l1 * float(np.abs(w).sum()) if self.l1 else 0.0) + self.l2 * kernels.sum_of_squares(w)
 
     def gradient(self, w: np.ndarray) -> np.ndarray:
-        """Return d value / d w, of the shape of w; the slope of |w| at 0 is taken as 0."""
-        return self.l1 * np.sign(w) + 2 * self.l2 * w
+        """Return d value / d w, of the shape of w; the slope of ``|w|`` at 0 is taken as 0."""
+        slope = np.multiply(w, 2 * self.l2, out=buffers.empty(w.shape, w.dtype))
+        if self.l1:
+            slope += self.l1 * np.sign(w)
+        return slope
 
 
 class L1(Regularizer):
@@ -59,6 +67,27 @@ class L1L2(Regularizer):
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0):
         self.l1, self.l2 = check_nonnegative("L1L2", "l1", l1), check_nonnegative("L1L2", "l2", l2)
+
+
+_counted: ContextVar[list[float] | None] = ContextVar("penalties on outputs, where a loss is computed", default=None)
+
+
+@contextlib.contextmanager
+def counting_activity(penalties: list[float] | None) -> Iterator[None]:
+    """Let penalties on outputs count inside the block: forwards append their values, backwards add their gradients.
+
+    With None they do not count, as outside of all blocks.
+    """
+    token = _counted.set(penalties)
+    try:
+        yield
+    finally:
+        _counted.reset(token)
+
+
+def counted_activity() -> list[float] | None:
+    """Return the penalties on outputs that were counted so far; None where they are not."""
+    return _counted.get()
 
 
 l1, l2, l1_l2 = L1, L2, L1L2                                  # Keras's other names

@@ -42,8 +42,14 @@ def test_a_notebook_shows_a_frame(here):
 
 
 @pytest.mark.parametrize("name", sorted(notebook.ELSEWHERE))
-def test_a_notebook_on_another_machine_has_the_page_file_inline(here, monkeypatch, name):
+def test_what_tells_that_a_notebook_runs_on_another_machine(here, monkeypatch, name):
+    assert not notebook.runs_elsewhere()
     monkeypatch.setenv(name, "x")
+    assert notebook.runs_elsewhere()
+
+
+def test_a_notebook_on_another_machine_has_the_page_file_inline(here, monkeypatch):
+    monkeypatch.setenv("JUPYTERHUB_USER", "x")
     with explore(small(), np.ones((30, 4)), np.zeros(30)) as page:
         frame, = Frames(page._repr_html_()).found
         assert "src" not in frame

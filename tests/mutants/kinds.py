@@ -3,7 +3,7 @@
 UNITS = ["activations", "rectifiers", "smooth", "own_function", "dense", "conv2d", "depthwise", "conv2d_transpose",
          "resizing", "pooling", "padding", "dropout", "noise", "augmentation", "flatten", "rescaling", "normalization",
          "residual", "losses", "metrics", "metric_classes", "initializers", "regularizers", "layer_contract", "nesting",
-         "weights", "utils", "error_messages", "keras_surface"]
+         "weights", "utils", "error_messages", "keras_surface", "constraints", "functional"]
 
 KINDS = {
     "hand": "worked out by hand, and the properties of one unit",

@@ -38,6 +38,15 @@ def test_a_forgotten_half_of_the_penalty_is_found_in_its_parameter():
     assert {failure.tensor for failure in report.failures} == {"params['out']"}
 
 
+def test_a_wrong_matrix_beside_others_is_told_where_no_cause_fits():
+    def wrong(params):
+        value, gradients = training_loss(params)
+        hidden, bias = gradients["hidden"]
+        return value, {**gradients, "hidden": [np.abs(hidden) + 0.1, bias]}
+    report = check_loss(wrong, PARAMS, raises=False)
+    assert [failure.tensor for failure in report.failures] == ["params['hidden'][0]"]
+
+
 @pytest.mark.parametrize("factor", [1.001, -1.0])
 def test_scipys_fun_and_jac_in_both_forms(factor):
     x = RNG.normal(size=5)

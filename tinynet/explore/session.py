@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet import __version__
+import tinynet
 from tinynet.checks import invalid
 from tinynet.explore import drawing, objective
 from tinynet.explore.changes import ACTIVATIONS, Changes, slot
@@ -66,7 +66,7 @@ class Session:
         shapes = [value.shape[1:] for value in blank.values]
         end = objective.logits_place(steps)
         return {"title": self.title, "dtype": str(model.dtype), "inputShape": shapes[0], "version": self.version,
-                "parameterCount": model.count_params(), "tinynet": __version__,
+                "parameterCount": model.count_params(), "tinynet": tinynet.__version__,
                 "steps": [describe_step(step, shapes[k], shapes[k + 1], slot(model, step) is not None)
                           for k, step in enumerate(steps)],
                 "logits": end if len(shapes[end]) == 1 else None, "softmax": end < len(steps),

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from tinynet import initializers, layers, losses, optimizers, regularizers, schedules
+from tinynet import constraints, initializers, layers, losses, optimizers, regularizers, schedules
 from tinynet.registry import Config, pick
 
 # no limit is reached by a model that somebody trains; all of them bound what an untrusted file can cost to build
@@ -21,7 +21,7 @@ MAX_LIST, MAX_ENTRIES, MAX_DEPTH = 1_000, 3_000, 40
 
 KNOWN: dict[str, Any] = {
     **{name: getattr(layers, name) for name in layers.__all__},
-    **{cls.__name__: cls for module in (initializers, regularizers, schedules, losses, optimizers)
+    **{cls.__name__: cls for module in (initializers, regularizers, constraints, schedules, losses, optimizers)
        for cls in module.KNOWN.values()},
 }
 

@@ -30,6 +30,7 @@ some functions more, which do the work of several steps in one pass.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -39,6 +40,8 @@ import numpy as np
 from tinynet.registry import pick
 
 NAMES = {"naive": "tinynet.kernels.naive", "im2col": "tinynet.kernels.im2col", "fast": "tinynet.kernels.fast"}
+SUMMED = 1 << 13                           # numbers whose sum BLAS makes on one thread
+PIECE = 2 * SUMMED                            # numbers: a few arrays of them fit the cache of a core
 _current, _fuses = NAMES["fast"], True
 _load = cache(import_module)               # a question to it costs a quarter of one to import_module
 
@@ -53,13 +56,14 @@ def fuses() -> bool:
     return _fuses
 
 
-def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None,
-               using: ModuleType | None = None) -> np.ndarray:
+def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None, using: ModuleType | None = None,
+               through: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
     """Return what a layer needs of the whole batch for each channel (axis 1): the count, and two sums, as (3, C).
 
     With d = x - center, the sums are those of dy and of dy d, over all axes but the channels'; without a dy, those of
     d and of d d. They are float64, and the same to the bit for any number of threads. `using` is the kernel set that
-    adds them up, None for the one in use.
+    adds them up, None for the one in use. Through a ReLU after ``(x - center) scale + shift``, ``through = (scale,
+    shift)``, only those dy go that it lets through; ``fast`` alone knows how.
 
     All statistics over a batch go through here. What it returns for the parts of a batch adds up to what it returns for
     the whole, so that processes that have a part each can take part.
@@ -69,8 +73,37 @@ def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None,
            [  2.,  10.],
            [  4., 500.]])
     """
-    sums = (using or current()).channel_sums(x, center, dy)
+    sums = (using or current()).channel_sums(x, center, dy, **({} if through is None else {"through": through}))
     return np.concatenate([np.full((1, x.shape[1]), x.size / max(1, x.shape[1])), sums])
+
+
+def in_pieces(work: Callable[[int, int], object], n: int) -> None:
+    """Call ``work(start, stop)`` for pieces of n numbers, on all cores where the kernel set has threads, or once for all.
+
+    What NumPy does operation by operation stays in the cache if it is done piece by piece; pieces are of a fixed size,
+    so that sums over them do not depend on the number of threads.
+    """
+    k = current()
+    if fuses() and getattr(k, "fuses", False):
+        k.parallel_for(work, n, PIECE)
+    elif n:
+        work(0, n)
+
+
+def sum_of_squares(x: np.ndarray) -> float:
+    """Return the sum of the squares of all numbers, in float64, where they do not overflow.
+
+    >>> sum_of_squares(np.array([3.0, 4.0]))
+    25.0
+    """
+    flat, sums = x.reshape(-1), np.zeros(-(-x.size // SUMMED))
+
+    def work(start: int, stop: int) -> None:
+        for begin in range(start, stop, SUMMED):
+            piece = flat[begin:begin + SUMMED].astype(np.float64)
+            sums[begin // SUMMED] = piece @ piece
+    in_pieces(work, x.size)
+    return float(sums.sum())
 
 
 class use:  # noqa: N801  (reads as a verb: `with kernels.use("naive"):`)

@@ -125,3 +125,5 @@ def build_activation(owner: Layer, activation: Layer | None, shape: Shape, rng: 
         owner.expect(tuple(after) == shape and not activation.params and not activation.state,
                      "an activation that keeps the shape and has neither parameters nor state; what has them is added "
                      "to the model as a layer of its own", activation)
+        owner.expect(activation.activity_regularizer is None, "activity_regularizer= of the layer itself, not of its "
+                     "activation", repr(activation.activity_regularizer))

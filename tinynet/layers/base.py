@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Protocol,
+    Self,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+    runtime_checkable,
+)
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinynet import initializers
+from tinynet import initializers, regularizers
 from tinynet.checks import invalid, is_count
+from tinynet.constraints import ConstraintLike
 from tinynet.initializers import InitializerLike
 from tinynet.kernels import buffers
 from tinynet.layers.lock import reading, writing
 from tinynet.layers.variables import Variable, count_numbers
-from tinynet.registry import Config
-from tinynet.regularizers import RegularizerLike
+from tinynet.registry import Config, Identifier, to_config
+from tinynet.regularizers import L1L2, RegularizerLike
 
 Shape = tuple[int, ...]                                       # of one sample, without the batch axis
 Backward = Callable[..., Any]                                 # backward(dy) -> dx; some can leave dx out: need_dx=False
 Forward = Callable[..., tuple[np.ndarray, Backward]]          # forward(x, training) -> (y, backward)
+
+
+T = TypeVar("T", covariant=True)
+
+
+@runtime_checkable
+class Symbolic(Protocol[T]):
+    """What stands for numbers that are not there yet, see `tinynet.layers.input.Symbol`."""
+
+    def followed_by(self, layer: Layer, /) -> T:
+        """Return what stands for those that a layer will make of them."""
 
 
 class LayerOptions(TypedDict, total=False):
@@ -29,6 +53,7 @@ class LayerOptions(TypedDict, total=False):
     input_shape: Iterable[int] | None
     trainable: bool
     data_format: str | None
+    activity_regularizer: Identifier | RegularizerLike | None
 
 
 class Layer:
@@ -62,6 +87,8 @@ class Layer:
     trainable : False keeps an optimizer from changing the parameters, and their penalties out of the loss; gradients
         are computed all the same. It may be set at any time, and counts from the next update on.
     data_format : ``"channels_first"``, which is what layers take anyway: images are (N, C, H, W).
+    activity_regularizer : ``"l1"``, ``"l2"`` or an object of `tinynet.regularizers`: a penalty on the layer's output,
+        see `ActivityRegularization`.
 
     Attributes
     ----------
@@ -81,7 +108,8 @@ class Layer:
             cls.composed_forward = cls.forward
 
     def __init__(self, *, name: str | None = None, input_shape: Iterable[int] | None = None,
-                 trainable: bool = True, data_format: str | None = None):
+                 trainable: bool = True, data_format: str | None = None,
+                 activity_regularizer: Identifier | RegularizerLike | None = None):
         self.name = name
         self.expect(data_format in (None, "channels_first"), "data_format='channels_first', images (N, C, H, W); those "
                     "with channels last become such by x.transpose(0, 3, 1, 2), their input_shape is (C, H, W)",
@@ -91,6 +119,9 @@ class Layer:
         self.trainable = trainable
         self.params: dict[str, np.ndarray] = {}
         self.grads: dict[str, np.ndarray] = {}
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        term = self.activity_regularizer
+        self.activity_penalty = None if term is None else ActivityRegularization.of(term)
         self.state: dict[str, np.ndarray] = {}
         self._constructed_with = name, self.input_shape       # its model may give it another name, build another shape
 
@@ -112,8 +143,18 @@ class Layer:
         """Forget the shapes that `build` was given, so that it can be called with others."""
         self.input_shape, self.output_shape = self._constructed_with[1], None
 
-    def __call__(self, x: ArrayLike, training: bool = False) -> np.ndarray:
-        return check_forward(self, self.forward(self.cast(x), training))[0]
+    @overload
+    def __call__(self, x: Symbolic[T], training: bool = False) -> T: ...
+    @overload
+    def __call__(self, x: ArrayLike, training: bool = False) -> np.ndarray: ...
+
+    def __call__(self, x: ArrayLike | Symbolic[T], training: bool = False) -> np.ndarray | T:
+        if not isinstance(x, np.ndarray) and isinstance(x, Symbolic):
+            return x.followed_by(self)
+        if regularizers.counted_activity() is None:
+            return check_forward(self, self.forward(self.cast(x), training))[0]
+        with regularizers.counting_activity(None):            # of a call the loss does not count any penalties
+            return check_forward(self, self.forward(self.cast(x), training))[0]
 
     def cast(self, x: ArrayLike) -> np.ndarray:
         """Return `x` as a call hands it to forward: as floating numbers, those that it has or float32."""
@@ -128,7 +169,26 @@ class Layer:
 
     def penalties(self) -> list[tuple[str, RegularizerLike]]:
         """Pair parameter keys with the regularizers that are to be added to the loss while the layer is trainable."""
-        return []
+        return [(key, term) for key, term in self.of_parameters("regularizer").items() if term is not None]
+
+    def constraints(self) -> list[tuple[str, ConstraintLike]]:
+        """Pair parameter keys with the constraints that are applied after each update while the layer is trainable."""
+        return [(key, limit) for key, limit in self.of_parameters("constraint").items() if limit is not None]
+
+    def check_constraints(self) -> None:
+        """Raise a ValueError unless each constraint makes of its parameter an array of the same shape."""
+        for key, constraint in self.constraints():
+            w = self.params[key].copy()
+            try:
+                shape = np.shape(constraint(w))
+            except np.exceptions.AxisError as error:
+                raise invalid(self, f"a constraint with an axis of {key} {w.shape}", error) from None
+            self.expect(shape == w.shape, f"a constraint that makes of {key} {w.shape} an array of the same shape",
+                        shape)
+
+    def of_parameters(self, what: str) -> dict[str, Any]:
+        """Return ``{key: regularizer}``, or constraints, by the keys of parameters; None for those that have none."""
+        return {}
 
     def leaves(self) -> list[Layer]:
         """List the layers this one is made of: itself, unless it is a model."""
@@ -203,7 +263,8 @@ class Layer:
     def get_config(self) -> Config:
         """Return the arguments that make this layer again, without what it has learned."""
         name, shape = self._constructed_with
-        config = {"name": name, "input_shape": shape and list(shape), "trainable": None if self.trainable else False}
+        config = {"name": name, "input_shape": shape and list(shape), "trainable": None if self.trainable else False,
+                  "activity_regularizer": to_config(self.activity_regularizer)}
         return {key: value for key, value in config.items() if value is not None}
 
     @classmethod
@@ -244,6 +305,51 @@ class Layer:
 
 
 Layer.composed_forward = Layer.forward
+
+
+class ActivityRegularization(Layer):
+    """``y = x``, and a penalty on x in the loss, ``(l1 * sum(|x|) + l2 * sum(x^2)) / N`` for a batch of N samples.
+
+    So ``dx = dy + (l1 * sign(x) + 2 * l2 * x) / N``. Both terms count where a loss is computed, by ``fit``,
+    ``evaluate`` and ``model.objective``; elsewhere the layer is the identity. A layer's ``activity_regularizer=`` is
+    one of these, with any regularizer, on the layer's output.
+
+    Parameters
+    ----------
+    l1, l2 : how much the sizes, and the squares, of the numbers cost.
+
+    >>> from tinynet import Sequential
+    >>> model = Sequential([ActivityRegularization(l2=0.5, input_shape=(2,))])
+    >>> model.compile("sgd", "mse")
+    >>> model.test_on_batch([[3.0, 4.0]], [[3.0, 4.0]])
+    12.5
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Unpack[LayerOptions]):
+        super().__init__(**kwargs)
+        term = L1L2(l1, l2)
+        self.l1, self.l2, self.term = term.l1, term.l2, cast(RegularizerLike, term)
+
+    @classmethod
+    def of(cls, term: RegularizerLike) -> Self:
+        """Return one with any regularizer."""
+        layer = cls()
+        layer.term = term
+        return layer
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (x, backward)."""
+        numbers, N = as_floating(x), max(len(x), 1)
+        counted = regularizers.counted_activity()
+        if counted is not None:
+            counted.append(self.term.value(numbers) / N)
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            return dy if regularizers.counted_activity() is None else dy + self.term.gradient(numbers) / N
+        return x, backward
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), "l1": self.l1, "l2": self.l2}
 
 
 def as_floating(x: ArrayLike, whole: DTypeLike = np.float32) -> np.ndarray:

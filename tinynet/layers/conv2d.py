@@ -37,7 +37,7 @@ class Conv2D(Weighted):
     dilation_rate : distance between neighbouring pixels of the window, (rows, columns) or one number.
     groups : into how many the channels and the filters are cut: a filter sees the channels of its group alone. Both
         numbers must be divisible by it.
-    activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer : see `Weighted`.
+    activation, use_bias, kernel_initializer, ..., kernel_regularizer, ..., kernel_constraint, ... : see `Weighted`.
 
     Attributes
     ----------

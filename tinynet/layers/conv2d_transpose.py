@@ -50,7 +50,7 @@ class Conv2DTranspose(Weighted):
         makes outputs at least (``"valid"``) or exactly (``"same"``) size * stride; ``"same"`` then begins from
         (size - 1) * stride + window % 2.
     dilation_rate : distance between neighbouring pixels of the window, (rows, columns) or one number.
-    activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer : see `Weighted`.
+    activation, use_bias, kernel_initializer, ..., kernel_regularizer, ..., kernel_constraint, ... : see `Weighted`.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ class Dense(Weighted):
     ----------
     units : number of outputs.
     input_dim : number of inputs, the same as ``input_shape=(input_dim,)``.
-    activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer : see `Weighted`.
+    activation, use_bias, kernel_initializer, ..., kernel_regularizer, ..., kernel_constraint, ... : see `Weighted`.
 
     Attributes
     ----------

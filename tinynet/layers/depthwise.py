@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
-from tinynet import initializers, kernels, regularizers
+from tinynet import constraints, initializers, kernels, regularizers
 from tinynet.checks import is_count
+from tinynet.constraints import ConstraintLike
 from tinynet.initializers import InitializerLike
 from tinynet.layers.activations import ActivationLike
 from tinynet.layers.base import Backward, Shape
@@ -36,8 +37,8 @@ class DepthwiseConv2D(Weighted):
     ----------
     kernel_size, strides, padding, dilation_rate : as of `Conv2D`.
     depth_multiplier : M, number of kernels for each channel.
-    activation, use_bias, bias_initializer, bias_regularizer : see `Weighted`.
-    depthwise_initializer, depthwise_regularizer : of the kernel.
+    activation, use_bias, bias_initializer, bias_regularizer, bias_constraint : see `Weighted`.
+    depthwise_initializer, depthwise_regularizer, depthwise_constraint : of the kernel.
 
     Attributes
     ----------
@@ -53,9 +54,10 @@ class DepthwiseConv2D(Weighted):
     def __init__(self, kernel_size: PairLike, strides: PairLike = (1, 1), padding: str = "valid",
                  depth_multiplier: int = 1, *, dilation_rate: PairLike = (1, 1), activation: ActivationLike = None,
                  depthwise_initializer: Identifier | InitializerLike = "glorot_uniform",
-                 depthwise_regularizer: Identifier | RegularizerLike | None = None, **kwargs: Unpack[BiasOptions]):
+                 depthwise_regularizer: Identifier | RegularizerLike | None = None,
+                 depthwise_constraint: Identifier | ConstraintLike | None = None, **kwargs: Unpack[BiasOptions]):
         super().__init__(activation=activation, kernel_initializer=depthwise_initializer,
-                         kernel_regularizer=depthwise_regularizer, **kwargs)
+                         kernel_regularizer=depthwise_regularizer, kernel_constraint=depthwise_constraint, **kwargs)
         self.expect(is_count(depth_multiplier), "depth_multiplier, a positive whole number", repr(depth_multiplier))
         self.depth_multiplier = int(depth_multiplier)
         self.windows = Windows(self, as_pair(kernel_size, self, "kernel_size"), as_pair(strides, self, "strides"),
@@ -96,7 +98,8 @@ class DepthwiseConv2D(Weighted):
     def get_config(self) -> Config:
         config = super().get_config()
         own = {"depthwise_initializer": config.pop("kernel_initializer"),
-               "depthwise_regularizer": config.pop("kernel_regularizer")}
+               "depthwise_regularizer": config.pop("kernel_regularizer"),
+               "depthwise_constraint": config.pop("kernel_constraint")}
         return {**config, **own, "kernel_size": list(self.windows.size), "strides": list(self.windows.strides),
                 "padding": self.windows.padding, "depth_multiplier": self.depth_multiplier,
                 "dilation_rate": list(self.windows.dilation)}
@@ -119,8 +122,9 @@ class SeparableConv2D(Weighted):
     filters : number of output channels.
     kernel_size, strides, padding, dilation_rate : of the depthwise convolution, as of `Conv2D`.
     depth_multiplier : M, number of kernels for each channel.
-    activation, use_bias, bias_initializer, bias_regularizer : see `Weighted`.
-    depthwise_initializer, pointwise_initializer, depthwise_regularizer, pointwise_regularizer : of the two kernels.
+    activation, use_bias, bias_initializer, bias_regularizer, bias_constraint : see `Weighted`.
+    depthwise_initializer, pointwise_initializer, depthwise_regularizer, ..., depthwise_constraint, ... : of the two
+        kernels.
 
     Attributes
     ----------
@@ -138,11 +142,14 @@ class SeparableConv2D(Weighted):
                  depthwise_initializer: Identifier | InitializerLike = "glorot_uniform",
                  pointwise_initializer: Identifier | InitializerLike = "glorot_uniform",
                  depthwise_regularizer: Identifier | RegularizerLike | None = None,
-                 pointwise_regularizer: Identifier | RegularizerLike | None = None, **kwargs: Unpack[BiasOptions]):
+                 pointwise_regularizer: Identifier | RegularizerLike | None = None,
+                 depthwise_constraint: Identifier | ConstraintLike | None = None,
+                 pointwise_constraint: Identifier | ConstraintLike | None = None, **kwargs: Unpack[BiasOptions]):
         super().__init__(activation=activation, kernel_initializer=pointwise_initializer,
-                         kernel_regularizer=pointwise_regularizer, **kwargs)
+                         kernel_regularizer=pointwise_regularizer, kernel_constraint=pointwise_constraint, **kwargs)
         self.depthwise_initializer = initializers.get(depthwise_initializer)
         self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
+        self.depthwise_constraint = constraints.get(depthwise_constraint)
         self.expect(is_count(filters), "filters, a positive whole number", repr(filters))
         self.expect(is_count(depth_multiplier), "depth_multiplier, a positive whole number", repr(depth_multiplier))
         self.filters, self.depth_multiplier = int(filters), int(depth_multiplier)
@@ -185,18 +192,20 @@ class SeparableConv2D(Weighted):
         self.expect_built("depthwise_kernel")
         self.windows.check(x, self.params["depthwise_kernel"].shape[1])
 
-    def penalties(self) -> list[tuple[str, RegularizerLike]]:
-        """Pair the kernels and the bias with their regularizers, as far as they have any."""
-        pairs = ("depthwise_kernel", self.depthwise_regularizer), ("pointwise_kernel", self.kernel_regularizer)
-        bias = [(key, regularizer) for key, regularizer in super().penalties() if key == "bias"]
-        return [(key, regularizer) for key, regularizer in pairs if regularizer] + bias
+    def of_parameters(self, what: str) -> dict[str, Any]:
+        """Return the regularizers, or the constraints, of the two kernels and the bias."""
+        found = super().of_parameters(what)
+        return {"depthwise_kernel": getattr(self, f"depthwise_{what}"),
+                "pointwise_kernel": found.pop("kernel"), **found}
 
     def get_config(self) -> Config:
         config = super().get_config()
         own = {"depthwise_initializer": to_config(self.depthwise_initializer),
                "pointwise_initializer": config.pop("kernel_initializer"),
                "depthwise_regularizer": to_config(self.depthwise_regularizer),
-               "pointwise_regularizer": config.pop("kernel_regularizer")}
+               "pointwise_regularizer": config.pop("kernel_regularizer"),
+               "depthwise_constraint": to_config(self.depthwise_constraint),
+               "pointwise_constraint": config.pop("kernel_constraint")}
         return {**config, **own, "filters": self.filters, "kernel_size": list(self.windows.size),
                 "strides": list(self.windows.strides), "padding": self.windows.padding,
                 "dilation_rate": list(self.windows.dilation), "depth_multiplier": self.depth_multiplier}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Unpack
 
 import numpy as np
 
-from tinynet.checks import is_number
+from tinynet.checks import is_int, is_number
 from tinynet.kernels.splitmix import random_bits
 from tinynet.layers.base import Backward, LayerOptions, Shape, as_floating
 from tinynet.layers.noise import Noise
@@ -25,13 +26,20 @@ class Dropout(Noise):
     Parameters
     ----------
     rate : fraction of the units dropped, at least 0 and below 1.
+    noise_shape : shape of the mask, with the batch axis: along an axis of 1 units are kept or dropped together, as with
+        ``(None, 1, 1)`` for samples (steps, features) that are kept or dropped whole. None stands for the size of x.
     seed : see `tinynet.layers.noise.Noise`.
     """
 
-    def __init__(self, rate: float, *, seed: int | None = None, **kwargs: Unpack[LayerOptions]):
+    def __init__(self, rate: float, noise_shape: Iterable[int | None] | None = None, seed: int | None = None,
+                 **kwargs: Unpack[LayerOptions]):
         super().__init__(seed=seed, **kwargs)
         self.expect(is_number(rate) and 0 <= rate < 1, "rate, the fraction dropped, at least 0 and below 1", repr(rate))
         self.rate = float(rate)
+        sizes = None if noise_shape is None else tuple(noise_shape)
+        self.expect(all(size is None or is_int(size, 1) for size in sizes or ()),
+                    "noise_shape as positive whole numbers, or None for the size of x", repr(noise_shape))
+        self.noise_shape = sizes
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
@@ -48,8 +56,13 @@ class Dropout(Noise):
         return x * mask, backward
 
     def mask_shape(self, x: np.ndarray) -> Shape:
-        """Return the shape of the mask: each unit is drawn by itself."""
-        return x.shape
+        """Return the shape of the mask: each unit is drawn by itself, unless `noise_shape` says otherwise."""
+        if self.noise_shape is None:
+            return x.shape
+        fits = len(self.noise_shape) == x.ndim and all(
+            given in (None, 1, size) for given, size in zip(self.noise_shape, x.shape, strict=True))
+        self.expect(fits, f"input that a mask of noise_shape {self.noise_shape} fits", x.shape)
+        return tuple(given or size for given, size in zip(self.noise_shape, x.shape, strict=True))
 
     def draw(self, x: np.ndarray) -> tuple[np.uint64, int, np.floating]:
         """Return a new key for `random_bits`, the threshold from which units are kept, and the scale in x's dtype."""
@@ -58,7 +71,7 @@ class Dropout(Noise):
         return key, threshold, x.dtype.type(1 / (1 - self.rate))
 
     def get_config(self) -> Config:
-        return {**super().get_config(), "rate": self.rate}
+        return {**super().get_config(), "rate": self.rate, "noise_shape": self.noise_shape and list(self.noise_shape)}
 
 
 class SpatialDropout2D(Dropout):
@@ -73,6 +86,9 @@ class SpatialDropout2D(Dropout):
     seed : see `tinynet.layers.noise.Noise`.
     """
 
+    def __init__(self, rate: float, *, seed: int | None = None, **kwargs: Unpack[LayerOptions]):
+        super().__init__(rate, seed=seed, **kwargs)
+
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
         """Take the generator, as for images."""
         return super().build(image_shape(self, input_shape), rng)
@@ -84,3 +100,8 @@ class SpatialDropout2D(Dropout):
     def mask_shape(self, x: np.ndarray) -> Shape:
         """Return the shape of the mask: each channel of each sample is drawn as one."""
         return (*x.shape[:2], 1, 1)
+
+    def get_config(self) -> Config:
+        config = super().get_config()
+        del config["noise_shape"]
+        return config

@@ -36,7 +36,7 @@ class Flatten(Layer):
 
 
 class Reshape(Layer):
-    """Each sample in another shape, in row-major order: (N, ...) -> (N, *target_shape). The numbers do not change.
+    """Each sample in another shape, in row-major order: ``(N, ...) -> (N, *target_shape)``. The numbers do not change.
 
     Parameters
     ----------

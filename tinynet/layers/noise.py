@@ -11,6 +11,12 @@ from tinynet.layers.base import Backward, Layer, LayerOptions, Shape, as_floatin
 from tinynet.registry import Config
 
 
+class NoiseOptions(LayerOptions, total=False):
+    """The keyword arguments that every layer takes, and the seed."""
+
+    seed: int | None
+
+
 class Noise(Layer):
     """Base of layers that draw random numbers in training, and are the identity in inference.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
-from tinynet import initializers, kernels, regularizers
+from tinynet import constraints, initializers, kernels, regularizers
 from tinynet.checks import check_nonnegative, is_int
+from tinynet.constraints import ConstraintLike
 from tinynet.initializers import InitializerLike
 from tinynet.layers.base import Backward, Layer, LayerOptions, Shape, as_floating
 from tinynet.registry import Config, Identifier, to_config
@@ -27,12 +28,15 @@ class Normalizing(Layer):
     scale : whether there is a gamma.
     beta_initializer, gamma_initializer : names or callables ``(shape, rng) -> array``.
     beta_regularizer, gamma_regularizer : ``"l1"``, ``"l2"`` or an object of `tinynet.regularizers`, added to the loss.
+    beta_constraint, gamma_constraint : a name or an object of `tinynet.constraints`, or a function ``w -> w``.
     """
 
     def __init__(self, epsilon: float, center: bool, scale: bool, beta_initializer: Identifier | InitializerLike,
                  gamma_initializer: Identifier | InitializerLike,
                  beta_regularizer: Identifier | RegularizerLike | None,
-                 gamma_regularizer: Identifier | RegularizerLike | None, **kwargs: Unpack[LayerOptions]):
+                 gamma_regularizer: Identifier | RegularizerLike | None,
+                 beta_constraint: Identifier | ConstraintLike | None,
+                 gamma_constraint: Identifier | ConstraintLike | None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.epsilon = check_nonnegative(self, "epsilon", epsilon)
         self.center, self.scale = bool(center), bool(scale)
@@ -40,6 +44,8 @@ class Normalizing(Layer):
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.beta_regularizer = regularizers.get(beta_regularizer)
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
 
     def set_up(self, input_shape: Shape, shape: Shape, rng: np.random.Generator) -> Shape:
         """Make gamma and beta of a shape, as far as the layer has them; set its shapes; return the output's."""
@@ -56,17 +62,19 @@ class Normalizing(Layer):
             if key in self.params:
                 self.grads[key] = gradient.astype(self.params[key].dtype, copy=False)
 
-    def penalties(self) -> list[tuple[str, RegularizerLike]]:
-        """Pair gamma and beta with their regularizers, as far as there are."""
-        terms = {"gamma": self.scale and self.gamma_regularizer, "beta": self.center and self.beta_regularizer}
-        return [(key, term) for key, term in terms.items() if term]
+    def of_parameters(self, what: str) -> dict[str, Any]:
+        """Return the regularizers, or the constraints, of gamma and beta, as far as there are."""
+        there = {"gamma": self.scale, "beta": self.center}
+        return {key: getattr(self, f"{key}_{what}") for key in there if there[key]}
 
     def get_config(self) -> Config:
         return {**super().get_config(), "epsilon": self.epsilon, "center": self.center, "scale": self.scale,
                 "beta_initializer": to_config(self.beta_initializer),
                 "gamma_initializer": to_config(self.gamma_initializer),
                 "beta_regularizer": to_config(self.beta_regularizer),
-                "gamma_regularizer": to_config(self.gamma_regularizer)}
+                "gamma_regularizer": to_config(self.gamma_regularizer),
+                "beta_constraint": to_config(self.beta_constraint),
+                "gamma_constraint": to_config(self.gamma_constraint)}
 
 
 class BatchNormalization(Normalizing):
@@ -120,9 +128,11 @@ class BatchNormalization(Normalizing):
                  moving_mean_initializer: Identifier | InitializerLike = "zeros",
                  moving_variance_initializer: Identifier | InitializerLike = "ones",
                  beta_regularizer: Identifier | RegularizerLike | None = None,
-                 gamma_regularizer: Identifier | RegularizerLike | None = None, **kwargs: Unpack[LayerOptions]):
+                 gamma_regularizer: Identifier | RegularizerLike | None = None,
+                 beta_constraint: Identifier | ConstraintLike | None = None,
+                 gamma_constraint: Identifier | ConstraintLike | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
-                         gamma_regularizer, **kwargs)
+                         gamma_regularizer, beta_constraint, gamma_constraint, **kwargs)
         self.expect(is_int(axis, -MAX_AXES), "axis, a whole number", repr(axis))
         self.axis, self.momentum = int(axis), check_nonnegative(self, "momentum", momentum)
         self.expect(self.momentum <= 1, "momentum from 0 to 1, the share of the running statistics that is kept",
@@ -226,9 +236,11 @@ class LayerNormalization(Normalizing):
                  scale: bool = True, beta_initializer: Identifier | InitializerLike = "zeros",
                  gamma_initializer: Identifier | InitializerLike = "ones",
                  beta_regularizer: Identifier | RegularizerLike | None = None,
-                 gamma_regularizer: Identifier | RegularizerLike | None = None, **kwargs: Unpack[LayerOptions]):
+                 gamma_regularizer: Identifier | RegularizerLike | None = None,
+                 beta_constraint: Identifier | ConstraintLike | None = None,
+                 gamma_constraint: Identifier | ConstraintLike | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
-                         gamma_regularizer, **kwargs)
+                         gamma_regularizer, beta_constraint, gamma_constraint, **kwargs)
         self.axis = tuple(axis) if isinstance(axis, Iterable) else (axis,)
         self.expect(bool(self.axis) and all(is_int(each, -MAX_AXES) for each in self.axis),
                     "axis, a whole number or several", repr(axis))

@@ -157,8 +157,9 @@ class GlobalAvgPool2D(GlobalPooling):
         count = x.shape[2] * x.shape[3]
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            shares = dy.reshape(*dy.shape[:2], 1, 1) / count
-            return np.broadcast_to(shares, x.shape).copy()
+            dx = np.empty_like(x, dy.dtype)
+            dx[...] = dy.reshape(*dy.shape[:2], 1, 1) / count
+            return dx
         return x.mean(axis=(2, 3), keepdims=self.keepdims), backward
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
-from tinynet import initializers, regularizers
+from tinynet import constraints, initializers, regularizers
 from tinynet.checks import check_nonnegative, check_number, is_int
+from tinynet.constraints import ConstraintLike
 from tinynet.initializers import InitializerLike
 from tinynet.layers.base import Backward, Layer, LayerOptions, Shape, as_floating
 from tinynet.registry import Config, Identifier, to_config
@@ -54,6 +55,7 @@ class PReLU(Layer):
     ----------
     alpha_initializer : a name or a callable ``(shape, rng) -> array``.
     alpha_regularizer : ``"l1"``, ``"l2"`` or an object of `tinynet.regularizers`, added to the loss.
+    alpha_constraint : a name or an object of `tinynet.constraints`, or a function ``w -> w``.
     shared_axes : along which all share a slope, counted from 1, as 0 is the batch axis: ``[2, 3]`` for one slope for
         each channel of images (N, C, H, W).
 
@@ -67,11 +69,13 @@ class PReLU(Layer):
     """
 
     def __init__(self, alpha_initializer: Identifier | InitializerLike = "zeros",
-                 alpha_regularizer: Identifier | RegularizerLike | None = None, *,
+                 alpha_regularizer: Identifier | RegularizerLike | None = None,
+                 alpha_constraint: Identifier | ConstraintLike | None = None,
                  shared_axes: Iterable[int] | int | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
         axes = tuple(shared_axes) if isinstance(shared_axes, Iterable) else (shared_axes,)
         self.expect(shared_axes is None or all(is_int(axis, 1) for axis in axes),
                     "shared_axes, whole numbers from 1 (0 is the batch axis)", repr(shared_axes))
@@ -105,13 +109,14 @@ class PReLU(Layer):
             return np.where(x > 0, dy, alpha * dy)
         return np.where(x > 0, x, alpha * x), backward
 
-    def penalties(self) -> list[tuple[str, RegularizerLike]]:
-        """Pair alpha with its regularizer, if it has one."""
-        return [("alpha", self.alpha_regularizer)] if self.alpha_regularizer else []
+    def of_parameters(self, what: str) -> dict[str, Any]:
+        """Return the regularizer, or the constraint, of alpha."""
+        return {"alpha": getattr(self, f"alpha_{what}")}
 
     def get_config(self) -> Config:
         return {**super().get_config(), "alpha_initializer": to_config(self.alpha_initializer),
-                "alpha_regularizer": to_config(self.alpha_regularizer), "shared_axes": self.shared_axes or None}
+                "alpha_regularizer": to_config(self.alpha_regularizer),
+                "alpha_constraint": to_config(self.alpha_constraint), "shared_axes": self.shared_axes or None}
 
 
 class ELU(Layer):

@@ -60,8 +60,8 @@ class Residual(Stack):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         f, backwards = as_floating(x), []
-        for layer in self.layers:
-            f, backward_of_layer = layer.forward(f, training)
+        for forward in self.forwards():
+            f, backward_of_layer = forward(f, training)
             backwards.append(backward_of_layer)
 
         def backward(dy: np.ndarray) -> np.ndarray:

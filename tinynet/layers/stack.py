@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, Unpack
 
 import numpy as np
 
-from tinynet.layers.base import Layer, LayerOptions, Shape, as_shape
+from tinynet.constraints import ConstraintLike
+from tinynet.layers.base import Forward, Layer, LayerOptions, Shape, as_shape
 from tinynet.layers.variables import Variable
 from tinynet.registry import Config, pick, to_config
 from tinynet.regularizers import RegularizerLike
@@ -95,6 +96,7 @@ class Stack(Layer):
             layer.input_shape = shape
             shared = layer.params.keys() & layer.state.keys()
             layer.expect(not shared, "other keys in state than in params", sorted(shared))
+            layer.check_constraints()
 
     def unbuild(self) -> None:
         """Forget the shapes, the layers' too."""
@@ -159,6 +161,13 @@ class Stack(Layer):
     def _named(self) -> list[tuple[str, Layer]]:
         return list(zip(self.layer_names, self.layers, strict=True))
 
+    def forwards(self) -> Iterator[Forward]:
+        """Yield what its layers do in turn: their forwards, and their penalties on what these return."""
+        for layer in self.layers:
+            yield layer.forward
+            if layer.activity_penalty is not None:
+                yield layer.activity_penalty.forward
+
     def check(self, x: np.ndarray) -> None:
         """Raise a ValueError unless the first layer can take `x`."""
         if self.layers:
@@ -196,6 +205,12 @@ class Stack(Layer):
         """Pair parameter names with the regularizers that are added to the loss; those of frozen layers are not."""
         trained = self.trainable_params()
         return [(f"{name}/{key}", term) for name, layer in self._named() for key, term in layer.penalties()
+                if f"{name}/{key}" in trained]
+
+    def constraints(self) -> list[tuple[str, ConstraintLike]]:
+        """Pair parameter names with the constraints that are applied after each update, not those of frozen layers."""
+        trained = self.trainable_params()
+        return [(f"{name}/{key}", limit) for name, layer in self._named() for key, limit in layer.constraints()
                 if f"{name}/{key}" in trained]
 
     def get_config(self) -> Config:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
-from tinynet import initializers, regularizers
+from tinynet import constraints, initializers, regularizers
+from tinynet.constraints import ConstraintLike
 from tinynet.initializers import InitializerLike
 from tinynet.layers import activations
 from tinynet.layers.activations import ActivationLike
@@ -22,6 +23,7 @@ class BiasOptions(LayerOptions, total=False):
     use_bias: bool
     bias_initializer: Identifier | InitializerLike
     bias_regularizer: Identifier | RegularizerLike | None
+    bias_constraint: Identifier | ConstraintLike | None
 
 
 class WeightedOptions(BiasOptions, total=False):
@@ -29,6 +31,7 @@ class WeightedOptions(BiasOptions, total=False):
 
     kernel_initializer: Identifier | InitializerLike
     kernel_regularizer: Identifier | RegularizerLike | None
+    kernel_constraint: Identifier | ConstraintLike | None
 
 
 class Weighted(Layer):
@@ -40,13 +43,17 @@ class Weighted(Layer):
     use_bias : whether a learned number is added to each unit's sum.
     kernel_initializer, bias_initializer : names or callables ``(shape, rng) -> array``.
     kernel_regularizer, bias_regularizer : ``"l1"``, ``"l2"`` or an object of `tinynet.regularizers`, added to the loss.
+    kernel_constraint, bias_constraint : a name or an object of `tinynet.constraints`, or a function ``w -> w``: limits
+        that no update leaves.
     """
 
     def __init__(self, *, activation: ActivationLike = None, use_bias: bool = True,
                  kernel_initializer: Identifier | InitializerLike = "glorot_uniform",
                  bias_initializer: Identifier | InitializerLike = "zeros",
                  kernel_regularizer: Identifier | RegularizerLike | None = None,
-                 bias_regularizer: Identifier | RegularizerLike | None = None, **kwargs: Unpack[LayerOptions]):
+                 bias_regularizer: Identifier | RegularizerLike | None = None,
+                 kernel_constraint: Identifier | ConstraintLike | None = None,
+                 bias_constraint: Identifier | ConstraintLike | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
         self.differs_in_training = self.activation is not None and self.activation.differs_in_training
@@ -55,6 +62,8 @@ class Weighted(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
 
     def linear(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return the weighted sum, before the activation, and its backward."""
@@ -94,14 +103,16 @@ class Weighted(Layer):
             self.params["bias"] = self.initial("bias", self.bias_initializer, (units,), rng)
         return output_shape
 
-    def penalties(self) -> list[tuple[str, RegularizerLike]]:
-        """Pair the kernel and the bias with their regularizers, as far as they have any."""
-        terms = {"kernel": self.kernel_regularizer, "bias": self.bias_regularizer if self.use_bias else None}
-        return [(key, term) for key, term in terms.items() if term]
+    def of_parameters(self, what: str) -> dict[str, Any]:
+        """Return the regularizers, or the constraints, of the kernel and the bias."""
+        found = {key: getattr(self, f"{key}_{what}") for key in ("kernel", "bias")}
+        return found if self.use_bias else {"kernel": found["kernel"]}
 
     def get_config(self) -> Config:
         return {**super().get_config(), "activation": to_config(self.activation), "use_bias": self.use_bias,
                 "kernel_initializer": to_config(self.kernel_initializer),
                 "bias_initializer": to_config(self.bias_initializer),
                 "kernel_regularizer": to_config(self.kernel_regularizer),
-                "bias_regularizer": to_config(self.bias_regularizer)}
+                "bias_regularizer": to_config(self.bias_regularizer),
+                "kernel_constraint": to_config(self.kernel_constraint),
+                "bias_constraint": to_config(self.bias_constraint)}

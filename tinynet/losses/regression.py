@@ -27,7 +27,7 @@ class MeanSquaredError(Loss):
 
 
 class MeanAbsoluteError(Loss):
-    """``mean_k |y_pred_k - y_true_k|``, with slope ``sign(y_pred - y_true) / K``; that of |x| at 0 is taken as 0.
+    """``mean_k |y_pred_k - y_true_k|``, with slope ``sign(y_pred - y_true) / K``; that of ``|x|`` at 0 is taken as 0.
 
     >>> MeanAbsoluteError()(np.array([[0.0, 0.0]]), np.array([[1.0, -3.0]]))
     2.0

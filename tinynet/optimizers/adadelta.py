@@ -19,6 +19,7 @@ class Adadelta(Optimizer):
     """
 
     slot_names = ("square", "step_square")
+    elementwise = True
 
     def __init__(self, learning_rate: LearningRate = 0.001, rho: float = 0.95, epsilon: float = 1e-7,
                  **kwargs: Unpack[Options]):

@@ -18,6 +18,7 @@ class Adagrad(Optimizer):
     """
 
     slot_names = ("accumulator",)
+    elementwise = True
 
     def __init__(self, learning_rate: LearningRate = 0.001, initial_accumulator_value: float = 0.1,
                  epsilon: float = 1e-7, **kwargs: Unpack[Options]):

@@ -16,6 +16,6 @@ class AdamW(Adam):
     """
 
     def __init__(self, learning_rate: LearningRate = 0.001, weight_decay: float = 0.004, beta_1: float = 0.9,
-                 beta_2: float = 0.999, epsilon: float = 1e-7, **kwargs: Unpack[OtherOptions]):
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
+                 beta_2: float = 0.999, epsilon: float = 1e-7, amsgrad: bool = False, **kwargs: Unpack[OtherOptions]):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, **kwargs)
         self.weight_decay = self.check_nonnegative("weight_decay", weight_decay)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
-from tinynet import schedules
+from tinynet import kernels, schedules
 from tinynet.checks import check_int, check_nonnegative, invalid
 from tinynet.kernels import buffers
 from tinynet.optimizers import clipping
@@ -60,6 +60,13 @@ class Optimizer:
     """
 
     slot_names: tuple[str, ...] = ()
+    elementwise = False            # whether `step` may be called for pieces of a parameter: all of ours are, once each
+    in_one_pass = False            # and of these, whether it passes over its arrays once, as a compiled loop
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls) and "elementwise" not in vars(cls):
+            cls.elementwise = False                            # of a step of one's own nothing is known
 
     def __init__(self, learning_rate: LearningRate = 0.001, *, weight_decay: float | None = None,
                  clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None,
@@ -117,15 +124,33 @@ class Optimizer:
             slots = self.slots.get(name)
             if slots is None or any(slot.shape != p.shape for slot in slots.values()):
                 slots = self.slots[name] = self.new_slots(p)
-            if self.weight_decay is not None:
-                p *= 1 - rate * self.weight_decay
-            self.step(p, clipped[name], slots, rate)
-            if AVERAGE in slots:
-                move(slots[AVERAGE], p, self.ema_momentum)
-            elif self.use_ema:
+            self.change(p, clipped[name], slots, rate)
+            if self.use_ema and AVERAGE not in slots:
                 slots[AVERAGE] = p.copy()
         if self.ema_overwrite_frequency is not None and self.iterations % self.ema_overwrite_frequency == 0:
             self.finalize_variable_values(params)
+
+    def change(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], rate: float) -> None:
+        """Update one parameter: in pieces that stay in the cache, if its step is elementwise, or as a whole."""
+        alone = self.weight_decay is None and AVERAGE not in slots
+        if not self.elementwise or (self.in_one_pass and alone) or not all(
+                array.flags.c_contiguous for array in (p, g, *slots.values())):
+            self.change_piece(p, g, slots, rate)
+            return
+        flat_p, flat_g, flat = p.reshape(-1), g.reshape(-1), {name: slot.reshape(-1) for name, slot in slots.items()}
+
+        def work(start: int, stop: int) -> None:
+            piece = slice(start, stop)
+            self.change_piece(flat_p[piece], flat_g[piece], {name: slot[piece] for name, slot in flat.items()}, rate)
+        kernels.in_pieces(work, p.size)
+
+    def change_piece(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], rate: float) -> None:
+        """Decay, step, and move the running mean, all in place."""
+        if self.weight_decay is not None:
+            p *= 1 - rate * self.weight_decay
+        self.step(p, g, slots, rate)
+        if AVERAGE in slots:
+            move(slots[AVERAGE], p, self.ema_momentum)
 
     def clipped(self, grads: Gradients) -> Gradients:
         """Return the gradients, cut as the settings say; those handed in stay as they are."""

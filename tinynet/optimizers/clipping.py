@@ -7,12 +7,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tinynet import kernels
+from tinynet.kernels import buffers
+
 Gradients = Mapping[str, np.ndarray]
 
 
 def by_value(grads: Gradients, largest: float) -> Gradients:
     """Return gradients whose entries are at most `largest`, of either sign: the direction changes."""
-    return {name: np.clip(g, -largest, largest) for name, g in grads.items()}
+    return {name: np.clip(g, -largest, largest, out=buffers.empty(g.shape, g.dtype)) for name, g in grads.items()}
 
 
 def by_norm(grads: Gradients, largest: float) -> Gradients:
@@ -31,9 +34,9 @@ def by_global_norm(grads: Gradients, largest: float) -> Gradients:
 
 def scaled(g: np.ndarray, length: float, largest: float) -> np.ndarray:
     """Return a gradient scaled as its `length` is to `largest`, if it is longer."""
-    return g * (largest / length) if length > largest else g
+    return np.multiply(g, largest / length, out=buffers.empty(g.shape, g.dtype)) if length > largest else g
 
 
 def norm(g: np.ndarray) -> float:
     """Return the root of the sum of all squares."""
-    return float(np.linalg.norm(g.astype(np.float64)))                # squares must not overflow
+    return math.sqrt(kernels.sum_of_squares(g))

@@ -27,6 +27,7 @@ class Nadam(Optimizer):
     """
 
     slot_names = ("m", "v")
+    elementwise = True
 
     def __init__(self, learning_rate: LearningRate = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
                  epsilon: float = 1e-7, **kwargs: Unpack[Options]):

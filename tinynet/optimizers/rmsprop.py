@@ -22,6 +22,7 @@ class RMSprop(Optimizer):
     """
 
     slot_names: tuple[str, ...] = ("square",)
+    elementwise = True
 
     def __init__(self, learning_rate: LearningRate = 0.001, rho: float = 0.9, momentum: float = 0.0,
                  epsilon: float = 1e-7, centered: bool = False, **kwargs: Unpack[Options]):

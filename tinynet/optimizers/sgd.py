@@ -18,6 +18,7 @@ class SGD(Optimizer):
     """
 
     slot_names = ("velocity",)
+    elementwise = True
 
     def __init__(self, learning_rate: LearningRate = 0.01, momentum: float = 0.0, nesterov: bool = False,
                  **kwargs: Unpack[Options]):

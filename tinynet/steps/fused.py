@@ -1,41 +1,124 @@
 """Several layers' forwards and backwards in one pass, where the fast kernels have a function for it.
 
-The numbers stay the same: each computes what its layers would have computed one after the other. Which of them run is
-decided in `tinynet.steps.plan`.
+The numbers stay the same: each computes what its layers would have computed one after the other. What a convolution
+returns is read by the next step where it lies, channels last in memory, though its shape is (N, C, H, W) as ever. Which
+of these run is decided in `tinynet.steps.plan`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tinynet import kernels
-from tinynet.layers import Conv2D, Dense, Dropout, MaxPool2D, ReLU
-from tinynet.layers.base import Backward, Layer, as_floating
+from tinynet.layers import BatchNormalization, Conv2D, Dense, Dropout, MaxPool2D, ReLU
+from tinynet.layers.base import Backward, as_floating
+from tinynet.steps.normalized import normalize
+
+Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> gradients of these samples, channels last
+Product = tuple[np.ndarray, Callable[[Upstream, bool], tuple[np.ndarray, np.ndarray, np.ndarray | None]]]
+
+
+def conv(conv: Conv2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Convolve, with the bias and the padding in the same pass."""
+    y, product_backward = convolved(conv, x)
+    return y, weights_backward(conv, product_backward, lambda dy: in_pieces(dy, y.dtype))
+
+
+def conv_relu(conv: Conv2D, relu: ReLU, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Convolve and rectify a few rows at a time, while they are in the cache."""
+    y, product_backward = convolved(conv, x, relu=True)
+
+    def upstream(dy: np.ndarray) -> Upstream:
+        k, of_y, of_dy = kernels.current(), in_pieces(y, y.dtype), in_pieces(dy, y.dtype)
+        return lambda start, stop: k.relu_gradient(of_dy(start, stop), of_y(start, stop))
+    return y, weights_backward(conv, product_backward, upstream)
 
 
 def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D, x: np.ndarray, training: bool = False
                    ) -> tuple[np.ndarray, Backward]:
     """Convolve, rectify and pool a few rows at a time, while they are in the cache."""
-    conv.check(x)
-    k, windows, image = kernels.current(), conv.windows, x.shape[2:]
-    pool.windows.output_size(windows.output_size(image))
-    geometry = windows.strides, windows.dilation, pool.windows.size
-    kernel, bias = weights_of(conv, conv.filters)
-    x = windows.pad(x, 0)
-    y, winner = k.conv2d_relu_max_pool2d(x, kernel, bias, *geometry)
+    y, product_backward = convolved(conv, x, relu=True, pool=pool)
+    return y, weights_backward(conv, product_backward, lambda dy: in_pieces(dy, y.dtype))
 
+
+def conv_pool(conv: Conv2D, pool: MaxPool2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Convolve and pool a few rows at a time, while they are in the cache."""
+    y, product_backward = convolved(conv, x, pool=pool)
+    return y, weights_backward(conv, product_backward, lambda dy: in_pieces(dy, y.dtype))
+
+
+def conv_norm(conv: Conv2D, norm: BatchNormalization, x: np.ndarray, training: bool = False
+              ) -> tuple[np.ndarray, Backward]:
+    """Convolve, then normalise; backward, the normalisation's gradient goes into the convolution's piece by piece."""
+    return conv_then_norm(conv, norm, x, training)
+
+
+def conv_norm_relu(conv: Conv2D, norm: BatchNormalization, relu: ReLU, x: np.ndarray, training: bool = False
+                   ) -> tuple[np.ndarray, Backward]:
+    """Convolve, then normalise and rectify in one pass."""
+    return conv_then_norm(conv, norm, x, training, relu=True)
+
+
+def conv_pool_norm(conv: Conv2D, pool: MaxPool2D, norm: BatchNormalization, x: np.ndarray, training: bool = False
+                   ) -> tuple[np.ndarray, Backward]:
+    """Convolve and pool a few rows at a time, then normalise."""
+    return conv_then_norm(conv, norm, x, training, pool=pool)
+
+
+def conv_pool_norm_relu(conv: Conv2D, pool: MaxPool2D, norm: BatchNormalization, relu: ReLU, x: np.ndarray,
+                        training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Convolve and pool a few rows at a time, then normalise and rectify in one pass."""
+    return conv_then_norm(conv, norm, x, training, relu=True, pool=pool)
+
+
+def conv_then_norm(conv: Conv2D, norm: BatchNormalization, x: np.ndarray, training: bool, relu: bool = False,
+                   pool: MaxPool2D | None = None) -> tuple[np.ndarray, Backward]:
+    """Convolve, pool if asked for, normalise, and rectify if asked for."""
+    z, product_backward = convolved(conv, x, pool=pool)
+    y, gradient = normalize(norm, z, training, relu)
+
+    def upstream(dy: np.ndarray) -> Upstream:
+        dz = gradient(dy)
+        return lambda start, stop: kernels.current().images(dz(start, stop), z.dtype)
+    return y, weights_backward(conv, product_backward, upstream)
+
+
+def convolved(conv: Conv2D, x: np.ndarray, relu: bool = False, pool: MaxPool2D | None = None) -> Product:
+    """Return the convolution of x, with what is done in the same pass, and the function that goes back."""
+    conv.check(x)
+    k, windows, image, kernel = kernels.current(), conv.windows, x.shape[2:], conv.params["kernel"]
+    geometry, margins = (windows.strides, windows.dilation), windows.around(image)
+    if pool is None:
+        product = k.Convolution(x, kernel, *geometry, margins)
+    else:
+        pool.windows.output_size(windows.output_size(image))
+        product = k.PooledConvolution(x, kernel, *geometry, pool.windows.size, margins, relu)
+    return product.forward(bias_of(conv, conv.filters), relu), product.backward
+
+
+def weights_backward(conv: Conv2D, product_backward: Callable[..., tuple], upstream: Callable[[np.ndarray], Upstream]
+                     ) -> Backward:
+    """Return the backward that sets a convolution's gradients, given how to get the product's upstream gradient."""
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
-        conv.grads["kernel"], dbias, dx = k.conv2d_relu_max_pool2d_gradient(dy, winner, x, kernel, *geometry, need_dx)
+        conv.grads["kernel"], dbias, dx = product_backward(upstream(dy), need_dx)
         if conv.use_bias:
             conv.grads["bias"] = dbias
-        return windows.crop(dx, image) if need_dx else None
-    return y, backward
+        return dx
+    return backward
+
+
+def in_pieces(images: np.ndarray, dtype: np.dtype) -> Upstream:
+    """Return a function that gives images (N, C, H, W) piece by piece, channels last."""
+    last = kernels.current().images(images, dtype)
+    return lambda start, stop: last[start:stop]
 
 
 def dense_relu(dense: Dense, relu: ReLU, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
     """Multiply; then bias and ReLU take one pass over the product, in place."""
     dense.check(x)
-    k, (kernel, bias) = kernels.current(), weights_of(dense, dense.units)
+    k, kernel, bias = kernels.current(), dense.params["kernel"], bias_of(dense, dense.units)
     rows = x.reshape(-1, len(kernel))                               # (N, ..., inputs) -> (N*..., inputs)
     y = k.dense_relu(rows, kernel, bias)
 
@@ -57,7 +140,7 @@ def dropout(layer: Dropout, x: np.ndarray, training: bool = False) -> tuple[np.n
     return dropped(x, *drawn), lambda dy: dropped(dy, *drawn)
 
 
-def weights_of(layer: Layer, outputs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a layer's kernel and its bias, zeros if it has none."""
-    kernel, bias = layer.params["kernel"], layer.params.get("bias")
-    return kernel, np.zeros(outputs, kernel.dtype) if bias is None else bias
+def bias_of(layer: Conv2D | Dense, outputs: int) -> np.ndarray:
+    """Return a layer's bias, zeros if it has none."""
+    bias = layer.params.get("bias")
+    return np.zeros(outputs, layer.params["kernel"].dtype) if bias is None else bias

@@ -20,9 +20,28 @@ from typing import Any, NamedTuple, Protocol, overload, runtime_checkable
 import numpy as np
 
 from tinynet import kernels
-from tinynet.layers import Conv2D, Dense, Dropout, MaxPool2D, ReLU, Residual
+from tinynet.layers import (
+    ELU,
+    GELU,
+    SELU,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    HardSigmoid,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    ReLU6,
+    Residual,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Softsign,
+    Tanh,
+)
 from tinynet.layers.base import Backward, Forward, Layer, as_floating
-from tinynet.steps import fused
+from tinynet.steps import fused, normalized, pieces
 from tinynet.steps.run import first_with_parameters, run_steps
 from tinynet.steps.step import Step, steps_of
 from tinynet.tables import Table, Tabular
@@ -157,14 +176,14 @@ def fuse(steps: Sequence[Step], training: bool = True) -> list[Step]:
     found, index = [], 0
     while index < len(steps):
         step = steps[index]
-        pattern = PATTERNS.get(type(step.layer))
-        candidates = steps[index:index + len(pattern.forwards)] if pattern else []
-        layers = [candidate.layer for candidate in candidates]
-        if pattern and pattern.fits(candidates) and pattern.applies(training, *layers):
-            step = Step(step.name, step.layer, FusedLayers(pattern, layers))
-            index += len(layers)
-        else:
-            index += 1
+        for pattern in PATTERNS.get(type(step.layer), ()):
+            group = steps[index:index + len(pattern.forwards)]
+            layers = [each.layer for each in group]
+            if pattern.fits(group) and pattern.applies(training, *layers):
+                step = Step(step.name, step.layer, FusedLayers(pattern, layers))
+                index += len(layers) - 1
+                break
+        index += 1
         found.append(step)
     return found
 
@@ -209,24 +228,44 @@ def residual(block: Residual, x: np.ndarray, training: bool = False) -> tuple[np
     return x + f, backward
 
 
-def tiles_the_image(training: bool, conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> bool:
-    """Return whether pooling windows neither overlap nor are padded, and are small enough for an unrolled loop.
+def in_one_group(training: bool, conv: Conv2D, *others: Layer) -> bool:
+    """Return whether a convolution is of all channels at once, which the functions for it are for."""
+    return conv.groups == 1
 
-    The function convolves all channels at once: it is for one group.
-    """
-    windows = pool.windows
+
+def tiles_the_image(training: bool, conv: Conv2D, *others: Layer) -> bool:
+    """Return whether pooling windows neither overlap nor are padded, and are small enough for an unrolled loop."""
+    windows = next(layer for layer in others if isinstance(layer, MaxPool2D)).windows
     return (conv.groups == 1 and windows.padding == "valid" and windows.size == windows.strides
             and math.prod(windows.size) <= kernels.current().MAX_POOL_PIXELS)
 
 
-PATTERNS: dict[type[Layer], Pattern] = {               # by the layer that they begin with
-    Conv2D: Pattern([(Conv2D, Conv2D.linear), (ReLU, ReLU.forward), (MaxPool2D, MaxPool2D.forward)],
-                    fused.conv_relu_pool, "a few rows at a time, while they are in the cache", tiles_the_image),
-    Dense: Pattern([(Dense, Dense.linear), (ReLU, ReLU.forward)], fused.dense_relu,
-                   "bias and ReLU in one pass over the product"),
-    Dropout: Pattern([(Dropout, Dropout.forward)], fused.dropout,
-                     "no mask is stored: backward draws its bits again", lambda training, layer: training),
-    Residual: Pattern([(Residual, Residual.forward)], residual, "its layers are planned, too"),
+CONV, RELU, POOL = (Conv2D, Conv2D.linear), (ReLU, ReLU.forward), (MaxPool2D, MaxPool2D.forward)
+NORM = BatchNormalization, BatchNormalization.forward
+ELEMENTWISE: list[type[Layer]] = [Sigmoid, Tanh, Softplus, Softsign, SiLU, GELU, LeakyReLU, ELU, SELU, ReLU6,
+                                  HardSigmoid]
+ROWS, PASSES = "a few rows at a time, while they are in the cache", "a pass for the sums, and one that normalises"
+PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that they begin with, the longest first
+    Conv2D: [
+        Pattern([CONV, POOL, NORM, RELU], fused.conv_pool_norm_relu, f"{ROWS}; {PASSES} and rectifies",
+                tiles_the_image),
+        Pattern([CONV, NORM, RELU], fused.conv_norm_relu, f"bias and padding in place; {PASSES} and rectifies",
+                in_one_group),
+        Pattern([CONV, RELU, POOL], fused.conv_relu_pool, ROWS, tiles_the_image),
+        Pattern([CONV, POOL, NORM], fused.conv_pool_norm, f"{ROWS}; {PASSES}", tiles_the_image),
+        Pattern([CONV, NORM], fused.conv_norm, f"bias and padding in place; {PASSES}", in_one_group),
+        Pattern([CONV, POOL], fused.conv_pool, ROWS, tiles_the_image),
+        Pattern([CONV, RELU], fused.conv_relu, "bias, padding and ReLU in place", in_one_group),
+        Pattern([CONV], fused.conv, "bias and padding in place", in_one_group)],
+    BatchNormalization: [Pattern([NORM, RELU], normalized.norm_relu, f"{PASSES} and rectifies")],
+    Dense: [Pattern([(Dense, Dense.linear), RELU], fused.dense_relu, "bias and ReLU in one pass over the product")],
+    Dropout: [Pattern([(Dropout, Dropout.forward)], fused.dropout,
+                      "no mask is stored: backward draws its bits again",
+                      lambda training, layer: training and layer.noise_shape is None)],
+    ReLU: [Pattern([RELU], pieces.relu, "a piece at a time on all cores")],
+    **{kind: [Pattern([(kind, kind.forward)], pieces.elementwise, "a piece at a time on all cores, in the cache")]
+       for kind in ELEMENTWISE},
+    Residual: [Pattern([(Residual, Residual.forward)], residual, "its layers are planned, too")],
 }
 
 
@@ -248,7 +287,7 @@ class PlanCache:
 
     def plan(self, steps: list[Step], training: bool, loss: PlannedLoss | None = None) -> Plan:
         """Return the plan for these steps, the cached one if nothing has changed."""
-        key = [*steps, *[getattr(step.layer, "windows", None) for step in steps], loss,
+        key = [*steps, *[vars(step.layer).get("windows") for step in steps], loss,
                dict(getattr(loss, "__dict__", {})), kernels.current(), kernels.fuses()]
         which = training, loss is not None
         kept = self._kept.get(which)

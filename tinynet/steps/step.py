@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from tinynet.layers.base import Forward, Layer
+from tinynet.layers.base import ActivityRegularization, Forward, Layer
 
 
 class Step(NamedTuple):
@@ -29,6 +30,11 @@ def steps_of(layer: Layer, name: str = "") -> list[Step]:
     return steps
 
 
+def without_penalties(steps: Iterable[Step]) -> list[Step]:
+    """Return the steps that compute something, without those that only add a penalty to the loss."""
+    return [step for step in steps if not isinstance(step.layer, ActivityRegularization)]
+
+
 def steps_of_parts(layer: Layer, name: str = "") -> list[Step]:
     """List what the parts of a layer called `name` do, flat."""
     steps: list[Step] = []
@@ -43,6 +49,8 @@ def _add(steps: list[Step], layer: Layer, name: str) -> None:
         steps.append(Step(name, layer, layer.forward))
     else:
         _add_parts(steps, layer, name)
+    if layer.activity_penalty is not None:
+        steps.append(Step(f"{name}/activity_regularizer", layer.activity_penalty, layer.activity_penalty.forward))
 
 
 def _add_parts(steps: list[Step], layer: Layer, name: str) -> None:

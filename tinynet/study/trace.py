@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from tinynet.layers.base import Backward, Layer
 from tinynet.registry import pick
+from tinynet.regularizers import counting_activity
 from tinynet.steps.plan import ends_in_probabilities, leave_softmax_to_loss
 from tinynet.steps.run import forwards, gradients
 from tinynet.steps.untouched import StateSnapshot
@@ -92,7 +93,8 @@ class Trace(Tabular):
             raise ValueError(f"{self.model}: not compiled yet. Call compile(loss=..., optimizer=...) first.")
         steps, _, loss = leave_softmax_to_loss(self.steps, self.model.loss)
         output = self.outputs[len(steps) - 1] if steps else self.inputs[0]
-        found = self.backward(loss.forward(np.asarray(y), output)[1](), len(steps))
+        with counting_activity([]):
+            found = self.backward(loss.forward(np.asarray(y), output)[1](), len(steps))
         params, grads = self.model.params, self.model.grads
         for key, term in self.model.penalties():
             grads[key] = grads[key] + term.gradient(params[key])

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from tinynet.checks import warn
 from tinynet.layers.base import Layer
 from tinynet.steps.plan import LossWithLogits, PlannedLoss, ends_in_probabilities, made_by
-from tinynet.steps.step import Step, steps_of
+from tinynet.steps.step import Step, steps_of, without_penalties
 
 LAST_LAYER, IMAGE_SHAPE = "Loss and last layer", "Image shape"
 
 
 def check(model: Layer, loss: PlannedLoss) -> None:
     """Raise a ValueError for a built model that cannot learn; warn of what hardly anybody means."""
-    steps = steps_of(model)
+    steps = without_penalties(steps_of(model))
     outputs = (model.output_shape or ())[-1:]
     model.expect(not (ends_in_probabilities(steps) and outputs == (1,)),
                  "a softmax over two outputs or more (of one it is always 1, and nothing is learned: two classes are "

@@ -16,6 +16,7 @@ from tinynet.callbacks import CallbackList, History
 from tinynet.callbacks.base import Callbacks, Logs
 from tinynet.checks import check_int, invalid
 from tinynet.files.settings import text
+from tinynet.kernels import buffers
 from tinynet.layers.base import Layer, LayerOptions, as_floating, cast_floats
 from tinynet.layers.lock import reading, writing
 from tinynet.losses import LossLike
@@ -27,6 +28,7 @@ from tinynet.metrics import named as named_metrics
 from tinynet.metrics import weighted as named_weighted_metrics
 from tinynet.optimizers import Optimizer
 from tinynet.registry import Identifier
+from tinynet.regularizers import counting_activity
 from tinynet.steps.plan import Plan, PlanCache
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import Step, steps_of, steps_of_parts
@@ -101,16 +103,20 @@ class Model(Layer):
         plan = self._plans.plan(steps_of(self), training, self.loss)
         if plan.loss is None:
             raise self._not_compiled()
-        output, backward = run_steps(plan.steps, as_floating(x, self.dtype), training)
+        on_outputs: list[float] = []
+        with counting_activity(on_outputs):
+            output, backward = run_steps(plan.steps, as_floating(x, self.dtype), training)
         value, loss_backward = plan.loss.forward(y, output, sample_weight)
         params, penalties = self.params, self.penalties()
-        value += sum(term.value(params[key]) for key, term in penalties)
+        value += sum(on_outputs) + sum(term.value(params[key]) for key, term in penalties)
 
         def set_grads() -> None:
-            backward(loss_backward(), need_dx=plan.needs_dx)
+            with counting_activity([]):
+                backward(loss_backward(), need_dx=plan.needs_dx)
             grads = self.grads
             for key, term in penalties:
-                grads[key] = grads[key] + term.gradient(params[key])
+                slope = term.gradient(params[key])
+                grads[key] = np.add(grads[key], slope, out=buffers.empty(slope.shape, slope.dtype))
         return value, run_steps(plan.softmax, output)[0], set_grads
 
     def cast(self, x: ArrayLike) -> np.ndarray:
@@ -232,7 +238,7 @@ class Model(Layer):
 
     def predict(self, x: Samples, batch_size: int | None = None, verbose: int | str = 0, steps: int | None = None,
                 callbacks: Callbacks = None) -> np.ndarray:
-        """Return the outputs for all samples: (N, *output_shape).
+        """Return the outputs for all samples: ``(N, *output_shape)``.
 
         The samples are an array, or what has or yields batches of them, see `fit`, with or without targets; `steps` is
         the number of batches, if not all, and callbacks have ``on_predict_*``.
@@ -249,7 +255,7 @@ class Model(Layer):
         return np.concatenate(pieces) if pieces else self(self._samples(x))
 
     def predict_on_batch(self, x: ArrayLike) -> np.ndarray:
-        """Return the outputs for a batch, all at once: (N, *output_shape)."""
+        """Return the outputs for a batch, all at once: ``(N, *output_shape)``."""
         with reading(self):
             return self(self._samples(x))
 
@@ -275,7 +281,14 @@ class Model(Layer):
             backward()
             with writing(self):
                 self.optimizer.update(self.trainable_params(), self.grads)
+                self._constrain()
         return tallies
+
+    def _constrain(self) -> None:
+        """Bring the weights back within their limits."""
+        params = self.params
+        for key, constraint in self.constraints():
+            params[key][...] = constraint(params[key])
 
     def _training_forward(self, batch: Data) -> tuple[float, np.ndarray, Callable[[], None]]:
         """Run `objective` in training; where its value is not finite, the layers' state is restored."""

@@ -14,12 +14,9 @@ Besides the functions that every kernel set has, there are some that do the work
     cache            where compiled kernels are kept, and when they are out of date
 """
 
-from tinynet.kernels.fast.conv import conv2d, conv2d_input_gradient, conv2d_kernel_gradient
-from tinynet.kernels.fast.conv_relu_pool import (
-    MAX_POOL_PIXELS,
-    conv2d_relu_max_pool2d,
-    conv2d_relu_max_pool2d_gradient,
-)
+from tinynet.kernels.fast.conv import Convolution, conv2d, conv2d_input_gradient, conv2d_kernel_gradient
+from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS, PooledConvolution
+from tinynet.kernels.fast.layout import images
 from tinynet.kernels.fast.loops.channels import channel_affine, channel_sums
 from tinynet.kernels.fast.loops.depthwise import (
     depthwise_conv2d,
@@ -30,11 +27,14 @@ from tinynet.kernels.fast.loops.elementwise import adam, dense_relu, dropout, re
 from tinynet.kernels.fast.loops.pooling import max_pool2d, max_pool2d_gradient, sum_pool2d, sum_pool2d_gradient
 from tinynet.kernels.fast.loops.warping import bilinear, bilinear_gradient
 from tinynet.kernels.fast.products import matmul
+from tinynet.kernels.fast.threads import parallel_for
 
 fuses = True                   # has functions for several steps at once
 
 __all__ = [
     "MAX_POOL_PIXELS",
+    "Convolution",
+    "PooledConvolution",
     "adam",
     "bilinear",
     "bilinear_gradient",
@@ -43,17 +43,17 @@ __all__ = [
     "conv2d",
     "conv2d_input_gradient",
     "conv2d_kernel_gradient",
-    "conv2d_relu_max_pool2d",
-    "conv2d_relu_max_pool2d_gradient",
     "dense_relu",
     "depthwise_conv2d",
     "depthwise_conv2d_input_gradient",
     "depthwise_conv2d_kernel_gradient",
     "dropout",
     "fuses",
+    "images",
     "matmul",
     "max_pool2d",
     "max_pool2d_gradient",
+    "parallel_for",
     "relu_gradient",
     "sum_pool2d",
     "sum_pool2d_gradient",

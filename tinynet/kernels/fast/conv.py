@@ -1,62 +1,126 @@
-"""The three convolutions, one sample at a time, as products of tiles: no columns are written."""
+"""The three convolutions as products of tiles: images are read where they lie, and no columns are written."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import layout, tiles
-from tinynet.kernels.fast.compiling import compiled, for_loops, inlined
-from tinynet.kernels.fast.layout import channels_first, channels_last
-from tinynet.kernels.fast.threads import MIN_PARALLEL, parallel_for
+from tinynet.kernels.fast.compiling import compiled, inlined
+from tinynet.kernels.fast.layout import NO_MARGINS
+from tinynet.kernels.fast.threads import MIN_PARALLEL, NUM_CHUNKS, parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair, output_size
 
 MIN_BLOCK = 4096               # numbers of output that fit L1 beside everything else
-NUM_CHUNKS = 8                 # of a batch, each with sums of gradients of its own, whatever the number of threads
+SUMMED_SAMPLES = 16            # whose share of a kernel's gradient is added up before it is put back
+Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> the output's gradients of these samples, last
 
 
 def conv2d(x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair) -> np.ndarray:
     """Multiply the windows of each sample, a block of rows at a time, by the kernels, which stay in cache."""
-    dtype = layout.common_dtype(x, kernel)
-    x = for_loops(x, dtype)
-    y = empty((len(x), len(kernel), *output_size(x.shape[2:], kernel.shape[2:], strides, dilation)), dtype)
-    weights, bias = layout.kernel_panels(kernel, dilation, dtype), layout.bias_rows(np.zeros(len(kernel), dtype))
-
-    def work(start: int, stop: int) -> None:
-        forward(x[start:stop], weights, bias, y[start:stop], kernel.shape[2:], strides, dilation)
-    parallel_for(work, len(x), samples_per_chunk(len(x)), serial=is_small(y.size, kernel.shape))
-    return y
+    return Convolution(x, kernel, strides, dilation).forward(np.zeros(len(kernel), kernel.dtype))
 
 
 def conv2d_kernel_gradient(x: np.ndarray, dy: np.ndarray, kernel_size: Pair, strides: Pair,
                            dilation: Pair) -> np.ndarray:
     """Add up windows times upstream gradients in each chunk of the batch, then over the chunks, in a fixed order."""
-    dtype, shape = layout.common_dtype(x, dy), (dy.shape[1], x.shape[1], *kernel_size)           # (F, C, kh, kw)
-    x, dy = for_loops(x, dtype), for_loops(dy, dtype)
-    dweights, samples = layout.gradient_sums(NUM_CHUNKS, shape, dilation, dtype), samples_per_chunk(len(x))
-
-    def work(start: int, stop: int) -> None:
-        kernel_gradient(x[start:stop], dy[start:stop], dweights[start // samples], kernel_size, strides, dilation)
-    parallel_for(work, len(x), samples, serial=is_small(dy.size, shape))
-    return layout.sum_to_kernel(dweights, dy.shape[1], kernel_size)
+    like = np.empty((dy.shape[1], x.shape[1], *kernel_size), layout.common_dtype(x, dy))
+    convolution = Convolution(x, like, strides, dilation)
+    dy = layout.images(dy, convolution.dtype)
+    return convolution.backward(lambda start, stop: dy[start:stop], need_dx=False)[0]
 
 
 def conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, strides: Pair,
                           dilation: Pair) -> np.ndarray:
     """Add each upstream gradient, times the kernel, onto the pixels of its window."""
     dtype = layout.common_dtype(dy, kernel)
-    dy, weights = for_loops(dy, dtype), layout.transposed_kernel_panels(kernel, dtype)
-    dx = empty((len(dy), kernel.shape[1], *input_size), dtype)
-
-    def work(start: int, stop: int) -> None:
-        input_gradient(dy[start:stop], weights, dx[start:stop], strides, dilation)
-    parallel_for(work, len(dy), samples_per_chunk(len(dy)), serial=is_small(dy.size, kernel.shape))
-    return dx
+    dy = layout.images(dy, dtype)
+    gradient = InputGradient(kernel, (len(dy), kernel.shape[1], *input_size), strides, dilation, dtype)
+    parallel_for(lambda start, stop: gradient.fill(start, stop, dy[start:stop]), len(dy), samples_per_chunk(len(dy)),
+                 serial=is_small(dy.size, kernel.shape))
+    return layout.arrays(gradient.dx)
 
 
-def samples_per_chunk(N: int) -> int:
-    """Return how many samples of a batch one thread takes at a time: a batch is `NUM_CHUNKS` chunks."""
-    return max(1, -(-N // NUM_CHUNKS))
+class Convolution:
+    """One convolution of a batch, forward and backward, a chunk of the samples at a time on all cores.
+
+    Parameters
+    ----------
+    x, kernel : (N, C, H, W) and (F, C, kh, kw).
+    strides, dilation : pairs (rows, columns).
+    margins : of zeros around the images, ((top, bottom), (left, right)).
+    """
+
+    def __init__(self, x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair,
+                 margins: tuple[Pair, Pair] = NO_MARGINS):
+        self.dtype, self.kernel, self.shape, self.margins = layout.common_dtype(x, kernel), kernel, x.shape, margins
+        self.images = layout.images(x, self.dtype, margins)                                       # (N, H, W, C)
+        self.geometry = strides, dilation
+        self.output_size = output_size(self.images.shape[1:3], kernel.shape[2:], strides, dilation)
+        self.serial = is_small(len(x) * len(kernel) * math.prod(self.output_size), kernel.shape)
+
+    def forward(self, bias: np.ndarray, relu: bool = False) -> np.ndarray:
+        """Return y (N, F, P, Q), with the bias (F,) and, if asked for, a ReLU."""
+        size, (weights, biases) = self.kernel.shape[2:], self.panels(bias)
+        y = empty((len(self.images), *self.output_size, len(self.kernel)), self.dtype)
+
+        def work(start: int, stop: int) -> None:
+            z = layout.in_whole_vectors(y[start:stop], fill=False)
+            forward(self.images[start:stop], weights, biases, z, size, *self.geometry, relu)
+            layout.keep(z, y[start:stop])
+        self.for_chunks(work)
+        return layout.arrays(y)
+
+    def backward(self, upstream: Upstream, need_dx: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return the gradients of kernel, bias and, if needed, x (otherwise None), given that of the output."""
+        size = self.kernel.shape[2:]
+        dweights = layout.gradient_sums(NUM_CHUNKS, self.kernel.shape, self.geometry[1], self.dtype)
+        dbias = np.zeros((NUM_CHUNKS, dweights.shape[-1]), self.dtype)
+        gradient = InputGradient(self.kernel, self.shape, *self.geometry, self.dtype, self.margins) if need_dx else None
+
+        def work(start: int, stop: int) -> None:
+            dy, chunk = upstream(start, stop), start // samples_per_chunk(len(self.images))
+            dz = layout.in_whole_vectors(dy, fill=True)
+            kernel_gradient(self.images[start:stop], dz, dweights[chunk], dbias[chunk], size, *self.geometry)
+            if gradient is not None:
+                gradient.fill(start, stop, dy)
+        self.for_chunks(work)
+        return (layout.sum_to_kernel(dweights, len(self.kernel), size), dbias.sum(axis=0)[:len(self.kernel)],
+                None if gradient is None else layout.arrays(gradient.dx))
+
+    def panels(self, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the kernel and a bias as the loops take them."""
+        return (layout.kernel_panels(self.kernel, self.geometry[1], self.dtype),
+                layout.bias_rows(bias.astype(self.dtype, copy=False)))
+
+    def for_chunks(self, work: Callable[[int, int], None]) -> None:
+        """Call ``work(start, stop)`` for each chunk of the samples, on all cores if that is worth it."""
+        parallel_for(work, len(self.images), samples_per_chunk(len(self.images)), self.serial)
+
+
+class InputGradient:
+    """The gradient dx (N, H, W, C) of a convolution's input, filled a few samples at a time."""
+
+    def __init__(self, kernel: np.ndarray, shape: tuple[int, int, int, int], strides: Pair, dilation: Pair,
+                 dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGINS):
+        N, C, H, W = shape
+        self.weights, self.geometry, self.margins = layout.transposed_kernel_panels(kernel, dtype), (strides,
+                                                                                                     dilation), margins
+        self.dx = empty((N, H, W, C), dtype)
+
+    def fill(self, start: int, stop: int, dy: np.ndarray) -> None:
+        """Compute those of samples `start` to `stop`, given the output's, (n, P, Q, F)."""
+        dx, ((top, bottom), (left, right)) = self.dx[start:stop], self.margins
+        n, H, W, C = dx.shape
+        whole = tiles.round_up_to_vector(C, dx.itemsize)
+        padded = dx if self.margins == NO_MARGINS and whole == C else empty(
+            (n, top + H + bottom, left + W + right, whole), dx.dtype)
+        input_gradient(dy, self.weights, padded, *self.geometry)
+        if padded is not dx:
+            dx[...] = padded[:, top:top + H, left:left + W, :C]
 
 
 def is_small(outputs: int, kernel_shape: tuple[int, ...]) -> bool:
@@ -65,48 +129,49 @@ def is_small(outputs: int, kernel_shape: tuple[int, ...]) -> bool:
 
 
 @compiled
-def forward(x: np.ndarray, weights: np.ndarray, bias: np.ndarray, y: np.ndarray, kernel_size: Pair, strides: Pair,
-            dilation: Pair) -> None:
-    """Fill y (n, F, P, Q) with the convolutions of x (n, C, H, W)."""
-    N, _, P, Q = y.shape
-    image = np.empty((x.shape[2], x.shape[3], x.shape[1]), x.dtype)
-    windows, _ = layout.window_views(image, kernel_size, strides, dilation)
+def forward(images: np.ndarray, weights: np.ndarray, bias: np.ndarray, z: np.ndarray, kernel_size: Pair, strides: Pair,
+            dilation: Pair, relu: bool) -> None:
+    """Fill z (n, P, Q, filters) with the convolutions of images (n, H, W, C), cut off below 0 if there is a ReLU."""
+    N, P, Q, _ = z.shape
     rows = rows_per_block(weights, bias, Q)
-    z = np.empty((rows, Q, bias.shape[1]), x.dtype)
     for n in range(N):
-        channels_last(x[n], image)
+        windows = layout.window_view(images[n], kernel_size, strides, dilation)
         for p in range(0, P, rows):
-            block = z[:min(rows, P - p)]
-            convolve(windows[p:p + len(block)], weights, bias, block)
-            channels_first(block, y[n, :, p:p + len(block)])
+            block = z[n, p:p + rows]
+            convolve(windows[p:p + rows], weights, bias, block)
+            if relu:
+                for values in block:
+                    cut_off(values)
 
 
 @compiled
-def kernel_gradient(x: np.ndarray, dy: np.ndarray, dweights: np.ndarray, kernel_size: Pair, strides: Pair,
-                    dilation: Pair) -> None:
-    """Add to dweights (S, kh, R, F) the kernel's gradient for inputs x (n, C, H, W) and gradients dy (n, F, P, Q)."""
-    N, _, P, Q = dy.shape
-    image = np.empty((x.shape[2], x.shape[3], x.shape[1]), x.dtype)
-    _, transposed = layout.window_views(image, kernel_size, strides, dilation)
-    dz = np.zeros((P, Q, dweights.shape[3]), x.dtype)
-    for n in range(N):
-        channels_last(x[n], image)
-        channels_last(dy[n], dz)
-        add_kernel_gradient(transposed, dz, dweights)
+def cut_off(z: np.ndarray) -> None:
+    """Set what is below 0 in z (Q, F) to 0; a NaN stays."""
+    for q in range(z.shape[0]):
+        for f in range(z.shape[1]):
+            z[q, f] = z.dtype.type(0) if z[q, f] <= 0 else z[q, f]
 
 
 @compiled
-def input_gradient(dy: np.ndarray, weights: np.ndarray, dx: np.ndarray, strides: Pair, dilation: Pair) -> None:
-    """Fill dx (n, C, H, W) with the input's gradient for gradients dy (n, F, P, Q) of the output."""
-    N, F, P, Q = dy.shape
-    _, C, H, W = dx.shape
-    image = np.empty((H, W, tiles.round_up_to_vector(C, dx.itemsize)), dx.dtype)
-    dz = np.empty((P, Q, F), dx.dtype)
-    for n in range(N):
-        channels_last(dy[n], dz)
-        image[...] = 0
-        add_input_gradient(dz, weights, image, strides, dilation)
-        channels_first(image, dx[n])
+def kernel_gradient(images: np.ndarray, dz: np.ndarray, dweights: np.ndarray, dbias: np.ndarray, kernel_size: Pair,
+                    strides: Pair, dilation: Pair) -> None:
+    """Add the gradients for images (n, H, W, C) and dz (n, P, Q, filters) to dweights (S, kh, R, filters) and dbias."""
+    N, P, Q, F = dz.shape
+    for row in dz.reshape(N * P * Q, F):
+        for f in range(F):
+            dbias[f] += row[f]
+    for n in range(0, len(dz), SUMMED_SAMPLES):
+        some, dsome = images[n:n + SUMMED_SAMPLES], dz[n:n + SUMMED_SAMPLES]
+        windows, upstream = layout.transposed_windows(some, dsome, kernel_size, strides, dilation)
+        add_kernel_gradient(windows, upstream, dweights)
+
+
+@compiled
+def input_gradient(dz: np.ndarray, weights: np.ndarray, images: np.ndarray, strides: Pair, dilation: Pair) -> None:
+    """Fill images (n, H, W, channels) with the input's gradient for gradients dz (n, P, Q, F) of the output."""
+    images[...] = 0
+    for n in range(len(dz)):
+        add_input_gradient(dz[n], weights, images[n], strides, dilation)
 
 
 @compiled
@@ -140,15 +205,16 @@ def convolve(windows: np.ndarray, weights: np.ndarray, bias: np.ndarray, z: np.n
 
 @inlined
 def add_kernel_gradient(transposed: np.ndarray, dz: np.ndarray, dweights: np.ndarray) -> None:
-    """Add to dweights (S, kh, R, F) the transposed windows (S, kh, R, P, Q) times dz (P, Q, F)."""
+    """Add to dweights (S, kh, R, F) the transposed windows (S, kh, R, K, L, Q) times dz (K, L, Q, F)."""
     S, kh, R, F = dweights.shape
     rows, width = tiles.balanced_rows(R), tiles.tile_width(dz.itemsize)
     for f in range(0, F, width):
-        upstream = dz[:, :, f:f + width]
-        for s, i in np.ndindex((S, kh)):
-            for r in range(0, R, rows):
-                c = dweights[s, i, r:r + rows, f:f + width]
-                tiles.tile(transposed[s, i, r:r + rows], upstream, c, c)
+        for k in range(len(dz)):
+            upstream = dz[k, :, :, f:f + width]
+            for s, i in np.ndindex((S, kh)):
+                for r in range(0, R, rows):
+                    c = dweights[s, i, r:r + rows, f:f + width]
+                    tiles.tile(transposed[s, i, r:r + rows, k], upstream, c, c)
 
 
 @inlined

@@ -1,6 +1,9 @@
 """How images, kernels and biases are laid out in memory, so that tiles can multiply them.
 
-Images are channels last, (H, W, C). There a row of a window, kw pixels of C channels, is contiguous: S = 1 segment of
+Images are channels last, (H, W, C), in memory alone: every function still takes and returns arrays of shape
+(N, C, H, W). What one convolution returns lies as the next one wants it, so that nothing is copied between them.
+
+Channels last, a row of a window, kw pixels of C channels, is contiguous: S = 1 segment of
 R = kw * C numbers. Where dilation leaves gaps between its columns, only pixels are: S = kw segments of R = C numbers.
 The windows of an image are then a strided view, (P, Q, S, kh, R), and the columns of im2col are never written.
 Kernels are cut into panels as wide as a tile, in the same order of rows.
@@ -10,9 +13,14 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.lib.stride_tricks import as_strided
 
+from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import tiles
-from tinynet.kernels.fast.compiling import compiled
+from tinynet.kernels.fast.compiling import compiled, for_loops, unmarked
+from tinynet.kernels.fast.threads import parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair, output_size
+
+NO_MARGINS = (0, 0), (0, 0)
+MIN_SHARED = 100_000           # numbers that one thread copies before a second one wakes
 
 register_jitable(inline="always")(output_size)               # so that compiled code may call it too
 
@@ -24,32 +32,95 @@ def row_segments(width: int, channels: int, column_dilation: int) -> Pair:
 
 
 @compiled
-def window_views(image: np.ndarray, kernel_size: Pair, strides: Pair, dilation: Pair) -> tuple[np.ndarray, np.ndarray]:
-    """Return views of the windows of an image (H, W, C): (P, Q, S, kh, R), and transposed to (S, kh, R, P, Q)."""
+def window_view(image: np.ndarray, kernel_size: Pair, strides: Pair, dilation: Pair) -> np.ndarray:
+    """Return a view of the windows of an image (H, W, C): (P, Q, S, kh, R)."""
     (H, W, C), (kh, kw), (s, t), (d, e) = image.shape, kernel_size, strides, dilation
     P, Q = output_size((H, W), kernel_size, strides, dilation)
     S, R = row_segments(kw, C, e)
     row, pixel, number = image.strides
-    return (as_strided(image, (P, Q, S, kh, R), (s * row, t * pixel, e * pixel, d * row, number)),
-            as_strided(image, (S, kh, R, P, Q), (e * pixel, d * row, number, s * row, t * pixel)))
+    return as_strided(image, (P, Q, S, kh, R), (s * row, t * pixel, e * pixel, d * row, number))
 
 
 @compiled
-def channels_last(x: np.ndarray, y: np.ndarray) -> None:
-    """Copy x (C, H, W) to y (H, W, C); further channels of y stay as they are."""
-    for c in range(x.shape[0]):
-        for h in range(x.shape[1]):
-            for w in range(x.shape[2]):
-                y[h, w, c] = x[c, h, w]
+def transposed_windows(images: np.ndarray, dz: np.ndarray, kernel_size: Pair, strides: Pair, dilation: Pair
+                       ) -> tuple[np.ndarray, np.ndarray]:
+    """Return views of the windows of images (N, H, W, C), transposed to (S, kh, R, K, L, Q), and of dz (N, P, Q, F),
+    as (K, L, Q, F): the L are rows of an image and the K images, or the other way round, whichever makes L larger.
+    """
+    (N, _, _, C), (kh, kw), (s, t), (d, e) = images.shape, kernel_size, strides, dilation
+    _, P, Q, F = dz.shape
+    S, R = row_segments(kw, C, e)
+    image, row, pixel, number = images.strides
+    if P >= N:
+        (K, L), (of_k, of_l), (dz_k, dz_l) = (N, P), (image, s * row), (dz.strides[0], dz.strides[1])
+    else:
+        (K, L), (of_k, of_l), (dz_k, dz_l) = (P, N), (s * row, image), (dz.strides[1], dz.strides[0])
+    return (as_strided(images, (S, kh, R, K, L, Q), (e * pixel, d * row, number, of_k, of_l, t * pixel)),
+            as_strided(dz, (K, L, Q, F), (dz_k, dz_l, dz.strides[2], dz.strides[3])))
+
+
+def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGINS) -> np.ndarray:
+    """Return images (N, C, H, W) channels last, (N, H, W, C), with margins of zeros ((top, bottom), (left, right)).
+
+    A view, where they lie so already and have no margins.
+    """
+    last, lies_so = x.transpose(0, 2, 3, 1), lies_channels_last(x, dtype)
+    if lies_so and margins == NO_MARGINS:
+        return unmarked(last.reshape(-1).reshape(last.shape))       # strides to rely on, also along an axis of 1
+    (N, H, W, C), ((top, bottom), (left, right)) = last.shape, margins
+    padded = empty((N, top + H + bottom, left + W + right, C), dtype)
+    x = x if lies_so else for_loops(x, dtype)
+
+    def work(start: int, stop: int) -> None:
+        if margins != NO_MARGINS:
+            padded[start:stop] = 0
+        if lies_so:
+            padded[start:stop, top:top + H, left:left + W] = last[start:stop]
+        else:
+            channels_last(x[start:stop], padded[start:stop], top, left)
+    parallel_for(work, N, samples_per_chunk(N), serial=x.size < MIN_SHARED)
+    return padded
+
+
+def lies_channels_last(x: np.ndarray, dtype: np.dtype) -> bool:
+    """Return whether images (N, C, H, W) lie in memory as compiled loops take them: (N, H, W, C), of a dtype."""
+    return x.dtype == dtype and x.dtype.isnative and x.transpose(0, 2, 3, 1).flags.c_contiguous and x.flags.aligned
+
+
+def arrays(last: np.ndarray) -> np.ndarray:
+    """Return images (N, H, W, C) as what they are to everybody else: (N, C, H, W)."""
+    return last.transpose(0, 3, 1, 2)
 
 
 @compiled
-def channels_first(x: np.ndarray, y: np.ndarray) -> None:
-    """Copy x (H, W, C) to y (C, H, W); further channels of x are left out."""
-    for c in range(y.shape[0]):
-        for h in range(y.shape[1]):
-            for w in range(y.shape[2]):
-                y[c, h, w] = x[h, w, c]
+def channels_last(x: np.ndarray, y: np.ndarray, top: int, left: int) -> None:
+    """Copy x (N, C, H, W) to y (N, H', W', C), from row `top` and column `left` on."""
+    N, C, H, W = x.shape
+    for n, h, c in np.ndindex((N, H, C)):                       # a row of the image at a time stays in L1
+        for w in range(W):
+            y[n, top + h, left + w, c] = x[n, c, h, w]
+
+
+def in_whole_vectors(piece: np.ndarray, fill: bool) -> np.ndarray:
+    """Return an array (..., F) with F rounded up to whole vectors: itself, or another one, with its numbers if `fill`.
+
+    >>> in_whole_vectors(np.ones((2, 3), np.float32), fill=True)[0, :4]
+    array([1., 1., 1., 0.], dtype=float32)
+    """
+    F = piece.shape[-1]
+    lanes = tiles.round_up_to_vector(F, piece.itemsize)
+    if lanes == F:
+        return piece
+    whole = np.zeros((*piece.shape[:-1], lanes), piece.dtype)
+    if fill:
+        whole[..., :F] = piece
+    return whole
+
+
+def keep(whole: np.ndarray, piece: np.ndarray) -> None:
+    """Copy what was computed in the array that `in_whole_vectors` gave for a piece into the piece, if it is another."""
+    if whole is not piece:
+        piece[...] = whole[..., :piece.shape[-1]]
 
 
 def kernel_panels(kernel: np.ndarray, dilation: Pair, dtype: np.dtype) -> np.ndarray:

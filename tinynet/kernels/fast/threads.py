@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from threadpoolctl import LibController, ThreadpoolController
 
 Result = TypeVar("Result")
+NUM_CHUNKS = 8               # of a batch, whatever the number of threads
 MIN_PARALLEL = 5_000_000     # multiply-adds that one thread does in the time that it takes to wake a second one
 
 
@@ -33,7 +34,8 @@ def num_threads() -> int:
 def parallel_for(work: Callable[[int, int], object], n: int, chunk_size: int, serial: bool = False) -> None:
     """Call ``work(start, stop)`` for each chunk of range(n), on all cores, or `serial` in this thread alone.
 
-    The chunks do not depend on the number of threads, so neither does the order of any sum.
+    The chunks do not depend on the number of threads, so neither does the order of any sum. A loop inside another one's
+    work stays in its thread.
     """
     if n <= chunk_size:
         if n:
@@ -42,11 +44,17 @@ def parallel_for(work: Callable[[int, int], object], n: int, chunk_size: int, se
     # Shared by all threads, and advanced under the interpreter lock: a thread that is done takes the next chunk.
     starts = iter(range(0, n, chunk_size))
 
-    def run() -> None:
-        for start in starts:
-            work(start, min(start + chunk_size, n))
+    nested = getattr(_loops, "running", False)
 
-    jobs = [] if serial else [_Job(run) for _ in range(min(num_threads(), -(-n // chunk_size)) - 1)]
+    def run() -> None:
+        _loops.running = True
+        try:
+            for start in starts:
+                work(start, min(start + chunk_size, n))
+        finally:
+            _loops.running = nested
+
+    jobs = [] if serial or nested else [_Job(run) for _ in range(min(num_threads(), -(-n // chunk_size)) - 1)]
     for job in jobs:
         _job_queue().put(job)
     try:
@@ -54,6 +62,14 @@ def parallel_for(work: Callable[[int, int], object], n: int, chunk_size: int, se
     finally:
         for job in jobs:
             job.finish()
+
+
+def samples_per_chunk(N: int) -> int:
+    """Return how many samples of a batch one thread takes at a time: a batch is `NUM_CHUNKS` chunks."""
+    return max(1, -(-N // NUM_CHUNKS))
+
+
+_loops = threading.local()                   # whether this thread is inside one
 
 
 class _Job:

@@ -7,7 +7,7 @@ from typing import ClassVar, Unpack
 import numpy as np
 
 from tinynet.layers.augmentation.base import FactorLike, Range, Warp
-from tinynet.layers.base import LayerOptions
+from tinynet.layers.noise import NoiseOptions
 from tinynet.registry import Config
 
 
@@ -26,6 +26,7 @@ class RandomAffine(Warp):
     x_shear, y_shear : by how many columns for each row, and by how many rows for each column.
     height_shift, width_shift : as fractions of the image; positive is down, and right.
     fill_mode, fill_value : what lies outside the image: ``"reflect"``, ``"nearest"`` or ``"constant"``, a number.
+    seed : see `tinynet.layers.noise.Noise`.
 
     >>> image = np.arange(9.0).reshape(1, 1, 3, 3)
     >>> down = RandomAffine(height_shift=(1 / 3, 1 / 3), fill_mode="constant", input_shape=(1, 3, 3))
@@ -39,7 +40,7 @@ class RandomAffine(Warp):
     def __init__(self, rotation: FactorLike = 0.0, height_zoom: FactorLike = 0.0, width_zoom: FactorLike | None = None,
                  x_shear: FactorLike = 0.0, y_shear: FactorLike = 0.0, height_shift: FactorLike = 0.0,
                  width_shift: FactorLike = 0.0, fill_mode: str = "reflect", fill_value: float = 0.0,
-                 **kwargs: Unpack[LayerOptions]):
+                 **kwargs: Unpack[NoiseOptions]):
         super().__init__(fill_mode, fill_value, **kwargs)
         self.rotation = self.factor(rotation, "rotation")
         self.height_zoom = self.factor(height_zoom, "height_zoom", least=-1)
@@ -95,13 +96,13 @@ class RandomTranslation(OneOfAffine):
     Parameters
     ----------
     height_factor, width_factor : one number f, for (-f, f), or a pair (lowest, highest).
-    fill_mode, fill_value : see `RandomAffine`.
+    fill_mode, fill_value, seed : see `RandomAffine`.
     """
 
     named: ClassVar = {"height_factor": "height_shift", "width_factor": "width_shift"}
 
     def __init__(self, height_factor: FactorLike, width_factor: FactorLike, fill_mode: str = "reflect", *,
-                 fill_value: float = 0.0, **kwargs: Unpack[LayerOptions]):
+                 fill_value: float = 0.0, **kwargs: Unpack[NoiseOptions]):
         super().__init__(height_shift=height_factor, width_shift=width_factor, fill_mode=fill_mode,
                          fill_value=fill_value, **kwargs)
 
@@ -112,13 +113,13 @@ class RandomRotation(OneOfAffine):
     Parameters
     ----------
     factor : one number f, for (-f, f), or a pair (lowest, highest).
-    fill_mode, fill_value : see `RandomAffine`.
+    fill_mode, fill_value, seed : see `RandomAffine`.
     """
 
     named: ClassVar = {"factor": "rotation"}
 
     def __init__(self, factor: FactorLike, fill_mode: str = "reflect", *, fill_value: float = 0.0,
-                 **kwargs: Unpack[LayerOptions]):
+                 **kwargs: Unpack[NoiseOptions]):
         super().__init__(rotation=factor, fill_mode=fill_mode, fill_value=fill_value, **kwargs)
 
 
@@ -129,13 +130,13 @@ class RandomZoom(OneOfAffine):
     ----------
     height_factor, width_factor : one number f, for (-f, f), or a pair (lowest, highest); without a width_factor
         proportions stay.
-    fill_mode, fill_value : see `RandomAffine`.
+    fill_mode, fill_value, seed : see `RandomAffine`.
     """
 
     named: ClassVar = {"height_factor": "height_zoom", "width_factor": "width_zoom"}
 
     def __init__(self, height_factor: FactorLike, width_factor: FactorLike | None = None, fill_mode: str = "reflect", *,
-                 fill_value: float = 0.0, **kwargs: Unpack[LayerOptions]):
+                 fill_value: float = 0.0, **kwargs: Unpack[NoiseOptions]):
         super().__init__(height_zoom=height_factor, width_zoom=width_factor, fill_mode=fill_mode,
                          fill_value=fill_value, **kwargs)
 
@@ -146,11 +147,11 @@ class RandomShear(OneOfAffine):
     Parameters
     ----------
     x_factor, y_factor : one number f, for (-f, f), or a pair (lowest, highest).
-    fill_mode, fill_value : see `RandomAffine`.
+    fill_mode, fill_value, seed : see `RandomAffine`.
     """
 
     named: ClassVar = {"x_factor": "x_shear", "y_factor": "y_shear"}
 
     def __init__(self, x_factor: FactorLike = 0.0, y_factor: FactorLike = 0.0, *, fill_mode: str = "reflect",
-                 fill_value: float = 0.0, **kwargs: Unpack[LayerOptions]):
+                 fill_value: float = 0.0, **kwargs: Unpack[NoiseOptions]):
         super().__init__(x_shear=x_factor, y_shear=y_factor, fill_mode=fill_mode, fill_value=fill_value, **kwargs)

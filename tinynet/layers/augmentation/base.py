@@ -10,7 +10,8 @@ import numpy as np
 from tinynet import kernels
 from tinynet.checks import check_number
 from tinynet.kernels.splitmix import uniform
-from tinynet.layers.base import Backward, Layer, LayerOptions, Shape, as_floating
+from tinynet.layers.base import Backward, Shape, as_floating
+from tinynet.layers.noise import Noise, NoiseOptions
 from tinynet.layers.windows import image_shape
 from tinynet.registry import Config, pick
 
@@ -19,24 +20,20 @@ Range = tuple[float, float]
 FILL_MODES = {"constant": "fill_value", "nearest": "the pixel of the border", "reflect": "d c b a | a b c d | d c b a"}
 
 
-class Augmentation(Layer):
+class Augmentation(Noise):
     """Base of layers that change images (N, C, H, W) at random in training, and are the identity in inference.
 
     A subclass defines `augment`. The random numbers of sample n are a hash of a key, drawn for each batch, and of n:
-    they are the same for any number of threads, and repeat when the model's generator does.
+    they are the same for any number of threads, and repeat when the generator does.
+
+    Parameters
+    ----------
+    seed : see `tinynet.layers.noise.Noise`.
     """
 
-    differs_in_training = True
-
-    def __init__(self, **kwargs: Unpack[LayerOptions]):
-        super().__init__(**kwargs)
-        self.rng: np.random.Generator | None = None
-
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
-        """Take the model's generator; return (C, H, W)."""
-        self.rng = rng
-        self.input_shape = self.output_shape = image_shape(self, input_shape)
-        return self.output_shape
+        """Take the generator, as for images; return (C, H, W)."""
+        return super().build(image_shape(self, input_shape), rng)
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward)."""
@@ -49,9 +46,7 @@ class Augmentation(Layer):
 
     def uniform(self, *shape: int) -> np.ndarray:
         """Draw numbers from 0 to below 1, of `shape` (N, ...)."""
-        if self.rng is None:
-            raise ValueError(f"{self}: has no random generator yet. Call build(input_shape, rng) first.")
-        return uniform(self.rng.integers(2**64, dtype=np.uint64), shape)
+        return uniform(self.generator().integers(2**64, dtype=np.uint64), shape)
 
     def factor(self, value: FactorLike, what: str, least: float = -np.inf) -> Range:
         """Return a factor as (lowest, highest); one number f is (-f, f)."""
@@ -75,7 +70,7 @@ class Warp(Augmentation):
     fill_value : the number outside, for ``"constant"``.
     """
 
-    def __init__(self, fill_mode: str = "reflect", fill_value: float = 0.0, **kwargs: Unpack[LayerOptions]):
+    def __init__(self, fill_mode: str = "reflect", fill_value: float = 0.0, **kwargs: Unpack[NoiseOptions]):
         super().__init__(**kwargs)
         pick("fill_mode", fill_mode, FILL_MODES)
         self.fill_mode, self.fill_value = fill_mode, check_number(self, "fill_value", fill_value)

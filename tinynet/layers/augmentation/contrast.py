@@ -7,7 +7,8 @@ from typing import Unpack
 import numpy as np
 
 from tinynet.layers.augmentation.base import Augmentation, FactorLike
-from tinynet.layers.base import Backward, LayerOptions
+from tinynet.layers.base import Backward
+from tinynet.layers.noise import NoiseOptions
 from tinynet.registry import Config
 
 
@@ -20,6 +21,7 @@ class RandomContrast(Augmentation):
     Parameters
     ----------
     factor : f is drawn from (-factor, factor), or from a pair (lowest, highest), not below -1.
+    seed : see `tinynet.layers.noise.Noise`.
 
     >>> layer = RandomContrast((1, 1), input_shape=(1, 1, 2))
     >>> _ = layer.build((1, 1, 2), np.random.default_rng(0))
@@ -27,7 +29,7 @@ class RandomContrast(Augmentation):
     array([[[[0.5, 2.5]]]])
     """
 
-    def __init__(self, factor: FactorLike, **kwargs: Unpack[LayerOptions]):
+    def __init__(self, factor: FactorLike, **kwargs: Unpack[NoiseOptions]):
         super().__init__(**kwargs)
         self.range = self.factor(factor, "factor", least=-1)
 

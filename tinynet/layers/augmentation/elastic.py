@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet.checks import check_positive
 from tinynet.layers.augmentation.base import Warp
-from tinynet.layers.base import LayerOptions
+from tinynet.layers.noise import NoiseOptions
 from tinynet.registry import Config
 
 CUT = 3                         # standard deviations, at which a Gaussian window ends
@@ -28,10 +28,11 @@ class RandomElasticTransform(Warp):
     alpha : usual size of a shift, in pixels.
     sigma : how far pixels move alike, in pixels.
     fill_mode, fill_value : what lies outside the image: ``"reflect"``, ``"nearest"`` or ``"constant"``, a number.
+    seed : see `tinynet.layers.noise.Noise`.
     """
 
     def __init__(self, alpha: float = 1.0, sigma: float = 4.0, fill_mode: str = "reflect", fill_value: float = 0.0,
-                 **kwargs: Unpack[LayerOptions]):
+                 **kwargs: Unpack[NoiseOptions]):
         super().__init__(fill_mode, fill_value, **kwargs)
         self.alpha, self.sigma = check_positive(self, "alpha", alpha), check_positive(self, "sigma", sigma)
 

@@ -22,10 +22,12 @@ class RandomFlip(Augmentation):
     Parameters
     ----------
     mode : ``"horizontal"`` (left to right), ``"vertical"`` or ``"horizontal_and_vertical"``.
+    seed : see `tinynet.layers.noise.Noise`.
     """
 
-    def __init__(self, mode: str = "horizontal_and_vertical", **kwargs: Unpack[LayerOptions]):
-        super().__init__(**kwargs)
+    def __init__(self, mode: str = "horizontal_and_vertical", seed: int | None = None,
+                 **kwargs: Unpack[LayerOptions]):
+        super().__init__(seed=seed, **kwargs)
         pick("mode", mode, MODES)
         self.mode = mode
 
@@ -52,10 +54,11 @@ class RandomCrop(Augmentation):
     Parameters
     ----------
     height, width : of the window, no larger than the image.
+    seed : see `tinynet.layers.noise.Noise`.
     """
 
-    def __init__(self, height: int, width: int, **kwargs: Unpack[LayerOptions]):
-        super().__init__(**kwargs)
+    def __init__(self, height: int, width: int, seed: int | None = None, **kwargs: Unpack[LayerOptions]):
+        super().__init__(seed=seed, **kwargs)
         self.height, self.width = check_int(height, "height"), check_int(width, "width")
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:

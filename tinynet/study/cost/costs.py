@@ -9,6 +9,7 @@ from tinynet.layers import (
     ELU,
     GELU,
     SELU,
+    ActivityRegularization,
     BatchNormalization,
     Conv2D,
     Conv2DTranspose,
@@ -177,7 +178,7 @@ def whole_image(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
 
 for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, Rescaling, ELU, GELU, SELU, HardSigmoid, LeakyReLU,
                           PReLU, ReLU6, SiLU, Softplus, Softsign, GaussianNoise, ZeroPadding2D, BatchNormalization,
-                          Augmentation):
+                          Augmentation, ActivityRegularization):
     reach.register(elementwise_layer, elementwise)
 reach.register(GlobalPooling, whole_image)
 for last_axis_layer in (Dense, Softmax):

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from tinynet.checks import check_labels
 from tinynet.layers import Softmax
 from tinynet.steps.plan import ends_in_probabilities
+from tinynet.steps.step import without_penalties
 from tinynet.study.arguments import expect, expect_logits_for_loss
 from tinynet.training.data import as_samples, same_length
 from tinynet.training.model import Model
@@ -52,7 +53,7 @@ def true_classes(y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def probabilities(model: Model, outputs: np.ndarray) -> np.ndarray:
     """Return a model's outputs as probabilities: unchanged after a softmax; their softmax if the loss takes logits."""
-    if ends_in_probabilities(model.steps()):
+    if ends_in_probabilities(without_penalties(model.steps())):
         return outputs
     expect_logits_for_loss(model)
     return Softmax()(outputs)

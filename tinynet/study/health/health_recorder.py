@@ -110,7 +110,7 @@ class HealthRecorder(Tabular, Callback):
 
         Top: the norm of d loss / d output of each layer with parameters, the first dark, the last light. Lines
         that spread downwards are a gradient that vanishes on its way back; a cross at the bottom is a gradient of 0.
-        Middle: the fraction of dead units. Bottom: |update| / |weight| of parameters of two axes or more.
+        Middle: the fraction of dead units. Bottom: ``|update| / |weight|`` of parameters of two axes or more.
         """
         expect(self.records, "at least one record", "none; train with it first", "HealthRecorder.plot")
         first = self.records[0]

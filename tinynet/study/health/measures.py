@@ -57,7 +57,7 @@ class ParameterHealth:
     name, shape : of the parameter, as in ``model.params``.
     norm : L2 norm of the parameter.
     gradient, gradient_norm : `Histogram` and L2 norm of d loss / d parameter.
-    update_ratio : |update| / |parameter|; infinite for a parameter of zeros, None for a frozen one.
+    update_ratio : ``|update| / |parameter|``; infinite for a parameter of zeros, None for a frozen one.
     """
 
     name: str

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet.layers.base import Layer
+from tinynet.regularizers import counting_activity
 from tinynet.steps.plan import leave_softmax_to_loss
 from tinynet.steps.run import forwards, run_steps
 from tinynet.steps.step import Step, steps_of
@@ -59,10 +60,11 @@ class LayerByLayer:
         target.replay.restore()
         y, backward = run_steps(steps, target.x, target.training)
         if isinstance(target, ModelTarget):
-            dy = loss.forward(target.y, y, target.sample_weight)[1]()
+            with counting_activity([]):
+                dx = backward(loss.forward(target.y, y, target.sample_weight)[1]())
         else:
-            dy = target.upstream.reshape(y.shape)
-        gradients = {target.input_name: backward(dy)}
+            dx = backward(target.upstream.reshape(y.shape))
+        gradients = {target.input_name: dx}
         for name, layer in self.layers:
             for key, array in layer.grads.items():
                 penalty = target.penalty(f"{name}/{key}")

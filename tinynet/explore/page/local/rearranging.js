@@ -10,7 +10,7 @@
 import { flat, indexOf, reshaped, sizeOf, zeros } from "./tensor.js";
 
 /** Layers whose outputs are their inputs, in order: in another shape, or changed in training alone. */
-export const unchanged = ["Linear", "Flatten", "Reshape", "Activation", "Dropout", "SpatialDropout2D", "GaussianNoise",
+export const unchanged = ["Linear", "Flatten", "Reshape", "Activation", "ActivityRegularization", "Dropout", "SpatialDropout2D", "GaussianNoise",
   "RandomFlip", "RandomContrast", "RandomElasticTransform", "RandomAffine", "RandomRotation", "RandomShear", "RandomTranslation",
   "RandomZoom"];
 

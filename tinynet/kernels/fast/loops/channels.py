@@ -6,15 +6,18 @@ import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops, reassociated
-from tinynet.kernels.fast.layout import common_dtype
+from tinynet.kernels.fast.layout import arrays, common_dtype, images
 from tinynet.kernels.fast.threads import parallel_for
 
+Line = tuple[np.ndarray, np.ndarray]       # (scale, shift): what a ReLU got, (x - center) scale + shift
 MIN_CHUNK = 100_000            # numbers that one thread takes at a time: waking a second one takes longer than these
 
 
-def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None) -> np.ndarray:
+def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None,
+                 through: Line | None = None) -> np.ndarray:
     """Add up each piece of the batch by itself, in float64; then the pieces, in order."""
     x, dy = as_rows(x, dy)
+    line = as_line(center, through, x)
     center, samples = for_loops(center, np.dtype(np.float64)), samples_per_chunk(x)
     sums = np.zeros((max(1, -(-len(x) // samples)), 2, x.shape[1]))                       # (pieces, 2, C)
 
@@ -22,35 +25,61 @@ def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None
         if dy is None:
             square_sums_loop(x[start:stop], center, sums[start // samples])
         else:
-            product_sums_loop(x[start:stop], center, dy[start:stop], sums[start // samples])
+            product_sums_loop(x[start:stop], center, dy[start:stop], *line, sums[start // samples])
     parallel_for(work, len(x), samples)
     return sums.sum(axis=0)
 
 
 def channel_affine(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray,
-                   dy: np.ndarray | None = None, dy_scale: np.ndarray | None = None) -> np.ndarray:
-    """Return (x - center) scale + shift, and dy dy_scale more where there is a dy."""
-    shape, (x, dy) = x.shape, as_rows(x, dy)
-    y = empty(x.shape, x.dtype)
-    center, scale, shift = (for_loops(array, x.dtype) for array in (center, scale, shift))
-    dy_scale = None if dy_scale is None else for_loops(dy_scale, x.dtype)
+                   dy: np.ndarray | None = None, dy_scale: np.ndarray | None = None, relu: bool = False,
+                   through: Line | None = None) -> np.ndarray:
+    """Return (x - center) scale + shift, and dy dy_scale more where there is a dy; cut off below 0 if there is a ReLU.
+    """
+    rows, drows = as_rows(x, dy)
+    y, line = empty(rows.shape, rows.dtype), as_line(center, through, rows)
+    center, scale, shift = (for_loops(array, rows.dtype) for array in (center, scale, shift))
+    dy_scale = None if dy_scale is None else for_loops(dy_scale, rows.dtype)
 
     def work(start: int, stop: int) -> None:
-        if dy is None or dy_scale is None:
-            affine_loop(x[start:stop], center, scale, shift, y[start:stop])
+        if drows is None or dy_scale is None:
+            affine_loop(rows[start:stop], center, scale, shift, relu, y[start:stop])
         else:
-            affine_sum_loop(x[start:stop], center, scale, shift, dy[start:stop], dy_scale, y[start:stop])
-    parallel_for(work, len(x), samples_per_chunk(x))
-    return y.reshape(shape)
+            affine_sum_loop(rows[start:stop], center, scale, shift, drows[start:stop], dy_scale, *line, y[start:stop])
+    parallel_for(work, len(rows), samples_per_chunk(rows))
+    return from_rows(y, x)
+
+
+def as_line(center: np.ndarray, through: Line | None, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return the line of a ReLU as loops take it, and whether there is one."""
+    scale, shift = (center, center) if through is None else through
+    return for_loops(scale, rows.dtype), for_loops(shift, rows.dtype), through is not None
 
 
 def as_rows(x: np.ndarray, dy: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return arrays (N, C, ...) as loops take them, (N, C, M), of one dtype: M numbers of each channel in a row."""
+    """Return arrays (N, C, ...) as loops take them, of one dtype: (N, C, M), M numbers of each channel in a row.
+
+    Images that lie channels last in memory are as many samples as they have pixels, (N*H*W, C, 1), and dy is then laid
+    out as they are.
+    """
+    dtype = common_dtype(x) if dy is None else common_dtype(x, dy)
+    if is_last(x):
+        return tuple(None if each is None else images(each, dtype).reshape(-1, x.shape[1], 1)      # type: ignore[return-value]
+                     for each in (x, dy))
     shape = *x.shape[:2], math.prod(x.shape[2:])
-    if dy is None:
-        return for_loops(x, common_dtype(x)).reshape(shape), None
-    dtype = common_dtype(x, dy)
-    return for_loops(x, dtype).reshape(shape), for_loops(dy, dtype).reshape(shape)
+    return for_loops(x, dtype).reshape(shape), None if dy is None else for_loops(dy, dtype).reshape(shape)
+
+
+def from_rows(rows: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return what was computed from the rows of x in the shape of x, and lying as it lies."""
+    if is_last(x):
+        N, C, H, W = x.shape
+        return arrays(rows.reshape(N, H, W, C))
+    return rows.reshape(x.shape)
+
+
+def is_last(x: np.ndarray) -> bool:
+    """Return whether these are images that lie channels last in memory."""
+    return x.ndim == 4 and not x.flags.c_contiguous and x.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
 def samples_per_chunk(x: np.ndarray) -> int:
@@ -82,14 +111,20 @@ def square_sums_loop(x: np.ndarray, center: np.ndarray, sums: np.ndarray) -> Non
 
 
 @reassociated
-def product_sums_loop(x: np.ndarray, center: np.ndarray, dy: np.ndarray, sums: np.ndarray) -> None:
-    """Add dy and dy (x - center) over the samples of x and dy, (n, C, M), to sums (2, C)."""
+def product_sums_loop(x: np.ndarray, center: np.ndarray, dy: np.ndarray, scale: np.ndarray, shift: np.ndarray,
+                      relu: bool, sums: np.ndarray) -> None:
+    """Add dy and dy (x - center) over the samples of x and dy, (n, C, M), to sums (2, C).
+
+    With a ReLU only those dy count that it let through: where (x - center) scale + shift is above 0.
+    """
     N, C, M = x.shape
+    zero, middles = x.dtype.type(0), center.astype(x.dtype)
     if M == 1:
         rows, drows = x.reshape(N, C), dy.reshape(N, C)
         for n in range(N):
             for c in range(C):
-                g = np.float64(drows[n, c])
+                through = (not relu) | ((rows[n, c] - middles[c]) * scale[c] + shift[c] > zero)
+                g = np.float64(drows[n, c] if through else zero)
                 sums[0, c] += g
                 sums[1, c] += g * (rows[n, c] - center[c])
         return
@@ -97,7 +132,8 @@ def product_sums_loop(x: np.ndarray, center: np.ndarray, dy: np.ndarray, sums: n
         for c in range(C):
             row, drow, middle, total, products = x[n, c], dy[n, c], center[c], 0.0, 0.0
             for m in range(M):
-                g = np.float64(drow[m])
+                through = (not relu) | ((row[m] - middles[c]) * scale[c] + shift[c] > zero)
+                g = np.float64(drow[m] if through else zero)
                 total += g
                 products += g * (row[m] - middle)
             sums[0, c] += total
@@ -105,35 +141,45 @@ def product_sums_loop(x: np.ndarray, center: np.ndarray, dy: np.ndarray, sums: n
 
 
 @compiled
-def affine_loop(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray, y: np.ndarray) -> None:
-    """Fill y with (x - center) scale + shift, both (n, C, M)."""
+def affine_loop(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray, relu: bool,
+                y: np.ndarray) -> None:
+    """Fill y with (x - center) scale + shift, both (n, C, M), cut off below 0 if there is a ReLU."""
     N, C, M = x.shape
+    zero = x.dtype.type(0)
     if M == 1:
         rows, yrows = x.reshape(N, C), y.reshape(N, C)
         for n in range(N):
             for c in range(C):
-                yrows[n, c] = (rows[n, c] - center[c]) * scale[c] + shift[c]
+                value = (rows[n, c] - center[c]) * scale[c] + shift[c]
+                yrows[n, c] = zero if relu & (value <= zero) else value                 # a NaN stays
         return
     for n in range(N):
         for c in range(C):
             row, out, a, b, middle = x[n, c], y[n, c], scale[c], shift[c], center[c]
             for m in range(M):
-                out[m] = (row[m] - middle) * a + b
+                value = (row[m] - middle) * a + b
+                out[m] = zero if relu & (value <= zero) else value
 
 
 @compiled
-def affine_sum_loop(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray,
-                    dy: np.ndarray, dy_scale: np.ndarray, y: np.ndarray) -> None:
-    """Fill y with (x - center) scale + shift + dy dy_scale, all (n, C, M)."""
+def affine_sum_loop(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray, dy: np.ndarray,
+                    dy_scale: np.ndarray, line_scale: np.ndarray, line_shift: np.ndarray, relu: bool,
+                    y: np.ndarray) -> None:
+    """Fill y with (x - center) scale + shift + dy dy_scale, all (n, C, M); with a ReLU, of those dy it let through."""
     N, C, M = x.shape
+    zero = x.dtype.type(0)
     if M == 1:
         rows, drows, yrows = x.reshape(N, C), dy.reshape(N, C), y.reshape(N, C)
         for n in range(N):
             for c in range(C):
-                yrows[n, c] = (rows[n, c] - center[c]) * scale[c] + shift[c] + drows[n, c] * dy_scale[c]
+                d = rows[n, c] - center[c]
+                g = drows[n, c] if (not relu) | (d * line_scale[c] + line_shift[c] > zero) else zero
+                yrows[n, c] = d * scale[c] + shift[c] + g * dy_scale[c]
         return
     for n in range(N):
         for c in range(C):
-            row, drow, out, a, b, middle, g = x[n, c], dy[n, c], y[n, c], scale[c], shift[c], center[c], dy_scale[c]
+            row, drow, out, a, b, middle, f = x[n, c], dy[n, c], y[n, c], scale[c], shift[c], center[c], dy_scale[c]
             for m in range(M):
-                out[m] = (row[m] - middle) * a + b + drow[m] * g
+                d = row[m] - middle
+                g = drow[m] if (not relu) | (d * line_scale[c] + line_shift[c] > zero) else zero
+                out[m] = d * a + b + g * f

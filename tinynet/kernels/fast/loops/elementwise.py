@@ -53,7 +53,11 @@ def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return dy where y, the output of a ReLU, is above 0, and 0 elsewhere."""
     dy, y = for_loops(dy), for_loops(y)
     dz = empty(y.shape, y.dtype)
-    relu_gradient_loop(dy.reshape(-1), y.reshape(-1), dz.reshape(-1))
+    flat_dy, flat_y, flat_dz = dy.reshape(-1), y.reshape(-1), dz.reshape(-1)
+
+    def work(start: int, stop: int) -> None:
+        relu_gradient_loop(flat_dy[start:stop], flat_y[start:stop], flat_dz[start:stop])
+    parallel_for(work, y.size, MIN_CHUNK)
     return dz
 
 

@@ -201,7 +201,7 @@ def weight_untransposed(e: Evidence) -> str | None:
     if c is None or not e.is_input or len(c.shape) < 2 or c.right.all():
         return None
     for name, w in e.values.items():
-        if name == e.name or w.ndim != 2 or w.shape != (c.out_shape[-1], c.shape[-1]) or w.shape[0] != w.shape[1]:
+        if name == e.name or w.ndim != 2 or w.shape != (*c.out_shape[-1:], *c.shape[-1:]) or w.shape[0] != w.shape[1]:
             continue
         where = c.there & c.said
         a, b = w[c.outputs[-1][:, None], c.entries[-1]], w.T[c.outputs[-1][:, None], c.entries[-1]]

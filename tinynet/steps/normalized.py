@@ -1,0 +1,55 @@
+"""Batch normalisation, with the ReLU after it, in as few passes as can be.
+
+Forward there are two: one for the sums over the batch, and one that normalises and rectifies. Backward there are two as
+well: what the ReLU let through is not stored, but computed again from what was normalised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tinynet import kernels
+from tinynet.layers import BatchNormalization, ReLU
+from tinynet.layers.base import Backward, as_floating
+
+Pieces = Callable[[int, int], np.ndarray]          # (start, stop) -> gradients of these samples, of their shape
+
+
+def norm_relu(norm: BatchNormalization, relu: ReLU, x: np.ndarray, training: bool = False
+              ) -> tuple[np.ndarray, Backward]:
+    """Normalise and rectify in one pass over the batch, after that for its sums."""
+    x = as_floating(x)
+    y, gradient = normalize(norm, x, training, relu=True)
+
+    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
+        dx = gradient(dy)
+        return dx(0, len(x)) if need_dx else None
+    return y, backward
+
+
+def normalize(norm: BatchNormalization, x: np.ndarray, training: bool, relu: bool
+              ) -> tuple[np.ndarray, Callable[[np.ndarray], Pieces]]:
+    """Return what the layer does, and its gradient, with the notation of `BatchNormalization.forward`.
+
+    The gradient sets that of the layer's parameters at once, and returns a function that computes dx of some samples.
+    """
+    norm.check(x)
+    k, of_batch = kernels.current(), training and norm.trainable and len(x) > 0
+    mean, variance = norm.batch_statistics(x) if of_batch else norm.moving_statistics()
+    std = np.sqrt(variance + norm.epsilon)                                                               # (C,)
+    factor, beta = norm.params.get("gamma", np.ones_like(std)) / std, norm.params.get("beta", np.zeros_like(std))
+    through, y = (factor, beta) if relu else None, k.channel_affine(x, mean, factor, beta, relu=relu)
+
+    def gradient(dy: np.ndarray) -> Pieces:
+        n, dbeta, products = kernels.batch_sums(x, mean, dy, k, through)
+        dgamma = products / std
+        norm.set_grads(dgamma, dbeta)
+        if not of_batch:                                             # mean and std do not depend on x
+            dh = np.where(y > 0, dy, 0) if relu else dy
+            return lambda start, stop: k.channel_affine(dh[start:stop], 0 * std, factor, 0 * std)
+        scale, shift = -factor * dgamma / (n * std), -factor * dbeta / n
+        return lambda start, stop: k.channel_affine(x[start:stop], mean, scale, shift, dy[start:stop], factor,
+                                                    through=through)
+    return y, gradient
