@@ -19,7 +19,8 @@ from tinynet.training.model import Model
 
 BUILT_IN = frozenset(kind for kind in vars(layers).values() if isinstance(kind, type) and issubclass(kind, Layer)
                      ) - {Layer, Lambda} | {Linear}
-UNUSED = ("_initializer", "_regularizer", "_constraint", "activation", "layers")        # endings of settings that training alone needs
+# endings of settings that inference has no use for
+UNUSED = ("_initializer", "_regularizer", "_constraint", "activation", "layers")
 
 
 class LayerJson(TypedDict):

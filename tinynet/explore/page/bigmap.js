@@ -73,6 +73,7 @@ export class BigMaps {
    */
   #chosen(place, where) {
     this.to.element.style.visibility = place ? "visible" : "hidden";
+    this.sign.style.visibility = this.from.element.style.visibility;
     this.to.box.classList.remove("source");
     if (place) this.#show(this.to, where, place.row, place.at);
   }

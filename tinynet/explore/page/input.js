@@ -193,8 +193,15 @@ class Picks {
     }
   }
 
-  /** @param {number} index */
-  #pick(index) { this.live.store.set({ source: { kind: "sample", index } }); }
+  /**
+   * Take a sample, and its label as the true one.
+   * @param {number} index
+   */
+  #pick(index) {
+    const { objective } = this.live.store.state, label = this.model.samples.labels?.data[index];
+    const another = label !== undefined && objective?.kind === "loss" && objective.label !== label;
+    this.live.store.set({ source: { kind: "sample", index }, ...(another && { objective: { kind: "loss", label } }) });
+  }
 
   /** @param {State["source"]} source */
   mark(source) {
@@ -205,11 +212,7 @@ class Picks {
 
   /** @param {number} index */
   async feed(index) {
-    const { pixels, label } = await this.live.engine.sample({ index });
-    const { objective } = this.live.store.state;
-    if (label !== null && objective?.kind === "loss" && objective.label !== label) {
-      this.live.store.set({ objective: { kind: "loss", label } });
-    }
+    const { pixels } = await this.live.engine.sample({ index });
     await this.live.feed(async () => pixels.data);
   }
 }

@@ -14,6 +14,11 @@ import { chapter } from "./words.js";
 /** @typedef {import("./state.js").Place} Place */
 /** @typedef {import("./state.js").Store} Store */
 
+/** @type {Record<string, [number, number]>} */
+const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+/** @type {Record<string, number>} */
+const PAGES = { PageDown: 1, PageUp: -1 };
+
 export class Network {
   /**
    * @param {HTMLElement} place
@@ -107,15 +112,6 @@ export class Network {
     });
     window.addEventListener("pointerup", () => { down = false; });
     place.addEventListener("keydown", event => this.#key(event));
-    place.addEventListener("focusin", event => {
-      const map = this.#mapOf(event.target);
-      const { place: chosen } = this.store.state;
-      if (!map || !map.element.matches(":focus-visible")) return;
-      const row = this.rows[map.row];
-      if (chosen?.row === map.row && onMap(chosen.at, row.shape, row.layout).map === map.channel) return;
-      const first = row.atMap(map.channel, 0, 0);
-      if (first) this.store.set({ place: { row: map.row, at: first }, ofWeight: false });
-    });
   }
 
   /** @param {EventTarget | null} target */
@@ -148,27 +144,45 @@ export class Network {
     return `${gradient ? "gradient of " : ""}${row.name}[${place.at.join(", ")}] = ${format(value)}`;
   }
 
-  /** @param {KeyboardEvent} event */
+  /**
+   * Arrow keys move the place, with shift to the map beside; page keys go to the row before or after.
+   * @param {KeyboardEvent} event
+   */
   #key(event) {
-    const { place } = this.store.state;
     const map = this.#mapOf(event.target);
-    if (!map || !place) return;
-    const row = this.rows[map.row];
-    const move = /** @type {Record<string, [number, number]>} */ (
-      { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] })[event.key];
-    if (move && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      event.preventDefault();
-      if (event.shiftKey) row.focus(map.channel + move[0] + move[1]);
-      else {
-        const now = place.row === map.row ? onMap(place.at, row.shape, row.layout) : { row: 0, column: 0 };
-        const at = row.atMap(map.channel, now.row + move[0], now.column + move[1]);
-        if (at) this.store.set({ place: { row: map.row, at }, ofWeight: false });
-      }
-    }
-    if (event.key === "PageDown" || event.key === "PageUp") {
-      event.preventDefault();
-      this.rows[map.row + (event.key === "PageDown" ? 1 : -1)]?.focus(0);
-    }
+    if (!map || event.ctrlKey || event.metaKey || event.altKey) return;
+    const [down, right] = MOVES[event.key] ?? [0, 0], rows = PAGES[event.key] ?? 0;
+    if (!down && !right && !rows && event.key !== "Enter") return;
+    event.preventDefault();
+    if (rows) this.#enter(map.row + rows, 0);
+    else if (event.shiftKey) this.#enter(map.row, map.channel + down + right);
+    else this.#move(map.row, map.channel, down, right);
+  }
+
+  /**
+   * Choose the first number of a map, and put the focus there.
+   * @param {number} index
+   * @param {number} channel
+   */
+  #enter(index, channel) {
+    const row = this.rows[index], at = row?.atMap(channel, 0, 0);
+    if (!at || channel < 0 || channel >= row.maps.length) return;
+    row.focus(channel);
+    this.store.set({ place: { row: index, at }, ofWeight: false });
+  }
+
+  /**
+   * Move the chosen number within its map, or choose the first of a map in which none is chosen.
+   * @param {number} index
+   * @param {number} channel
+   * @param {number} down
+   * @param {number} right
+   */
+  #move(index, channel, down, right) {
+    const { place } = this.store.state, row = this.rows[index];
+    const now = place?.row === index ? onMap(place.at, row.shape, row.layout) : null;
+    const at = now?.map === channel ? row.atMap(channel, now.row + down, now.column + right) : row.atMap(channel, 0, 0);
+    if (at) this.store.set({ place: { row: index, at }, ofWeight: false });
   }
 }
 

@@ -41,8 +41,8 @@ export class Panel {
     element.append(h("div", { class: "tabline" }, bar, fold), ...this.#places.values());
     this.store = store;
     this.weights = new WeightsPanel(this.place("weights"), model, live, failed);
-    const training = new Training(this.place("train"), model, live, failed);
-    showGallery(this.place("failures"), model, store, training);
+    this.training = new Training(this.place("train"), model, live, failed);
+    showGallery(this.place("failures"), model, store, this.training);
     store.listen((_, changed) => {
       if (changed.has("view")) this.#show();
       const byHand = document.documentElement.hasAttribute("data-ready");
@@ -57,6 +57,7 @@ export class Panel {
    */
   begin(renamed) {
     this.weights.changes.onSteps.push(renamed, () => this.weights.fill());
+    this.training.look();           // it may be running since before this page was opened
     return this.weights.begin();
   }
 

@@ -109,9 +109,8 @@ export class Row {
 
   /** @param {number} map */
   focus(map) {
-    const element = this.maps[Math.max(0, Math.min(this.maps.length - 1, map))];
-    element.focus();
-    element.scrollIntoView({ block: "nearest" });
+    this.maps[map].focus();
+    this.maps[map].scrollIntoView({ block: "nearest" });
   }
 
   /**

@@ -7,6 +7,8 @@ import { Stepping } from "./stepping.js";
 
 /** @typedef {import("./engine.js").Objective} Objective */
 
+const ALMOST_NOTHING = 1e-3;
+
 /**
  * @param {HTMLElement} place
  * @param {import("./engine.js").Description} model
@@ -45,6 +47,10 @@ export function showToolbar(place, model, live) {
   };
   store.listen(show);
   show();
+  live.onRun.push(run => {
+    const sure = run.gradients !== null && run.loss !== null && run.loss < ALMOST_NOTHING;
+    if (sure && store.state.backward) line.textContent = "The loss is almost 0, and so is every gradient: choose another label.";
+  });
   ways.element.hidden = !classes;
   return { readout: text => { line.textContent = text; } };
 }

@@ -49,7 +49,7 @@ export class Training {
     this.filters = new Filters(model, live, failed);
     place.append(...this.#parts());
     live.store.listen((state, changed) => {
-      if (changed.has("view") && state.view === "train") this.look().catch(failed);
+      if (changed.has("view") && state.view === "train") this.look();
     });
   }
 
@@ -81,7 +81,10 @@ export class Training {
   }
 
   /** Ask how it goes. */
-  look() { return this.follow(this.live.engine.progress({ since: this.#history.step.at(-1) ?? 0 })); }
+  async look() {
+    if (this.model.can.train) return;
+    await this.follow(this.live.engine.progress({ since: this.#history.step.at(-1) ?? 0 }));
+  }
 
   /** @param {Promise<Progress>} asked */
   async follow(asked) {
