@@ -112,7 +112,7 @@ def the_rest():
     yield "training alone", with_images(
         Dropout(0.5), SpatialDropout2D(0.4), GaussianNoise(1.0), RandomFlip(), RandomContrast(0.3),
         RandomElasticTransform(3.0, 2.0), RandomAffine(), RandomRotation(0.2), RandomShear(0.1),
-        RandomTranslation(0.1, 0.1), RandomZoom(0.1), ActivityRegularization(0.1))
+        RandomTranslation(0.1, 0.1), RandomZoom(0.1), ActivityRegularization())
     yield "Residual", with_images(Residual([
         Conv2D(6, 3, padding="same", activation="relu"), BatchNormalization(), Residual([Conv2D(6, 1)]),
         Sequential([Conv2D(3, 3, padding="same")])]))

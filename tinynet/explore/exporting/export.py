@@ -31,7 +31,7 @@ def export_page(model: Model, path: StrPath, x: ArrayLike | None = None) -> Path
     computes by itself, in JavaScript, from the model's numbers inside it. It cannot train. Programs can ask it, too:
     after ``await window.tinynet.ready``, ``window.tinynet.forward(pixels)`` is the model's output, and
     ``window.tinynet.gradient(pixels, label)`` the gradient of the cross-entropy at a label, in nats, with respect to
-    the pixels; a model without a softmax at its end is taken to return logits.
+    the pixels, without the penalties of regularizers; a model without a softmax at its end is taken to return logits.
 
     Parameters
     ----------
