@@ -29,8 +29,8 @@ test: .venv/installed-test      ## the test suite: a few minutes
 test-book: .venv/installed-test .venv/installed-docs  ## the tour, the site, the longest chapters and all figures
 	$(PYTEST) -m book
 
-test-exercises: .venv/installed-test  ## all exercises, wrong answers and bugs
-	$(PYTEST) -m exercises tests/exercises
+test-exercises: .venv/installed-test  ## the exercises and bugs: every wrong and every right answer, minutes
+	$(PYTEST) -m "" tests/exercises
 
 test-notebooks: .venv/installed-test .venv/installed-notebooks  ## every chapter and lesson as a notebook, in a fresh kernel
 	$(BIN)/python -m pytest -m "" tests/test_notebooks.py

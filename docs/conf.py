@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 project = "tinynet"
 html_title = "tinynet"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "sphinx_copybutton", "reference"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "sphinx_copybutton",
+              "reference"]                      # docs/reference.py
 templates_path = ["templates"]
 autosummary_ignore_module_all = False           # what a room exports is what its __all__ says
 autosummary_context = {"elsewhere": elsewhere()}
@@ -104,7 +105,8 @@ def downloads(source: Path) -> str:
     up = "" if source.suffix == ".md" else "../../"
     notebook, script, everything = (f'<a href="{up}notebooks/{file}" download>{words}</a>' for file, words in (
         (f"{source.stem}.ipynb", "notebook"), (f"{source.stem}.py", "script"), ("notebooks.zip", "all notebooks")))
-    return f'<p class="downloads">This {"chapter" if up == "" else "lesson"} as a {notebook} or a {script}; {everything}</p>'
+    kind = "chapter" if source.suffix == ".md" else "lesson"
+    return f'<p class="downloads">This {kind} as a {notebook} or a {script}; {everything}</p>'
 
 
 def offer_downloads(app: Any, page: str, source: list[str]) -> None:

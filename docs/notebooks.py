@@ -1,8 +1,8 @@
 """Each chapter of the book and each lesson as a notebook and as a script, for a folder of their own.
 
-Jupytext reads both: a chapter's Markdown, of which every ```python block becomes a cell, and a lesson's `# %%` cells.
-What a chapter shows of outputs and figures is kept in its cells until they are run. Not cells, but text, are listings of
-tinynet's own source, and the code of folded answers.
+Jupytext reads both: a chapter's Markdown, of which every ```python block becomes a cell, and a lesson's ``# %%`` cells.
+What a chapter shows of outputs and figures is kept in its cells until they are run. Listings of tinynet's own source, and
+the code of folded answers, are text.
 
     python docs/notebooks.py notebooks        # into the folder `notebooks`; `make docs` puts them into the site
 """
@@ -38,7 +38,8 @@ FILE = re.compile(r"# (\w+\.py)\n")
 @cache
 def chapters() -> tuple[Path, ...]:
     """List the pages that have code to run, by name."""
-    return tuple(page for page in sorted(DOCS.glob("*.md")) if "\n```python\n" in TEXT_ONLY.sub("", page.read_text("utf-8")))
+    texts = {page: page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("*.md"))}
+    return tuple(page for page, text in texts.items() if "\n```python\n" in TEXT_ONLY.sub("", text))
 
 
 def lessons() -> list[Path]:

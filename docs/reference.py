@@ -14,23 +14,24 @@ from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-IMPORT = re.compile(r"^from (tinynet[\w.]*) import \(?([\w, \n]+)", re.MULTILINE)
+IMPORT = re.compile(r"^from (tinynet[\w.]*) import (\([^)]*\)|.*)", re.MULTILINE)
 LISTING = re.compile(r'cog show\("(tinynet/[\w/]+)\.py", "(\w+)')
 
 
 @cache
 def public() -> dict[str, object]:
     """Return the public objects by their full names; what two rooms export is that of the inner one."""
-    found: dict[int, tuple[str, object]] = {}
+    found: dict[int, tuple[tuple[int, bool], str, object]] = {}
     for room in re.findall(r"^   (tinynet[\w.]+)$", (DOCS / "reference.md").read_text(encoding="utf-8"), re.MULTILINE):
         module = importlib.import_module(room)
         own = [name for name, thing in vars(module).items()
                if name[0] != "_" and getattr(thing, "__module__", None) == room]
         for name in getattr(module, "__all__", own):
             thing = getattr(module, name)
-            if id(thing) not in found or len(room) > len(found[id(thing)][0].rpartition(".")[0]):
-                found[id(thing)] = f"{room}.{name}", thing
-    return dict(found.values())
+            rank = len(room), getattr(thing, "__name__", name) == name         # Keras's longer names are aliases
+            if id(thing) not in found or rank > found[id(thing)][0]:
+                found[id(thing)] = rank, f"{room}.{name}", thing
+    return {name: thing for _, name, thing in found.values()}
 
 
 @cache

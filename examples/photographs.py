@@ -8,13 +8,12 @@
 #     python examples/photographs.py --fashion-mnist /usr/share/datasets/fashion-mnist
 #     python examples/photographs.py --folder FOLDER
 #
-# Why it is built as it is stand in three chapters of the book: batch normalisation, residual connections, colour images.
+# Why it is built so is said in three chapters of the book: batch normalisation, residual connections, colour images.
 
 # %%
 import sys
 
 import matplotlib.pyplot as plt
-import numpy as np
 from _common import curves, options, read, save
 
 from tinynet import Sequential
@@ -73,9 +72,10 @@ save(figure, args.figures, "photographs_images.png")
 
 # %% [markdown]
 # ## The model
-# Mirrored and moved in training, so that no image is seen twice the same way. Then three stages, each of half the size and
-# twice the channels of the one before: a convolution, and past it a residual block, whose last normalisation begins at 0,
-# so that the block begins as the identity. What comes before a normalisation needs no bias.
+# Mirrored and moved in training, so that no image is seen twice the same way. Then three stages, each of half the size
+# and twice the channels of the one before: a convolution, and behind it a residual block, whose last normalisation
+# begins at 0, so that the block begins as the identity. What comes before a normalisation needs no bias. The running
+# means follow in ten steps or so (momentum 0.9), as a small folder does not make many.
 
 # %%
 def conv(filters, **kwargs):
@@ -83,15 +83,15 @@ def conv(filters, **kwargs):
 
 
 def block(filters):
-    return Residual([conv(filters), BatchNormalization(), ReLU(),
-                     conv(filters), BatchNormalization(gamma_initializer="zeros")])
+    return Residual([conv(filters), BatchNormalization(momentum=0.9), ReLU(),
+                     conv(filters), BatchNormalization(momentum=0.9, gamma_initializer="zeros")])
 
 
 model = Sequential([
     RandomFlip("horizontal"), RandomTranslation(0.1, 0.1),
-    conv(32), BatchNormalization(), ReLU(), MaxPool2D(), block(32),
-    conv(64, strides=2), BatchNormalization(), ReLU(), block(64),
-    conv(128, strides=2), BatchNormalization(), ReLU(), block(128),
+    conv(32), BatchNormalization(momentum=0.9), ReLU(), MaxPool2D(), block(32),
+    conv(64, strides=2), BatchNormalization(momentum=0.9), ReLU(), block(64),
+    conv(128, strides=2), BatchNormalization(momentum=0.9), ReLU(), block(128),
     GlobalAvgPool2D(), Dense(len(names), activation="softmax"),
 ], input_shape=x_train.shape[1:])
 batch_size = min(args.batch_size, 100)
@@ -104,8 +104,7 @@ history = model.fit(x_train, y_train, validation_data=(x_test, y_test), epochs=a
 
 # %% [markdown]
 # ## The result
-# The test images are looked at after each epoch, to draw the curves, and nothing is chosen by them. In the first epochs
-# they may do much worse than training: the running means of the normalisations lag behind.
+# The test images are looked at after each epoch, to draw the curves, and nothing is chosen by them.
 
 # %%
 save(curves(history.history, "Photographs"), args.figures, "photographs_curves.png")

@@ -55,16 +55,14 @@ def every_kernel_set(request):
         yield request.param
 
 
-@pytest.fixture(scope="session", autouse=True)
-def the_files_inside_the_package_are_unpacked_once():
+def pytest_sessionstart():
+    """Unpack the files inside the package once, for tests and for what their files load when they are imported."""
     load, shipped = mnist._load, mnist._SHIPPED
     keep = cache(load)
 
     def load_once(file, rank, digest):
         return keep(file, rank, digest).copy() if file.parent == shipped else load(file, rank, digest)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mnist, "_load", load_once)
-        yield
+    mnist._load = load_once
 
 
 # Several processes share the tests of `make test`. Whichever first needs a kernel compiles it and keeps it on disk; the

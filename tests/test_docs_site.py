@@ -8,15 +8,14 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
-pytest.importorskip("sphinx", reason="make docs installs it")
-pytest.importorskip("myst_parser", reason="make docs installs it")
-pytest.importorskip("furo", reason="make docs installs it")
-pytest.importorskip("numpydoc", reason="make docs installs it")
+pytestmark = pytest.mark.skipif(not all(map(find_spec, ("sphinx", "myst_parser", "furo", "numpydoc"))),
+                                reason="make docs installs what it needs")
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 

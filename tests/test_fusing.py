@@ -6,6 +6,7 @@ from oracles import assert_gradients_right
 
 from tinynet import Sequential, kernels
 from tinynet.layers import (
+    GELU,
     Activation,
     AveragePool2D,
     BatchNormalization,
@@ -13,11 +14,16 @@ from tinynet.layers import (
     Dense,
     Dropout,
     Flatten,
+    LeakyReLU,
     MaxPool2D,
     ReLU,
+    ReLU6,
     Residual,
+    Sigmoid,
 )
+from tinynet.steps.plan import fuse
 from tinynet.steps.run import run_steps
+from tinynet.steps.step import steps_of
 
 IMAGE = (3, 9, 8)
 
@@ -274,3 +280,30 @@ def test_work_that_is_cut_into_chunks_leaves_nothing_out(N, side, pool, rng, mon
         y, backward = model.forward(x)
         for a, b in zip(found[0], [y, backward(dy), *model.grads.values()], strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
+
+
+def channels_last(x):
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, channels_last], ids=["first", "last"])
+@pytest.mark.parametrize("layer", [ReLU(), LeakyReLU(0.1), GELU(), Sigmoid(), ReLU6()], ids=lambda layer: str(layer))
+def test_a_layer_in_pieces_computes_what_it_computes_at_once(layer, layout, rng):
+    x, dy = rng.normal(0, 4, size=(2, 3, 5, 70, 60)).astype(np.float32)
+    y, backward = fuse(steps_of(layer))[0].run(layout(x))
+    dx = backward(dy)
+    expected, expected_backward = layer.forward(x)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(dx, expected_backward(dy))
+    assert y.strides == dx.strides == layout(x).strides
+
+
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, channels_last], ids=["first", "last"])
+@pytest.mark.parametrize("side", [8, 9])
+def test_pooling_alone_in_tiles_computes_what_its_layer_computes(side, layout, rng):
+    x = layout(rng.integers(-2, 3, size=(5, 3, side, 8)).astype(np.float32))            # many are equal
+    (step,), dy = fuse(steps_of(MaxPool2D())), rng.normal(size=(5, 3, 4, 4)).astype(np.float32)
+    y, backward = step.run(x)
+    expected, expected_backward = MaxPool2D().forward(x)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(backward(dy), expected_backward(dy))

@@ -142,6 +142,12 @@ def test_max_pool2d_and_its_argmax_with_many_ties(case):
 
 
 @examples
+def test_relu_gradient(case):
+    y = case.array(case.N, case.C, *case.counts, few=True)
+    assert_same("relu_gradient", case.array(case.N, case.C, *case.counts, salt=1), y, exact=True)
+
+
+@examples
 def test_max_pool2d_gradient(case):
     case = case._replace(dilation=(1, 1))
     x = case.array(case.N, case.C, *case.image, few=True)

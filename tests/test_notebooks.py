@@ -1,4 +1,4 @@
-"""Each chapter and each lesson is a notebook, made by docs/notebooks.py, that runs from top to bottom in a fresh kernel.
+"""Each chapter and lesson is a notebook, made by docs/notebooks.py, that runs from top to bottom in a fresh kernel.
 
 What is run takes minutes and needs the extra ``notebooks``: `make test-notebooks`.
 """
@@ -114,7 +114,8 @@ def test_written_are_notebooks_scripts_and_an_archive_of_all(tmp_path, monkeypat
     assert made["metadata"]["kernelspec"]["name"] == "python3"
     assert (tmp_path / "site" / "mnist_mlp.py").read_bytes() == LESSONS["mnist_mlp"].read_bytes()
     with ZipFile(tmp_path / "site" / "notebooks.zip") as archive:
-        assert {"notebooks/pooling.ipynb", "notebooks/mnist_mlp.ipynb", "notebooks/_common.py"} <= set(archive.namelist())
+        assert {f"notebooks/{name}" for name in ("pooling.ipynb", "mnist_mlp.ipynb", "_common.py")} <= set(
+            archive.namelist())
 
 
 def executed(made, folder: Path):
@@ -123,7 +124,7 @@ def executed(made, folder: Path):
     pytest.importorskip("ipykernel", reason="make test-notebooks installs it")
     made = made.copy()
     made.cells = [cell.copy() for cell in made.cells]
-    client.NotebookClient(made, timeout=900, resources={"metadata": {"path": str(folder)}}).execute()
+    client.NotebookClient(made, timeout=3600, resources={"metadata": {"path": str(folder)}}).execute()
     return made
 
 

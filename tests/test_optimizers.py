@@ -589,3 +589,27 @@ def test_nadam_counts_its_momentum_anew_where_its_count_was_set_back():
         optimizer.update(one, {"p": np.array([2.0])})
         again.update(two, {"p": np.array([2.0])})
     assert one["p"] == two["p"]
+
+
+@pytest.mark.parametrize("make", [
+    lambda: SGD(momentum=0.9, use_ema=True), lambda: RMSprop(momentum=0.5, centered=True, weight_decay=0.1), Nadam,
+    lambda: AdamW(use_ema=True, clipnorm=1)], ids=["sgd", "rmsprop", "nadam", "adamw"])
+def test_an_update_in_pieces_is_that_of_the_whole(make, rng):
+    p, gradients, found = rng.normal(size=(200, 210)), rng.normal(size=(3, 200, 210)), []
+    for name in "fast", "im2col":
+        with kernels.use(name):
+            optimizer, params = make(), {"w": p.copy()}
+            for g in gradients:
+                optimizer.update(params, {"w": g})
+            found.append([params["w"], *optimizer.slots["w"].values()])
+    for ours, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_a_step_of_ones_own_gets_whole_parameters():
+    class ByNorm(SGD):
+        def step(self, p, g, slots, learning_rate):
+            p -= learning_rate * g / np.linalg.norm(g)
+    params = {"w": np.zeros(40_000)}
+    ByNorm(1.0).update(params, {"w": np.ones(40_000)})
+    np.testing.assert_allclose(params["w"], -1 / 200)

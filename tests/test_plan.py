@@ -87,7 +87,7 @@ def test_the_plan_of_the_larger_cnn():
 def test_a_convolution_in_groups_is_not_fused():
     rows = Sequential([Conv2D(4, 2, groups=2, activation="relu", input_shape=(2, 9, 9)), MaxPooling2D()]).plan()
     assert [(row.layers, row.fused) for row in rows] == [
-        (("conv2d_1",), False), (("conv2d_1/relu",), True), (("max_pool2d_1",), False)]
+        (("conv2d_1",), False), (("conv2d_1/relu",), True), (("max_pool2d_1",), True)]
 
 
 def fused_into(*layers):
@@ -98,12 +98,12 @@ def fused_into(*layers):
 def test_what_follows_a_convolution_runs_in_its_step():
     conv, pool, norm, relu = (functools.partial(Conv2D, 4, 2), MaxPooling2D, BatchNormalization, ReLU)
     assert fused_into(conv(), pool(), norm(), relu()) == ["conv_pool_norm_relu"]
-    assert fused_into(conv(), norm(), relu(), pool()) == ["conv_norm_relu", "forward"]
+    assert fused_into(conv(), norm(), relu(), pool()) == ["conv_norm_relu", "pool"]
     assert fused_into(conv(activation="relu"), pool(), norm()) == ["conv_relu_pool", "forward"]
     assert fused_into(conv(), pool(), norm()) == ["conv_pool_norm"]
     assert fused_into(conv(), norm(), conv(), pool()) == ["conv_norm", "conv_pool"]
     assert fused_into(conv(), relu(), conv()) == ["conv_relu", "conv"]
-    assert fused_into(norm(), relu(), pool(), norm()) == ["norm_relu", "forward", "forward"]
+    assert fused_into(norm(), relu(), pool(), norm()) == ["norm_relu", "pool", "forward"]
     assert fused_into(conv(groups=2), norm(), relu()) == ["linear", "norm_relu"]
     assert fused_into(conv(), pool(2, strides=1), norm()) == ["conv", "forward", "forward"]
 

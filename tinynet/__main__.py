@@ -25,13 +25,19 @@ def explore(arguments: Sequence[str]) -> int:
     return command.main(arguments)
 
 
+def exercises(arguments: Sequence[str]) -> int:
+    """Write a network yourself, function by function, and have it marked: list, start, check, hint, ..."""
+    from tinynet.exercises import command
+    return command.main(arguments)
+
+
 def bugs(arguments: Sequence[str]) -> int:
     """Find the bug in broken copies of layers and scripts; start with: bugs start."""
     from tinynet.exercises.bugs import commands
     return commands.main(arguments)
 
 
-COMMANDS = {command.__name__: command for command in (demo, explore, bugs)}      # the help of each is its docstring
+COMMANDS = {command.__name__: command for command in (demo, explore, exercises, bugs)}
 BESIDE = {                                       # the package, in the source
     "the book": "docs/index.md",
     "lessons and tools to run": "examples",

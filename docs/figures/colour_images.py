@@ -9,6 +9,7 @@ import numpy as np
 from tinynet.study.drawing import grid
 
 CLASSES = ("red disc", "red square", "green disc", "green square")
+PARTS = ("channel red", "channel green", "channel blue", "mean: grey")
 
 
 def colour_images() -> Any:
@@ -22,7 +23,7 @@ def colour_images() -> Any:
             ax.set_title(CLASSES[label], fontsize=9)
         disc = images[pair[0]]
         parts = (*disc, disc.mean(axis=0))
-        for ax, part, title in zip(row[2:], parts, ("channel red", "channel green", "channel blue", "mean: grey"), strict=True):
+        for ax, part, title in zip(row[2:], parts, PARTS, strict=True):
             ax.imshow(part, cmap="gray", vmin=0, vmax=1)
             ax.set_title(title, fontsize=9)
         for ax in row:

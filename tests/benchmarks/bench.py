@@ -2,6 +2,7 @@
 
     make bench                                            # this engine
     python tests/benchmarks/bench.py --with pytorch=/path/to/python --with keras=/path/to/python
+    ... --options [--only-named TEXT]                     # each layer, optimizer, option, activation: options.py
     ... --json results.json --figures folder --only models
 
 Every engine runs in a process of its own and they take turns, a few steps each, so that a slow moment of the machine
@@ -25,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from models import GRID, MODELS, Case, multiply_adds
+from options import CASES
 
 HERE = Path(__file__).resolve().parent
 TUNED = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000", "MALLOC_TOP_PAD_": "500000000"}
@@ -91,6 +93,33 @@ def take_turns(found: dict, case: Case, what: str, turns: int, seconds: float) -
                          "peak_mb": worker.ask({"peak": True}), "start_s": worker.start}
         worker.close()
     return result
+
+
+def options(found: dict, turns: int, seconds: float, named: str) -> dict[str, dict[str, float]]:
+    """Time all that a user may change, in turns with PyTorch, and print a row for each; return the figures."""
+    few = {label: found[label] for label in ("tinynet", "pytorch tuned") if label in found}
+    workers = {label: Worker(engine, python, MODELS[0], env=env) for label, (engine, python, env) in few.items()}
+    results: dict[str, dict[str, float]] = {}
+    print(f"\n{'':<34}{'tinynet, ms':>12}{'PyTorch, ms':>13}{'ratio':>8}")
+    for name in [name for name in CASES if named in name]:
+        times: dict[str, list[float]] = {label: [] for label in workers}
+        for worker in workers.values():
+            worker.ask({"option": name})
+            worker.ask({"run": 2})
+        for _ in range(turns):
+            for label, worker in workers.items():
+                count = max(3, min(200, int(1e3 * seconds / min(worker.ask({"run": 2})))))
+                times[label].append(statistics.median(worker.ask({"run": count})))
+        ratios = [theirs / ours for theirs, ours in zip(times.get("pytorch tuned", ()), times["tinynet"], strict=False)]
+        row = {"ms": statistics.median(times["tinynet"])}
+        if ratios:
+            row |= {"pytorch": statistics.median(times["pytorch tuned"]), "ratio": statistics.median(ratios)}
+        results[name] = row
+        beside = f"{row['pytorch']:>13.3f}{row['ratio']:>8.2f}" if ratios else ""
+        print(f"{name:<34}{row['ms']:>12.3f}{beside}", flush=True)
+    for worker in workers.values():
+        worker.close()
+    return results
 
 
 def sgemm_peak() -> float:
@@ -174,7 +203,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.5, help="length of a turn")
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="folder for a figure of the growth")
+    parser.add_argument("--options", action="store_true", help="each layer, optimizer, option and activation instead")
+    parser.add_argument("--only-named", default="", metavar="TEXT", help="of them, those with this in their name")
     args = parser.parse_args()
+    if args.options:
+        found = engines([entry for entry in args.others if not entry.startswith("keras")])
+        figures = options(found, min(args.turns, 3), args.seconds / 4, args.only_named)
+        if args.json:
+            args.json.write_text(json.dumps(figures, indent=1))
+        return
     found, peak = engines(args.others), sgemm_peak()
     print(f"sgemm here: {peak:.0f} GFLOP/s; engines: {', '.join(found)}")
     results: dict = {"sgemm_gflops": peak}

@@ -136,17 +136,29 @@ def to_winners(dy, winner, dz, dbias):
                 dbias[f] += sent[f] if place[f] >= 0 else zero
 
 
+class Columns:
+    """These functions as the engine's step calls them."""
+
+    def __init__(self, x, kernel, *_):
+        self.x, self.kernel = np.ascontiguousarray(x), kernel
+
+    def forward(self, bias, _relu):
+        y, self.winner = conv2d_relu_max_pool2d(self.x, self.kernel, bias)
+        return y
+
+    def backward(self, upstream, need_dx):
+        dy = np.ascontiguousarray(upstream(0, len(self.x)).transpose(0, 3, 1, 2))
+        return conv2d_relu_max_pool2d_gradient(dy, self.winner, self.x, self.kernel, (1, 1), (1, 1), (2, 2), need_dx)
+
+
 @contextmanager
 def instead_of_tiles():
     """Let the engine run these functions where it would run its own."""
     fast = import_module(kernels.NAMES["fast"])
-    ours = conv2d_relu_max_pool2d, conv2d_relu_max_pool2d_gradient
-    before = {function.__name__: getattr(fast, function.__name__) for function in ours}
+    before = fast.PooledConvolution
     try:
-        for function in ours:
-            setattr(fast, function.__name__, function)
+        fast.PooledConvolution = Columns
         with threadpool_limits(1):
             yield
     finally:
-        for name, function in before.items():
-            setattr(fast, name, function)
+        fast.PooledConvolution = before

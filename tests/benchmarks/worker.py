@@ -1,7 +1,8 @@
 """A process that runs one engine: takes orders as lines of JSON, and answers each with a line of JSON.
 
-``{"case": [...], "what": "train"}`` builds, and answers after the first step; ``{"run": 20}`` answers with the
-milliseconds of 20 steps; ``{"peak": true}`` with the peak memory in MB.
+``{"case": [...], "what": "train"}`` builds, and answers after the first step; so does ``{"option": "sigmoid"}``, one of
+`options.CASES`. ``{"run": 20}`` answers with the milliseconds of 20 steps; ``{"peak": true}`` with the peak memory in
+MB.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ def main() -> None:
             case = Case(name, tuple(shape), tuple(map(tuple, layers)), *others)
             train, predict = ENGINES[sys.argv[1]](case)
             run = train if order["what"] == "train" else predict
+            run()
+        elif "option" in order:
+            import options
+
+            run = options.ENGINES[sys.argv[1]](order["option"])
             run()
         elif "run" in order:
             times = []

@@ -1,6 +1,7 @@
 """``python -m tinynet bugs``: the catalogue fits today's source, guesses are told warmer or colder, nothing is lost."""
 
 import ast
+import dataclasses
 import re
 import sys
 import tomllib
@@ -63,6 +64,13 @@ def test_every_bug_fits_todays_source_in_one_place():
     for bug in BUGS.values():
         right, broken = bug.right(), bug.broken()                    # raises where the old text is not there once
         assert {file for file in right if right[file] != broken[file]} == {bug.guilty}
+
+
+@pytest.mark.parametrize("old", ["what is nowhere", "self"])
+def test_a_bug_that_does_not_fit_is_told(old):
+    bug = dataclasses.replace(find("dense-1"), old=old)
+    with pytest.raises(ValueError, match=r"'dense-1': expected its old text once in layers/dense.py. Found: "):
+        bug.broken()
 
 
 @pytest.mark.parametrize("name", SAMPLED)
@@ -134,8 +142,9 @@ def test_the_wrong_file_is_cold_and_far_lines_are_warm():
                                                                    "is.")
     long = "def f(x):\n" + "    x = x + 1\n" * 9 + "    return x\n"
     broken = long.replace("return x", "return -x")
-    assert judge(2, "f.py", "f.py", long, broken).words == ("Warm: right file, right function, f; look further down, "
+    assert judge(7, "f.py", "f.py", long, broken).words == ("Warm: right file, right function, f; look further down, "
                                                             "more than three lines.")
+    assert judge(8, "f.py", "f.py", long, broken).words.startswith("Hot: ")
 
 
 def test_where_a_line_is_missing_the_lines_around_are_right():
@@ -194,11 +203,11 @@ def test_guesses_and_hints_are_counted_and_the_answer_is_not_shown_unasked(tmp_p
     Folder(tmp_path).start(find("flatten-1"))
     text = (tmp_path / "flatten-1" / "flatten.py").read_text().splitlines()
     line = next(number for number, each in enumerate(text, 1) if 'order="F"' in each)
-    codes = [main(["guess", "flatten-1", f"flatten.py:{near}"]) for near in (line - 30, line - 2, line - 20)]
-    printed = capsys.readouterr().out
-    assert codes == [1, 1, 1]
-    assert [words in printed for words in ("Warmer than before.", "Colder than before.", "REVEALED")] == [True, True,
-                                                                                                          False]
+    for near, words in (line - 30, "."), (line - 2, "Warmer than before."), (line - 20, "Colder than before."):
+        assert main(["guess", "flatten-1", f"flatten.py:{near}"]) == 1
+        printed = " ".join(capsys.readouterr().out.split())
+        assert printed.endswith(words)
+        assert ("than before" in printed) == (words != ".")
     assert main(["hint", "flatten-1"]) == 0
     assert "2 hints left" in capsys.readouterr().out
     assert main(["solution", "flatten-1"]) == 2                      # nobody is there to be asked
@@ -238,20 +247,34 @@ def test_the_list_names_every_bug_and_the_help_every_command(tmp_path, capsys):
     assert all(command in printed for command in COMMANDS)
 
 
-def test_a_bug_from_start_to_its_repair(tmp_path, capsys, monkeypatch):
+def test_start_writes_the_next_bug_and_shows_what_is_seen(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["start", "flatten-1"]) == 0
+    for name in BUGS:
+        if name != "flatten-1":
+            Folder(tmp_path).start(find(name))
+    assert main(["start"]) == 0
     printed = capsys.readouterr().out
     assert "flattened: 1.0 3.0 2.0 4.0" in printed
     assert "flattened: 1.0 2.0 3.0 4.0" in printed                   # beside a copy without the bug
+    assert "python -m tinynet bugs guess flatten-1 flatten.py:LINE" in printed
     assert main(["check", "flatten-1"]) == 2                         # nothing was repaired yet
+    assert main(["start"]) == 0
+    assert "All bugs were started." in capsys.readouterr().out
+
+
+@pytest.mark.exercises
+def test_a_repair_in_words_of_ones_own_is_right(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Folder(tmp_path).start(find("flatten-1"))
     copy = tmp_path / "flatten-1" / "flatten.py"
     broken = copy.read_text()
     copy.write_text(broken.replace("), order=\"F\"), backward", ") + 0), backward"))
     monkeypatch.setattr("tinynet.exercises.bugs.commands.reveal", lambda bug: print("REVEALED"))
-    assert main(["check", "flatten-1"]) == 0                         # written otherwise than ours
+    assert main(["check", "flatten-1"]) == 0
     assert "REVEALED" in capsys.readouterr().out
     assert Folder(tmp_path).record(find("flatten-1")).end == "repaired"
+    assert main(["symptom", "flatten-1"]) == 0
+    assert "the symptom is gone" in capsys.readouterr().out
 
 
 @pytest.mark.exercises

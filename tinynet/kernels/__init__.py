@@ -18,6 +18,7 @@
     bilinear_gradient(dy, rows, columns, input_size)                                          -> (N, C, H, W)
     channel_sums(x, center, dy)                  (N, C, ...), (C,) -> (2, C), float64: sums of dy and of dy (x - center)
     channel_affine(x, center, scale, shift, dy, dy_scale)                   (x - center) scale + shift + dy dy_scale
+    relu_gradient(dy, y)                                                     dy where y > 0, 0 elsewhere; of one shape
     adam(p, g, m, v, rate, beta_1, beta_2, epsilon)               updates p, m and v in place, all of one shape
 
 Convolutions and poolings are given images that are padded already: each window lies inside its image, so that along
@@ -78,7 +79,7 @@ def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None, 
 
 
 def in_pieces(work: Callable[[int, int], object], n: int) -> None:
-    """Call ``work(start, stop)`` for pieces of n numbers, on all cores where the kernel set has threads, or once for all.
+    """Call ``work(start, stop)`` for pieces of n numbers, on all cores; once for all, if the kernel set has no threads.
 
     What NumPy does operation by operation stays in the cache if it is done piece by piece; pieces are of a fixed size,
     so that sums over them do not depend on the number of threads.

@@ -192,6 +192,11 @@ def along_channels(array: np.ndarray, x: np.ndarray) -> np.ndarray:
     return array.reshape(-1, *[1] * (x.ndim - 2))
 
 
+def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dy where y is above 0, and 0 elsewhere."""
+    return np.where(y > 0, dy, 0)
+
+
 def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
          rate: float, beta_1: float, beta_2: float, epsilon: float) -> None:
     """Update a parameter, the running mean of its gradient and that of its square, array by array."""

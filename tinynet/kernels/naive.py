@@ -188,6 +188,15 @@ def channel_affine(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: 
     return y
 
 
+def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dy where y is above 0, and 0 elsewhere."""
+    dx = np.zeros(dy.shape, dy.dtype)
+    for place in np.ndindex(*dy.shape):
+        if y[place] > 0:
+            dx[place] = dy[place]
+    return dx
+
+
 def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
          rate: float, beta_1: float, beta_2: float, epsilon: float) -> None:
     """Update a parameter, the running mean of its gradient and that of its square, number by number."""

@@ -28,8 +28,8 @@ class Symbol:
     def refuse(self, *others: object) -> NoReturn:
         """Raise a TypeError: layers are all that can be done to it."""
         raise TypeError("expected layers called one on the other, x = layer(x). Received: arithmetic on what they will "
-                        "make, or several at once. x + f(x) is Residual([...]), x * 2 is Rescaling(2), a "
-                        "function of one's own is a Lambda; other branches are a layer of one's own, which calls others.")
+                        "make, or several at once. x + f(x) is Residual([...]), x * 2 is Rescaling(2), a function "
+                        "of one's own is a Lambda; other branches are a layer of one's own, which calls others.")
 
     __array__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __matmul__ = refuse
     __neg__ = __pow__ = __getitem__ = refuse

@@ -8,7 +8,7 @@ from tinynet.layers.base import Backward, Layer, as_floating
 
 
 class Sigmoid(Layer):
-    """``y = 1 / (1 + e^-x)``, and ``dy/dx = y (1 - y)``; computed so that no exponent overflows."""
+    """``y = 1 / (1 + e^-x)``, and ``dy/dx = y (1 - y)``."""
 
     gives_probabilities = "sigmoid"         # so that a binary cross-entropy right after it may work from the logits
     bounded = True                          # so no logits, which are of any size
@@ -16,8 +16,8 @@ class Sigmoid(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         x = as_floating(x)
-        e = np.exp(-np.abs(x))                                   # in (0, 1] for an x of any size
-        y = np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+        with np.errstate(over="ignore"):                         # infinity is right: 1 / (1 + e^1000) is 0
+            y = 1 / (1 + np.exp(-x))
 
         def backward(dy: np.ndarray) -> np.ndarray:
             return dy * y * (1 - y)

@@ -49,6 +49,14 @@ def conv_pool(conv: Conv2D, pool: MaxPool2D, x: np.ndarray, training: bool = Fal
     return y, weights_backward(conv, product_backward, lambda dy: in_pieces(dy, y.dtype))
 
 
+def pool(layer: MaxPool2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Pool all channels of a pixel at once, as they lie side by side."""
+    layer.check(x)
+    k, image, size = kernels.current(), (x.shape[2], x.shape[3]), layer.windows.size
+    y, winner = k.tiled_max_pool2d(as_floating(x), size)
+    return y, lambda dy: k.tiled_max_pool2d_gradient(dy, winner, image, size)
+
+
 def conv_norm(conv: Conv2D, norm: BatchNormalization, x: np.ndarray, training: bool = False
               ) -> tuple[np.ndarray, Backward]:
     """Convolve, then normalise; backward, the normalisation's gradient goes into the convolution's piece by piece."""

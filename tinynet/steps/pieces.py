@@ -44,7 +44,6 @@ def relu(layer: ReLU, x: np.ndarray, training: bool = False) -> tuple[np.ndarray
     kernels.in_pieces(lambda start, stop: np.maximum(flat[start:stop], 0, out=flat_y[start:stop]), x.size)
 
     def backward(dy: np.ndarray) -> np.ndarray:
-        dy = dy.astype(x.dtype, copy=False)
         return lying_as(x, kernels.current().relu_gradient(in_memory_order(dy, x), flat_y))
     return lying_as(x, flat_y), backward
 

@@ -234,9 +234,14 @@ def in_one_group(training: bool, conv: Conv2D, *others: Layer) -> bool:
 
 
 def tiles_the_image(training: bool, conv: Conv2D, *others: Layer) -> bool:
+    """Return whether the convolution is in one group, and its pooling `in_tiles`."""
+    return conv.groups == 1 and in_tiles(training, next(layer for layer in others if isinstance(layer, MaxPool2D)))
+
+
+def in_tiles(training: bool, pool: MaxPool2D) -> bool:
     """Return whether pooling windows neither overlap nor are padded, and are small enough for an unrolled loop."""
-    windows = next(layer for layer in others if isinstance(layer, MaxPool2D)).windows
-    return (conv.groups == 1 and windows.padding == "valid" and windows.size == windows.strides
+    windows = pool.windows
+    return (windows.padding == "valid" and windows.size == windows.strides
             and math.prod(windows.size) <= kernels.current().MAX_POOL_PIXELS)
 
 
@@ -262,6 +267,7 @@ PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that
     Dropout: [Pattern([(Dropout, Dropout.forward)], fused.dropout,
                       "no mask is stored: backward draws its bits again",
                       lambda training, layer: training and layer.noise_shape is None)],
+    MaxPool2D: [Pattern([POOL], fused.pool, "all channels of a pixel at once", in_tiles)],
     ReLU: [Pattern([RELU], pieces.relu, "a piece at a time on all cores")],
     **{kind: [Pattern([(kind, kind.forward)], pieces.elementwise, "a piece at a time on all cores, in the cache")]
        for kind in ELEMENTWISE},

@@ -97,6 +97,7 @@ def guess(folder: Folder, chosen: argparse.Namespace) -> int:
     if result.right:
         print(f"Found with guess number {record.guesses} and {counted(record.hints, 'hint')}.\n")
         reveal(bug)
+        print(f"\nThe next one: {folder.command('start')}")
     return RIGHT if result.right else WRONG
 
 
@@ -148,6 +149,7 @@ def check(folder: Folder, chosen: argparse.Namespace) -> int:
     folder.remember(bug, record)
     print("Repaired: the symptom is gone, and the check that is made for this bug passes.\n")
     reveal(bug)
+    print(f"\nThe next one: {folder.command('start')}")
     return RIGHT
 
 

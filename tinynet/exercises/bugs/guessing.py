@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import takewhile
 
 NEAR = 3                                            # lines
 FAR = 99                                            # classes and functions: farther than any line that runs
@@ -54,7 +55,7 @@ def judge(line: int, file: str, guilty: str, right: str, broken: str) -> Guess:
         return Guess(True, (0, 0, 0), "Right.")
     nearest = min(answer, key=lambda each: abs(each - line))
     home, here = around(tree, nearest), around(tree, line)
-    shared = sum(one == other for one, other in zip(home, here, strict=False))
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(home, here, strict=False)))
     distance = 0, len(home) - shared + len(here) - shared, abs(nearest - line)
     if says_nothing(tree, line, broken):
         return Guess(False, (0, FAR, 0), f"Cold: line {line} of {file} computes nothing: it is empty, a comment, a "

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinynet.exercises.bugs.catalogue import HEAD, PACKAGE, Bug
+from tinynet.exercises.bugs.catalogue import HEAD, Bug
 
 SECONDS = 120
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:e[-+]?\d+)?")
@@ -29,12 +29,12 @@ class Run:
 
 
 def run(script: str, folder: Path) -> Run:
-    """Run a script in a folder, whose files it may import; warnings and tracebacks are part of what it prints."""
-    paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1",
-                                "PYTHONIOENCODING": "utf-8", "OPENBLAS_NUM_THREADS": "1"}
+    """Run a script in a folder, whose files it may import; a traceback is part of what it prints, warnings are not."""
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8",
+                                "OPENBLAS_NUM_THREADS": "1"}               # small products: more threads only wait
+    paths = [os.path.abspath(path) for path in (folder, *sys.path)]      # the folder, then where this tinynet is from
     end = f"end {secrets.token_hex(8)}"                  # so that a copy that exits early has not come to its end
-    code = f"{HEAD}{script}\nprint({end!r})"
+    code = f"import sys\nsys.path[:] = {paths}\n{HEAD}{script}\nprint({end!r})"
     try:
         done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=folder, env=environment,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -24,7 +24,14 @@ from tinynet.kernels.fast.loops.depthwise import (
     depthwise_conv2d_kernel_gradient,
 )
 from tinynet.kernels.fast.loops.elementwise import adam, dense_relu, dropout, relu_gradient
-from tinynet.kernels.fast.loops.pooling import max_pool2d, max_pool2d_gradient, sum_pool2d, sum_pool2d_gradient
+from tinynet.kernels.fast.loops.pooling import (
+    max_pool2d,
+    max_pool2d_gradient,
+    sum_pool2d,
+    sum_pool2d_gradient,
+    tiled_max_pool2d,
+    tiled_max_pool2d_gradient,
+)
 from tinynet.kernels.fast.loops.warping import bilinear, bilinear_gradient
 from tinynet.kernels.fast.products import matmul
 from tinynet.kernels.fast.threads import parallel_for
@@ -57,4 +64,6 @@ __all__ = [
     "relu_gradient",
     "sum_pool2d",
     "sum_pool2d_gradient",
+    "tiled_max_pool2d",
+    "tiled_max_pool2d_gradient",
 ]

@@ -5,6 +5,7 @@ import numpy as np
 from tinynet.kernels import im2col
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops
+from tinynet.kernels.fast.layout import common_dtype
 from tinynet.kernels.fast.products import matmul
 from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.splitmix import FACTORS, GAMMA, SHIFTS
@@ -50,15 +51,16 @@ def dense_relu(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarra
 
 
 def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return dy where y, the output of a ReLU, is above 0, and 0 elsewhere."""
-    dy, y = for_loops(dy), for_loops(y)
-    dz = empty(y.shape, y.dtype)
+    """Return dy where y, such as the output of a ReLU, is above 0, and 0 elsewhere."""
+    own, dtype = dy.dtype, common_dtype(dy, y)
+    dy, y = for_loops(dy, dtype), for_loops(y, dtype)
+    dz = empty(y.shape, dtype)
     flat_dy, flat_y, flat_dz = dy.reshape(-1), y.reshape(-1), dz.reshape(-1)
 
     def work(start: int, stop: int) -> None:
         relu_gradient_loop(flat_dy[start:stop], flat_y[start:stop], flat_dz[start:stop])
     parallel_for(work, y.size, MIN_CHUNK)
-    return dz
+    return dz.astype(own, copy=False)
 
 
 def numbers_per_chunk(n: int) -> int:

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops
-from tinynet.kernels.fast.layout import common_dtype
+from tinynet.kernels.fast.conv_relu_pool import relu_max, scatter_to_winners, static_lengths
+from tinynet.kernels.fast.layout import arrays, common_dtype, images
 from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.geometry import Pair, output_size
 
@@ -32,6 +34,34 @@ def max_pool2d_gradient(dy: np.ndarray, argmax: np.ndarray, input_size: Pair, po
         max_pool_gradient_loop(dy[start:stop], argmax[start:stop], dx[start:stop], pool_size, strides)
     parallel_for(work, len(dx), images_per_chunk(dx))
     return dx
+
+
+def tiled_max_pool2d(x: np.ndarray, pool_size: Pair) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maximum of each window, where windows lie side by side, and its index: winner (N, P, Q, C).
+
+    Channels last: neighbours in memory are of the same pixel, and are compared as one vector.
+    """
+    last = images(x, common_dtype(x))
+    y = np.empty((len(x), *output_size(last.shape[1:3], pool_size, pool_size), last.shape[3]), last.dtype)
+    winner = np.empty(y.shape, np.int8)
+
+    def work(start: int, stop: int) -> None:
+        tiled_max_pool_loop(last[start:stop], y[start:stop], winner[start:stop], *static_lengths(pool_size))
+    parallel_for(work, len(x), images_per_chunk(last))
+    return arrays(y), winner
+
+
+def tiled_max_pool2d_gradient(dy: np.ndarray, winner: np.ndarray, input_size: Pair, pool_size: Pair) -> np.ndarray:
+    """Send each upstream gradient to the pixel that won."""
+    dlast = images(dy, common_dtype(dy))
+    dx = empty((len(dy), *input_size, dy.shape[1]), dlast.dtype)
+
+    def work(start: int, stop: int) -> None:
+        if any(size % each for size, each in zip(input_size, pool_size, strict=True)):
+            dx[start:stop] = 0                                                      # where no window reaches
+        tiled_max_pool_gradient_loop(dlast[start:stop], winner[start:stop], dx[start:stop], *static_lengths(pool_size))
+    parallel_for(work, len(dx), images_per_chunk(dx))
+    return arrays(dx)
 
 
 def sum_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> np.ndarray:
@@ -87,6 +117,25 @@ def max_pool_gradient_loop(dy: np.ndarray, argmax: np.ndarray, dx: np.ndarray, p
         place = argmax[n, c, p, q]
         i = place // pool_size[1]
         dx[n, c, p * strides[0] + i, q * strides[1] + place - i * pool_size[1]] += dy[n, c, p, q]
+
+
+@compiled
+def tiled_max_pool_loop(x: np.ndarray, y: np.ndarray, winner: np.ndarray, pool_rows: tuple[int, ...],
+                        pool_columns: tuple[int, ...]) -> None:
+    """Fill y and winner (n, P, Q, C) with the maximum of each window of x (n, H, W, C) and its index."""
+    for n in range(len(y)):
+        for p in range(y.shape[1]):
+            relu_max(x[n, p * len(pool_rows):], y[n, p], winner[n, p], pool_rows, pool_columns, False)
+
+
+@compiled
+def tiled_max_pool_gradient_loop(dy: np.ndarray, winner: np.ndarray, dx: np.ndarray, pool_rows: tuple[int, ...],
+                                 pool_columns: tuple[int, ...]) -> None:
+    """Fill the windows in dx (n, H, W, C): dy (n, P, Q, C) at the winners, 0 at the others."""
+    total = np.zeros(dy.shape[3], dy.dtype)                                         # the bias's, which none has here
+    for n in range(len(dy)):
+        for p in range(dy.shape[1]):
+            scatter_to_winners(dy[n, p], winner[n, p], dx[n, p * len(pool_rows):], total, pool_rows, pool_columns)
 
 
 @compiled

@@ -1,0 +1,1 @@
+"""Marking: how an answer is tried, and what is said of what is wrong."""
