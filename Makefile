@@ -65,7 +65,8 @@ checker-trial: .venv/installed-test  ## try the checker on right and wrong funct
 bench: .venv/installed          ## how fast; BENCH='--with pytorch=PYTHON' sets another engine beside it
 	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
 
-docs: .venv/installed-docs      ## the book as a site, in site/
+docs: .venv/installed-docs      ## the book as a site, in site/; the first time the model on its front page is trained
+	$(BIN)/python docs/page_file.py
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env docs site
 	@echo "Open site/index.html in a browser."
 

@@ -52,7 +52,7 @@ html_show_copyright = False
 html_sidebars = {"**": ["sidebar/brand.html", "sidebar/search.html", "sidebar/scroll-start.html",
                         "sidebar/navigation.html", "beside.html", "sidebar/scroll-end.html"]}
 TOUR = "figures/look_inside"
-BESIDE = {"tour/index.html": "The tour", "explorer.html": "The explorer"}        # file in the site: title
+BESIDE = {"tour/index.html": "The tour", "larger-cnn.html": "A network to touch"}        # file in the site: title
 
 
 # Formulas: TeX to MathML, which browsers draw themselves.
@@ -132,6 +132,26 @@ def link_beside(app: Any, page: str, template: str, context: dict[str, Any], doc
     context["beside"] = {file: title for file, title in BESIDE.items() if (Path(app.outdir) / file).exists()}
 
 
+# The page file, which `make docs` makes before; where the site is built without, its front page says so.
+
+PAGE_FILE = DOCS.parent / "build" / "docs" / "larger-cnn.html"
+HERE_IT_IS = ('**<a href="larger-cnn.html">Touch a trained network, here and now</a>**: draw a digit, follow it '
+              'through every layer of the larger CNN, and its gradient back, number by number. Nothing to install.')
+NOT_HERE = ("A page on which a trained network can be touched, number by number, belongs here; this build of the site "
+            "has none: `make docs` makes it.")
+
+
+def copy_page_file(app: Any) -> None:
+    """Put the page file into the site, if there is one."""
+    if PAGE_FILE.is_file():
+        shutil.copy(PAGE_FILE, app.outdir)
+
+
+def link_page_file(app: Any, page: str, source: list[str]) -> None:
+    """Put the link to the page file into the front page, or say that there is none."""
+    source[0] = source[0].replace("<!-- the page file -->", HERE_IT_IS if PAGE_FILE.is_file() else NOT_HERE)
+
+
 # Nothing from elsewhere.
 
 LOADS = re.compile(r"""<(?:script|img|link|iframe|source|video|audio|embed|object)\b[^>]*?
@@ -155,6 +175,8 @@ def setup(app: Any) -> None:
     """Register all of this with Sphinx."""
     app.add_html_math_renderer("mathml", inline_renderers=(math, None), block_renderers=(math, None))
     app.add_transform(LinkSources)
+    app.connect("builder-inited", copy_page_file)
+    app.connect("source-read", link_page_file)
     app.connect("builder-inited", copy_tour)
     app.connect("source-read", offer_downloads)
     app.connect("html-page-context", link_beside)

@@ -14,7 +14,7 @@ from matplotlib.image import imread
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-PHOTOGRAPHED = {"tour"}                         # in a browser: the page that examples/look_inside.py writes
+PHOTOGRAPHED = {"tour", "explorer"}             # in a browser: examples/look_inside.py, tests/browser/picture.py
 SAMPLE = {"conv-windows", "im2col-columns", "pool-routing"}
 FEW = 400                                       # images to train on, where a figure is of a trained model
 

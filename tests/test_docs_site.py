@@ -40,6 +40,14 @@ def test_site_has_formulas_and_source(site):
     assert (site / "source" / "tinynet" / "kernels" / "naive.py.html").is_file()
 
 
+@pytest.mark.book
+def test_front_page_links_to_the_page_file_or_says_that_there_is_none(site):
+    front = (site / "index.html").read_text(encoding="utf-8")
+    there = (site / "larger-cnn.html").is_file()                         # if `make docs` has made it before
+    assert ('<a href="larger-cnn.html">' in front) == there
+    assert ("this build of the site has none" in front) != there
+
+
 class Links(HTMLParser):
     """What a page links to and loads, and the names of its parts."""
 

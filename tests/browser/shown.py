@@ -8,8 +8,9 @@ import numpy as np
 
 WATCH = """
     window.shifts = [];
-    new PerformanceObserver(list => window.shifts.push(...list.getEntries().map(
-        ({ value, hadRecentInput }) => ({ value, expected: hadRecentInput })))).observe({ type: "layout-shift", buffered: true });
+    const shift = ({ value, hadRecentInput }) => ({ value, expected: hadRecentInput });
+    new PerformanceObserver(list => window.shifts.push(...list.getEntries().map(shift)))
+        .observe({ type: "layout-shift", buffered: true });
 """
 QUIET = 80               # milliseconds
 STROKE = [(.3, .2), (.5, .17), (.68, .25), (.66, .4), (.5, .48), (.68, .56), (.7, .72), (.52, .83), (.3, .78)]    # a 3
@@ -122,7 +123,7 @@ class Shown:
         return {name: np.nan if value == "null" else float(value) for name, value in found}
 
     def terms(self):
-        """Return all terms of the explained number (T, k), k factors and their product, and where the left one stands."""
+        """Return where the left factors of all terms of the explained number stand, and factors and products (T, k)."""
         every = self.page.get_by_role("button", name=re.compile(r"^All \d+ terms"))
         if every.is_visible():
             every.click()

@@ -81,7 +81,8 @@ def test_everything_is_reached_with_the_tab_key_and_has_a_name(shown):
         found = shown.page.evaluate("""() => {
             const e = document.activeElement, label = e.labels?.[0]?.textContent;
             const outline = getComputedStyle(e).outlineStyle;
-            return [e === document.body, e.getAttribute("aria-label") || label || e.textContent.trim() || e.title, outline];
+            const name = e.getAttribute("aria-label") || label || e.textContent.trim() || e.title;
+            return [e === document.body, name, outline];
         }""")
         if found[0]:
             break
@@ -92,6 +93,7 @@ def test_everything_is_reached_with_the_tab_key_and_has_a_name(shown):
     for name in ("Clear", "Backward", "One step on", "Play", "Explain", "weights of conv2d_1"):
         assert name in names
     assert any("conv2d_2, map" in name for name in names)
+    assert shown.explained().startswith("conv2d_1[0, 0, 22]")       # to pass by is not to choose
 
 
 def test_a_screen_reader_is_told_of_a_new_number_once(shown):

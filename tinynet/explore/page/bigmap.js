@@ -63,11 +63,19 @@ export class BigMaps {
     this.sign.textContent = product ? "×" : "→";
     this.#factor(this.from, terms?.leftIn ?? null, terms?.leftAt ?? null);
     if (product) this.#factor(this.to, terms?.rightIn ?? null, terms?.rightAt ?? null);
-    else {
-      this.to.element.style.visibility = place ? "visible" : "hidden";
-      this.to.box.classList.remove("source");
-      if (place) this.#show(this.to, backward && run.gradients ? "gradients" : "values", place.row, place.at);
-    }
+    else this.#chosen(place, backward && run.gradients ? "gradients" : "values");
+  }
+
+  /**
+   * Show the map of the chosen number.
+   * @param {import("./state.js").Place | null} place
+   * @param {Where} where
+   */
+  #chosen(place, where) {
+    this.to.element.style.visibility = place ? "visible" : "hidden";
+    this.sign.style.visibility = this.from.element.style.visibility;
+    this.to.box.classList.remove("source");
+    if (place) this.#show(this.to, where, place.row, place.at);
   }
 
   /**
@@ -82,7 +90,8 @@ export class BigMaps {
     to.element.style.visibility = known ? "visible" : "hidden";
     if (!known) return;
     const axes = places.shape[1], maps = this.#layout(source.index);
-    this.#show(to, source.where, source.index, Array.from(places.data.subarray(this.#term * axes, (this.#term + 1) * axes)));
+    const at = Array.from(places.data.subarray(this.#term * axes, (this.#term + 1) * axes));
+    this.#show(to, source.where, source.index, at);
     const part = around(places, this.shapes[source.index], maps);
     to.box.classList.toggle("source", part !== null && !maps.bars);
     if (part) mark(to.box, part, maps, "s");
@@ -103,7 +112,8 @@ export class BigMaps {
     to.box.style.setProperty("--ratio", String(maps.bars ? 1.5 : maps.width / maps.height));
     mark(to.box, { left, top, width: 1, height: 1 }, maps);
     const name = row ? this.model.steps[row - 1].name : "input";
-    to.caption.textContent = `${where === "gradients" ? "gradient at " : ""}${name}${maps.count > 1 ? `, map ${map}` : ""}`;
+    const which = maps.count > 1 ? `, map ${map}` : "";
+    to.caption.textContent = `${where === "gradients" ? "gradient at " : ""}${name}${which}`;
     to.canvas.setAttribute("aria-label", to.caption.textContent);
   }
 }

@@ -37,13 +37,23 @@ export class Changes {
     this.element = h("div", { class: "change" },
       h("div", { class: "buttons" }, h("span", {}, this.switch, this.switchName), this.activationLine),
       this.#accuracyLine(), h("h3", {}, "Changes"), this.list, h("div", { class: "buttons" }, this.undo, this.reset));
+    live.store.listen(({ changes }, changed) => {
+      if (changed.has("changes") && !changes.length && this.list.children.length) this.#forget();
+    });
     if (model.can.change) this.element.prepend(h("p", { class: "note" }, model.can.change));
+  }
+
+  /** A failing training begins without any change: follow it. */
+  #forget() {
+    this.#shown({ changes: [] });
+    this.#renamed().catch(this.failed);
   }
 
   #accuracyLine() {
     const why = this.model.can.accuracy;
     if (why) return h("p", { class: "note" }, why);
-    return h("p", { class: "accuracy" }, "right of 1,000 test samples ", this.now, h("small", {}, "before the changes ", this.before));
+    return h("p", { class: "accuracy" }, "right of 1,000 test samples ", this.now,
+      h("small", {}, "before the changes ", this.before));
   }
 
   /** Change the model as the address says, and measure it. */
@@ -86,13 +96,14 @@ export class Changes {
   }
 
   #activationStep() {
-    const index = this.model.steps.findIndex(({ name }) => name === this.#step?.name), after = this.model.steps[index + 1];
+    const { steps } = this.model, after = steps[steps.findIndex(({ name }) => name === this.#step?.name) + 1];
     return this.#step && after?.activation && after.layer === this.#step.layer ? after : null;
   }
 
   #switch() {
     if (!this.#step) return;
-    this.make({ kind: "filter", step: this.#step.name, channel: this.#channel, on: this.switch.checked }).catch(this.failed);
+    this.make({ kind: "filter", step: this.#step.name, channel: this.#channel, on: this.switch.checked })
+      .catch(this.failed);
   }
 
   #activation() {
@@ -102,18 +113,19 @@ export class Changes {
 
   /** @param {Change} change */
   async make(change) {
-    this.#shown(await this.live.engine.change(change));
-    const { store } = this.live;
-    store.set({ changes: [...store.state.changes, change] });
+    const answer = await this.live.engine.change(change), { store } = this.live;
+    this.#shown(answer);
+    const before = store.state.changes.slice(0, answer.changes.length - 1);     // of one weight the last change counts
+    store.set({ changes: [...before, change] });
     await this.#follow(change.kind === "activation");
   }
 
   /** @param {"undo" | "reset"} way */
   async #back(way) {
     try {
-      this.#shown(await this.live.engine[way]({}));
-      const { store } = this.live;
-      store.set({ changes: way === "reset" ? [] : store.state.changes.slice(0, -1) });
+      const answer = await this.live.engine[way]({}), { store } = this.live;
+      this.#shown(answer);
+      store.set({ changes: store.state.changes.slice(0, answer.changes.length) });
       await this.#follow(true);
     } catch (problem) { this.failed(problem); }
   }

@@ -6,7 +6,9 @@ export const NOTHING = 2 * HALF + 1;    // the entry for NaN, and for a place wi
 
 /** @typedef {{table: Uint32Array}} Colours */
 
-/** @type {Record<"light" | "dark", {zero: number[], below: number[][], above: number[][], ink: number[], none: number[]}>} */
+/** @typedef {{zero: number[], below: number[][], above: number[][], ink: number[], none: number[]}} Theme */
+
+/** @type {Record<"light" | "dark", Theme>} */
 const THEMES = {
   light: { zero: [250, 249, 246], below: [[133, 182, 222], [13, 84, 150]], above: [[247, 184, 120], [190, 72, 0]],
     ink: [28, 30, 38], none: [226, 225, 220] },

@@ -33,7 +33,7 @@ export class Curves {
       "aria-label": curves.join(" and ") });
     this.picture.append(...[0.25, 0.5, 0.75].map(share => rule(String(share * HEIGHT))), ...this.lines);
     this.highest = h("span", { class: "highest" }, top === null ? "" : format(top));
-    this.numbers = curves.map((_, i) => number(i ? `test-${name}` : name === "loss" ? "training-loss" : `training-${name}`, null));
+    this.numbers = curves.map((_, i) => number(`${i ? "test" : "training"}-${name}`, null));
     const legend = curves.map((text, i) => h("span", { class: `c${i}` }, h("i"), `${text} `, this.numbers[i]));
     const frame = h("div", { class: "frame" });
     frame.append(this.picture, this.highest);

@@ -2,6 +2,8 @@
 
 /** @typedef {Node | string | null | undefined | false} Child */
 
+const ATTRIBUTES = ["class", "role", "for"];
+
 /**
  * Make an element: `h("button", {class: "quiet", onclick: undo}, "Undo")`. A name with a dash is an attribute, as are
  * class, role and for; any other is a property.
@@ -15,7 +17,7 @@ export function h(tag, given = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(given)) {
     if (value === null || value === undefined) continue;
-    if (name.includes("-") || ["class", "role", "for", "list"].includes(name)) element.setAttribute(name, String(value));
+    if (name.includes("-") || ATTRIBUTES.includes(name)) element.setAttribute(name, String(value));
     else /** @type {any} */ (element)[name] = value;
   }
   element.append(.../** @type {(Node | string)[]} */ (children.filter(child => child || child === "")));

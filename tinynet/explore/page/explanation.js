@@ -4,6 +4,7 @@ import { BigMaps } from "./bigmap.js";
 import { onTheme } from "./colours.js";
 import { h } from "./dom.js";
 import { format, number } from "./numbers.js";
+import { seesPicture } from "./shapes.js";
 import { TermList } from "./termlist.js";
 import { TermPictures, columns } from "./terms.js";
 import { more } from "./words.js";
@@ -37,7 +38,8 @@ export class ExplanationPanel {
     this.one = h("div", { class: "one" });
     this.lines = h("dl", { class: "lines" });
     this.more = h("div");
-    place.append(this.title, this.how, this.big.element, this.pictures.element, this.one, this.lines, this.list.element, this.more);
+    place.append(this.title, this.how, this.big.element, this.pictures.element, this.one, this.lines,
+      this.list.element, this.more);
     onTheme(() => { this.pictures.repaint(); this.big.paint(); });
     live.onRun.push(() => this.big.paint());
   }
@@ -53,7 +55,7 @@ export class ExplanationPanel {
     const terms = found?.terms ?? null;
     this.pictures.element.hidden = this.list.element.hidden = this.one.hidden = !terms;
     if (terms) {
-      this.pictures.show(terms);
+      this.pictures.show(terms, this.#ofPixels(terms));
       this.list.show(terms);
       this.#term(strongest(terms), false);
       this.pictures.mark(strongest(terms));
@@ -62,6 +64,15 @@ export class ExplanationPanel {
     const step = place && this.model.steps[backward ? place.row : place.row - 1];
     this.more.replaceChildren(more(backward ? "backpropagation.html" : step?.chapter ?? null) ?? "");
     if (!found) this.how.textContent = this.#silence(ofWeight);
+  }
+
+  /**
+   * Whether the terms are those of the pixels of the input, which is given as a vector.
+   * @param {import("./engine.js").Terms} terms
+   */
+  #ofPixels({ leftIn, rightIn, left }) {
+    const step = rightIn?.where === "parameter" && leftIn?.where === "values" ? leftIn.index : -1;
+    return step >= 0 && seesPicture(this.model, step) && left.data.length === this.live.pixels.length;
   }
 
   /** @param {Explanation | null} found */
@@ -89,6 +100,14 @@ export class ExplanationPanel {
     return place?.row === 0 ? "A pixel of the input: it is given, not computed." : "";
   }
 
+  /** @param {import("./state.js").Weight} weight */
+  #weight(weight) {
+    const change = () => this.live.store.set({ weight, view: "weights" });
+    const name = `${weight.step}.${weight.param}[${weight.at.join(", ")}]`;
+    return h("p", { class: "buttons" }, h("span", { class: "note" }, name),
+      h("button", { type: "button", class: "small", onclick: change }, "Change it"));
+  }
+
   /**
    * Show one term as an equation; picked: go to the weight in it.
    * @param {number} term
@@ -100,8 +119,7 @@ export class ExplanationPanel {
     this.big.source(terms, term);
     const weight = weightOf(terms, term, this.model.steps);
     this.one.replaceChildren(h("p", { class: "equation" }, ...equation(terms, term)),
-      ...(weight ? [h("p", { class: "buttons" }, h("span", { class: "note" }, `${weight.step}.${weight.param}[${weight.at.join(", ")}]`),
-        h("button", { type: "button", class: "small", onclick: () => store.set({ weight, view: "weights" }) }, "Change it"))] : []));
+      weight ? this.#weight(weight) : "");
     if (picked && weight) store.set({ weight });
   }
 }
@@ -141,10 +159,19 @@ function weightOf({ rightIn, rightAt }, term, steps) {
  * @param {Explanation} found
  */
 function lines(found) {
-  const line = (/** @type {string} */ name, /** @type {HTMLElement} */ shown, /** @type {string} */ formula = "", kind = "") =>
-    h("div", { class: kind }, h("dt", {}, name, formula && h("small", {}, formula)), h("dd", {}, shown));
-  const made = found.lines.map(({ name, value, formula }) => line(name, number(`line:${name}`, value), formula ?? ""));
-  if (found.total !== null) made.push(line("by the terms", number("total", found.total), "", "total"));
-  made.push(line("the engine's own number", number("engine", found.value), "", "engine"));
+  const made = found.lines.map(({ name, value, formula }) => line(name, number(`line:${name}`, value), formula));
+  if (found.total !== null) made.push(line("by the terms", number("total", found.total), null, "total"));
+  made.push(line("the engine's own number", number("engine", found.value), null, "engine"));
   return made;
+}
+
+/**
+ * A line of arithmetic: a name, how it follows, and the number.
+ * @param {string} name
+ * @param {HTMLElement} shown
+ * @param {string | null} [formula]
+ * @param {string} [kind]
+ */
+export function line(name, shown, formula, kind = "") {
+  return h("div", { class: kind }, h("dt", {}, name, formula ? h("small", {}, formula) : null), h("dd", {}, shown));
 }

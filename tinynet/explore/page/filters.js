@@ -24,14 +24,15 @@ export class Filters {
     this.element = h("div", { class: "filters" }, h("h3", {}, `Filters of ${this.step?.name}`),
       h("div", { class: "maps kernels" }, ...this.canvases.map(canvas => h("span", { class: "map" }, canvas))));
     this.element.hidden = !count;
-    live.store.listen((state, changed) => { if (changed.has("view") && state.view === "train") this.show().catch(failed); });
+    live.store.listen((_, changed) => { if (changed.has("view")) this.show().catch(failed); });
     onTheme(() => { this.show().catch(failed); });
   }
 
   async show() {
     if (!this.step || !this.param || this.live.store.state.view !== "train") return;
     const pixels = Array.from(this.live.pixels);
-    const { value } = await this.live.engine.parameter({ step: this.step.name, name: this.param.name, objective: null, pixels });
+    const which = { step: this.step.name, name: this.param.name };
+    const { value } = await this.live.engine.parameter({ ...which, objective: null, pixels });
     const scale = largest(value.data);
     this.canvases.forEach((canvas, i) => {
       const filter = slice(value, i), { height, width } = layout(filter.shape);

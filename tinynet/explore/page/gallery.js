@@ -16,10 +16,10 @@ export function showGallery(place, model, store, training) {
     return;
   }
   place.append(h("p", { class: "note" },
-    "Each trains the model anew, from new weights, with one thing wrong. Watch the curves and the maps, and look for what tells it."));
+    "Each trains the model anew, from new weights, with one thing wrong. Watch the curves and the maps."));
   const begin = (/** @type {string} */ name) => {
     store.set({ view: "train" });
-    training.scenario(name);
+    training.scenario(name).then(() => store.set({ changes: [] }));
   };
   for (const { name, title, text, howToTell } of model.scenarios) {
     place.append(h("article", { class: "failure", "data-scenario": name }, h("h3", {}, title), h("p", {}, text),

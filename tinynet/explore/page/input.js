@@ -19,10 +19,11 @@ const PICKS = 12;
  * @param {Description} model
  * @param {Live} live
  * @param {(problem: unknown) => void} failed
+ * @returns {{begin: () => Promise<void>}}   begins with the input that the address names
  */
 export function showInput(place, model, live, failed) {
   const note = h("p", { class: "note", "aria-live": "polite" });
-  const steps = new NormaliseSteps();
+  const steps = new NormaliseSteps(model.digits);
   const pen = new Pen(model, live, answer => {
     note.textContent = answer.message ?? "";
     steps.show(answer.steps);
@@ -46,7 +47,7 @@ export function showInput(place, model, live, failed) {
     if (state.source.kind === "sample" || state.source.kind === "noise") take(state).catch(failed);
     else picks.mark(state.source);
   });
-  return take(live.store.state);
+  return { begin: () => take(live.store.state) };
 }
 
 /**
@@ -62,7 +63,7 @@ function drawing(pen, model, live, failed) {
   const clear = () => { pen.wipe(); set({ source: { kind: "drawing", strokes: "" } }); pen.draw(""); };
   const random = () => set({ source: { kind: "noise", seed: 1 + Math.floor(Math.random() * 1e6) } });
   const canDraw = model.digits || model.inputShape.length === 3;
-  const shown = h("canvas", { class: "seen", "aria-hidden": "true" });
+  const shown = pixelsCanvas(model, { class: "seen", "aria-hidden": "true" });
   const paint = () => showPixels(shown, live.pixels, model);
   live.onRun.push(paint);
   onTheme(paint);
@@ -74,8 +75,19 @@ function drawing(pen, model, live, failed) {
     h("div", { class: "buttons" },
       canDraw && h("button", { type: "button", onclick: clear }, "Clear"),
       canDraw && h("button", { type: "button", onclick: () => pen.takeBack() }, "Undo"),
-      canDraw && h("button", { type: "button", title: "or drop one on the drawing", onclick: () => file.click() }, "Picture"),
+      canDraw && h("button", { type: "button", title: "or drop one on the drawing", onclick: () => file.click() },
+        "Picture"),
       !model.digits && h("button", { type: "button", onclick: random }, "Random"), file));
+}
+
+/**
+ * A canvas of as many pixels as the input has.
+ * @param {Description} model
+ * @param {Record<string, string>} [given]
+ */
+function pixelsCanvas(model, given = {}) {
+  const { height, width } = layout(model.inputShape, true);
+  return h("canvas", { ...given, width, height });
 }
 
 /**
@@ -112,8 +124,9 @@ class NormaliseSteps {
   /** @type {import("./engine.js").NormaliseStep[]} */
   #last = [];
 
-  constructor() {
-    this.element.hidden = true;
+  /** @param {boolean} digits */
+  constructor(digits) {
+    this.element.hidden = !digits;
     this.element.addEventListener("toggle", () => this.show(this.#last));
     onTheme(() => this.show(this.#last));
   }
@@ -121,10 +134,10 @@ class NormaliseSteps {
   /** @param {import("./engine.js").NormaliseStep[]} steps */
   show(steps) {
     this.#last = steps;
-    this.element.hidden = !steps.length && this.element.hidden;
     if (!this.element.open) return;
     steps.forEach(({ name, text, width, height, pixels }, i) => {
-      const figure = this.#line.children[i] ?? this.#line.appendChild(h("figure", {}, h("canvas", { role: "img" }), h("figcaption")));
+      const figure = this.#line.children[i]
+        ?? this.#line.appendChild(h("figure", {}, h("canvas", { role: "img" }), h("figcaption")));
       const canvas = /** @type {HTMLCanvasElement} */ (figure.firstElementChild);
       /** @type {HTMLElement} */ (figure.lastElementChild).textContent = name;
       canvas.setAttribute("aria-label", text);
@@ -151,7 +164,8 @@ class Picks {
     this.number = h("input", { type: "number", min: "0", max: String(count - 1), id: "sample-number",
       onchange: () => this.#pick(Math.max(0, Math.min(count - 1, Math.round(Number(this.number.value) || 0)))) });
     const strip = h("div", { class: "picks" });
-    this.element = h("div", { class: "samples" }, h("h2", {}, model.digits ? "or pick a test digit" : "or pick a sample"), strip,
+    const title = model.digits ? "or pick a test digit" : "or pick a sample";
+    this.element = h("div", { class: "samples" }, h("h2", {}, title), strip,
       h("div", { class: "buttons" }, h("label", { for: "sample-number" }, "number"), this.number,
         h("button", { type: "button", onclick: () => this.#pick(Math.floor(Math.random() * count)) }, "Any")));
     this.element.hidden = !count;
@@ -162,8 +176,9 @@ class Picks {
   /** @param {number} index */
   #thumbnail(index) {
     const label = this.model.samples.labels?.data[index];
-    const button = h("button", { type: "button", "data-sample": index, onclick: () => this.#pick(index),
-      "aria-label": `sample ${index}${label === undefined ? "" : `, labelled ${label}`}`, "aria-pressed": "false" }, h("canvas"));
+    const name = `sample ${index}${label === undefined ? "" : `, labelled ${label}`}`;
+    const button = h("button", { type: "button", "data-sample": index, "aria-label": name, "aria-pressed": "false",
+      onclick: () => this.#pick(index) }, pixelsCanvas(this.model));
     this.#buttons.set(index, button);
     return button;
   }
@@ -171,14 +186,22 @@ class Picks {
   async #fill() {
     for (const [index, button] of this.#buttons) {
       const { pixels } = await this.live.engine.sample({ index });
-      const paint = () => showPixels(/** @type {HTMLCanvasElement} */ (button.firstElementChild), pixels.data, this.model);
+      const canvas = /** @type {HTMLCanvasElement} */ (button.firstElementChild);
+      const paint = () => showPixels(canvas, pixels.data, this.model);
       paint();
       onTheme(paint);
     }
   }
 
-  /** @param {number} index */
-  #pick(index) { this.live.store.set({ source: { kind: "sample", index } }); }
+  /**
+   * Take a sample, and its label as the true one.
+   * @param {number} index
+   */
+  #pick(index) {
+    const { objective } = this.live.store.state, label = this.model.samples.labels?.data[index];
+    const another = label !== undefined && objective?.kind === "loss" && objective.label !== label;
+    this.live.store.set({ source: { kind: "sample", index }, ...(another && { objective: { kind: "loss", label } }) });
+  }
 
   /** @param {State["source"]} source */
   mark(source) {
@@ -189,11 +212,7 @@ class Picks {
 
   /** @param {number} index */
   async feed(index) {
-    const { pixels, label } = await this.live.engine.sample({ index });
-    const { objective } = this.live.store.state;
-    if (label !== null && objective?.kind === "loss" && objective.label !== label) {
-      this.live.store.set({ objective: { kind: "loss", label } });
-    }
+    const { pixels } = await this.live.engine.sample({ index });
     await this.live.feed(async () => pixels.data);
   }
 }

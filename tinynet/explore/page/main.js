@@ -18,14 +18,19 @@ async function start() {
   const store = new Store(fromHash(location.hash, model));
   const live = new Live(engine, store, model.inputShape.reduce((a, b) => a * b, 1), failed);
   byId("model").textContent = `${model.title}, ${model.parameterCount.toLocaleString("en")} parameters, ${model.dtype}`;
+  const input = showInput(byId("input"), model, live, failed);
   const toolbar = showToolbar(byId("toolbar"), model, live);
   const network = new Network(byId("rows"), model, live, toolbar.readout);
   const panel = new Panel(byId("panel"), model, live, failed);
   const explanation = new ExplanationPanel(panel.place("explain"), model, live, byId("spoken"));
-  explainChosen(panel.place("explain"), model, live, found => { network.source(found); explanation.show(found); }, failed);
+  explainChosen(panel.place("explain"), model, live, found => {
+    network.source(found);
+    explanation.show(found);
+  }, failed);
+  byId("main").hidden = false;       // all of it at once: nothing moves when the next part comes
   remember(store, model);
   await panel.begin(() => network.rename());
-  await showInput(byId("input"), model, live, failed);
+  await input.begin();
   if (!store.state.place) store.set({ place: first(model, live) });
   network.mark();
   document.documentElement.setAttribute("data-ready", "");

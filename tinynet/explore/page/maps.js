@@ -9,6 +9,7 @@ import { NOTHING } from "./colours.js";
 /** @type {WeakMap<HTMLCanvasElement, Surface>} */
 const surfaces = new WeakMap();
 const BAR_HEIGHT = 32;
+const BARS = [[16, 12, 2], [64, 8, 1], [200, 4, 1], [Infinity, 1, 0]];      // up to so many: pixels of each, of them gap
 
 /**
  * @param {HTMLCanvasElement} canvas
@@ -62,7 +63,7 @@ function entry(value) {
  * @param {boolean} floor
  */
 export function drawBars(canvas, numbers, { table }, scale, floor) {
-  const [pitch, gap] = numbers.length <= 16 ? [12, 2] : numbers.length <= 64 ? [8, 1] : numbers.length <= 200 ? [4, 1] : [1, 0];
+  const [, pitch, gap] = /** @type {number[]} */ (BARS.find(([most]) => numbers.length <= most));
   const width = numbers.length * pitch;
   const { context, image, words } = surface(canvas, width, BAR_HEIGHT);
   const reach = floor ? BAR_HEIGHT : BAR_HEIGHT / 2, zero = floor ? BAR_HEIGHT : BAR_HEIGHT / 2;

@@ -1,4 +1,4 @@
-// Marks on a map: the chosen number, and the part that terms come from, as shares of the map, which the stylesheet draws.
+// Marks on a map: the chosen number, and the part that terms come from, as shares of the map.
 
 import { onMap } from "./shapes.js";
 

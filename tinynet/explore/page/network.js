@@ -5,7 +5,7 @@ import { h, mark } from "./dom.js";
 import { around } from "./marks.js";
 import { format } from "./numbers.js";
 import { Row } from "./row.js";
-import { onMap, pointed } from "./shapes.js";
+import { middle, onMap, pointed } from "./shapes.js";
 import { chapter } from "./words.js";
 
 /** @typedef {import("./engine.js").Description} Description */
@@ -13,6 +13,11 @@ import { chapter } from "./words.js";
 /** @typedef {import("./live.js").Live} Live */
 /** @typedef {import("./state.js").Place} Place */
 /** @typedef {import("./state.js").Store} Store */
+
+/** @type {Record<string, [number, number]>} */
+const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+/** @type {Record<string, number>} */
+const PAGES = { PageDown: 1, PageUp: -1 };
 
 export class Network {
   /**
@@ -27,7 +32,8 @@ export class Network {
     this.store = live.store;
     this.readout = readout;
     const shapes = [model.inputShape, ...model.steps.map(step => step.outputShape)];
-    this.rows = shapes.map((shape, i) => new Row(i, shape, i ? model.steps[i - 1] : null, model, head(model, i, this.store)));
+    this.rows = shapes.map((shape, i) =>
+      new Row(i, shape, i ? model.steps[i - 1] : null, model, head(model, i, this.store)));
     place.append(...this.rows.map(row => row.element));
     this.#watch();
     this.#listen(place);
@@ -60,7 +66,9 @@ export class Network {
 
   /** Name the rows anew: a step has become another. */
   rename() {
-    for (const row of this.rows.slice(1)) row.rename(this.model.steps[row.index - 1], head(this.model, row.index, this.store));
+    for (const row of this.rows.slice(1)) {
+      row.rename(this.model.steps[row.index - 1], head(this.model, row.index, this.store));
+    }
     this.paint();
   }
 
@@ -104,15 +112,6 @@ export class Network {
     });
     window.addEventListener("pointerup", () => { down = false; });
     place.addEventListener("keydown", event => this.#key(event));
-    place.addEventListener("focusin", event => {
-      const map = this.#mapOf(event.target);
-      const { place: chosen } = this.store.state;
-      if (!map || !map.element.matches(":focus-visible")) return;
-      const row = this.rows[map.row];
-      if (chosen?.row === map.row && onMap(chosen.at, row.shape, row.layout).map === map.channel) return;
-      const first = row.atMap(map.channel, 0, 0);
-      if (first) this.store.set({ place: { row: map.row, at: first }, ofWeight: false });
-    });
   }
 
   /** @param {EventTarget | null} target */
@@ -145,27 +144,45 @@ export class Network {
     return `${gradient ? "gradient of " : ""}${row.name}[${place.at.join(", ")}] = ${format(value)}`;
   }
 
-  /** @param {KeyboardEvent} event */
+  /**
+   * Arrow keys move the place, with shift to the map beside; page keys go to the row before or after.
+   * @param {KeyboardEvent} event
+   */
   #key(event) {
-    const { place } = this.store.state;
     const map = this.#mapOf(event.target);
-    if (!map || !place) return;
-    const row = this.rows[map.row];
-    const move = /** @type {Record<string, [number, number]>} */ (
-      { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] })[event.key];
-    if (move && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      event.preventDefault();
-      if (event.shiftKey) row.focus(map.channel + move[0] + move[1]);
-      else {
-        const now = place.row === map.row ? onMap(place.at, row.shape, row.layout) : { row: 0, column: 0 };
-        const at = row.atMap(map.channel, now.row + move[0], now.column + move[1]);
-        if (at) this.store.set({ place: { row: map.row, at }, ofWeight: false });
-      }
-    }
-    if (event.key === "PageDown" || event.key === "PageUp") {
-      event.preventDefault();
-      this.rows[map.row + (event.key === "PageDown" ? 1 : -1)]?.focus(0);
-    }
+    if (!map || event.ctrlKey || event.metaKey || event.altKey) return;
+    const [down, right] = MOVES[event.key] ?? [0, 0], rows = PAGES[event.key] ?? 0;
+    if (!down && !right && !rows && event.key !== "Enter") return;
+    event.preventDefault();
+    if (rows) this.#enter(map.row + rows, 0);
+    else if (event.shiftKey) this.#enter(map.row, map.channel + down + right);
+    else this.#move(map.row, map.channel, down, right);
+  }
+
+  /**
+   * Choose the first number of a map, and put the focus there.
+   * @param {number} index
+   * @param {number} channel
+   */
+  #enter(index, channel) {
+    const row = this.rows[index], at = row?.atMap(channel, 0, 0);
+    if (!at || channel < 0 || channel >= row.maps.length) return;
+    row.focus(channel);
+    this.store.set({ place: { row: index, at }, ofWeight: false });
+  }
+
+  /**
+   * Move the chosen number within its map, or choose the first of a map in which none is chosen.
+   * @param {number} index
+   * @param {number} channel
+   * @param {number} down
+   * @param {number} right
+   */
+  #move(index, channel, down, right) {
+    const { place } = this.store.state, row = this.rows[index];
+    const now = place?.row === index ? onMap(place.at, row.shape, row.layout) : null;
+    const at = now?.map === channel ? row.atMap(channel, now.row + down, now.column + right) : row.atMap(channel, 0, 0);
+    if (at) this.store.set({ place: { row: index, at }, ofWeight: false });
   }
 }
 
@@ -181,10 +198,10 @@ function head(model, index, store) {
   const param = step.params[0];
   const toWeights = () => store.set({ view: "weights",
     weight: { step: step.name, param: param.name, at: firstAt(step, store, index, param.shape) } });
-  return h("header", {},
-    h("h3", { title: step.name }, step.name),
-    h("p", {}, chapter(step.kind, step.chapter), step.settings && h("span", {}, step.settings),
-      param && h("button", { type: "button", class: "link", "aria-label": `weights of ${step.name}`, onclick: toWeights }, "weights")));
+  const weights = param && h("button", { type: "button", class: "link", "aria-label": `weights of ${step.name}`,
+    onclick: toWeights }, "weights");
+  return h("header", {}, h("h3", { title: step.name }, step.name),
+    h("p", {}, chapter(step.kind, step.chapter), step.settings && h("span", {}, step.settings), weights));
 }
 
 /**
@@ -195,7 +212,7 @@ function head(model, index, store) {
  * @param {number[]} shape
  */
 function firstAt(step, store, index, shape) {
-  const at = shape.map((size, i) => (shape.length > 2 && i >= shape.length - 2 ? Math.floor(size / 2) : 0)), { place } = store.state;
+  const at = middle(shape), { place } = store.state;
   const axis = step.kind === "Dense" ? shape.length - 1 : 0;
   if (place?.row === index && place.at[0] < shape[axis]) at[axis] = place.at[0];
   return at;

@@ -20,7 +20,8 @@ export class Output {
     this.count = Math.min(classesOf(model), 20);
     this.bars = Array.from({ length: this.count }, () => h("i"));
     this.numbers = this.bars.map((_, i) => number(`probability:${i}`, null));
-    this.lines = this.bars.map((bar, i) => h("li", {}, h("b", {}, String(i)), h("span", { class: "bar" }, bar), this.numbers[i]));
+    this.lines = this.bars.map((bar, i) =>
+      h("li", {}, h("b", {}, String(i)), h("span", { class: "bar" }, bar), this.numbers[i]));
     this.said = h("p", { class: "hidden", "aria-live": "polite" });
     this.loss = number("loss", null);
     this.losses = h("p", { class: "note loss" }, "loss ", this.loss);

@@ -25,8 +25,8 @@ export class Panel {
   constructor(element, model, live, failed) {
     const { store } = live;
     for (const [name, text] of TABS) {
-      this.#tabs.set(name, h("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `view-${name}`,
-        onclick: () => store.set({ view: name }) }, text));
+      this.#tabs.set(name, h("button", { type: "button", role: "tab", id: `tab-${name}`,
+        "aria-controls": `view-${name}`, onclick: () => store.set({ view: name }) }, text));
       this.#places.set(name, h("div", { role: "tabpanel", id: `view-${name}`, "aria-labelledby": `tab-${name}` }));
     }
     const fold = h("button", { type: "button", class: "fold", "aria-label": "Show or hide this panel",
@@ -36,16 +36,17 @@ export class Panel {
       fold.setAttribute("aria-expanded", String(open));
     };
     show(false);        // matters on a telephone only, where the panel is a sheet that covers the network
-    const bar = h("div", { class: "tabs", role: "tablist", onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event) },
-      ...this.#tabs.values());
+    const bar = h("div", { class: "tabs", role: "tablist" }, ...this.#tabs.values());
+    bar.addEventListener("keydown", event => this.#key(event));
     element.append(h("div", { class: "tabline" }, bar, fold), ...this.#places.values());
     this.store = store;
     this.weights = new WeightsPanel(this.place("weights"), model, live, failed);
-    const training = new Training(this.place("train"), model, live, failed);
-    showGallery(this.place("failures"), model, store, training);
+    this.training = new Training(this.place("train"), model, live, failed);
+    showGallery(this.place("failures"), model, store, this.training);
     store.listen((_, changed) => {
       if (changed.has("view")) this.#show();
-      if (changed.has("view") || (changed.has("place") && document.documentElement.hasAttribute("data-ready"))) show(true);
+      const byHand = document.documentElement.hasAttribute("data-ready");
+      if (changed.has("view") || (changed.has("place") && byHand)) show(true);
     });
     this.#show();
   }
@@ -56,6 +57,7 @@ export class Panel {
    */
   begin(renamed) {
     this.weights.changes.onSteps.push(renamed, () => this.weights.fill());
+    this.training.look();           // it may be running since before this page was opened
     return this.weights.begin();
   }
 

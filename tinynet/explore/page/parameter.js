@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import { drawBars, drawMap } from "./maps.js";
 import { place as mark } from "./marks.js";
 import { largest } from "./numbers.js";
-import { flat, fromMap, layout, onMap, pointed } from "./shapes.js";
+import { flat, fromMap, layout, onMap, pointed, seesPicture } from "./shapes.js";
 
 /** @typedef {import("./engine.js").Tensor} Tensor */
 /** @typedef {import("./state.js").Weight} Weight */
@@ -37,19 +37,22 @@ export class ParameterMaps {
   #found = null;
 
   /**
+   * @param {import("./engine.js").Description} model
    * @param {import("./live.js").Live} live
    * @param {(weight: Weight) => void} chosen
    * @param {(problem: unknown) => void} failed
    */
-  constructor(live, chosen, failed) {
+  constructor(model, live, chosen, failed) {
+    this.model = model;
     this.live = live;
     this.chosen = chosen;
-    this.number = h("input", { type: "number", min: "0", "aria-label": "Filter", onchange: () => this.#filter(Number(this.number.value)) });
+    const by = (/** @type {number} */ way) => this.#filter(Number(this.number.value) + way);
+    this.number = h("input", { type: "number", min: "0", "aria-label": "Filter", onchange: () => by(0) });
     this.count = h("span");
     this.picker = h("div", { class: "buttons" },
-      h("button", { type: "button", "aria-label": "Filter before", onclick: () => this.#filter(Number(this.number.value) - 1) }, "◀"),
+      h("button", { type: "button", "aria-label": "Filter before", onclick: () => by(-1) }, "◀"),
       h("label", {}, "filter", this.number), this.count,
-      h("button", { type: "button", "aria-label": "Filter after", onclick: () => this.#filter(Number(this.number.value) + 1) }, "▶"));
+      h("button", { type: "button", "aria-label": "Filter after", onclick: () => by(1) }, "▶"));
     this.values = h("div", { class: "maps kernels", role: "group", "aria-label": "weights" });
     this.gradients = h("div", { class: "maps kernels", role: "group", "aria-label": "their gradients" });
     this.gradientsTitle = h("h3", {}, "Their gradients");
@@ -88,9 +91,15 @@ export class ParameterMaps {
       this.count.textContent = `of ${value.shape[axis]}`;
     }
     const place = at.filter((_, i) => i !== axis);
-    draw(this.values, slice(value, at[axis]), largest(value.data), place);
+    draw(this.values, slice(value, at[axis]), largest(value.data), place, this.#picture());
     this.gradients.hidden = this.gradientsTitle.hidden = !gradient;
-    if (gradient) draw(this.gradients, slice(gradient, at[axis]), largest(gradient.data), place);
+    if (gradient) draw(this.gradients, slice(gradient, at[axis]), largest(gradient.data), place, this.#picture());
+  }
+
+  /** Whether the weights of a unit belong to pixels. */
+  #picture() {
+    const step = this.model.steps.findIndex(({ name }) => name === this.#weight?.step);
+    return seesPicture(this.model, step) && this.#rest()[0] === this.live.pixels.length;
   }
 
   /** @param {number} filter */
@@ -103,9 +112,9 @@ export class ParameterMaps {
 
   /** @param {PointerEvent} event */
   #pick(event) {
-    const map = /** @type {HTMLElement} */ (event.target).closest(".map");
+    const map = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".map"));
     if (!map || !this.#found || !this.#weight) return;
-    const rest = this.#rest(), place = pointed(map, event, Number(/** @type {HTMLElement} */ (map).dataset.map), rest, layout(rest));
+    const rest = this.#rest(), place = pointed(map, event, Number(map.dataset.map), rest, layout(rest, this.#picture()));
     if (place) this.#choose(place);
   }
 
@@ -128,7 +137,7 @@ export class ParameterMaps {
       { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] })[event.key];
     if (!move || !this.#found || !this.#weight) return;
     event.preventDefault();
-    const rest = this.#rest(), maps = layout(rest), axis = filterAxis(this.#found.value.shape);
+    const rest = this.#rest(), maps = layout(rest, this.#picture()), axis = filterAxis(this.#found.value.shape);
     const now = onMap(this.#weight.at.filter((_, i) => i !== axis), rest, maps);
     let { map, row, column } = { map: now.map, row: now.row + move[0], column: now.column + move[1] };
     if (column >= maps.width && map + 1 < maps.count) [map, column] = [map + 1, 0];
@@ -144,9 +153,10 @@ export class ParameterMaps {
  * @param {Tensor} tensor
  * @param {number} scale
  * @param {number[]} at
+ * @param {boolean} picture
  */
-function draw(place, { data, shape }, scale, at) {
-  const maps = layout(shape), chosen = onMap(at, shape, maps), size = maps.height * maps.width;
+function draw(place, { data, shape }, scale, at, picture) {
+  const maps = layout(shape, picture), chosen = onMap(at, shape, maps), size = maps.height * maps.width;
   while (place.children.length > maps.count) place.lastElementChild?.remove();
   while (place.children.length < maps.count) {
     const map = place.children.length;
@@ -154,6 +164,7 @@ function draw(place, { data, shape }, scale, at) {
       "aria-label": `channel ${map}; arrow keys choose a weight` }, h("canvas")));
   }
   place.classList.toggle("bars", maps.bars);
+  place.classList.toggle("strip", picture || maps.strip === true);
   place.style.setProperty("--ratio", String(maps.width / maps.height));
   Array.from(place.children).forEach((map, channel) => {
     const canvas = /** @type {HTMLCanvasElement} */ (map.firstElementChild);

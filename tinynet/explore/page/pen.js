@@ -20,8 +20,8 @@ export class Pen {
   /**
    * @param {import("./engine.js").Description} model
    * @param {Live} live
-   * @param {(answer: import("./engine.js").Normalised) => ArrayLike<number> | null} shown   shows how the drawing became
-   *     the image, and returns its pixels
+   * @param {(answer: import("./engine.js").Normalised) => ArrayLike<number> | null} shown
+   *     shows how the drawing became the image, and returns its pixels
    * @param {(problem: unknown) => void} failed
    */
   constructor(model, live, shown, failed) {
@@ -42,7 +42,8 @@ export class Pen {
     const { canvas } = this;
     canvas.addEventListener("pointerdown", event => this.#down(event));
     canvas.addEventListener("pointermove", event => this.#move(event));
-    for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) canvas.addEventListener(end, () => this.#up());
+    canvas.addEventListener("pointerup", () => this.#up());
+    canvas.addEventListener("pointercancel", () => this.#up());
     canvas.addEventListener("dragover", event => event.preventDefault());
     canvas.addEventListener("drop", event => {
       event.preventDefault();
@@ -150,7 +151,8 @@ export class Pen {
   async open(file) {
     try {
       if (file.size > MOST_BYTES) {
-        throw new Error(`Expected a picture of at most 4 MB. Received: ${file.name}, ${(file.size / 1e6).toFixed(1)} MB.`);
+        const size = (file.size / 1e6).toFixed(1);
+        throw new Error(`Expected a picture of at most 4 MB. Received: ${file.name}, ${size} MB.`);
       }
       const answer = await this.live.engine.picture({ name: file.name, base64: await base64(file) });
       const pixels = this.shown(answer);

@@ -3,8 +3,11 @@
 /** @typedef {import("./engine.js").Tensor} Tensor */
 
 const KINDS = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array };
-const METHODS = ["describe", "sample", "normalise", "picture", "run", "parameter", "explain", "explainGradient", "change",
-  "undo", "reset", "accuracy", "nextStep", "train", "progress", "snapshot"];
+const METHODS = ["describe", "sample", "normalise", "picture", "run", "parameter", "explain", "explainGradient",
+  "change", "undo", "reset", "accuracy", "nextStep", "train", "progress", "snapshot"];
+
+const ENDED = "The engine no longer answers: the program that served this page has ended.";
+const LONG = 1500;      // milliseconds, after which the page says that it waits
 
 /** The server's methods as methods: `await engine.run({pixels, objective})`. */
 class Remote {
@@ -24,9 +27,14 @@ export const RemoteEngine = /** @type {any} */ (Remote);
  * @returns {Promise<any>}
  */
 async function call(name, body) {
-  const answer = await fetch(`api/${name}`, {
+  const asked = fetch(`api/${name}`, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
-  }).catch(() => { throw new Error("The engine no longer answers: the program that served this page has ended."); });
+  });
+  const long = setTimeout(() => document.documentElement.setAttribute("data-waiting", ""), LONG);
+  const answer = await asked.catch(() => { throw new Error(ENDED); }).finally(() => {
+    clearTimeout(long);
+    document.documentElement.removeAttribute("data-waiting");
+  });
   if (!answer.ok) throw new Error((await answer.json()).error);
   return decode(await answer.arrayBuffer());
 }

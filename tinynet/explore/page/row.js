@@ -31,7 +31,8 @@ export class Row {
     this.layout = layout(shape, model.digits && !step);
     this.scale = number("scale", null);
     this.maps = Array.from({ length: this.layout.count }, (_, c) => this.#map(c));
-    const group = h("div", { class: this.layout.bars ? "maps bars" : "maps", role: "group" }, ...this.maps);
+    const kind = this.layout.bars ? "maps bars" : this.layout.strip ? "maps strip" : "maps";
+    const group = h("div", { class: kind, role: "group" }, ...this.maps);
     if (this.layout.bars && shape[0] <= 20) group.append(units(shape[0]));
     this.element = h("section", { class: "row", "data-row": index }, h("header"), group);
     this.rename(step, head);
@@ -79,12 +80,12 @@ export class Row {
    */
   paint({ data }, gradient) {
     const { height, width, bars } = this.layout, scale = largest(data);
-    const picture = this.picture && !gradient;
+    const colours = this.picture && !gradient ? ink() : signed();
     show(this.scale, scale);
     this.maps.forEach((map, channel) => {
       const canvas = /** @type {HTMLCanvasElement} */ (map.firstElementChild);
       if (bars) drawBars(canvas, data, signed(), scale, this.floor && !gradient);
-      else drawMap(canvas, data, { offset: channel * height * width, height, width }, picture ? ink() : signed(), scale);
+      else drawMap(canvas, data, { offset: channel * height * width, height, width }, colours, scale);
     });
   }
 
@@ -108,9 +109,8 @@ export class Row {
 
   /** @param {number} map */
   focus(map) {
-    const element = this.maps[Math.max(0, Math.min(this.maps.length - 1, map))];
-    element.focus();
-    element.scrollIntoView({ block: "nearest" });
+    this.maps[map].focus();
+    this.maps[map].scrollIntoView({ block: "nearest" });
   }
 
   /**
@@ -145,7 +145,8 @@ export class Row {
  * @param {number} count
  */
 function units(count) {
-  const line = h("span", { class: "units", "aria-hidden": "true" }, ...Array.from({ length: count }, (_, i) => h("span", {}, String(i))));
+  const numbers = Array.from({ length: count }, (_, i) => h("span", {}, String(i)));
+  const line = h("span", { class: "units", "aria-hidden": "true" }, ...numbers);
   line.style.setProperty("--count", String(count));
   return line;
 }

@@ -6,9 +6,12 @@
  * @property {number} height
  * @property {number} width
  * @property {boolean} bars    one vector, drawn as bars
+ * @property {boolean} [strip] one vector too long for bars, in lines
  */
 
+const UNCHANGED = ["Flatten", "Reshape", "Rescaling", "Dropout"];
 const MOST_BARS = 600;
+const LONG_LINES = 12;          // a line is so much longer than there are lines
 
 /**
  * @param {number[]} shape
@@ -24,8 +27,18 @@ export function layout(shape, picture = false) {
   const side = Math.sqrt(size);
   if (picture && Number.isInteger(side)) return { count: 1, height: side, width: side, bars: false };
   if (size <= MOST_BARS) return { count: 1, height: 1, width: size, bars: true };
-  const width = Math.ceil(Math.sqrt(size * 4));
-  return { count: 1, height: Math.ceil(size / width), width, bars: false };
+  const width = Math.ceil(Math.sqrt(size * LONG_LINES));
+  return { count: 1, height: Math.ceil(size / width), width, bars: false, strip: true };
+}
+
+/**
+ * Whether what a step is given is the input, as a vector: each of its weights then belongs to a pixel.
+ * @param {import("./engine.js").Description} model
+ * @param {number} index   of the step
+ */
+export function seesPicture(model, index) {
+  return model.digits && model.steps[index]?.inputShape.length === 1
+    && model.steps.slice(0, index).every(({ kind }) => UNCHANGED.includes(kind));
 }
 
 /**
@@ -86,6 +99,14 @@ export function pointed(element, event, map, shape, maps) {
   const row = inside((event.clientY - box.top) / box.height, maps.height);
   const column = inside((event.clientX - box.left) / box.width, maps.width);
   return fromMap({ map, row, column }, shape, maps);
+}
+
+/**
+ * A weight to begin with: the middle one of the first filter.
+ * @param {number[]} shape
+ */
+export function middle(shape) {
+  return shape.map((size, axis) => (shape.length > 2 && axis >= shape.length - 2 ? Math.floor(size / 2) : 0));
 }
 
 /**

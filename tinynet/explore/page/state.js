@@ -67,7 +67,7 @@ function written(source) {
   if (source.kind === "sample") return String(source.index);
   if (source.kind === "noise") return String(source.seed);
   if (source.kind === "drawing") return source.strokes;
-  return btoa(String.fromCharCode(...new Uint8Array(source.pixels.buffer, source.pixels.byteOffset, source.pixels.byteLength)));
+  return btoa(String.fromCharCode(...new Uint8Array(Float32Array.from(source.pixels).buffer)));
 }
 
 /**
@@ -117,7 +117,8 @@ function readSource(parts, model) {
  */
 function readAt(text, shape) {
   const at = text.split(".").map(Number);
-  return at.length === shape.length && at.every((i, axis) => Number.isInteger(i) && i >= 0 && i < shape[axis]) ? at : null;
+  const inside = at.every((i, axis) => Number.isInteger(i) && i >= 0 && i < shape[axis]);
+  return at.length === shape.length && inside ? at : null;
 }
 
 /**

@@ -57,17 +57,28 @@ export class Stepping {
     this.store = store;
     this.shapes = [model.inputShape, ...model.steps.map(step => step.outputShape)];
     this.start = model.logits ?? this.shapes.length - 1;
-    const units = choice("Step by", [{ value: "pixel", text: "pixel" }, { value: "map", text: "map" }, { value: "layer", text: "layer" }],
-      value => { this.#unit = /** @type {Unit} */ (value); units.show(value); });
+    const units = choice("Step by", ["pixel", "map", "layer"].map(unit => ({ value: unit, text: unit })), value => {
+      this.#unit = /** @type {Unit} */ (value);
+      units.show(value);
+    });
     units.show(this.#unit);
-    this.pace = h("input", { type: "range", min: "0", max: String(PACE.length - 1), value: "2", "aria-label": "Speed of playing" });
+    this.pace = h("input", { type: "range", min: "0", max: String(PACE.length - 1), value: "2",
+      "aria-label": "Speed of playing" });
     this.pace.addEventListener("input", () => this.#timer && this.#play());
     this.playing = h("button", { type: "button", class: "play", "aria-pressed": "false", "aria-label": "Play",
       onclick: () => (this.#timer ? this.stop() : this.#play()) }, "▶");
     this.element = h("div", { class: "stepping", role: "group", "aria-label": "Step through the network" },
-      h("button", { type: "button", "aria-label": "One step back", title: "One step back", onclick: () => this.#by(-1) }, "←"),
-      h("button", { type: "button", "aria-label": "One step on", title: "One step on", onclick: () => this.#by(1) }, "→"),
+      this.#button("One step back", "←", -1), this.#button("One step on", "→", 1),
       units.element, this.playing, this.pace);
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} text
+   * @param {1 | -1} way
+   */
+  #button(name, text, way) {
+    return h("button", { type: "button", "aria-label": name, title: name, onclick: () => this.#by(way) }, text);
   }
 
   /** @param {1 | -1} way */

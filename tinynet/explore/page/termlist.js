@@ -19,14 +19,20 @@ export class TermList {
     this.pointed = pointed;
     this.body = h("tbody");
     this.head = h("tr");
-    this.button = h("button", { type: "button", class: "small", onclick: () => { this.#all = !this.#all; this.#fill(); } });
+    this.button = h("button", { type: "button", class: "small", onclick: () => this.#more() });
     this.element = h("div", { class: "termlist" }, h("h3", {}, "Its terms, the largest first"),
-      h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "terms" }, h("table", {}, h("thead", {}, this.head), this.body)), this.button);
+      h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "terms" },
+        h("table", {}, h("thead", {}, this.head), this.body)), this.button);
   }
 
   /** @param {Terms} terms */
   show(terms) {
     this.#terms = terms;
+    this.#fill();
+  }
+
+  #more() {
+    this.#all = !this.#all;
     this.#fill();
   }
 
@@ -38,7 +44,8 @@ export class TermList {
       .sort((a, b) => Math.abs(terms.product.data[b]) - Math.abs(terms.product.data[a]) || a - b);
     const shown = order.slice(0, this.#all ? MOST : FEW), most = largest(terms.product.data);
     const { product } = columns(terms);
-    const names = ["at", terms.leftName, ...(terms.right ? [`× ${terms.rightName}`, "= product"] : product ? ["term"] : []), ""];
+    const others = terms.right ? [`× ${terms.rightName}`, "= product"] : product ? ["term"] : [];
+    const names = ["at", terms.leftName, ...others, ""];
     this.head.replaceChildren(...names.map(name => h("th", { scope: "col" }, name)));
     this.body.replaceChildren(...shown.map(t => this.#line(terms, t, most)));
     this.button.hidden = count <= FEW;
@@ -51,7 +58,8 @@ export class TermList {
    * @param {number} most
    */
   #line(terms, t, most) {
-    const axes = terms.leftAt?.shape[1] ?? 0, at = terms.leftAt ? Array.from(terms.leftAt.data.subarray(t * axes, (t + 1) * axes)) : [t];
+    const axes = terms.leftAt?.shape[1] ?? 0;
+    const at = terms.leftAt ? Array.from(terms.leftAt.data.subarray(t * axes, (t + 1) * axes)) : [t];
     const value = terms.product.data[t], bar = h("i", { class: value < 0 ? "below" : "above" });
     bar.style.width = `${most ? 100 * Math.abs(value) / most : 0}%`;
     const point = () => this.pointed(t);

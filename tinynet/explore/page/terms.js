@@ -18,12 +18,17 @@ const MOST_BARS = 600;
 /**
  * @param {Terms} terms
  * @param {number} group
+ * @param {boolean} picture     the terms are those of the pixels of a square picture, in order
  * @returns {Grid}
  */
-export function grid(terms, group) {
+export function grid(terms, group, picture) {
   const count = terms.product.data.length;
   const mine = Array.from({ length: count }, (_, t) => t).filter(t => !terms.group || terms.group.data[t] === group);
   const at = terms.leftAt?.data, axes = terms.leftAt?.shape[1] ?? 0;
+  if (picture && Number.isInteger(Math.sqrt(count))) {
+    const side = Math.sqrt(count);
+    return { height: side, width: side, cells: Int32Array.from(mine), bars: false };
+  }
   if (!at || axes < 2) return line(mine);
   const rows = mine.map(t => at[t * axes + axes - 2]), columns = mine.map(t => at[t * axes + axes - 1]);
   const top = Math.min(...rows), left = Math.min(...columns);
@@ -62,6 +67,7 @@ export class TermPictures {
   /** @type {Grid} */
   #grid = { height: 1, width: 1, cells: new Int32Array(1), bars: false };
   group = 0;
+  #picture = false;
   /** @type {number} */
   #term = -1;
   /** @type {Float64Array} */
@@ -76,13 +82,15 @@ export class TermPictures {
     this.canvases = this.names.map((_, i) => h("canvas", { tabIndex: i === 2 ? 0 : -1, role: "img" }));
     this.figures = this.canvases.map((canvas, i) =>
       h("figure", {}, h("span", { class: "map framed" }, canvas), this.names[i]));
-    this.channels = h("canvas", { tabIndex: 0, role: "img", "aria-label": "sums of the channels; arrow keys choose one" });
+    this.channels = h("canvas", { tabIndex: 0, role: "img",
+      "aria-label": "sums of the channels; arrow keys choose one" });
     this.sum = number("group", 0);
     this.groupName = h("span", { class: "group-name" });
     this.groups = h("div", { class: "groups" }, h("span", { class: "map wide" }, this.channels),
       h("p", { class: "note" }, this.groupName, " ", this.sum));
     this.signs = ["×", "="].map(sign => h("span", { class: "sign" }, sign));
-    this.picture = h("div", { class: "triptych" }, this.figures[0], this.signs[0], this.figures[1], this.signs[1], this.figures[2]);
+    const [left, right, product] = this.figures;
+    this.picture = h("div", { class: "triptych" }, left, this.signs[0], right, this.signs[1], product);
     this.element = h("div", { class: "terms" }, this.groups, this.picture);
     this.#listen();
   }
@@ -99,7 +107,8 @@ export class TermPictures {
       canvas.addEventListener("keydown", event => this.#key(event));
     }
     const pick = (/** @type {PointerEvent | MouseEvent} */ event) => {
-      const found = pointed(this.channels, event, 0, [this.#sums.length], { count: 1, height: 1, width: this.#sums.length, bars: true });
+      const width = this.#sums.length;
+      const found = pointed(this.channels, event, 0, [width], { count: 1, height: 1, width, bars: true });
       if (found) this.choose(found[0]);
     };
     this.channels.addEventListener("click", pick);
@@ -150,12 +159,17 @@ export class TermPictures {
     }
   }
 
-  /** @param {Terms} terms */
-  show(terms) {
+  /**
+   * @param {Terms} terms
+   * @param {boolean} picture     the left factors are the pixels of a picture that is given as a vector
+   */
+  show(terms, picture) {
     this.#terms = terms;
+    this.#picture = picture;
     const count = terms.groupNames?.length ?? 0;
     this.#sums = new Float64Array(count);
-    if (terms.group) terms.product.data.forEach((value, t) => { this.#sums[/** @type {any} */ (terms.group).data[t]] += value; });
+    const group = terms.group?.data;
+    if (group) terms.product.data.forEach((value, t) => { this.#sums[group[t]] += value; });
     this.groups.hidden = count < 2;
     const { product } = columns(terms);
     this.signs[0].hidden = this.figures[1].hidden = !terms.right;
@@ -175,7 +189,7 @@ export class TermPictures {
     const terms = this.#terms;
     if (!terms) return;
     this.group = group;
-    this.#grid = grid(terms, group);
+    this.#grid = grid(terms, group, this.#picture);
     this.#paint(terms);
     this.mark(this.#term);
     if (this.groups.hidden) return;

@@ -7,6 +7,8 @@ import { Stepping } from "./stepping.js";
 
 /** @typedef {import("./engine.js").Objective} Objective */
 
+const ALMOST_NOTHING = 1e-3;
+
 /**
  * @param {HTMLElement} place
  * @param {import("./engine.js").Description} model
@@ -16,11 +18,13 @@ import { Stepping } from "./stepping.js";
 export function showToolbar(place, model, live) {
   const { store } = live, classes = classesOf(model);
   const ways = choice("Direction", [{ value: "forward", text: "Forward", title: "The numbers of every layer" },
-    { value: "backward", text: "Backward", title: "The gradient at every number" }], value => turn(value === "backward"));
+    { value: "backward", text: "Backward", title: "The gradient at every number" }],
+  value => turn(value === "backward"));
   const objective = objectives(classes, chosen => store.set({ objective: chosen }));
   const stepping = new Stepping(model, store);
   const line = h("output", { class: "readout" }, "Click a number in a map to see what it is made of.");
-  const key = h("span", { class: "key", "aria-hidden": "true" }, h("span", {}, "below 0"), h("i"), h("span", {}, "above"));
+  const key = h("span", { class: "key", "aria-hidden": "true" },
+    h("span", {}, "below 0"), h("i"), h("span", {}, "above"));
   place.append(ways.element, objective.element, stepping.element, h("div", { class: "line" }, line, key));
 
   /** @param {boolean} backward */
@@ -43,6 +47,10 @@ export function showToolbar(place, model, live) {
   };
   store.listen(show);
   show();
+  live.onRun.push(run => {
+    const sure = run.gradients !== null && run.loss !== null && run.loss < ALMOST_NOTHING;
+    if (sure && store.state.backward) line.textContent = "The loss is almost 0, and so is every gradient: choose another label.";
+  });
   ways.element.hidden = !classes;
   return { readout: text => { line.textContent = text; } };
 }

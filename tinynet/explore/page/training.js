@@ -34,9 +34,11 @@ export class Training {
       place.append(h("h2", {}, "Train and watch"), h("p", { class: "note" }, model.can.train));
       return;
     }
-    this.rate = h("input", { type: "number", step: "any", min: "0", value: String(model.optimizer?.learningRate ?? 0.001), id: "rate" });
+    const rate = String(model.optimizer?.learningRate ?? 0.001);
+    this.rate = h("input", { type: "number", step: "any", min: "0", value: rate, id: "rate" });
     this.batch = h("input", { type: "number", min: "1", max: "1000", value: "200", id: "batch" });
-    this.start = h("button", { type: "button", class: "on", onclick: () => this.#act(this.running ? "pause" : "start") }, "Start");
+    this.start = h("button", { type: "button", class: "on",
+      onclick: () => this.#act(this.running ? "pause" : "start") }, "Start");
     this.one = h("button", { type: "button", onclick: () => this.#act("step") }, "One step");
     this.status = h("p", { class: "note status" }, "Not trained from this page yet.");
     this.loss = new Curves("loss", ["training loss"]);
@@ -47,15 +49,17 @@ export class Training {
     this.filters = new Filters(model, live, failed);
     place.append(...this.#parts());
     live.store.listen((state, changed) => {
-      if (changed.has("view") && state.view === "train") this.look().catch(failed);
+      if (changed.has("view") && state.view === "train") this.look();
     });
   }
 
   #parts() {
     return [h("h2", {}, "Train and watch"),
-      h("div", { class: "buttons" }, this.start, this.one, h("label", {}, "learning rate", this.rate), h("label", {}, "batch", this.batch)),
+      h("div", { class: "buttons" }, this.start, this.one,
+        h("label", {}, "learning rate", this.rate), h("label", {}, "batch", this.batch)),
       this.status, this.loss?.element, this.accuracy?.element,
-      h("div", { class: "snapshots" }, h("label", { for: "snapshot" }, "back through the run"), this.slider, this.moment),
+      h("div", { class: "snapshots" },
+        h("label", { for: "snapshot" }, "back through the run"), this.slider, this.moment),
       this.filters?.element, h("h3", {}, "Dead units"), this.dead,
       h("h3", {}, "Update ratios", h("small", {}, "size of a step, by the size of the weights")), this.ratios,
     ].filter(part => part !== undefined);
@@ -77,7 +81,10 @@ export class Training {
   }
 
   /** Ask how it goes. */
-  look() { return this.follow(this.live.engine.progress({ since: this.#history.step.at(-1) ?? 0 })); }
+  async look() {
+    if (this.model.can.train) return;
+    await this.follow(this.live.engine.progress({ since: this.#history.step.at(-1) ?? 0 }));
+  }
 
   /** @param {Promise<Progress>} asked */
   async follow(asked) {
@@ -105,7 +112,8 @@ export class Training {
     if (this.start) this.start.textContent = progress.running ? "Pause" : "Start";
     if (this.one) this.one.disabled = progress.running;
     const of = progress.steps ? ` of ${progress.steps}` : "";
-    if (this.status) this.status.textContent = progress.message ?? `epoch ${progress.epoch}, step ${progress.step}${of}`;
+    const where = `epoch ${progress.epoch}, step ${progress.step}${of}`;
+    if (this.status) this.status.textContent = progress.message ?? where;
     const { step, loss, accuracy, testAccuracy } = this.#history;
     this.loss?.show([step.map((x, i) => [x, loss[i]])]);
     this.accuracy?.show([step.map((x, i) => [x, accuracy[i]]), testAccuracy]);
@@ -160,7 +168,8 @@ export class Training {
 function shares(list, shown) {
   while (list.children.length > shown.length) list.lastElementChild?.remove();
   shown.forEach(([name, value, test, length], i) => {
-    const item = list.children[i] ?? list.appendChild(h("li", {}, h("span"), h("span", { class: "bar" }, h("i")), number(test, value)));
+    const item = list.children[i]
+      ?? list.appendChild(h("li", {}, h("span"), h("span", { class: "bar" }, h("i")), number(test, value)));
     /** @type {HTMLElement} */ (item.children[0]).textContent = name;
     /** @type {HTMLElement} */ (item.children[1].firstElementChild).style.transform = `scaleX(${length})`;
     show(/** @type {HTMLElement} */ (item.children[2]), value);

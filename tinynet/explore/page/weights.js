@@ -2,8 +2,11 @@
 
 import { h } from "./dom.js";
 import { Changes } from "./changes.js";
+import { line } from "./explanation.js";
 import { show, number } from "./numbers.js";
 import { ParameterMaps } from "./parameter.js";
+import { middle } from "./shapes.js";
+import { classesOf } from "./state.js";
 
 /** @typedef {import("./engine.js").Description} Description */
 /** @typedef {import("./live.js").Live} Live */
@@ -25,14 +28,18 @@ export class WeightsPanel {
     this.store = live.store;
     this.failed = failed;
     this.changes = new Changes(model, live, failed);
-    this.maps = new ParameterMaps(live, weight => this.store.set({ weight }), failed);
+    this.maps = new ParameterMaps(model, live, weight => this.store.set({ weight }), failed);
     this.steps = h("select", { "aria-label": "Layer", onchange: () => this.#to(this.steps.value) });
-    this.params = h("select", { "aria-label": "Parameter", onchange: () => this.#to(this.steps.value, this.params.value) });
+    this.params = h("select", { "aria-label": "Parameter",
+      onchange: () => this.#to(this.steps.value, this.params.value) });
     this.name = h("code");
     this.value = h("input", { type: "number", step: "any", "aria-label": "value of this weight",
       onchange: () => this.#set(Number(this.value.value)) });
     this.gradient = number("weight-gradient", null);
     this.next = h("div", { class: "next" });
+    this.explain = h("button", { type: "button", onclick: () => this.#explain() }, "Terms of its gradient");
+    this.nextButton = h("button", { type: "button", title: model.can.nextStep ?? "",
+      onclick: () => this.#next().catch(failed) }, `Next step of ${model.optimizer?.name ?? "the optimizer"}?`);
     place.append(...this.#parts());
     this.store.listen((_, changed) => {
       if (changed.has("weight") || changed.has("view") || changed.has("objective")) this.show().catch(failed);
@@ -41,15 +48,17 @@ export class WeightsPanel {
   }
 
   #parts() {
-    const set = this.store.set.bind(this.store), { can } = this.model;
-    const explain = h("button", { type: "button", onclick: () => set({ ofWeight: true, backward: true, view: "explain",
-      objective: this.store.state.objective ?? { kind: "loss", label: this.#label() } }) }, "Terms of its gradient");
-    const next = h("button", { type: "button", disabled: can.nextStep !== null, title: can.nextStep ?? "",
-      onclick: () => this.#next().catch(this.failed) }, `Next step of ${this.model.optimizer?.name ?? "the optimizer"}?`);
     this.fill();
     return [h("div", { class: "buttons" }, this.steps, this.params), this.maps.element,
-      h("div", { class: "weight" }, this.name, h("label", {}, "value", this.value), h("span", {}, "gradient ", this.gradient)),
-      h("div", { class: "buttons" }, explain, next), this.next, this.changes.element];
+      h("div", { class: "weight" }, this.name, h("label", {}, "value", this.value),
+        h("span", {}, "gradient ", this.gradient)),
+      h("div", { class: "buttons" }, this.explain, this.nextButton), this.next, this.changes.element];
+  }
+
+  #explain() {
+    const { objective } = this.store.state;
+    this.store.set({ ofWeight: true, backward: true, view: "explain",
+      objective: objective ?? { kind: "loss", label: this.#label() } });
   }
 
   /** List the layers that have weights. */
@@ -94,6 +103,10 @@ export class WeightsPanel {
     this.value.dataset.number = "weight";
     this.value.dataset.value = String(value);
     show(this.gradient, gradient);
+    const state = step?.params.find(({ name }) => name === weight.param)?.state === true;
+    this.value.disabled = state || this.model.can.change !== null;
+    this.explain.disabled = state || !classesOf(this.model);
+    this.nextButton.disabled = state || this.model.can.nextStep !== null;
     this.changes.filter(step ?? null, weight);
     if (!this.#same(weight)) this.next.replaceChildren();
     this.#shown = weight;
@@ -113,16 +126,10 @@ export class WeightsPanel {
     if (!weight) return;
     const label = objective?.kind === "loss" ? objective.label : this.#label();
     const found = await this.live.engine.nextStep({ pixels: Array.from(this.live.pixels), label, ...weight });
-    const line = (/** @type {string} */ name, /** @type {string} */ formula, /** @type {number} */ shown) =>
-      h("div", {}, h("dt", {}, name, formula && h("small", {}, formula)), h("dd", {}, number(`next:${name}`, shown)));
+    const row = (/** @type {import("./engine.js").Line} */ { name, value, formula }) =>
+      line(name, number(`next:${name}`, value), formula);
     this.next.replaceChildren(h("h3", {}, `One step of ${found.optimizer} on this input, label ${label}`),
-      h("dl", { class: "lines" }, line("now", "", found.before), ...found.lines.map(each => line(each.name, each.formula ?? "", each.value)),
-        line("after the step", "", found.after)));
+      h("dl", { class: "lines" }, row({ name: "now", value: found.before }), ...found.lines.map(row),
+        row({ name: "after the step", value: found.after })));
   }
 }
-
-/**
- * A weight to begin with: the middle one of the first filter.
- * @param {number[]} shape
- */
-const middle = shape => shape.map((size, axis) => (shape.length > 2 && axis >= shape.length - 2 ? Math.floor(size / 2) : 0));

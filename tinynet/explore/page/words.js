@@ -7,8 +7,9 @@ const book = document.querySelector("meta[name=tinynet-book]")?.getAttribute("co
 /** @type {Record<string, string>} */
 const TITLES = {
   "tensors.html": "Tensors and shapes", "dense.html": "Dense: the weighted sum", "convolution.html": "Convolution",
-  "pooling.html": "Pooling", "losses.html": "ReLU, softmax and cross-entropy", "backpropagation.html": "Backpropagation",
-  "dropout.html": "Dropout", "optimizers.html": "Adam and its relatives", "training.html": "Training on MNIST, and what the curves say",
+  "pooling.html": "Pooling", "losses.html": "ReLU, softmax and cross-entropy",
+  "backpropagation.html": "Backpropagation", "dropout.html": "Dropout", "optimizers.html": "Adam and its relatives",
+  "training.html": "Training on MNIST, and what the curves say",
   "looking-inside.html": "Looking inside", "your-own-layer.html": "Your own layer", "augmentation.html": "Augmentation",
 };
 
