@@ -7,7 +7,7 @@ import io
 import sys
 from pathlib import Path
 
-from conftest import browser_path
+from installed import browser_path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from shown import Shown
