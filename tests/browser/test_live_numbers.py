@@ -47,7 +47,9 @@ def test_products_sum_to_every_layers_number(shown):
         products = studied(trace, i, x, at)
         if products is not None:
             places, terms = shown.terms()
-            np.testing.assert_allclose(np.sort(terms[:, -1]), np.sort(products), rtol=1e-6, atol=1e-9)
+            largest = products[np.argsort(-np.abs(products), kind="stable")][:len(terms)]       # of thousands, not all
+            assert len(terms) == min(len(products), 1000)
+            np.testing.assert_allclose(np.sort(terms[:, -1]), np.sort(largest), rtol=1e-6, atol=1e-9)
             if len(places[0]) == x.ndim - 1 or isinstance(trace.steps[i].layer, Dense):
                 np.testing.assert_allclose(terms[:, 0], [trace.inputs[i][(0, *at)] for at in places], rtol=1e-6)
 
