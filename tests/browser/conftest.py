@@ -1,17 +1,15 @@
 """A real browser, and pages of the explorer in it. Every page is watched: what it says, whom it asks, what jumps."""
 
-import os
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from installed import browser_path
 from shown import Shown
 
 from tinynet.explore import explore
 
 sys.path.append(str(Path(__file__).parents[1] / "explore"))      # its models
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def pytest_collection_modifyitems(items):
@@ -19,11 +17,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(item.fspath).parent == Path(__file__).parent:
             item.add_marker(pytest.mark.browser)
-
-
-def browser_path():
-    """Return where a browser is installed, None if there is none."""
-    return os.environ.get("TINYNET_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest.fixture(scope="session")

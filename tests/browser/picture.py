@@ -7,9 +7,8 @@ import io
 import sys
 from pathlib import Path
 
-from conftest import browser_path
+from installed import browser_path
 from PIL import Image
-from playwright.sync_api import sync_playwright
 from shown import Shown
 
 from tinynet import load_model
@@ -21,6 +20,7 @@ COLOURS = 128                    # enough for two ramps and the letters; a third
 
 def draw(file):
     """Serve the page on the model of a file, draw a digit on it, choose a number, and keep what is seen."""
+    from playwright.sync_api import sync_playwright
     model = load_model(file)
     model.name = "larger CNN"
     with explore(model) as explorer, sync_playwright() as playwright:

@@ -3,7 +3,7 @@
 import importlib.util
 import sys
 
-from conftest import NAMES, browser_path
+from installed import NAMES, browser_path
 
 
 def missing():

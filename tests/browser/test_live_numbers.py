@@ -8,8 +8,6 @@ from tinynet import study
 from tinynet.layers import Conv2D, Dense, MaxPool2D, Softmax
 from tinynet.study import Trace
 
-CLOSE = {"rtol": 2e-5, "atol": 1e-6}             # sums of float32, in another order
-
 
 @pytest.fixture(params=MODELS)
 def shown(request, show):
@@ -39,6 +37,7 @@ def studied(trace, step, x, at):
 def test_products_sum_to_every_layers_number(shown):
     x = input_of(shown)
     trace = Trace(shown.explorer.model, x)
+    expect_probabilities_and_scales(shown, trace)
     for i, y in enumerate(trace.outputs):
         title = shown.point(i + 1)
         at, numbers = shown.place(), shown.numbers("#view-explain")
@@ -48,7 +47,9 @@ def test_products_sum_to_every_layers_number(shown):
         products = studied(trace, i, x, at)
         if products is not None:
             places, terms = shown.terms()
-            np.testing.assert_allclose(np.sort(terms[:, -1]), np.sort(products), rtol=1e-6, atol=1e-9)
+            largest = products[np.argsort(-np.abs(products), kind="stable")][:len(terms)]       # of thousands, not all
+            assert len(terms) == min(len(products), 1000)
+            np.testing.assert_allclose(np.sort(terms[:, -1]), np.sort(largest), rtol=1e-6, atol=1e-9)
             if len(places[0]) == x.ndim - 1 or isinstance(trace.steps[i].layer, Dense):
                 np.testing.assert_allclose(terms[:, 0], [trace.inputs[i][(0, *at)] for at in places], rtol=1e-6)
 
@@ -90,6 +91,8 @@ def test_a_weights_gradient_has_a_term_for_every_product_that_it_was_in(show):
     numbers = shown.numbers("#view-explain")
     assert numbers["value"] == pytest.approx(found.gradient, rel=1e-5)
     assert numbers["total"] == pytest.approx(found.total, rel=1e-5)
+    p = Trace(shown.explorer.model, input_of(shown)).outputs[-1][0]
+    assert shown.numbers()["loss"] == pytest.approx(-np.log(p[0]), rel=1e-5)
     places, terms = shown.terms()
     np.testing.assert_allclose(np.sort(terms[:, -1]), np.sort(found.terms), rtol=1e-5, atol=1e-12)
     assert set(places) == {tuple(at[1:]) for at in found.left_at.tolist()}            # of one sample
@@ -97,13 +100,11 @@ def test_a_weights_gradient_has_a_term_for_every_product_that_it_was_in(show):
     assert (sizes[:-1] >= sizes[1:]).all()                                            # the largest first
 
 
-def test_probabilities_loss_and_scales_are_the_models(shown):
-    x = input_of(shown)
-    trace = Trace(shown.explorer.model, x)
+def expect_probabilities_and_scales(shown, trace):
     numbers = shown.numbers()
     for i, p in enumerate(trace.outputs[-1][0]):
         assert numbers[f"probability:{i}"] == pytest.approx(p, rel=1e-6)
-    for step, y in zip(trace.steps[:2], trace.outputs, strict=False):
+    for step, y in zip(trace.steps[:2], trace.outputs[:2], strict=True):
         assert numbers[f"scale:{step.name}"] == pytest.approx(np.abs(y).max(), rel=1e-6)
 
 

@@ -54,6 +54,7 @@ function first(model, live) {
  */
 function remember(store, model) {
   let timer = 0;
+  if (location.protocol === "about:") return;         // in a notebook's frame without an address of its own
   store.listen(() => {
     clearTimeout(timer);
     timer = setTimeout(() => history.replaceState(null, "", toHash(store.state, model)), 150);

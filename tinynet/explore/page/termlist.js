@@ -49,7 +49,8 @@ export class TermList {
     this.head.replaceChildren(...names.map(name => h("th", { scope: "col" }, name)));
     this.body.replaceChildren(...shown.map(t => this.#line(terms, t, most)));
     this.button.hidden = count <= FEW;
-    this.button.textContent = this.#all ? "The largest only" : `All ${count} terms`;
+    const all = count > MOST ? `The largest ${MOST} of ${count} terms` : `All ${count} terms`;
+    this.button.textContent = this.#all ? "The largest only" : all;
   }
 
   /**
