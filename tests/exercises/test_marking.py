@@ -177,7 +177,7 @@ def test_what_is_kept_from_call_to_call_is_told():
 
 
 def test_sizes_must_be_whole_numbers():
-    verdict = check("output_size", lambda size, kernel, stride=1, padding=0: (size + 2 * padding - kernel) // stride + 1.0)
+    verdict = check("output_size", lambda size, kernel, stride, padding: (size + 2 * padding - kernel) // stride + 1.0)
     assert verdict.cause == "not whole"
 
 

@@ -33,7 +33,8 @@ def with_numbers(expression: str, values: dict[str, object]) -> str:
     result = eval(expression, {"__builtins__": {}}, scope)           # written by the exercise, not by the learner
     if len(expression) > LONGEST:
         terms = expression.split(" + ")
-        short = expression[:LONGEST] + " ..." if len(terms) <= 4 else " + ".join([*terms[:3], f"... ({len(terms)} terms)"])
+        few = [expression[:LONGEST] + " ..."] if len(terms) <= 4 else [*terms[:3], f"... ({len(terms)} terms)"]
+        short = " + ".join(few)
         return f"{short} = {result:.6g}"
     return f"{expression} = {ENTRY.sub(value, expression)} = {result:.6g}"
 
