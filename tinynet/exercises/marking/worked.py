@@ -32,8 +32,10 @@ def with_numbers(expression: str, values: dict[str, object]) -> str:
     def value(match: re.Match[str]) -> str:
         entry = np.asarray(values[match[1]])[tuple(int(k) for k in match[2].split(","))]
         return f"({entry:.4g})" if entry < 0 else f"{entry:.4g}"
+
     def number(match: re.Match[str]) -> str:
         return f"{values[match[0]]}" if isinstance(values.get(match[0]), (int, float)) else match[0]
+
     scope = {"exp": np.exp, "log": np.log, "sqrt": np.sqrt, "max": max, **values}
     result = eval(expression, {"__builtins__": {}}, scope)           # written by the exercise, not by the learner
     if len(expression) > LONGEST:
