@@ -1,4 +1,4 @@
-"""Every exercise is whole: its solution passes, its file is unfinished, and each known mistake is told from the others."""
+"""Every exercise is whole: its solution passes, its file is unfinished, and known mistakes are told apart."""
 
 import ast
 
@@ -42,7 +42,8 @@ def test_its_files_are_python_and_alike_but_for_the_bodies(name):
     exercise = find(name)
     empty, full = (ast.parse(text) for text in (to_fill_in(exercise), solved(exercise)))
     shown = [[(type(node), getattr(node, "name", None), ast.get_docstring(node)) for node in ast.walk(tree)
-              if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node)] for tree in (empty, full)]
+              if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node)]
+             for tree in (empty, full)]
     assert shown[0] == [entry for entry in shown[1] if entry in shown[0]]
     assert to_fill_in(exercise).count("NotImplementedError") >= len(exercise.tasks)
 
@@ -72,8 +73,8 @@ def told_apart(name, number):
     assert "Or: " not in str(verdict), f"{mistake}\n{verdict}"
 
 
-def test_every_thirtieth_known_mistake_is_told_from_the_others():
-    for case in KNOWN[::30]:
+def test_every_hundredth_known_mistake_is_told_from_the_others():
+    for case in KNOWN[::100]:
         told_apart(*case)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from tinynet.exercises.exercise import Answer, Exercise, Task, Trial, mistake
+from tinynet.exercises.marking.worked import count
 
 
 def sgd(parameter: np.ndarray, gradient: np.ndarray, velocity: np.ndarray, learning_rate: float,
@@ -310,7 +311,7 @@ def train_trials(rng: np.random.Generator) -> Iterator[Trial]:
     for N, epochs, size, when in [(4, 1, 4, {}), (6, 1, 2, {}), (6, 3, 3, more), (7, 1, 3, short),
                                   (5, 2, 2, short | more), (3, 2, 8, short | more)]:
         x, y = rng.normal(size=(N, 2)), rng.normal(size=N)
-        yield Trial(f"{N} samples, {epochs} epochs, batches of {size}",
+        yield Trial(f"{N} samples, {count(epochs, 'epoch')}, batches of {size}",
                     (rng.normal(size=2), x, y, squared_error, 0.1, epochs, size), when)
 
 

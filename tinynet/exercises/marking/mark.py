@@ -132,9 +132,9 @@ def by_slopes(task: Task, trial: Trial, load: Load) -> Cause:
     """Ask `tinynet.testing` what is wrong with a gradient; in a child again, as it calls the answer."""
     def work() -> Iterator[Found]:
         cause = cause_by_slopes(task, trial, load()[task.name])
-        yield (cause.name, 0), Outcome(message=cause.words)
+        yield (cause.name, 0), Outcome(kind=cause.label, message=cause.words)
 
     if task.backward is None:
         return UNKNOWN
     found = run_aside(work, limit=10.0).outcomes
-    return next((Cause(name, outcome.message) for (name, _), outcome in found.items() if name), UNKNOWN)
+    return next((Cause(name, outcome.message, outcome.kind) for (name, _), outcome in found.items() if name), UNKNOWN)

@@ -19,5 +19,5 @@ def cause_by_slopes(task: Task, trial: Trial, answer: Answer) -> Cause:
     report = check_vjp(forward, backward, *args(*trial.args), wrt=wrt, raises=False)
     for failure in report.failures:
         if failure.cause is not None and failure.explanation:
-            return Cause(failure.cause, f"{failure.explanation} (by the slopes that tinynet.testing measured)")
+            return Cause(failure.cause, failure.explanation, "The slopes that tinynet.testing measured suggest")
     return UNKNOWN

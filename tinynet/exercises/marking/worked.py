@@ -9,6 +9,7 @@ import numpy as np
 from tinynet.exercises.exercise import Task
 
 LONGEST = 160                                    # characters of an expression that is written out whole
+NAME = re.compile(r"\b[a-zA-Z_]\w*\b")
 ENTRY = re.compile(r"\b([a-zA-Z_]\w*)\[([-\d, ]*)\]")
 
 
@@ -25,17 +26,24 @@ def with_numbers(expression: str, values: dict[str, object]) -> str:
 
     >>> with_numbers("x[0] * x[1]", {"x": np.array([2.0, 3.5])})
     'x[0] * x[1] = 2 * 3.5 = 7'
+    >>> with_numbers("(size - 5) // stride", {"size": 28, "stride": 2})
+    '(size - 5) // stride = (28 - 5) // 2 = 11'
     """
     def value(match: re.Match[str]) -> str:
         entry = np.asarray(values[match[1]])[tuple(int(k) for k in match[2].split(","))]
         return f"({entry:.4g})" if entry < 0 else f"{entry:.4g}"
+
+    def number(match: re.Match[str]) -> str:
+        return f"{values[match[0]]}" if isinstance(values.get(match[0]), (int, float)) else match[0]
+
     scope = {"exp": np.exp, "log": np.log, "sqrt": np.sqrt, "max": max, **values}
     result = eval(expression, {"__builtins__": {}}, scope)           # written by the exercise, not by the learner
     if len(expression) > LONGEST:
         terms = expression.split(" + ")
-        short = expression[:LONGEST] + " ..." if len(terms) <= 4 else " + ".join([*terms[:3], f"... ({len(terms)} terms)"])
+        few = [expression[:LONGEST] + " ..."] if len(terms) <= 4 else [*terms[:3], f"... ({len(terms)} terms)"]
+        short = " + ".join(few)
         return f"{short} = {result:.6g}"
-    return f"{expression} = {ENTRY.sub(value, expression)} = {result:.6g}"
+    return f"{expression} = {NAME.sub(number, ENTRY.sub(value, expression))} = {result:.6g}"
 
 
 def total(terms: list[str]) -> str:
