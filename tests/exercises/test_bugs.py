@@ -288,8 +288,8 @@ def test_a_symptom_that_is_hidden_is_no_repair(tmp_path, capsys):
     copy.write_text("raise SystemExit")
     assert main(["check", bug.name, "--folder", str(tmp_path)]) == 1
     assert "(It stopped before its end.)" in capsys.readouterr().out
-    copy.write_text(bug.broken()["dropout.py"].replace(       # right for the thousand units that the symptom shows
-        "< threshold) * scale", "< threshold) * scale\n        if x.size == 1000:\n            mask = (mask == 0) * scale"))
+    hidden = "\n        if x.size == 1000:\n            mask = (mask == 0) * scale"  # right for what the symptom shows
+    copy.write_text(bug.broken()["dropout.py"].replace("< threshold) * scale", "< threshold) * scale" + hidden))
     assert main(["check", bug.name, "--folder", str(tmp_path)]) == 1
     assert "the check that is made for this bug fails still" in capsys.readouterr().out
 

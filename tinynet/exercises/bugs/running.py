@@ -32,7 +32,7 @@ def run(script: str, folder: Path) -> Run:
     """Run a script in a folder, whose files it may import; a traceback is part of what it prints, warnings are not."""
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8",
                                 "OPENBLAS_NUM_THREADS": "1"}               # small products: more threads only wait
-    paths = [os.path.abspath(path) for path in (folder, *sys.path)]      # the folder, then where this tinynet is from
+    paths = [os.path.abspath(path) for path in (str(folder), *sys.path)]     # the folder, then where this tinynet is
     end = f"end {secrets.token_hex(8)}"                  # so that a copy that exits early has not come to its end
     code = f"import sys\nsys.path[:] = {paths}\n{HEAD}{script}\nprint({end!r})"
     try:
