@@ -14,7 +14,6 @@
 import sys
 
 import matplotlib.pyplot as plt
-import numpy as np
 from _common import curves, options, read, save
 
 from tinynet import Sequential
