@@ -343,22 +343,23 @@ def test_what_is_measured_is_what_study_measures(session):
     health = study.health(session.model, session.data.test.x, session.data.test.y)
     dead = [step.dead for step in health.steps if step.dead is not None]
     assert [each["share"] for each in answer["deadUnits"]] == dead
-    assert answer["snapshots"] == [20]
+    assert answer["snapshots"] == [0, 20]
 
 
 def test_the_slider_shows_an_earlier_moment_and_now(session):
+    then = {0: output(session)}
     for _ in range(45):
         session.trainer.train()
-        if session.trainer.step == 20:
-            then = output(session)
-    now = output(session)
-    assert asked(session, "snapshot", index=0)["shown"] == 0
-    np.testing.assert_array_equal(output(session), then)
+        then[session.trainer.step] = output(session)
+    snapshots = asked(session, "progress")["snapshots"]
+    assert snapshots == [0, 20, 40]
+    for index in (1, 0, 2):
+        assert asked(session, "snapshot", index=index)["shown"] == index
+        np.testing.assert_array_equal(output(session), then[snapshots[index]])
     with pytest.raises(ValueError, match="go back to now"):
         asked(session, "change", kind="filter", step=0, channel=0, on=False)
-    asked(session, "snapshot", index=1)
     assert asked(session, "snapshot", index=None)["shown"] is None
-    np.testing.assert_array_equal(output(session), now)
+    np.testing.assert_array_equal(output(session), then[45])
     asked(session, "snapshot", index=0)
     assert asked(session, "train", action="step")["step"] == 46     # which goes on from now
     assert asked(session, "progress")["shown"] is None
