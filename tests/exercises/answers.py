@@ -39,7 +39,7 @@ def function(answer, **names):
     _, task = TASKS[answer.task]
     source = f"def {task.signature}:\n" + "".join(f"    {line}\n" for line in answer.body.splitlines())
     for old, new in names.items():
-        source = re.sub(rf"\b{old}\b", new, source)
+        source = re.sub(rf"(?<![.\w]){old}\b", new, source)         # no attribute of that name
     namespace = {"np": np}
     exec(compile(source, f"<{answer.name}>", "exec"), namespace)
     return namespace[task.name]
