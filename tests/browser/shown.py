@@ -45,7 +45,7 @@ class Shown:
             self.drawings.append(json.loads(request.post_data))
 
     def ready(self):
-        self.page.wait_for_selector("html[data-ready]", timeout=60_000)
+        self.page.wait_for_selector("html[data-ready]", timeout=180_000)         # kernels may be compiled first
 
     def close(self):
         self.context.close()

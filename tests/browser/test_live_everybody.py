@@ -148,7 +148,7 @@ def test_in_a_notebook_it_is_a_frame_in_which_one_draws(show, chromium):
         page.on("console", lambda message: said.append(message.text))
         page.goto(url)
         frame = page.frame_locator("iframe")
-        frame.locator("html[data-ready]").wait_for(timeout=60_000)
+        frame.locator("html[data-ready]").wait_for(timeout=180_000)
         before = frame.locator("[data-number='probability:0']").get_attribute("data-value")
         box = frame.locator("canvas.pen").bounding_box()
         page.mouse.move(box["x"] + 60, box["y"] + 40)
