@@ -42,7 +42,7 @@ test-browser: .venv/installed-test .venv/installed-browser  ## the explorer's pa
 	$(BIN)/python tests/browser/ready.py
 	@if command -v npm > /dev/null; then $(MAKE) lint-page; \
 	else echo "There is no npm: the style and types of the page's JavaScript were NOT checked."; fi
-	$(BIN)/python -m pytest -m browser tests/browser
+	$(BIN)/python -m pytest -m browser tests/browser tests/explore
 
 lint-page: tests/browser/node_modules/installed
 	npm --prefix tests/browser run --silent lint

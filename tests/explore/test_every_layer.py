@@ -11,6 +11,7 @@ from tinynet.layers import (
     ELU,
     GELU,
     Activation,
+    ActivityRegularization,
     AveragePool2D,
     BatchNormalization,
     Conv2D,
@@ -29,6 +30,7 @@ from tinynet.layers import (
     RandomElasticTransform,
     RandomFlip,
     RandomTranslation,
+    ReLU,
     Rescaling,
     Reshape,
     Residual,
@@ -39,6 +41,7 @@ from tinynet.layers import (
     ZeroPadding2D,
     activations,
 )
+from tinynet.regularizers import counting_activity
 
 IMAGE = (2, 5, 6)
 CALLS = {
@@ -61,6 +64,8 @@ CALLS = {
     "layer norm, last": ((3, 4), lambda: LayerNormalization(center=False)),
     "residual": (IMAGE, lambda: Residual([Conv2D(2, 3, padding="same", activation="relu", kernel_regularizer="l2"),
                                           Residual([Conv2D(2, 1)])])),
+    "penalty": (IMAGE, lambda: ActivityRegularization(l1=0.1, l2=0.2)),
+    "penalties in a block": ((4,), lambda: Residual([Dense(4, activity_regularizer="l2"), ReLU()])),
     "flatten": (IMAGE, lambda: Flatten()),
     "reshape": (IMAGE, lambda: Reshape((3, -1))),
     "zero padding": (IMAGE, lambda: ZeroPadding2D(((0, 1), (2, 0)))),
@@ -105,7 +110,8 @@ def compute(name):
     x = rng.normal(0, 2, shape)
     found = Computed(model, x, Objective("loss", 0))
     dy = rng.normal(size=(1, *model.output_shape))
-    gradients = found.trace.backward(dy)
+    with counting_activity([]):
+        gradients = found.trace.backward(dy)
     for name, term in model.penalties():
         model.grads[name] = model.grads[name] + term.gradient(model.params[name])
     found.__dict__["slopes"] = type("Slopes", (), {"values": gradients, "params": dict(model.grads)})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from explored_models import MODELS, asked, compiled, session_of
 
-from tinynet import study
+from tinynet import kernels, study
 from tinynet.layers import Conv2D, Dense, MaxPool2D
 
 
@@ -39,6 +39,12 @@ SAMPLE = ("own_layer", "larger_cnn")                        # the others: make t
                                         for name in MODELS])
 def shown(request):
     return Shown(request.param)
+
+
+@pytest.fixture(autouse=True)
+def float64_without_compiling(request):
+    if "shown" in request.fixturenames and request.getfixturevalue("shown").model.dtype == np.float64:
+        kernels.use("im2col")
 
 
 LOSS, LOGIT = {"kind": "loss", "label": 2}, {"kind": "logit", "index": 1}

@@ -72,6 +72,21 @@ def test_a_model_that_ends_in_logits(loss, y):
     assert begins["total"] == pytest.approx(p[1] - 1)
 
 
+def test_a_softmax_behind_its_penalty_is_found():
+    session = shown("categorical_crossentropy", Dense(3, activation="softmax", activity_regularizer="l2"),
+                    y=np.eye(3)[CLASSES])
+    assert (asked(session, "describe")["logits"], asked(session, "describe")["softmax"]) == (1, True)
+    run = asked(session, "run", pixels=PIXELS, objective=LOSS)
+    np.testing.assert_allclose(run["probabilities"], run["values"][2])
+    assert [gradient.shape for gradient in run["gradients"]] == [(4,), (3,), (3,), (3,)]
+    for step in (0, 1, 2):
+        found = asked(session, "explainGradient", pixels=PIXELS, step=step, at=[1], objective=LOSS)
+        assert found["total"] == pytest.approx(found["value"], rel=1e-4)
+    assert "the penalty's part" in {line["name"] for line in found["lines"]}
+    begins = asked(session, "explainGradient", pixels=PIXELS, step=None, at=[1], objective=LOSS)
+    assert begins["total"] == begins["value"]
+
+
 def test_smoothed_labels_are_those_of_the_loss():
     session = shown(CategoricalCrossentropy(label_smoothing=0.1), Dense(3, activation="softmax"), y=np.eye(3)[CLASSES])
     run = asked(session, "run", pixels=PIXELS, objective=LOSS)

@@ -240,7 +240,7 @@ def test_every_change_makes_another_version(session):
 
 @pytest.mark.parametrize("optimizer", [Adam(0.01), AdamW(0.01), SGD(0.1), SGD(0.1, momentum=0.9), Nadam(0.01),
                                        RMSprop(0.01, momentum=0.5, centered=True), Adagrad(0.1), Adadelta(1.0),
-                                       Adam(0.01, global_clipnorm=0.01)], ids=range(9))
+                                       Adam(0.01, global_clipnorm=0.01), Adam(0.01, amsgrad=True)], ids=range(10))
 def test_the_next_step_is_the_one_that_the_optimizer_makes(optimizer):
     model = classifier(optimizer)
     for _ in range(3):
@@ -265,6 +265,18 @@ def test_the_lines_of_adam_lead_to_its_step(session):
     assert line["v"] == pytest.approx(0.999 * line["v, before"] + 0.001 * line["gradient g"] ** 2, rel=1e-4)
     assert line["rate_t"] == pytest.approx(0.001 * np.sqrt(1 - 0.999) / (1 - 0.9))
     assert line["step"] == pytest.approx(-line["rate_t"] * line["m"] / (np.sqrt(line["v"]) + 1e-7), rel=1e-3)
+
+
+def test_a_constraint_is_part_of_the_next_step():
+    layers = Dense(4, kernel_constraint="non_neg", input_dim=6), Dense(3, activation="softmax")
+    model = compiled(Sequential(layers, seed=1), "sparse_categorical_crossentropy", SGD(0.5))
+    session = session_of(model, *separable_samples())
+    model.train_on_batch([PIXELS], [1])
+    for at in ([1, 2], [2, 0], [4, 3]):
+        found = asked(session, "nextStep", pixels=PIXELS, label=1, step=0, param="kernel", at=at)
+        assert found["after"] == pytest.approx(float(model.params["dense_1/kernel"][tuple(at)]), rel=1e-5)
+        lines = {line["name"]: line["value"] for line in found["lines"]}
+        assert lines["step"] + lines["constraint"] == pytest.approx(found["after"] - found["before"], abs=1e-7)
 
 
 def test_a_frozen_weight_has_no_next_step(session):
@@ -331,22 +343,23 @@ def test_what_is_measured_is_what_study_measures(session):
     health = study.health(session.model, session.data.test.x, session.data.test.y)
     dead = [step.dead for step in health.steps if step.dead is not None]
     assert [each["share"] for each in answer["deadUnits"]] == dead
-    assert answer["snapshots"] == [20]
+    assert answer["snapshots"] == [0, 20]
 
 
 def test_the_slider_shows_an_earlier_moment_and_now(session):
+    then = {0: output(session)}
     for _ in range(45):
         session.trainer.train()
-        if session.trainer.step == 20:
-            then = output(session)
-    now = output(session)
-    assert asked(session, "snapshot", index=0)["shown"] == 0
-    np.testing.assert_array_equal(output(session), then)
+        then[session.trainer.step] = output(session)
+    snapshots = asked(session, "progress")["snapshots"]
+    assert snapshots == [0, 20, 40]
+    for index in (1, 0, 2):
+        assert asked(session, "snapshot", index=index)["shown"] == index
+        np.testing.assert_array_equal(output(session), then[snapshots[index]])
     with pytest.raises(ValueError, match="go back to now"):
         asked(session, "change", kind="filter", step=0, channel=0, on=False)
-    asked(session, "snapshot", index=1)
     assert asked(session, "snapshot", index=None)["shown"] is None
-    np.testing.assert_array_equal(output(session), now)
+    np.testing.assert_array_equal(output(session), then[45])
     asked(session, "snapshot", index=0)
     assert asked(session, "train", action="step")["step"] == 46     # which goes on from now
     assert asked(session, "progress")["shown"] is None

@@ -70,7 +70,7 @@ class Computed:
         if slopes is None:
             return StepNumbers(index, step.name, step.layer, x, y, run=step.run)
         return StepNumbers(index, step.name, step.layer, x, y, slopes.values[index][0], slopes.values[index + 1][0],
-                           self.grads(index), self.penalties(index), run=step.run)
+                           self.grads(index), self.penalties(index), self.counts_penalties, run=step.run)
 
     def grads(self, index: int) -> dict[str, np.ndarray]:
         """Return the gradients of a step's parameters."""
@@ -80,11 +80,16 @@ class Computed:
 
     def penalties(self, index: int) -> dict[str, np.ndarray]:
         """Return what the regularizers add to the gradients of a step's parameters; nothing to those of a logit."""
-        if self.objective is None or self.objective.kind != "loss":
+        if not self.counts_penalties:
             return {}
         prefix, params = self.prefix(index), self.model.params
         return {name.removeprefix(prefix): np.asarray(term.gradient(params[name]))
                 for name, term in self.model.penalties() if name.startswith(prefix)}
+
+    @property
+    def counts_penalties(self) -> bool:
+        """Whether the objective is the loss, to which penalties are added."""
+        return self.objective is not None and self.objective.kind == "loss"
 
     def prefix(self, index: int) -> str:
         """Return what comes before the names of a step's parameters in the model."""

@@ -12,7 +12,7 @@ from tinynet.explore.explanations.explanation import Explanation, Line, Place, u
 from tinynet.explore.serving.request import Request
 from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from tinynet.steps.plan import leave_softmax_to_loss
-from tinynet.steps.step import Step
+from tinynet.steps.step import Step, without_penalties
 from tinynet.study.trace import Trace
 from tinynet.training.model import Model
 
@@ -64,8 +64,10 @@ def target(model: Model, label: int) -> np.ndarray:
 
 def logits_place(steps: Sequence[Step]) -> int:
     """Return where the logits are among the values: before a softmax or sigmoid at the end, or else last."""
-    last = steps[-1].layer if steps else None
-    return len(steps) - (getattr(last, "gives_probabilities", None) in ("softmax", "sigmoid"))
+    computing = without_penalties(steps)
+    if computing and getattr(computing[-1].layer, "gives_probabilities", None) in ("softmax", "sigmoid"):
+        return steps.index(computing[-1])
+    return len(steps)
 
 
 def loss_of(trace: Trace, label: int) -> float:
@@ -115,7 +117,8 @@ def explain_logit(trace: Trace, objective: Objective, of: str, at: Place,
                            "they are not: a slope of 1, or of 0.", "copy", gradient, float(index == objective.which),
                            lines=[Line("slope", float(index == objective.which))])
     loss = trace.model.loss
-    if not isinstance(loss, CategoricalCrossentropy) or trace.logits.ndim != 2:
+    from_logits = isinstance(loss, CategoricalCrossentropy) and (loss.from_logits or trace.ends_in_probabilities)
+    if not isinstance(loss, CategoricalCrossentropy) or not from_logits or trace.logits.ndim != 2:
         return unknown(of, f"The way back begins here, with the slope of the loss, {type(loss).__name__}.", gradient)
     z = trace.logits[0].astype(np.float64)
     e = np.exp(z - z.max())

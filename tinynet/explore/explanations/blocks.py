@@ -15,6 +15,7 @@ from tinynet.explore.explanations.explanation import Explanation, Place, sum_of_
 from tinynet.explore.explanations.numbers import StepNumbers
 from tinynet.explore.explanations.weighted import Conv2DArithmetic, DepthwiseArithmetic
 from tinynet.layers import Conv2D, DepthwiseConv2D, Residual, SeparableConv2D
+from tinynet.regularizers import counting_activity
 from tinynet.steps.plan import steps_inside
 from tinynet.steps.run import StepRun, forwards, gradients
 
@@ -31,7 +32,8 @@ class ResidualArithmetic(Arithmetic[Residual]):
     def gradients(self) -> Sequence[np.ndarray]:
         """The gradients of the input of each layer inside, and that of the last one's output."""
         dy = self.step.upstream[None]
-        return [dy, *gradients([run.backward for run in self.runs], dy)][::-1]
+        with counting_activity([] if self.step.counted else None):
+            return [dy, *gradients([run.backward for run in self.runs], dy)][::-1]
 
     def forward(self, at: Place) -> Explanation:
         """Explain an output: x, and what the layers make of it."""
@@ -58,8 +60,8 @@ class ResidualArithmetic(Arithmetic[Residual]):
         step, x, y, _ = self.runs[k]
         return StepNumbers(self.step.index, f"{self.step.name}/{step.name}", step.layer, x[0], y[0],
                            self.gradients[k][0], self.gradients[k + 1][0], {own: self.step.grads[key]},
-                           {own: self.step.penalties[key]} if key in self.step.penalties else {}, True, {own: key},
-                           step.run)
+                           {own: self.step.penalties[key]} if key in self.step.penalties else {}, self.step.counted,
+                           True, {own: key}, step.run)
 
 
 class SeparableArithmetic(Arithmetic[SeparableConv2D]):

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from tinynet.explore.explanations.arithmetic import arithmetic, computed
-from tinynet.explore.explanations.explanation import Factor, Form, Line, Place
+from tinynet.explore.explanations.explanation import Explanation, Factor, Form, Line, Place
 from tinynet.explore.explanations.links import Axis, Table, apart
 from tinynet.explore.explanations.numbers import AnyLayer
 from tinynet.explore.explanations.pooled import Sharing
-from tinynet.layers import Activation, Flatten, RandomCrop, Rescaling, Reshape, UpSampling2D, ZeroPadding2D
+from tinynet.layers import (
+    Activation,
+    ActivityRegularization,
+    Flatten,
+    RandomCrop,
+    Rescaling,
+    Reshape,
+    UpSampling2D,
+    ZeroPadding2D,
+)
 from tinynet.layers.augmentation.base import Augmentation
 from tinynet.layers.input import Input
 from tinynet.layers.noise import Noise
@@ -32,6 +42,18 @@ class CopyArithmetic(Sharing[AnyLayer]):
     def weights(self, at: np.ndarray, out: np.ndarray) -> Factor:
         """Return the share 1 for each link."""
         return computed("share", np.ones(len(out)))
+
+
+class PenaltyArithmetic(CopyArithmetic[ActivityRegularization]):
+    """Explains a penalty on outputs: the numbers pass, and on the way back its slope is added."""
+
+    def backward(self, at: Place) -> Explanation:
+        """Explain the gradient of a number: that of what it became, and the penalty's."""
+        found = super().backward(at)
+        if not self.step.counted:
+            return found
+        part = float(np.asarray(self.step.layer.term.gradient(self.step.x))[at])
+        return replace(found, total=found.total + part, lines=[*found.lines, Line("the penalty's part", part)])
 
 
 class ReshapeArithmetic(CopyArithmetic[Flatten | Reshape]):
@@ -116,6 +138,7 @@ class RescalingArithmetic(CopyArithmetic[Rescaling]):
         return np.broadcast_to(self.step.layer.along(self.step.x.shape, array, "scale"), self.step.x.shape)
 
 
+arithmetic.register(ActivityRegularization, lambda layer: PenaltyArithmetic)
 arithmetic.register(Noise, lambda layer: CopyArithmetic)
 arithmetic.register(Augmentation, lambda layer: CopyArithmetic)
 arithmetic.register(Input, lambda layer: CopyArithmetic)

@@ -26,6 +26,7 @@ class StepNumbers(Generic[AnyLayer]):
     dx, dy : the objective's gradients with respect to both; None without an objective.
     grads : those of the layer's parameters, penalties included.
     penalties : what the regularizers add to them.
+    counted : whether the objective is the loss, in which penalties on outputs count.
     inside : whether it is a step within another, whose arrays the page does not show.
     parameter_names : the names under which the page knows the layer's parameters, where they are others.
     run : what the step runs; None: the layer's forward.
@@ -40,6 +41,7 @@ class StepNumbers(Generic[AnyLayer]):
     dy: np.ndarray | None = None
     grads: Mapping[str, np.ndarray] = field(default_factory=dict)
     penalties: Mapping[str, np.ndarray] = field(default_factory=dict)
+    counted: bool = False
     inside: bool = False
     parameter_names: Mapping[str, str] = field(default_factory=dict)
     run: Forward | None = None

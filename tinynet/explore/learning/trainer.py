@@ -174,6 +174,8 @@ class Trainer:
         measured = self.moments.due(self.step + 1) or self.latest is None
         before = {name: array.copy() for name, array in self.model.trainable_params().items()} if measured else {}
         try:
+            if not self.moments.steps:
+                self.moments.add(0, self.measure({}))  # as it was before all training
             with np.errstate(all="ignore"):
                 logs = self.model.train_on_batch(*self.batch(), return_dict=True)
         except Exception as error:                     # a layer of somebody's own may raise anything

@@ -13,6 +13,7 @@ from tinynet.training.model import Model
 
 FORMULAS: dict[type, dict[str, str]] = {               # of what each keeps for a weight, and of its step
     Adam: {"m": "beta_1 m + (1 - beta_1) g", "v": "beta_2 v + (1 - beta_2) g^2",
+           "v_max": "the largest v so far, which then takes its place",
            "step": "-rate_t m / (sqrt(v) + epsilon)"},
     Nadam: {"m": "beta_1 m + (1 - beta_1) g", "v": "beta_2 v + (1 - beta_2) g^2",
             "step": "-rate m_hat / (sqrt(v_hat) + epsilon)"},
@@ -44,6 +45,9 @@ def next_step(model: Model, grads: dict[str, np.ndarray], name: str, at: tuple[i
     updated = {key: array.copy() for key, array in params.items()}
     with np.errstate(all="ignore"):
         trial.update(updated, grads)
+    step, limit = float(updated[name][at]) - float(params[name][at]), dict(model.constraints()).get(name)
+    if limit is not None:
+        updated[name] = np.asarray(limit(updated[name]))
     formulas = next((FORMULAS[kind] for kind in type(optimizer).__mro__ if kind in FORMULAS), {})
     before, after = float(params[name][at]), float(updated[name][at])
     lines = [Line("gradient g", float(grads[name][at]), "d loss / d weight")]
@@ -55,7 +59,9 @@ def next_step(model: Model, grads: dict[str, np.ndarray], name: str, at: tuple[i
     lines += adams(trial, rate)
     if optimizer.weight_decay:
         lines.append(Line("decay", -rate * optimizer.weight_decay * before, "-learning rate * weight decay * weight"))
-    lines.append(Line("step", after - before, formulas.get("step", "")))
+    lines.append(Line("step", step, formulas.get("step", "")))
+    if limit is not None:
+        lines.append(Line("constraint", after - before - step, "what brings the weights back within their limits"))
     return {"optimizer": type(optimizer).__name__, "lines": [line._asdict() for line in lines], "before": before,
             "after": after}
 
