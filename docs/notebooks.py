@@ -1,8 +1,8 @@
 """Each chapter of the book and each lesson as a notebook and as a script, for a folder of their own.
 
 Jupytext reads both: a chapter's Markdown, of which every ```python block becomes a cell, and a lesson's ``# %%`` cells.
-What a chapter shows of outputs and figures is kept in its cells until they are run. Listings of tinynet's own source, and
-the code of folded answers, are text.
+What a chapter shows of outputs and figures is kept in its cells until they are run. Listings of tinynet's own source,
+and the code of folded answers, are text.
 
     python docs/notebooks.py notebooks        # into the folder `notebooks`; `make docs` puts them into the site
 """

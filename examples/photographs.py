@@ -94,7 +94,7 @@ model = Sequential([
     conv(128, strides=2), BatchNormalization(momentum=0.9), ReLU(), block(128),
     GlobalAvgPool2D(), Dense(len(names), activation="softmax"),
 ], input_shape=x_train.shape[1:])
-batch_size = min(args.batch_size, 100)
+batch_size = min(args.batch_size, 100, 1 + len(x_train) // 10)      # of a small folder, too, some steps an epoch
 steps = args.epochs * -(-len(x_train) // batch_size)        # -(-n // m) is n / m, rounded up
 model.compile(AdamW(OneCycle(0.006, steps), weight_decay=0.02), "sparse_categorical_crossentropy", ["accuracy"])
 model.summary()

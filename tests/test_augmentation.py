@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from oracles import assert_gradients_right
 
 from tinynet import Sequential
 from tinynet.kernels.splitmix import uniform
@@ -178,6 +179,19 @@ def test_a_seed_gives_a_layer_a_generator_of_its_own(make):
         assert model.get_config()["layers"][0]["config"]["seed"] == seed
     np.testing.assert_array_equal(drawn[7, 0], drawn[7, 1])
     assert (drawn[7, 0] != drawn[8, 0]).any()
+
+
+@pytest.mark.parametrize("layer", [
+    RandomAffine(0.1, 0.2, x_shear=0.1, height_shift=0.2), RandomTranslation(0.3, 0.2, "constant", fill_value=2.0),
+    RandomContrast(0.4), RandomFlip(), RandomCrop(2, 3)], ids=lambda layer: type(layer).__name__)
+def test_gradients_are_slopes_in_training(layer, rng):
+    layer.build((2, 4, 4), rng)
+    before = rng.bit_generator.state
+
+    def forward(x, training):
+        rng.bit_generator.state = before                               # the same draws at each call
+        return layer.forward(x, training)
+    assert_gradients_right(layer, np.random.default_rng(1).normal(size=(3, 2, 4, 4)), training=True, forward=forward)
 
 
 @pytest.mark.parametrize(("make", "words"), [

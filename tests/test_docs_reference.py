@@ -1,4 +1,4 @@
-"""The reference: which names it has, and which chapters they and it link to. tests/test_docs_site.py builds the pages."""
+"""The reference: which names it has, and how they and the chapters are linked; test_docs_site.py builds the pages."""
 
 from __future__ import annotations
 
