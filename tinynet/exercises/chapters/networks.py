@@ -137,7 +137,7 @@ def residual_trials(rng: np.random.Generator) -> Iterator[Trial]:
         yield Trial(f"past {name}", (rng.normal(size=(4, 3)), f, rng.normal(size=(4, 3))))
 
 
-RESIDUAL = Exercise("A way past the layer", "backpropagation", (Task(
+RESIDUAL = Exercise("A way past the layer", "residual-connections", (Task(
     residual, residual_trials, observe=with_backward, returns=("y", "dx"),
     axes=(("sample", "number"), ("sample", "number")),
     mistakes=(

@@ -217,7 +217,7 @@ def initial_kernel_trials(rng: np.random.Generator) -> Iterator[Trial]:
 
 
 DRAW = "rng.normal(0, np.sqrt(2 / fan_in), (fan_in, fan_out))"
-INITIAL_KERNEL = Exercise("The first weights", "optimizers", (Task(
+INITIAL_KERNEL = Exercise("The first weights", "initialisation", (Task(
     initial_kernel, initial_kernel_trials, observe=statistics, tolerance=0.06, floor=1e-4,
     returns=("shape", "fraction above 0", "variance * fan_in", "fraction of different numbers", "repeats"),
     mistakes=(

@@ -137,7 +137,7 @@ def batch_norm_forward_trials(rng: np.random.Generator) -> Iterator[Trial]:
                 {"epsilon": "the variance is small: there 0.001 counts"})
 
 
-BATCH_NORM_FORWARD = Exercise("Batch normalisation, with its state", "your-own-layer", (Task(
+BATCH_NORM_FORWARD = Exercise("Batch normalisation, with its state", "batch-normalisation", (Task(
     batch_norm_forward, batch_norm_forward_trials, may_share=True, returns=("y", "moving_mean", "moving_variance"),
     axes=(("sample", "channel", "row", "column"), ("channel",), ("channel",)),
     mistakes=(
@@ -257,7 +257,7 @@ def dx_alone(answer: object, dy: np.ndarray, x: np.ndarray, gamma: np.ndarray) -
 
 
 DX = "dx = (dh - dh.mean(axis=axes, keepdims=True) - h * (dh * h).mean(axis=axes, keepdims=True)) / deviation"
-BATCH_NORM_BACKWARD = Exercise("Back through batch normalisation", "your-own-layer", (Task(
+BATCH_NORM_BACKWARD = Exercise("Back through batch normalisation", "batch-normalisation", (Task(
     batch_norm_backward, batch_norm_backward_trials, returns=("dx", "dgamma", "dbeta"),
     axes=(("sample", "channel", "row", "column"), ("channel",), ("channel",)),
     backward=Backward(forward_of_training, lambda dy, x, gamma: (x, gamma), 0, dx_alone),
