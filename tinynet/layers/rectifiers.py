@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from tinynet import constraints, initializers, kernels, regularizers
+from tinynet import constraints, initializers, regularizers
 from tinynet.checks import check_nonnegative, check_number, is_int
 from tinynet.constraints import ConstraintLike
 from tinynet.initializers import InitializerLike
@@ -36,11 +36,10 @@ class LeakyReLU(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         x = as_floating(x)
-        slope = x.dtype.type(self.negative_slope)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return dy * ((x > 0) * (1 - slope) + slope)             # products: no branch that depends on the numbers
-        return np.maximum(x, 0) + slope * np.minimum(x, 0), backward
+            return np.where(x > 0, dy, self.negative_slope * dy)
+        return np.where(x > 0, x, self.negative_slope * x), backward
 
     def get_config(self) -> Config:
         return {**super().get_config(), "negative_slope": self.negative_slope}
@@ -141,12 +140,11 @@ class ELU(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         x = as_floating(x)
-        below, alpha = np.minimum(x, 0), x.dtype.type(self.alpha)    # above 0 the exponential may overflow
-        t = np.tanh(below / 2)
+        below = np.minimum(x, 0)                                  # above 0 the exponential may overflow
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return dy * (alpha * np.exp(below) + (x > 0) * (1 - alpha))
-        return np.maximum(x, 0) + alpha * (2 * t / (1 - t)), backward       # e^x - 1, which would lose digits near 0
+            return np.where(x > 0, dy, self.alpha * np.exp(below) * dy)
+        return np.where(x > 0, x, self.alpha * np.expm1(below)), backward
 
     def get_config(self) -> Config:
         return {**super().get_config(), "alpha": self.alpha}
@@ -183,7 +181,7 @@ class ReLU6(Layer):
         x = as_floating(x)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return kernels.current().relu_gradient(dy, np.minimum(x, 6 - x))         # above 0 between 0 and 6
+            return np.where((x > 0) & (x < 6), dy, 0)
         return np.clip(x, 0, 6), backward
 
 
