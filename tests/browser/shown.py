@@ -67,14 +67,16 @@ class Shown:
 
     # What a person does.
 
-    def draw(self, points=STROKE, steps=4):
-        """Draw a stroke with the mouse; points are shares of the canvas."""
+    def draw(self, points=STROKE, steps=4, pause=0):
+        """Draw a stroke with the mouse; points are shares of the canvas, pauses milliseconds."""
         box = self.page.locator("canvas.pen").bounding_box()
         places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
         self.page.mouse.move(*places[0])
         self.page.mouse.down()
         for place in places[1:]:
             self.page.mouse.move(*place, steps=steps)
+            if pause:
+                self.page.wait_for_timeout(pause)
         self.page.mouse.up()
         self.settle()
 

@@ -1,6 +1,7 @@
 """Drawing with a real mouse: every map follows the pen, in time, and nothing jumps."""
 
 import base64
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -64,7 +65,8 @@ def test_the_steps_of_normalising_are_shown(shown):
 
 
 def test_from_the_pointer_to_the_last_map_it_takes_no_time_that_one_sees(shown, capsys):
-    shown.draw(steps=12)
+    shown.draw([(x + (u - x) * i / 8, y + (v - y) * i / 8) for (x, y), (u, v) in pairwise(STROKE) for i in range(8)],
+               steps=1, pause=30)                               # as fast as a hand
     times = np.array(shown.page.evaluate("performance.getEntriesByName('tinynet:stroke').map(each => each.duration)"))
     with capsys.disabled():
         print(f"\n{len(times)} pointer events, ms to the last map: median {np.median(times):.1f}, "
