@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinynet import __version__
+import tinynet
 from tinynet.explore.changes import ACTIVATIONS, slot
 from tinynet.explore.describe import describe_step
 from tinynet.explore.exporting.document import as_document
@@ -83,7 +83,7 @@ def description(model: Model) -> dict[str, Any]:
     """Return what the page is told before it asks for numbers, as `Session.describe` tells it."""
     rows = shaped(model.steps(), model.input_shape or ())
     return {"title": title_of(model), "dtype": str(model.dtype), "inputShape": rows[0][1],
-            "parameterCount": model.count_params(), "tinynet": __version__,
+            "parameterCount": model.count_params(), "tinynet": tinynet.__version__,
             "steps": [describe_step(*row, replaceable=slot(model, row[0]) is not None) for row in rows],
             "samples": {"count": 0, "labels": None}, "digits": is_digit(rows[0][1]),
             "can": {"train": NOT_HERE, "accuracy": NOT_HERE, "change": None, "nextStep": NOT_HERE},
