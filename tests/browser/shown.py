@@ -1,10 +1,13 @@
 """A page of the explorer in a browser: what a person does with it, and what is watched meanwhile."""
 
+import base64
 import json
 import re
 from urllib.parse import urlsplit
 
 import numpy as np
+
+from tinynet.digits import from_ink
 
 WATCH = """
     window.shifts = [];
@@ -41,8 +44,10 @@ class Shown:
         self.hosts.add(urlsplit(request.url).netloc)
         if request.url.endswith("/api/run"):
             self.runs.append(json.loads(request.post_data))
-        if request.url.endswith("/api/normalise"):
+        if request.url.endswith("/api/draw"):
             self.drawings.append(json.loads(request.post_data))
+            if self.ink().any():
+                self.runs.append(self.drawings[-1] | {"pixels": from_ink(self.ink()).image.ravel()})
 
     def ready(self):
         self.page.wait_for_selector("html[data-ready]", timeout=180_000)         # kernels may be compiled first
@@ -137,6 +142,12 @@ class Shown:
     def place(self):
         """Return the numbers in the title's last brackets."""
         return tuple(json.loads(re.findall(r"\[[\d, ]*\]", self.page.locator("#view-explain .of").text_content())[-1]))
+
+    def ink(self):
+        """Return what was drawn last, 1 where there is ink."""
+        drawing = self.drawings[-1]
+        levels = np.frombuffer(base64.b64decode(drawing["pixels"]), np.uint8)
+        return levels.reshape(drawing["height"], drawing["width"]) / 255
 
     def pixels(self):
         """Return what the model was run on last."""

@@ -215,9 +215,9 @@ PIXELS = [0.5] * 72
     ("change", {"kind": "activation", "step": 0, "name": "relu"}),
     ("train", {"action": "start", "learningRate": -1}), ("train", {"action": "start", "batchSize": 10 ** 9}),
     ("train", {"action": "quit"}), ("train", {"action": "scenario", "scenario": "fire"}), ("snapshot", {"index": 0}),
-    ("normalise", {"width": 10 ** 9, "height": 1, "pixels": []}),
-    ("normalise", {"width": 1, "height": 1, "pixels": [256]}),
-    ("normalise", {"width": 2, "height": 1, "pixels": "////"}),
+    ("draw", {"width": 10 ** 9, "height": 1, "pixels": []}),
+    ("draw", {"width": 1, "height": 1, "pixels": [256]}),
+    ("draw", {"width": 2, "height": 1, "pixels": "////"}),
     ("nextStep", {"pixels": PIXELS, "label": 9, "step": 0, "param": "kernel", "at": [0, 0, 0, 0]}),
     ("parameter", {"step": 0, "name": "grads"}),
 ], ids=lambda value: value if isinstance(value, str) else "")

@@ -125,16 +125,17 @@ def test_a_drawing_becomes_a_digit_and_an_empty_one_words():
     session = session_of(Sequential([Flatten(input_shape=(1, 28, 28))]), np.zeros((2, 1, 28, 28)))
     ink = np.zeros((112, 112), np.uint8)
     ink[20:90, 50:60] = 255
-    answer = asked(session, "normalise", width=112, height=112, pixels=ink.ravel().tolist())
+    answer = asked(session, "draw", width=112, height=112, pixels=ink.ravel().tolist())
     np.testing.assert_allclose(answer["image"], from_ink(ink / 255.0).image, rtol=1e-6)
     assert [step["name"] for step in answer["steps"]] == ["ink", "cropped", "fitted", "as MNIST's"]
     assert answer["message"] is None
+    np.testing.assert_array_equal(answer["run"]["values"][-1], answer["image"].ravel())
     enlarged = np.kron(ink[:100, :100], np.ones((6, 6))).ravel().tolist()
-    large = asked(session, "normalise", width=600, height=600, pixels=enlarged)
+    large = asked(session, "draw", width=600, height=600, pixels=enlarged)
     assert large["steps"][0]["pixels"].shape == (200, 200)                                 # it is only to be seen
     np.testing.assert_allclose(large["image"], answer["image"], atol=1e-6)
-    empty = asked(session, "normalise", width=2, height=2, pixels=[0] * 4)
-    assert (empty["image"], empty["steps"]) == (None, [])
+    empty = asked(session, "draw", width=2, height=2, pixels=[0] * 4)
+    assert (empty["image"], empty["steps"], empty["run"]) == (None, [], None)
     assert "nothing is drawn" in empty["message"]
 
 

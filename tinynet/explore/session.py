@@ -45,7 +45,7 @@ class Session:
         self._last: tuple[object, Computed] | None = None        # the one that the next question is likely to be about
         self.methods: dict[str, Callable[[dict[str, Any]], Answer]] = {
             name: self._in_turn(method) for name, method in {
-                "describe": self.describe, "sample": self.sample, "normalise": self.normalise, "picture": self.picture,
+                "describe": self.describe, "sample": self.sample, "draw": self.draw, "picture": self.picture,
                 "run": self.run, "parameter": self.parameter, "explain": self.explain,
                 "explainGradient": self.explain_gradient, "change": self.change, "undo": self.undo, "reset": self.reset,
                 "accuracy": self.accuracy, "nextStep": self.next_step, "train": self.train, "progress": self.progress,
@@ -93,16 +93,22 @@ class Session:
         return {"pixels": test.take(slice(index, index + 1), self.model.dtype)[0],
                 "label": None if labels is None else int(labels[index])}
 
-    def normalise(self, request: Request) -> Answer:
-        """Bring a drawing to the shape of MNIST's digits."""
-        return drawing.normalised(request)
-
     def picture(self, request: Request) -> Answer:
         """Read a picture that was dropped on the page."""
         shape = self.model.input_shape or ()
         return drawing.picture(request, shape, is_digit(shape))
 
     # Numbers, forward and backward.
+
+    def draw(self, request: Request) -> Answer:
+        """Bring a drawing to the shape of MNIST's digits, and run it: one answer for each move of the pen."""
+        shape = self.model.input_shape or ()
+        if not is_digit(shape):
+            raise invalid(None, "a model of one 28 x 28 image", f"an input of shape {shape}")
+        drawn = drawing.normalised(request)
+        image = drawn["image"]
+        run = None if image is None else {**self._computed_on(image, request).answer(), "version": self.version}
+        return {**drawn, "run": run}
 
     def run(self, request: Request) -> Answer:
         """Return what every step makes of one input, and the gradients of an objective."""
@@ -230,7 +236,10 @@ class Session:
 
     def computed(self, request: Request) -> Computed:
         """Run the input of a request through the model, unless that is what was done last."""
-        x = request.array("pixels", self.model.input_shape or (), self.model.dtype)
+        return self._computed_on(request.array("pixels", self.model.input_shape or (), self.model.dtype), request)
+
+    def _computed_on(self, pixels: np.ndarray, request: Request) -> Computed:
+        x = pixels.reshape(self.model.input_shape or ()).astype(self.model.dtype, copy=False)
         x = x * x.dtype.type(self.trainer.scale)
         wanted = objective.asked(request, self.model)
         key = self.version, wanted, x.tobytes()

@@ -56,6 +56,7 @@
  */
 
 /** @typedef {{image: Tensor | null, steps: NormaliseStep[], message: string | null}} Normalised */
+/** @typedef {Normalised & {run: Run | null}} Drawn   null: nothing is drawn */
 
 /**
  * @typedef {object} Run
@@ -132,7 +133,8 @@
  * @typedef {object} Engine
  * @property {(o: {}) => Promise<Description>} describe
  * @property {(o: {index: number}) => Promise<{pixels: Tensor, label: number | null}>} sample
- * @property {(o: {width: number, height: number, pixels: string}) => Promise<Normalised>} normalise   base64
+ * @property {(o: {width: number, height: number, pixels: string, objective: Objective | null}) => Promise<Drawn>
+ *     } draw   pixels in base64; brought to the shape of MNIST's digits, and run
  * @property {(o: {name: string, base64: string}) => Promise<Normalised>} picture
  * @property {(o: {pixels: number[], objective: Objective | null}) => Promise<Run>} run
  * @property {(o: {step: string, name: string, objective: Objective | null, pixels: number[]}) => Promise<Parameter>

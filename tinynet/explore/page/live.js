@@ -3,7 +3,10 @@
 /** @typedef {import("./engine.js").Engine} Engine */
 /** @typedef {import("./engine.js").Run} Run */
 /** @typedef {import("./state.js").Store} Store */
-/** @typedef {() => Promise<ArrayLike<number> | null>} Pixels   what to run on; null: as before */
+/** @typedef {import("./engine.js").Objective} Objective */
+/** @typedef {ArrayLike<number> | null} Numbers   what to run on; null: as before */
+/** @typedef {(objective: Objective | null) => Promise<Numbers | {pixels: Numbers, run: Run | null}>} Pixels
+ *     a drawing has been run already when it comes: with one answer from the engine, the maps follow the pen sooner */
 
 /**
  * Wrap work so that it runs once at a time; of those who ask meanwhile, the last is served.
@@ -77,10 +80,11 @@ export class Live {
   /** @param {Pixels} pixels */
   async #through(pixels) {
     const starts = this.#starts.splice(0);
-    const found = await pixels();
-    if (found) this.pixels = Float32Array.from(found);
-    const { backward, objective } = this.store.state;
-    const run = await this.engine.run({ pixels: Array.from(this.pixels), objective: backward ? objective : null });
+    const objective = this.store.state.backward ? this.store.state.objective : null;
+    const found = await pixels(objective);
+    const { pixels: numbers, run: done } = found && "run" in found ? found : { pixels: found, run: null };
+    if (numbers) this.pixels = Float32Array.from(numbers);
+    const run = done ?? await this.engine.run({ pixels: Array.from(this.pixels), objective });
     this.run = run;
     for (const draw of this.onRun) draw(run);
     const end = performance.now();

@@ -104,14 +104,15 @@ export class Pen {
 
   /** @param {number} [start] */
   #feed(start) {
-    return this.live.feed(() => this.#normalised(), start);
+    return this.live.feed(objective => this.#drawn(objective), start);
   }
 
-  async #normalised() {
+  /** @param {import("./engine.js").Objective | null} objective */
+  async #drawn(objective) {
     if (!this.#strokes.length) return new Float32Array(this.live.pixels.length);
     if (!this.model.digits) return inkAs(this.small, this.model.inputShape);
-    const answer = await this.live.engine.normalise({ width: SIDE, height: SIDE, pixels: inkOf(this.small) });
-    return this.shown(answer);
+    const answer = await this.live.engine.draw({ width: SIDE, height: SIDE, pixels: inkOf(this.small), objective });
+    return { pixels: this.shown(answer), run: answer.run };
   }
 
   #redraw() {

@@ -3,7 +3,7 @@
 /** @typedef {import("./engine.js").Tensor} Tensor */
 
 const KINDS = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array };
-const METHODS = ["describe", "sample", "normalise", "picture", "run", "parameter", "explain", "explainGradient",
+const METHODS = ["describe", "sample", "draw", "picture", "run", "parameter", "explain", "explainGradient",
   "change", "undo", "reset", "accuracy", "nextStep", "train", "progress", "snapshot"];
 
 const ENDED = "The engine no longer answers: the program that served this page has ended.";

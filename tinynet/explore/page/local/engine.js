@@ -63,9 +63,14 @@ export class LocalEngine {
              label: this.description.samples.labels?.data[index] ?? null };
   }
 
-  /** @param {{width: number, height: number, pixels: string}} canvas bytes in base64, ink 255 on paper 0 */
-  async normalise({ width, height, pixels }) {
-    return normalised(() => fromInk({ width, height, pixels: Float64Array.from(bytes(pixels), (pixel) => pixel / 255) }));
+  /**
+   * @param {{width: number, height: number, pixels: string, objective: Objective | null}} canvas
+   *     pixels: bytes in base64, ink 255 on paper 0
+   */
+  async draw({ width, height, pixels, objective }) {
+    const ink = Float64Array.from(bytes(pixels), (pixel) => pixel / 255);
+    const drawn = normalised(() => fromInk({ width, height, pixels: ink }));
+    return { ...drawn, run: drawn.image && await this.run({ pixels: drawn.image.data, objective }) };
   }
 
   /** @param {{base64: string}} file */
