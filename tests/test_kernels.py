@@ -67,6 +67,8 @@ def test_channel_sums_by_hand():
     np.testing.assert_array_equal(sums(x, center), [[6, 3], [14, 9]])
     np.testing.assert_array_equal(sums(x, center, dy), [[1111, 5], [3210, 6]])
     np.testing.assert_array_equal(sums(x[:, :, 0], center, dy[:, :, 0]), [[101, 3], [200, 6]])
+    line = np.array([1.0, -1.0]), np.array([-1.0, 1.0])                 # a ReLU of d - 1, above 0 for 2 and 3; of 1 - d
+    np.testing.assert_array_equal(sums(x, center, dy, line), [[1100, 3], [3200, 0]])
 
 
 def test_channel_affine_by_hand():
@@ -76,6 +78,10 @@ def test_channel_affine_by_hand():
     np.testing.assert_array_equal(affine(x, center, scale, shift, dy, np.array([0.5, 0.25])),
                                   [[[3.5, 13], [4, 2.25]]])
     np.testing.assert_array_equal(affine(x[:, :, 1], center, scale, shift), [[13, 2]])
+    np.testing.assert_array_equal(affine(x, center, scale, shift - 10, relu=True), [[[0, 3], [0, 0]]])
+    line = np.array([1.0, 1.0]), np.array([0.0, -1.0])                                  # a ReLU of d, and of d - 1
+    np.testing.assert_array_equal(affine(x, center, scale, shift, dy, np.array([0.5, 0.25]), through=line),
+                                  [[[3, 13], [4, 2.25]]])
 
 
 @each(GEOMETRIES)

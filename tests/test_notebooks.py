@@ -27,7 +27,7 @@ CHAPTERS = {page.stem: page for page in notebooks.chapters()}
 LESSONS = {lesson.stem: lesson for lesson in notebooks.lessons()}
 SHORTER = r"\g<0>\nargs.epochs, args.limit = 1, 1000"        # put below the line that reads the command line
 FIGURES = {"mnist_mlp": 2, "mnist_simple_cnn": 2, "mnist_larger": 1, "predict_digit": 3, "look_inside": 25,
-           "photographs": 2}
+           "photographs": 2, "mnist_fast": 0, "mnist_record": 0}
 
 
 @cache

@@ -16,8 +16,8 @@
     sum_pool2d_gradient(dy, input_size, pool_size, strides)                                   -> (N, C, H, W)
     bilinear(x, rows, columns)                   (N, C, H, W), (N, P, Q), (N, P, Q) -> (N, C, P, Q)
     bilinear_gradient(dy, rows, columns, input_size)                                          -> (N, C, H, W)
-    channel_sums(x, center, dy)                  (N, C, ...), (C,) -> (2, C), float64: sums of dy and of dy (x - center)
-    channel_affine(x, center, scale, shift, dy, dy_scale)                   (x - center) scale + shift + dy dy_scale
+    channel_sums(x, center, dy, through)         (N, C, ...), (C,) -> (2, C), float64: sums of dy and of dy (x - center)
+    channel_affine(x, center, scale, shift, dy, dy_scale, relu, through)    (x - center) scale + shift + dy dy_scale
     relu_gradient(dy, y)                                                     dy where y > 0, 0 elsewhere; of one shape
     adam(p, g, m, v, rate, beta_1, beta_2, epsilon)               updates p, m and v in place, all of one shape
 
@@ -64,7 +64,7 @@ def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None, 
     With d = x - center, the sums are those of dy and of dy d, over all axes but the channels'; without a dy, those of
     d and of d d. They are float64, and the same to the bit for any number of threads. `using` is the kernel set that
     adds them up, None for the one in use. Through a ReLU after ``(x - center) scale + shift``, ``through = (scale,
-    shift)``, only those dy go that it lets through; ``fast`` alone knows how.
+    shift)``, only those dy go that it lets through.
 
     All statistics over a batch go through here. What it returns for the parts of a batch adds up to what it returns for
     the whole, so that processes that have a part each can take part.
@@ -74,7 +74,7 @@ def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None, 
            [  2.,  10.],
            [  4., 500.]])
     """
-    sums = (using or current()).channel_sums(x, center, dy, **({} if through is None else {"through": through}))
+    sums = (using or current()).channel_sums(x, center, dy, through)
     return np.concatenate([np.full((1, x.shape[1]), x.size / max(1, x.shape[1])), sums])
 
 

@@ -171,20 +171,39 @@ def neighbours(rows: np.ndarray, columns: np.ndarray, size: Pair) -> Iterator[tu
         yield (np.arange(len(rows))[:, None, None], slice(None), i, j), weight.astype(rows.dtype, copy=False)
 
 
-def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None) -> np.ndarray:
-    """Return the sums over all axes but the channels', of dy and dy d, or of d and d d, with d = x - center."""
+def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None,
+                 through: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+    """Return the sums over all axes but the channels', of dy and dy d, or of d and d d, with d = x - center.
+
+    With ``through = (scale, shift)`` only those dy count that a ReLU after d scale + shift lets through.
+    """
     others = (0, *range(2, x.ndim))
     d = x - along_channels(center, x)                                       # in float64, as center is
-    g = d if dy is None else dy.astype(np.float64)
+    g = d if dy is None else passed(dy, d, through).astype(np.float64)
     return np.stack([g.sum(axis=others), (g * d).sum(axis=others)])
 
 
 def channel_affine(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray,
-                   dy: np.ndarray | None = None, dy_scale: np.ndarray | None = None) -> np.ndarray:
-    """Return (x - center) scale + shift, and dy dy_scale more where there is a dy."""
+                   dy: np.ndarray | None = None, dy_scale: np.ndarray | None = None, relu: bool = False,
+                   through: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+    """Return (x - center) scale + shift, and dy dy_scale more where there is a dy; cut off below 0 if there is a ReLU.
+
+    `through` is that of `channel_sums`.
+    """
     center, scale, shift = (along_channels(each.astype(x.dtype), x) for each in (center, scale, shift))
-    y = (x - center) * scale + shift
-    return y if dy is None or dy_scale is None else y + dy * along_channels(dy_scale.astype(x.dtype), x)
+    d = x - center
+    y = d * scale + shift
+    if dy is not None and dy_scale is not None:
+        y = y + passed(dy, d, through) * along_channels(dy_scale.astype(x.dtype), x)
+    return np.maximum(y, 0) if relu else y
+
+
+def passed(dy: np.ndarray, d: np.ndarray, through: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+    """Return dy where the ReLU after d scale + shift lets it through, and 0 elsewhere; without one, dy."""
+    if through is None:
+        return dy
+    scale, shift = (along_channels(each.astype(d.dtype), d) for each in through)
+    return np.where(d * scale + shift > 0, dy, 0)
 
 
 def along_channels(array: np.ndarray, x: np.ndarray) -> np.ndarray:

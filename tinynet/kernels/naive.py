@@ -166,26 +166,42 @@ def neighbours(row: Any, column: Any, size: Pair) -> list[tuple[int, int, float]
             if 0 <= i < size[0] and 0 <= j < size[1]]
 
 
-def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None) -> np.ndarray:
-    """Give each channel the sums of dy and of dy d, with d = x - center; without a dy, of d and of d d."""
+def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None,
+                 through: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+    """Give each channel the sums of dy and of dy d, with d = x - center; without a dy, of d and of d d.
+
+    With ``through = (scale, shift)`` only those dy count that a ReLU after d scale + shift lets through.
+    """
     sums = np.zeros((2, x.shape[1]))
     for k in np.ndindex(*x.shape):
         d = x[k] - center[k[1]]
-        g = d if dy is None else dy[k]
+        g = d if dy is None else dy[k] if passes(d, k[1], through) else 0
         sums[0, k[1]] += g
         sums[1, k[1]] += g * d
     return sums
 
 
 def channel_affine(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray,
-                   dy: np.ndarray | None = None, dy_scale: np.ndarray | None = None) -> np.ndarray:
-    """Give each number (x - center) scale + shift, and dy dy_scale more where there is a dy."""
+                   dy: np.ndarray | None = None, dy_scale: np.ndarray | None = None, relu: bool = False,
+                   through: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+    """Give each number (x - center) scale + shift, and dy dy_scale more where there is a dy; cut off below 0 by a ReLU.
+
+    `through` is that of `channel_sums`.
+    """
     y = np.empty(x.shape, x.dtype if dy is None else np.result_type(x, dy))
     for k in np.ndindex(*x.shape):
-        y[k] = (x[k] - center[k[1]]) * scale[k[1]] + shift[k[1]]
-        if dy is not None and dy_scale is not None:
+        d = x[k] - center[k[1]]
+        y[k] = d * scale[k[1]] + shift[k[1]]
+        if dy is not None and dy_scale is not None and passes(d, k[1], through):
             y[k] += dy[k] * dy_scale[k[1]]
+        if relu:
+            y[k] = max(y[k], 0)
     return y
+
+
+def passes(d: float, channel: int, through: tuple[np.ndarray, np.ndarray] | None) -> bool:
+    """Return whether a gradient passes the ReLU after d scale + shift; without one it does."""
+    return through is None or d * through[0][channel] + through[1][channel] > 0
 
 
 def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -287,7 +287,7 @@ def train(weights: np.ndarray, x: np.ndarray, y: np.ndarray, loss_and_gradient: 
     >>> x = y = np.array([1.0, 1.0, 2.0])
     >>> weights, losses = train(np.array(0.0), x, y, squared, learning_rate=0.25, epochs=2, batch_size=2)
     >>> float(weights), losses.round(3)
-    (1.0, array([1.  , 1.  , 0.25, 0.25]))
+    (0.75, array([1.  , 1.  , 0.25, 0.25]))
     """
     losses = []
     for _ in range(epochs):

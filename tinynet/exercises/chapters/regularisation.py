@@ -224,7 +224,7 @@ def batch_norm_backward(dy: np.ndarray, x: np.ndarray, gamma: np.ndarray) -> tup
 
     >>> x, dy = np.array([[[[1.0, 2.0, 6.0]]]]), np.array([[[[1.0, 0.0, 0.0]]]])
     >>> [gradient.round(2).ravel().tolist() for gradient in batch_norm_backward(dy, x, np.ones(1))]
-    [[0.17, -0.21, 0.04], [-0.93], [1.0]]
+    [[0.18, -0.22, 0.04], [-0.93], [1.0]]
     """
     axes, shape = (0, 2, 3), (1, -1, 1, 1)
     deviation = np.sqrt(x.var(axis=axes, keepdims=True) + 0.001)
