@@ -94,7 +94,7 @@ tour = Tour({"first_conv": first_conv, "last_conv": last_conv, "first_maps": fir
 # %%
 tour.chapter("Forward: how an image becomes ten probabilities", f"""From a single output to the whole way. The digit is
 the one of which the model is surest, of all test images: its largest logit is {lead[easy]:.1f} above the second.""",
-             "convolution", "pooling", "dense", "losses")
+             *["convolution"] * bool(first_conv), *["pooling"] * bool(first_pool), "dense", "losses")
 
 
 @tour.stop("One output pixel of a convolution", when=first_conv, says=findings.products)

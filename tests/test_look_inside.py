@@ -132,7 +132,8 @@ def test_everything_in_study_is_used(tour):
     helpers = {"elementwise", "filter_axes", "im2col_size", "multiply_adds", "padding", "reach", "rectifies", "shares"}
     code = "\n".join(stop.code({}) for stop in tour.stops)
     used = set(re.findall(r"study\.(\w+)", (EXAMPLES / "look_inside.py").read_text()))
-    assert functions - helpers - used == {"plot_history", "plot_model", "pool_gradient"}     # pool_step draws the last
+    elsewhere = {"plot_history", "plot_model", "pool_gradient", "explore", "export_page"}     # pool_step draws the third
+    assert functions - helpers - used == elsewhere
     assert "history.plot()" in code
     assert "found = health\n" in code
 
@@ -151,7 +152,11 @@ def test_every_link_leads_somewhere(tour):
     assert [link[1:] for link in links if link.startswith("#") and link != "#contents"] == names
     assert links.count("#contents") == len(names)
     assert [attributes["id"] for attributes in tour.page.all("nav")] == ["contents"]
-    assert all((tour.folder / "look_inside" / link).exists() for link in links if not link.startswith("#"))
+    pages = [Path(link) for link in links if link.startswith("../../site/")]                # made by `make docs`
+    assert pages
+    assert all((EXAMPLES.parent / "docs" / f"{page.stem}.md").exists() for page in pages)
+    assert all((tour.folder / "look_inside" / link).exists() for link in links
+               if not link.startswith(("#", "../../site/")))
 
 
 def test_the_numbers_on_top_are_the_models(tour):
