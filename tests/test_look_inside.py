@@ -132,7 +132,7 @@ def test_everything_in_study_is_used(tour):
     helpers = {"elementwise", "filter_axes", "im2col_size", "multiply_adds", "padding", "reach", "rectifies", "shares"}
     code = "\n".join(stop.code({}) for stop in tour.stops)
     used = set(re.findall(r"study\.(\w+)", (EXAMPLES / "look_inside.py").read_text()))
-    elsewhere = {"plot_history", "plot_model", "pool_gradient", "explore", "export_page"}     # pool_step draws the third
+    elsewhere = {"plot_history", "plot_model", "pool_gradient", "explore", "export_page"}   # pool_step draws the third
     assert functions - helpers - used == elsewhere
     assert "history.plot()" in code
     assert "found = health\n" in code
