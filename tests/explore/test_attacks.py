@@ -336,8 +336,16 @@ def test_stopping_ends_it_and_once_more_is_no_error():
     assert repr(page) == "<Explorer of Sequential: stopped>"
 
 
+@pytest.fixture
+def heard():
+    """Let a process that is started hear Ctrl-C, which it would inherit as ignored where the tests run behind a `&`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.browser
-def test_ctrl_c_ends_it(tmp_path):
+def test_ctrl_c_ends_it(tmp_path, heard):
     small = Sequential([Dense(3, activation="softmax", input_dim=4)])
     small.compile("adam", "sparse_categorical_crossentropy")
     small.save(tmp_path / "m.safetensors")
@@ -350,7 +358,10 @@ def test_ctrl_c_ends_it(tmp_path):
             client.ask("describe")
             client.connection.request("POST", f"/{client.token}/api/describe", "{}")           # in the middle of asking
             process.send_signal(signal.SIGINT)
-            output, errors = process.communicate(timeout=20)
+            try:
+                output, errors = process.communicate(timeout=20)
+            finally:
+                process.kill()                       # if it has not ended; otherwise this does nothing
     assert (process.returncode, errors) == (0, "")
     assert "Traceback" not in output
 
