@@ -49,7 +49,9 @@ def test_the_maps_follow_while_the_pen_is_down(shown):
 def test_the_steps_of_normalising_are_shown(shown):
     shown.draw()
     shown.page.get_by_text("How it becomes an MNIST digit").click()
-    names = shown.page.locator(".normalise figcaption").all_text_contents()
+    captions = shown.page.locator(".normalise figcaption")
+    captions.last.wait_for()
+    names = captions.all_text_contents()
     assert names[-1] == "as MNIST's"
     sizes = shown.page.locator(".normalise canvas").evaluate_all("all => all.map(({width, height}) => [width, height])")
     assert sizes[-1] == [28, 28]
