@@ -21,6 +21,7 @@ from tinynet.layers import (
     Residual,
     Sigmoid,
 )
+from tinynet.layers.base import Layer
 from tinynet.steps.plan import fuse
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import steps_of
@@ -309,3 +310,31 @@ def test_pooling_alone_in_tiles_computes_what_its_layer_computes(side, layout, r
     expected, expected_backward = MaxPool2D().forward(x)
     np.testing.assert_array_equal(y, expected)
     np.testing.assert_array_equal(backward(dy), expected_backward(dy))
+
+
+class Own(Layer):
+    """A layer of one's own, which may read images in the order of their shape."""
+
+    def forward(self, x, training=False):
+        return x + 1, lambda dy: dy
+
+
+@pytest.mark.parametrize("after, first", [(Flatten, True), (lambda: Dropout(0.3), True), (Own, True),
+                                          (lambda: Conv2D(2, 2), False), (lambda: MaxPool2D(3, 1), False),
+                                          (LeakyReLU, False)],
+                         ids=["flatten", "dropout", "own", "convolution", "pooling", "elementwise"])
+@pytest.mark.parametrize("group", [[ReLU, MaxPool2D], [MaxPool2D], [ReLU], []],
+                         ids=["relu, pool", "pool", "relu", "alone"])
+def test_images_lie_in_memory_as_the_next_step_reads_them(group, after, first, rng):
+    layers = [Conv2D(3, 2, input_shape=(2, 9, 8)), *[kind() for kind in group]]
+    steps = Sequential([*layers, after()], seed=0).plan().steps
+    x = rng.normal(size=(9, 2, 9, 8)).astype(np.float32)
+    y, backward = steps[0].run(x, True)
+    with kernels.use("im2col", fuse=False):
+        expected, expected_backward = run_steps([step for layer in layers for step in steps_of(layer)], x, True)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+    assert y.flags.c_contiguous == first
+    assert y.transpose(0, 2, 3, 1).flags.c_contiguous == (not first)
+    dy = rng.normal(size=y.shape).astype(np.float32)
+    for layout in (np.ascontiguousarray, channels_last, np.asfortranarray):
+        np.testing.assert_allclose(backward(layout(dy)), expected_backward(dy), rtol=1e-4, atol=1e-5)

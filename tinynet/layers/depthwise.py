@@ -195,7 +195,7 @@ class SeparableConv2D(Weighted):
     def of_parameters(self, what: str) -> dict[str, Any]:
         """Return the regularizers, or the constraints, of the two kernels and the bias."""
         found = super().of_parameters(what)
-        return {"depthwise_kernel": getattr(self, f"depthwise_{what}"),
+        return {"depthwise_kernel": vars(self)[f"depthwise_{what}"],
                 "pointwise_kernel": found.pop("kernel"), **found}
 
     def get_config(self) -> Config:

@@ -65,7 +65,7 @@ class Normalizing(Layer):
     def of_parameters(self, what: str) -> dict[str, Any]:
         """Return the regularizers, or the constraints, of gamma and beta, as far as there are."""
         there = {"gamma": self.scale, "beta": self.center}
-        return {key: getattr(self, f"{key}_{what}") for key in there if there[key]}
+        return {key: vars(self)[f"{key}_{what}"] for key in there if there[key]}
 
     def get_config(self) -> Config:
         return {**super().get_config(), "epsilon": self.epsilon, "center": self.center, "scale": self.scale,

@@ -111,7 +111,7 @@ class PReLU(Layer):
 
     def of_parameters(self, what: str) -> dict[str, Any]:
         """Return the regularizer, or the constraint, of alpha."""
-        return {"alpha": getattr(self, f"alpha_{what}")}
+        return {"alpha": vars(self)[f"alpha_{what}"]}
 
     def get_config(self) -> Config:
         return {**super().get_config(), "alpha_initializer": to_config(self.alpha_initializer),

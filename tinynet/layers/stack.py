@@ -203,15 +203,13 @@ class Stack(Layer):
 
     def penalties(self) -> list[tuple[str, RegularizerLike]]:
         """Pair parameter names with the regularizers that are added to the loss; those of frozen layers are not."""
-        trained = self.trainable_params()
         return [(f"{name}/{key}", term) for name, layer in self._named() for key, term in layer.penalties()
-                if f"{name}/{key}" in trained]
+                if key in layer.trainable_params()]
 
     def constraints(self) -> list[tuple[str, ConstraintLike]]:
         """Pair parameter names with the constraints that are applied after each update, not those of frozen layers."""
-        trained = self.trainable_params()
         return [(f"{name}/{key}", limit) for name, layer in self._named() for key, limit in layer.constraints()
-                if f"{name}/{key}" in trained]
+                if key in layer.trainable_params()]
 
     def get_config(self) -> Config:
         """Return the arguments that make it again, with new weights."""

@@ -105,7 +105,7 @@ class Weighted(Layer):
 
     def of_parameters(self, what: str) -> dict[str, Any]:
         """Return the regularizers, or the constraints, of the kernel and the bias."""
-        found = {key: getattr(self, f"{key}_{what}") for key in ("kernel", "bias")}
+        found = {key: vars(self)[f"{key}_{what}"] for key in ("kernel", "bias")}
         return found if self.use_bias else {"kernel": found["kernel"]}
 
     def get_config(self) -> Config:

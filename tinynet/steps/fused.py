@@ -1,8 +1,8 @@
 """Several layers' forwards and backwards in one pass, where the fast kernels have a function for it.
 
 The numbers stay the same: each computes what its layers would have computed one after the other. What a convolution
-returns is read by the next step where it lies, channels last in memory, though its shape is (N, C, H, W) as ever. Which
-of these run is decided in `tinynet.steps.plan`.
+returns may lie channels last in memory, where the next step reads it so, though its shape is (N, C, H, W) as ever.
+Which of these run, and how their output lies, is decided in `tinynet.steps.plan`.
 """
 
 from __future__ import annotations
@@ -16,37 +16,44 @@ from tinynet.layers import BatchNormalization, Conv2D, Dense, Dropout, MaxPool2D
 from tinynet.layers.base import Backward, as_floating
 from tinynet.steps.normalized import normalize
 
-Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> gradients of these samples, channels last
+Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> gradients of these samples
 Product = tuple[np.ndarray, Callable[[Upstream, bool], tuple[np.ndarray, np.ndarray, np.ndarray | None]]]
 
 
-def conv(conv: Conv2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+def conv(conv: Conv2D, x: np.ndarray, training: bool = False, channels_last: bool = True
+         ) -> tuple[np.ndarray, Backward]:
     """Convolve, with the bias and the padding in the same pass."""
-    y, product_backward = convolved(conv, x)
-    return y, weights_backward(conv, product_backward, lambda dy: in_pieces(dy, y.dtype))
+    y, product_backward = convolved(conv, x, channels_last=channels_last)
+    return y, weights_backward(conv, product_backward, in_pieces)
 
 
-def conv_relu(conv: Conv2D, relu: ReLU, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+def conv_relu(conv: Conv2D, relu: ReLU, x: np.ndarray, training: bool = False, channels_last: bool = True
+              ) -> tuple[np.ndarray, Backward]:
     """Convolve and rectify a few rows at a time, while they are in the cache."""
-    y, product_backward = convolved(conv, x, relu=True)
+    y, product_backward = convolved(conv, x, relu=True, channels_last=channels_last)
 
     def upstream(dy: np.ndarray) -> Upstream:
-        k, of_y, of_dy = kernels.current(), in_pieces(y, y.dtype), in_pieces(dy, y.dtype)
-        return lambda start, stop: k.relu_gradient(of_dy(start, stop), of_y(start, stop))
+        k = kernels.current()
+
+        def gradient(start: int, stop: int) -> np.ndarray:
+            dz = k.relu_gradient(k.images(dy[start:stop], y.dtype), k.images(y[start:stop], y.dtype))
+            return dz.transpose(0, 3, 1, 2)
+        return gradient
     return y, weights_backward(conv, product_backward, upstream)
 
 
-def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D, x: np.ndarray, training: bool = False
-                   ) -> tuple[np.ndarray, Backward]:
+def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D, x: np.ndarray, training: bool = False,
+                   channels_last: bool = True) -> tuple[np.ndarray, Backward]:
     """Convolve, rectify and pool a few rows at a time, while they are in the cache."""
-    y, product_backward = convolved(conv, x, relu=True, pool=pool)
-    return y, weights_backward(conv, product_backward, lambda dy: in_pieces(dy, y.dtype))
+    y, product_backward = convolved(conv, x, relu=True, pool=pool, channels_last=channels_last)
+    return y, weights_backward(conv, product_backward, in_pieces)
 
 
-def conv_pool(conv: Conv2D, pool: MaxPool2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+def conv_pool(conv: Conv2D, pool: MaxPool2D, x: np.ndarray, training: bool = False, channels_last: bool = True
+              ) -> tuple[np.ndarray, Backward]:
     """Convolve and pool a few rows at a time, while they are in the cache."""
-    y, product_backward = convolved(conv, x, pool=pool)
-    return y, weights_backward(conv, product_backward, lambda dy: in_pieces(dy, y.dtype))
+    y, product_backward = convolved(conv, x, pool=pool, channels_last=channels_last)
+    return y, weights_backward(conv, product_backward, in_pieces)
 
 
 def pool(layer: MaxPool2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
@@ -86,14 +93,11 @@ def conv_then_norm(conv: Conv2D, norm: BatchNormalization, x: np.ndarray, traini
     """Convolve, pool if asked for, normalise, and rectify if asked for."""
     z, product_backward = convolved(conv, x, pool=pool)
     y, gradient = normalize(norm, z, training, relu)
-
-    def upstream(dy: np.ndarray) -> Upstream:
-        dz = gradient(dy)
-        return lambda start, stop: kernels.current().images(dz(start, stop), z.dtype)
-    return y, weights_backward(conv, product_backward, upstream)
+    return y, weights_backward(conv, product_backward, gradient)
 
 
-def convolved(conv: Conv2D, x: np.ndarray, relu: bool = False, pool: MaxPool2D | None = None) -> Product:
+def convolved(conv: Conv2D, x: np.ndarray, relu: bool = False, pool: MaxPool2D | None = None,
+              channels_last: bool = True) -> Product:
     """Return the convolution of x, with what is done in the same pass, and the function that goes back."""
     conv.check(x)
     k, windows, image, kernel = kernels.current(), conv.windows, x.shape[2:], conv.params["kernel"]
@@ -103,7 +107,7 @@ def convolved(conv: Conv2D, x: np.ndarray, relu: bool = False, pool: MaxPool2D |
     else:
         pool.windows.output_size(windows.output_size(image))
         product = k.PooledConvolution(x, kernel, *geometry, pool.windows.size, margins, relu)
-    return product.forward(bias_of(conv, conv.filters), relu), product.backward
+    return product.forward(bias_of(conv, conv.filters), relu, channels_last), product.backward
 
 
 def weights_backward(conv: Conv2D, product_backward: Callable[..., tuple], upstream: Callable[[np.ndarray], Upstream]
@@ -117,10 +121,9 @@ def weights_backward(conv: Conv2D, product_backward: Callable[..., tuple], upstr
     return backward
 
 
-def in_pieces(images: np.ndarray, dtype: np.dtype) -> Upstream:
-    """Return a function that gives images (N, C, H, W) piece by piece, channels last."""
-    last = kernels.current().images(images, dtype)
-    return lambda start, stop: last[start:stop]
+def in_pieces(dy: np.ndarray) -> Upstream:
+    """Return a function that gives upstream gradients piece by piece."""
+    return lambda start, stop: dy[start:stop]
 
 
 def dense_relu(dense: Dense, relu: ReLU, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:

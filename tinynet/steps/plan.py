@@ -180,7 +180,8 @@ def fuse(steps: Sequence[Step], training: bool = True) -> list[Step]:
             group = steps[index:index + len(pattern.forwards)]
             layers = [each.layer for each in group]
             if pattern.fits(group) and pattern.applies(training, *layers):
-                step = Step(step.name, step.layer, FusedLayers(pattern, layers))
+                channels_first = pattern.either_way and not read_as_they_lie(steps[index + len(group):])
+                step = Step(step.name, step.layer, FusedLayers(pattern, layers, channels_first))
                 index += len(layers) - 1
                 break
         index += 1
@@ -188,13 +189,22 @@ def fuse(steps: Sequence[Step], training: bool = True) -> list[Step]:
     return found
 
 
+def read_as_they_lie(steps: Sequence[Step]) -> bool:
+    """Return whether the first of these steps is as quick on images that lie channels last in memory."""
+    return not steps or type(steps[0].layer) in CHANNELS_LAST
+
+
 class Pattern(NamedTuple):
-    """Steps that can run as one: their forwards, the function that replaces them, why, and on which condition."""
+    """Steps that can run as one: their forwards, the function that replaces them, why, and on which condition.
+
+    Some functions write images `either_way`, channels last in memory or, with ``channels_last=False``, first.
+    """
 
     forwards: list[tuple[type[Layer], Forward]]
     function: Forward
     why: str
     applies: Callable[..., bool] = lambda training, *layers: True
+    either_way: bool = False
 
     def fits(self, steps: Sequence[Step]) -> bool:
         """Return whether these are exactly the steps: a subclass may differ, and so may a replaced forward."""
@@ -207,8 +217,11 @@ class FusedLayers:
 
     pattern: Pattern
     layers: list[Layer]
+    channels_first: bool
 
     def __call__(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        if self.channels_first:
+            return self.pattern.function(*self.layers, x, training, channels_last=False)
         return self.pattern.function(*self.layers, x, training)
 
 
@@ -249,6 +262,7 @@ CONV, RELU, POOL = (Conv2D, Conv2D.linear), (ReLU, ReLU.forward), (MaxPool2D, Ma
 NORM = BatchNormalization, BatchNormalization.forward
 ELEMENTWISE: list[type[Layer]] = [Sigmoid, Tanh, Softplus, Softsign, SiLU, GELU, LeakyReLU, ELU, SELU, ReLU6,
                                   HardSigmoid]
+CHANNELS_LAST = {Conv2D, MaxPool2D, BatchNormalization, Residual, ReLU, *ELEMENTWISE}
 ROWS, PASSES = "a few rows at a time, while they are in the cache", "a pass for the sums, and one that normalises"
 PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that they begin with, the longest first
     Conv2D: [
@@ -256,12 +270,12 @@ PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that
                 tiles_the_image),
         Pattern([CONV, NORM, RELU], fused.conv_norm_relu, f"bias and padding in place; {PASSES} and rectifies",
                 in_one_group),
-        Pattern([CONV, RELU, POOL], fused.conv_relu_pool, ROWS, tiles_the_image),
+        Pattern([CONV, RELU, POOL], fused.conv_relu_pool, ROWS, tiles_the_image, either_way=True),
         Pattern([CONV, POOL, NORM], fused.conv_pool_norm, f"{ROWS}; {PASSES}", tiles_the_image),
         Pattern([CONV, NORM], fused.conv_norm, f"bias and padding in place; {PASSES}", in_one_group),
-        Pattern([CONV, POOL], fused.conv_pool, ROWS, tiles_the_image),
-        Pattern([CONV, RELU], fused.conv_relu, "bias, padding and ReLU in place", in_one_group),
-        Pattern([CONV], fused.conv, "bias and padding in place", in_one_group)],
+        Pattern([CONV, POOL], fused.conv_pool, ROWS, tiles_the_image, either_way=True),
+        Pattern([CONV, RELU], fused.conv_relu, "bias, padding and ReLU in place", in_one_group, either_way=True),
+        Pattern([CONV], fused.conv, "bias and padding in place", in_one_group, either_way=True)],
     BatchNormalization: [Pattern([NORM, RELU], normalized.norm_relu, f"{PASSES} and rectifies")],
     Dense: [Pattern([(Dense, Dense.linear), RELU], fused.dense_relu, "bias and ReLU in one pass over the product")],
     Dropout: [Pattern([(Dropout, Dropout.forward)], fused.dropout,

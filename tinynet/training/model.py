@@ -107,13 +107,14 @@ class Model(Layer):
         with counting_activity(on_outputs):
             output, backward = run_steps(plan.steps, as_floating(x, self.dtype), training)
         value, loss_backward = plan.loss.forward(y, output, sample_weight)
-        params, penalties = self.params, self.penalties()
+        penalties = self.penalties()
+        params = self.params if penalties else {}
         value += sum(on_outputs) + sum(term.value(params[key]) for key, term in penalties)
 
         def set_grads() -> None:
             with counting_activity([]):
                 backward(loss_backward(), need_dx=plan.needs_dx)
-            grads = self.grads
+            grads = self.grads if penalties else {}
             for key, term in penalties:
                 slope = term.gradient(params[key])
                 grads[key] = np.add(grads[key], slope, out=buffers.empty(slope.shape, slope.dtype))
@@ -286,9 +287,9 @@ class Model(Layer):
 
     def _constrain(self) -> None:
         """Bring the weights back within their limits."""
-        params = self.params
         for key, constraint in self.constraints():
-            params[key][...] = constraint(params[key])
+            weights = self.params[key]
+            weights[...] = constraint(weights)
 
     def _training_forward(self, batch: Data) -> tuple[float, np.ndarray, Callable[[], None]]:
         """Run `objective` in training; where its value is not finite, the layers' state is restored."""

@@ -16,7 +16,7 @@ from tinynet.kernels.geometry import Pair, output_size
 
 MIN_BLOCK = 4096               # numbers of output that fit L1 beside everything else
 SUMMED_SAMPLES = 16            # whose share of a kernel's gradient is added up before it is put back
-Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> the output's gradients of these samples, last
+Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> the output's gradients of these samples
 
 
 def conv2d(x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair) -> np.ndarray:
@@ -29,7 +29,6 @@ def conv2d_kernel_gradient(x: np.ndarray, dy: np.ndarray, kernel_size: Pair, str
     """Add up windows times upstream gradients in each chunk of the batch, then over the chunks, in a fixed order."""
     like = np.empty((dy.shape[1], x.shape[1], *kernel_size), layout.common_dtype(x, dy))
     convolution = Convolution(x, like, strides, dilation)
-    dy = layout.images(dy, convolution.dtype)
     return convolution.backward(lambda start, stop: dy[start:stop], need_dx=False)[0]
 
 
@@ -62,17 +61,31 @@ class Convolution:
         self.output_size = output_size(self.images.shape[1:3], kernel.shape[2:], strides, dilation)
         self.serial = is_small(len(x) * len(kernel) * math.prod(self.output_size), kernel.shape)
 
-    def forward(self, bias: np.ndarray, relu: bool = False) -> np.ndarray:
-        """Return y (N, F, P, Q), with the bias (F,) and, if asked for, a ReLU."""
+    def forward(self, bias: np.ndarray, relu: bool = False, channels_last: bool = True) -> np.ndarray:
+        """Return y (N, F, P, Q), with the bias (F,) and, if asked for, a ReLU; in memory channels last or first."""
         size, (weights, biases) = self.kernel.shape[2:], self.panels(bias)
-        y = empty((len(self.images), *self.output_size, len(self.kernel)), self.dtype)
+
+        def compute(start: int, stop: int, z: np.ndarray) -> None:
+            forward(self.images[start:stop], weights, biases, z, size, *self.geometry, relu)
+        return self.filled(self.output_size, compute, channels_last)
+
+    def filled(self, size: Pair, compute: Callable[[int, int, np.ndarray], None], channels_last: bool) -> np.ndarray:
+        """Return y (N, F, P, Q), with what ``compute(start, stop, z)`` writes to z (n, P, Q, filters), in chunks.
+
+        Where channels are to lie first in memory, a chunk is turned while it is in the cache.
+        """
+        N, F = len(self.images), len(self.kernel)
+        y = empty((N, *size, F) if channels_last else (N, F, *size), self.dtype)
+        filters = tiles.round_up_to_vector(F, self.dtype.itemsize)
 
         def work(start: int, stop: int) -> None:
-            z = layout.in_whole_vectors(y[start:stop], fill=False)
-            forward(self.images[start:stop], weights, biases, z, size, *self.geometry, relu)
-            layout.keep(z, y[start:stop])
+            piece = y[start:stop]
+            z = piece if channels_last and filters == F else empty((stop - start, *size, filters), self.dtype)
+            compute(start, stop, z)
+            if z is not piece:
+                piece[...] = z[..., :F] if channels_last else layout.arrays(z)[:, :F]
         self.for_chunks(work)
-        return layout.arrays(y)
+        return layout.arrays(y) if channels_last else y
 
     def backward(self, upstream: Upstream, need_dx: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return the gradients of kernel, bias and, if needed, x (otherwise None), given that of the output."""
@@ -82,8 +95,8 @@ class Convolution:
         gradient = InputGradient(self.kernel, self.shape, *self.geometry, self.dtype, self.margins) if need_dx else None
 
         def work(start: int, stop: int) -> None:
-            dy, chunk = upstream(start, stop), start // samples_per_chunk(len(self.images))
-            dz = layout.in_whole_vectors(dy, fill=True)
+            dy, chunk = layout.images(upstream(start, stop), self.dtype), start // samples_per_chunk(len(self.images))
+            dz = layout.in_whole_vectors(dy)
             kernel_gradient(self.images[start:stop], dz, dweights[chunk], dbias[chunk], size, *self.geometry)
             if gradient is not None:
                 gradient.fill(start, stop, dy)
@@ -127,17 +140,15 @@ class InputGradient:
     def fill(self, start: int, stop: int, dy: np.ndarray) -> None:
         """Compute those of samples `start` to `stop`, given the output's, (n, P, Q, F)."""
         dx = self.dx[start:stop]
+        n, H, W, C = dx.shape
+        (top, bottom), (left, right) = NO_MARGINS if self.turned else self.margins
+        padded_shape = n, top + H + bottom, left + W + right, tiles.round_up_to_vector(C, dx.itemsize)
+        padded = dx if padded_shape == dx.shape else empty(padded_shape, dx.dtype)
         if self.turned:
-            whole = layout.in_whole_vectors(dx, fill=False)
-            forward(layout.images(layout.arrays(dy), dx.dtype, self.margins), self.weights, self.bias, whole, self.size,
-                    self.strides, self.dilation, False)
-            layout.keep(whole, dx)
-            return
-        (n, H, W, C), ((top, bottom), (left, right)) = dx.shape, self.margins
-        channels = tiles.round_up_to_vector(C, dx.itemsize)
-        padded = dx if self.margins == NO_MARGINS and channels == C else empty(
-            (n, top + H + bottom, left + W + right, channels), dx.dtype)
-        input_gradient(dy, self.weights, padded, self.strides, self.dilation)
+            forward(layout.images(layout.arrays(dy), dx.dtype, self.margins), self.weights, self.bias, padded,
+                    self.size, self.strides, self.dilation, False)
+        else:
+            input_gradient(dy, self.weights, padded, self.strides, self.dilation)
         if padded is not dx:
             dx[...] = padded[:, top:top + H, left:left + W, :C]
 

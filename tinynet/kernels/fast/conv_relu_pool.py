@@ -7,6 +7,7 @@ reading it again takes longer than computing it. Here a few rows of one image go
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import conv, layout, tiles
@@ -35,23 +36,22 @@ class PooledConvolution(conv.Convolution):
         self.pool, self.relu = static_lengths(pool_size), relu
         self.pooled_size = output_size(self.output_size, pool_size, pool_size)
 
-    def forward(self, bias: np.ndarray, relu: bool = False) -> np.ndarray:
-        """Return y (N, F, P, Q).
+    def forward(self, bias: np.ndarray, relu: bool = False, channels_last: bool = True) -> np.ndarray:
+        """Return y (N, F, P, Q), in memory channels last or first.
 
         Of each maximum the index within its pooling window is remembered, row by row, or -1 where ReLU has set it to
         0: winner (N, P, Q, filters), filters being F rounded up to whole vectors.
         """
-        size, (weights, biases) = self.kernel.shape[2:], self.panels(bias)
-        y = empty((len(self.images), *self.pooled_size, len(self.kernel)), self.dtype)
-        self.winner = empty((*y.shape[:3], biases.shape[1]), np.dtype(np.int8))
+        size, (weights, biases), F = self.kernel.shape[2:], self.panels(bias), len(self.kernel)
+        N, (P, Q) = len(self.images), self.pooled_size
+        self.winner = empty((N, P, Q, biases.shape[1]), np.dtype(np.int8))
+        y = layout.arrays(empty((N, P, Q, F), self.dtype)) if channels_last else empty((N, F, P, Q), self.dtype)
 
         def work(start: int, stop: int) -> None:
-            best = layout.in_whole_vectors(y[start:stop], fill=False)
-            forward(self.images[start:stop], weights, biases, best, self.winner[start:stop], size, *self.geometry,
-                    *self.pool, self.relu)
-            layout.keep(best, y[start:stop])
+            forward(self.images[start:stop], weights, biases, *layout.memory_of(y[start:stop], self.dtype), F,
+                    self.winner[start:stop], size, *self.geometry, *self.pool, self.relu)
         self.for_chunks(work)
-        return layout.arrays(y)
+        return y
 
     def backward(self, upstream: Upstream, need_dx: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return the gradients of kernel, bias and, if needed, x (otherwise None), given that of the output."""
@@ -64,7 +64,7 @@ class PooledConvolution(conv.Convolution):
         def work(start: int, stop: int) -> None:
             chunk, (n, *image, _) = start // samples_per_chunk(len(self.images)), self.images[start:stop].shape
             dimages = empty((n * need_dx, *image, tiles.round_up_to_vector(C, self.dtype.itemsize)), self.dtype)
-            backward(layout.in_whole_vectors(upstream(start, stop), fill=True), self.winner[start:stop],
+            backward(*layout.memory_of(upstream(start, stop), self.dtype), len(self.kernel), self.winner[start:stop],
                      self.images[start:stop], dweights[chunk], dbias[chunk], size, *self.geometry, *self.pool,
                      weights, dimages)
             if dx is not None:
@@ -81,21 +81,23 @@ def static_lengths(pool_size: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 @compiled
-def forward(images: np.ndarray, weights: np.ndarray, bias: np.ndarray, y: np.ndarray, winner: np.ndarray,
-            kernel_size: Pair, strides: Pair, dilation: Pair,
-            pool_rows: tuple[int, ...], pool_columns: tuple[int, ...], relu: bool) -> None:
-    """Fill y and winner (n, P, Q, filters) from images (n, H, W, C)."""
-    N, P, Q, F = y.shape
+def forward(images: np.ndarray, weights: np.ndarray, bias: np.ndarray, memory: np.ndarray,
+            memory_strides: tuple[int, ...], F: int, winner: np.ndarray, kernel_size: Pair, strides: Pair,
+            dilation: Pair, pool_rows: tuple[int, ...], pool_columns: tuple[int, ...], relu: bool) -> None:
+    """Fill y (n, F, P, Q), which is made of `memory`, and winner (n, P, Q, filters) from images (n, H, W, C)."""
+    N, P, Q, filters = winner.shape
     a, b = len(pool_rows), len(pool_columns)
+    y = as_strided(memory, (N, F, P, Q), memory_strides).transpose(0, 2, 3, 1)
     rows = -(-conv.rows_per_block(weights, bias, Q * b) // a)                       # of pooling windows
-    z = np.empty((rows * a, Q * b, F), y.dtype)
+    z, best = np.empty((rows * a, Q * b, filters), memory.dtype), np.empty((rows, Q, filters), memory.dtype)
     for n in range(N):
         windows = layout.window_view(images[n], kernel_size, strides, dilation)[:, :Q * b]
         for p0 in range(0, P, rows):
             p1 = min(p0 + rows, P)
             conv.convolve(windows[p0 * a:p1 * a], weights, bias, z[:(p1 - p0) * a])
             for p in range(p0, p1):
-                relu_max(z[(p - p0) * a:], y[n, p], winner[n, p], pool_rows, pool_columns, relu)
+                relu_max(z[(p - p0) * a:], best[p - p0], winner[n, p], pool_rows, pool_columns, relu)
+            layout.copy_pixels(best, y[n, p0:p1])
 
 
 @compiled
@@ -121,24 +123,27 @@ def relu_max(z: np.ndarray, best: np.ndarray, winner: np.ndarray,
 
 
 @compiled
-def backward(dy: np.ndarray, winner: np.ndarray, images: np.ndarray, dweights: np.ndarray, dbias: np.ndarray,
-             kernel_size: Pair, strides: Pair, dilation: Pair, pool_rows: tuple[int, ...],
-             pool_columns: tuple[int, ...], weights: np.ndarray, dimages: np.ndarray) -> None:
-    """Add the gradients to dweights (S, kh, R, filters) and dbias (filters,), given dy (n, P, Q, filters); fill
-    dimages (n, H, W, channels), or as many of them as there are.
+def backward(memory: np.ndarray, memory_strides: tuple[int, ...], F: int, winner: np.ndarray, images: np.ndarray,
+             dweights: np.ndarray, dbias: np.ndarray, kernel_size: Pair, strides: Pair, dilation: Pair,
+             pool_rows: tuple[int, ...], pool_columns: tuple[int, ...], weights: np.ndarray, dimages: np.ndarray
+             ) -> None:
+    """Add the gradients to dweights (S, kh, R, filters) and dbias (filters,), given dy (n, F, P, Q), which is made of
+    `memory`; fill dimages (n, H, W, channels), or as many of them as there are.
 
     With 2x2 pooling three of four numbers of dz are 0. They are multiplied all the same: skipping them takes as long,
     and would lose the NaN of infinity times 0.
     """
-    N, P, _, F = dy.shape
-    a = len(pool_rows)
+    N, P, Q, filters = winner.shape
+    a, dy = len(pool_rows), as_strided(memory, (N, F, P, Q), memory_strides).transpose(0, 2, 3, 1)
     rows, columns = output_size(images.shape[1:3], kernel_size, strides, dilation)
-    dz = np.zeros((1, rows, columns, F), images.dtype)                               # 0 where no pool reaches
+    dz = np.zeros((1, rows, columns, filters), images.dtype)                         # 0 where no pool reaches
+    upstream = np.zeros((P, Q, filters), images.dtype)
     for n in range(N):
+        layout.copy_pixels(dy[n], upstream)
         for p in range(P):
-            scatter_to_winners(dy[n, p], winner[n, p], dz[0, p * a:], dbias, pool_rows, pool_columns)
-        windows, upstream = layout.transposed_windows(images[n:n + 1], dz, kernel_size, strides, dilation)
-        conv.add_kernel_gradient(windows, upstream, dweights)
+            scatter_to_winners(upstream[p], winner[n, p], dz[0, p * a:], dbias, pool_rows, pool_columns)
+        windows, dz_windows = layout.transposed_windows(images[n:n + 1], dz, kernel_size, strides, dilation)
+        conv.add_kernel_gradient(windows, dz_windows, dweights)
         if n < len(dimages):
             dimages[n] = 0
             conv.add_input_gradient(dz[0], weights, dimages[n], strides, dilation)

@@ -64,20 +64,16 @@ def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGI
 
     A view, where they lie so already and have no margins.
     """
-    last, lies_so = x.transpose(0, 2, 3, 1), lies_channels_last(x, dtype)
-    if lies_so and margins == NO_MARGINS:
+    last = x.transpose(0, 2, 3, 1)
+    if margins == NO_MARGINS and lies_channels_last(x, dtype):
         return unmarked(last.reshape(-1).reshape(last.shape))       # strides to rely on, also along an axis of 1
     (N, H, W, C), ((top, bottom), (left, right)) = last.shape, margins
     padded = empty((N, top + H + bottom, left + W + right, C), dtype)
-    x = x if lies_so else for_loops(x, dtype)
 
     def work(start: int, stop: int) -> None:
         if margins != NO_MARGINS:
             padded[start:stop] = 0
-        if lies_so:
-            padded[start:stop, top:top + H, left:left + W] = last[start:stop]
-        else:
-            channels_last(x[start:stop], padded[start:stop], top, left)
+        padded[start:stop, top:top + H, left:left + W] = last[start:stop]
     parallel_for(work, N, samples_per_chunk(N), serial=x.size < MIN_SHARED)
     return padded
 
@@ -92,19 +88,32 @@ def arrays(last: np.ndarray) -> np.ndarray:
     return last.transpose(0, 3, 1, 2)
 
 
+def memory_of(x: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return images (N, C, H, W) as flat memory and strides, of which compiled code makes a view, however they lie.
+
+    For arrays themselves numba would compile anew in each order.
+    """
+    last = x.transpose(0, 2, 3, 1)
+    if lies_channels_last(x, dtype):
+        return unmarked(last.reshape(-1)), x.strides
+    x = for_loops(x, dtype)
+    return x.reshape(-1), x.strides
+
+
 @compiled
-def channels_last(x: np.ndarray, y: np.ndarray, top: int, left: int) -> None:
-    """Copy x (N, C, H, W) to y (N, H', W', C), from row `top` and column `left` on."""
-    N, C, H, W = x.shape
-    for n, h, c in np.ndindex((N, H, C)):                       # a row of the image at a time stays in L1
-        for w in range(W):
-            y[n, top + h, left + w, c] = x[n, c, h, w]
+def copy_pixels(x: np.ndarray, y: np.ndarray) -> None:
+    """Copy x (H, W, C) to y (H, W, C), however they lie in memory, as many channels as both have."""
+    for h in range(len(y)):
+        for w in range(y.shape[1]):
+            source, target = x[h, w], y[h, w]
+            for c in range(min(source.size, target.size)):
+                target[c] = source[c]
 
 
-def in_whole_vectors(piece: np.ndarray, fill: bool) -> np.ndarray:
-    """Return an array (..., F) with F rounded up to whole vectors: itself, or another one, with its numbers if `fill`.
+def in_whole_vectors(piece: np.ndarray) -> np.ndarray:
+    """Return an array (..., F) with F rounded up to whole vectors: itself, or another one with zeros after its numbers.
 
-    >>> in_whole_vectors(np.ones((2, 3), np.float32), fill=True)[0, :4]
+    >>> in_whole_vectors(np.ones((2, 3), np.float32))[0, :4]
     array([1., 1., 1., 0.], dtype=float32)
     """
     F = piece.shape[-1]
@@ -112,15 +121,8 @@ def in_whole_vectors(piece: np.ndarray, fill: bool) -> np.ndarray:
     if lanes == F:
         return piece
     whole = np.zeros((*piece.shape[:-1], lanes), piece.dtype)
-    if fill:
-        whole[..., :F] = piece
+    whole[..., :F] = piece
     return whole
-
-
-def keep(whole: np.ndarray, piece: np.ndarray) -> None:
-    """Copy what was computed in the array that `in_whole_vectors` gave for a piece into the piece, if it is another."""
-    if whole is not piece:
-        piece[...] = whole[..., :piece.shape[-1]]
 
 
 def kernel_panels(kernel: np.ndarray, dilation: Pair, dtype: np.dtype) -> np.ndarray:
@@ -171,5 +173,8 @@ def sum_to_kernel(dweights: np.ndarray, F: int, kernel_size: Pair) -> np.ndarray
 
 def common_dtype(*arrays: np.ndarray) -> np.dtype:
     """Return the dtype to compute with some arrays in: compiled loops know float32 and float64 only."""
+    dtype = arrays[0].dtype
+    if dtype.char in "fd" and dtype.isnative and all(array.dtype is dtype for array in arrays):        # nearly always
+        return dtype
     dtype = np.result_type(*arrays, np.float32)
     return np.dtype(np.float64) if dtype == np.longdouble else dtype

@@ -11,16 +11,18 @@ from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.splitmix import FACTORS, GAMMA, SHIFTS
 
 MIN_CHUNK = 100_000            # numbers: waking a second thread takes longer than a pass over them
+MIN_RELU_CHUNK = 4 * MIN_CHUNK                # of which a pass only selects
 NUMBERS_PER_WORD = 4           # a word of SplitMix64 is 16 random bits for each of four numbers
 
 
 def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
          rate: float, beta_1: float, beta_2: float, epsilon: float) -> None:
     """Update p, m and v in one pass over memory instead of NumPy's eleven."""
-    if not all(array is for_loops(array) for array in (p, m, v)):        # copies of them would be updated
+    arrays = [for_loops(array, p.dtype) for array in (p, m, v, g)]
+    if not (arrays[0] is p and arrays[1] is m and arrays[2] is v):        # copies of them would be updated
         im2col.adam(p, g, m, v, rate, beta_1, beta_2, epsilon)
         return
-    p, g, m, v = (for_loops(array, p.dtype).reshape(-1) for array in (p, g, m, v))
+    p, m, v, g = [array.reshape(-1) for array in arrays]
 
     def work(start: int, stop: int) -> None:
         adam_loop(p[start:stop], g[start:stop], m[start:stop], v[start:stop], rate, beta_1, beta_2, epsilon)
@@ -59,7 +61,7 @@ def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     def work(start: int, stop: int) -> None:
         relu_gradient_loop(flat_dy[start:stop], flat_y[start:stop], flat_dz[start:stop])
-    parallel_for(work, y.size, MIN_CHUNK)
+    parallel_for(work, y.size, MIN_RELU_CHUNK)
     return dz.astype(own, copy=False)
 
 
