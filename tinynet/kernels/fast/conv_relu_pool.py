@@ -84,10 +84,10 @@ def static_lengths(pool_size: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def forward(images: np.ndarray, weights: np.ndarray, bias: np.ndarray, memory: np.ndarray,
             memory_strides: tuple[int, ...], F: int, winner: np.ndarray, kernel_size: Pair, strides: Pair,
             dilation: Pair, pool_rows: tuple[int, ...], pool_columns: tuple[int, ...], relu: bool) -> None:
-    """Fill y (n, F, P, Q), which is made of `memory`, and winner (n, P, Q, filters) from images (n, H, W, C)."""
+    """Fill y (n, P, Q, F), which is made of `memory`, and winner (n, P, Q, filters) from images (n, H, W, C)."""
     N, P, Q, filters = winner.shape
     a, b = len(pool_rows), len(pool_columns)
-    y = as_strided(memory, (N, F, P, Q), memory_strides).transpose(0, 2, 3, 1)
+    y = as_strided(memory, (N, P, Q, F), memory_strides)
     rows = -(-conv.rows_per_block(weights, bias, Q * b) // a)                       # of pooling windows
     z, best = np.empty((rows * a, Q * b, filters), memory.dtype), np.empty((rows, Q, filters), memory.dtype)
     for n in range(N):
@@ -127,14 +127,14 @@ def backward(memory: np.ndarray, memory_strides: tuple[int, ...], F: int, winner
              dweights: np.ndarray, dbias: np.ndarray, kernel_size: Pair, strides: Pair, dilation: Pair,
              pool_rows: tuple[int, ...], pool_columns: tuple[int, ...], weights: np.ndarray, dimages: np.ndarray
              ) -> None:
-    """Add the gradients to dweights (S, kh, R, filters) and dbias (filters,), given dy (n, F, P, Q), which is made of
+    """Add the gradients to dweights (S, kh, R, filters) and dbias (filters,), given dy (n, P, Q, F), which is made of
     `memory`; fill dimages (n, H, W, channels), or as many of them as there are.
 
     With 2x2 pooling three of four numbers of dz are 0. They are multiplied all the same: skipping them takes as long,
     and would lose the NaN of infinity times 0.
     """
     N, P, Q, filters = winner.shape
-    a, dy = len(pool_rows), as_strided(memory, (N, F, P, Q), memory_strides).transpose(0, 2, 3, 1)
+    a, dy = len(pool_rows), as_strided(memory, (N, P, Q, F), memory_strides)
     rows, columns = output_size(images.shape[1:3], kernel_size, strides, dilation)
     dz = np.zeros((1, rows, columns, filters), images.dtype)                         # 0 where no pool reaches
     upstream = np.zeros((P, Q, filters), images.dtype)

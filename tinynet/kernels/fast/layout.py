@@ -89,15 +89,15 @@ def arrays(last: np.ndarray) -> np.ndarray:
 
 
 def memory_of(x: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Return images (N, C, H, W) as flat memory and strides, of which compiled code makes a view, however they lie.
+    """Return images (N, C, H, W) as flat memory and strides: compiled code makes views (N, H, W, C) of it.
 
-    For arrays themselves numba would compile anew in each order.
+    For arrays themselves numba would compile anew in each order in which they may lie.
     """
     last = x.transpose(0, 2, 3, 1)
     if lies_channels_last(x, dtype):
-        return unmarked(last.reshape(-1)), x.strides
+        return unmarked(last.reshape(-1)), last.strides
     x = for_loops(x, dtype)
-    return x.reshape(-1), x.strides
+    return x.reshape(-1), x.transpose(0, 2, 3, 1).strides
 
 
 @compiled
