@@ -31,9 +31,10 @@ class TaskVerdict:
     def text(self) -> str:
         """Write it out."""
         if self.cause is None:
-            return f"{self.name}: right. {self.passed} of {self.tried} checks passed."
-        state = "unfinished." if self.unfinished else f"wrong. {self.passed} of {self.tried} checks passed."
-        return "\n".join([f"{self.name}: {state}", *map(paragraph, self.lines)])
+            state = f"right. {self.passed} of {self.tried} checks passed."
+        else:
+            state = "unfinished." if self.unfinished else f"wrong. {self.passed} of {self.tried} checks passed."
+        return "\n".join([f"{self.name}: {state}", *map(paragraph, filter(None, self.lines))])
 
 
 def paragraph(line: str) -> str:
