@@ -56,6 +56,8 @@ CONV_FORWARD = Exercise("Convolution as loops", "convolution", (Task(
         mistake("flipped kernel", FLIPPED, ("kernel[f])", "kernel[f, :, ::-1, ::-1])")),
         mistake("flipped kernel", FLIPPED, ("kernel[f])", "kernel[f, ::-1, ::-1, ::-1])")),
         mistake("bias missing", "the bias is missing: each kernel adds its own to its whole map.", (" + bias[f]", "")),
+        mistake("bias along the columns", "the bias is laid along the columns, the last axis. It belongs to the maps, "
+                "axis 1: bias[:, None, None].", ("    return y", "    return y - bias[:, None, None] + bias")),
         mistake("one window missing", "the output is too small: a window fits at H - kh + 1 places, also at the "
                 "last one.", ("H - kh + 1, W - kw + 1", "H - kh, W - kw")),
         mistake("last row left out", "the last row and column of the output are 0: range(H - kh) stops too early, a "
@@ -249,7 +251,8 @@ PAD = Exercise("A frame of zeros", "convolution", (Task(
 def conv_strided(x: np.ndarray, kernel: np.ndarray, stride: int, padding: int) -> np.ndarray:
     """Convolve with stride and padding: x (N, C, H, W), kernel (F, C, kh, kw) -> (N, F, P, Q). No bias.
 
-    The image gets a frame of `padding` zeros first. Then output (p, q) looks at the window whose upper left corner is
+    The image gets a frame of `padding` zeros first (pad does that: an earlier answer of yours can be imported, as in
+    from pad import pad). Then output (p, q) looks at the window whose upper left corner is
     pixel (p * stride, q * stride) of the padded image. P and Q are how many windows fit.
 
     >>> image = np.array([[[[1.0, 2.0, 3.0, 4.0]]]])

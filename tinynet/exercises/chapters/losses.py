@@ -33,6 +33,7 @@ def softmax_trials(rng: np.random.Generator) -> Iterator[Trial]:
     yield Trial("logits around -1000 in one row, 1000 in the other",
                 (np.array([[-1000.0], [1000]]) + rng.normal(size=(2, 4)),),
                 {**large, "maximum of the batch": "the rows differ much in size"})
+    yield Trial("one logit of 1000 among nine of 0", (np.eye(10)[[3, 7]] * 1000,), large)
 
 
 def softmax_by_hand(index: tuple[int, ...], x: np.ndarray) -> str:
@@ -52,6 +53,9 @@ SOFTMAX = Exercise("Softmax: logits to probabilities", "losses", (Task(
         mistake("maximum of the batch", "you subtracted the largest logit of the whole batch. In a row of much "
                 "smaller ones every exp is 0 then, and 0 / 0 is NaN. Each row needs its own maximum.",
                 ("x.max(axis=-1, keepdims=True)", "x.max()")),
+        mistake("mean subtracted", "you subtracted the mean of the row. The largest logit may be so far above it that "
+                "exp still overflows: subtract the largest.",
+                ("x.max(axis=-1, keepdims=True)", "x.mean(axis=-1, keepdims=True)")),
         mistake("sum of the batch", "you divided by the sum over the whole batch. Each row is a distribution of its "
                 "own: sum along axis 1.", ("e.sum(axis=-1, keepdims=True)", "e.sum()")),
         mistake("wrong axis", "you went down the columns, over the samples. The classes of a sample are a row: axis 1.",
@@ -98,9 +102,10 @@ SOFTMAX = Exercise("Softmax: logits to probabilities", "losses", (Task(
 def cross_entropy(y_true: np.ndarray, y_pred: np.ndarray) -> np.float64:
     """Return the mean cross-entropy of a batch: y_true (N, classes), one-hot; y_pred (N, classes), probabilities.
 
-    A sample's is -log of the probability that its true class got. Of the others nothing is asked: one may well be 0.
+    A sample's is -log of the probability that its true class got. The other probabilities do not count, and may be 0,
+    of which there is no logarithm.
 
-    >>> float(cross_entropy(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[0.5, 0.5], [0.75, 0.25]])).round(4))
+    >>> round(float(cross_entropy(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[0.5, 0.5], [0.75, 0.25]]))), 4)
     1.0397
     """
     return -np.log((y_true * y_pred).sum(axis=1)).mean()
@@ -284,6 +289,8 @@ SOFTMAX_GRADIENT = Exercise("Back through softmax alone", "losses", (Task(
                 ("y * (dy - (dy * y).sum(axis=-1, keepdims=True))", "dy * y * (1 - y)")),
         mistake("sum missing", "the sum over the row is missing: what all others lose when this one gains.",
                 (" - (dy * y).sum(axis=-1, keepdims=True)", "")),
+        mistake("brackets", "y multiplies the sum alone. It multiplies the whole difference: y * (dy - sum).",
+                ("y * (dy - (dy * y).sum(axis=-1, keepdims=True))", "dy - (dy * y).sum(axis=-1, keepdims=True) * y")),
         mistake("y missing in the sum", "in the sum, dy is not multiplied by y.", ("(dy * y).sum", "dy.sum")),
         mistake("times y missing", "the whole is not multiplied by y.", ("y * (dy -", "(dy -")),
         mistake("sign", "the sign is wrong.", ("y * (dy", "-y * (dy")),

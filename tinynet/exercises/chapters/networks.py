@@ -60,6 +60,9 @@ TWO_LAYERS = Exercise("Two layers, forward and all the way back", "backpropagati
                 ("np.maximum(z, 0)", "z")),
         mistake("ReLU missing", "the ReLU is missing, forward and back.", ("np.maximum(z, 0)", "z"),
                 (" * (z > 0)", "")),
+        mistake("softmax twice", "the gradient begins with softmax of the probabilities: softmax is in it twice. It is "
+                "p - t, with p the softmax of the logits.",
+                ("dlogits = (p - y_true)", "dlogits = (np.exp(p) / np.exp(p).sum(axis=1, keepdims=True) - y_true)")),
         mistake("mean missing", "the gradients are not divided by the number of samples: the loss is a mean.",
                 (" / len(x)", "")),
         mistake("bias summed over the wrong axis", "db: sum over the samples, axis 0.",

@@ -130,8 +130,9 @@ def adam_trials(rng: np.random.Generator) -> Iterator[Trial]:
         p, g, m = rng.normal(size=(3, 3, 2))
         yield Trial(f"step {t}, beta_1 {b1}, beta_2 {b2}",
                     (p, g, m, rng.uniform(0.5, 2, (3, 2)), t, rate, b1, b2), later)
-    yield Trial("a gradient of 0 from the start", (np.ones(2), np.zeros(2), np.zeros(2), np.zeros(2), 1, 0.1),
-                {"epsilon": "v is 0: epsilon keeps the division from 0 / 0"})
+    small = {"epsilon": "the gradient is 0, or so small that epsilon counts"}
+    yield Trial("gradients as small as epsilon", (np.ones(2), np.array([1e-7, -3e-7]), *np.zeros((2, 2)), 1, 0.1), small)
+    yield Trial("a gradient of 0 from the start", (np.ones(2), np.zeros(2), np.zeros(2), np.zeros(2), 1, 0.1), small)
 
 
 M, V, HATS = ("m = beta_1 * m + (1 - beta_1) * gradient", "v = beta_2 * v + (1 - beta_2) * gradient ** 2",
@@ -151,6 +152,8 @@ ADAM = Exercise("Adam", "optimizers", (Task(
                 (HATS, "m_hat, v_hat = m / (1 - beta_1), v / (1 - beta_2)")),
         mistake("t multiplied", "parameter: the correction has beta * t. It is beta ** t.",
                 (HATS, "m_hat, v_hat = m / (1 - beta_1 * t), v / abs(1 - beta_2 * t)")),
+        mistake("t multiplied", "parameter: the correction has beta * t. It is beta ** t.",
+                (HATS, "m_hat, v_hat = m / (1 - beta_1 * t), v / (1 - beta_2 * t)")),
         mistake("t from 0", "parameter: t is counted from 0 in yours. It begins at 1: beta ** t.",
                 (HATS, "m_hat, v_hat = m / (1 - beta_1 ** (t + 1)), v / (1 - beta_2 ** (t + 1))")),
         mistake("t from 0", "parameter: t is counted from 0 in yours. It begins at 1: beta ** t.",
@@ -166,6 +169,8 @@ ADAM = Exercise("Adam", "optimizers", (Task(
                 (M, "m = (1 - beta_1) * m + beta_1 * gradient"), (V, "v = (1 - beta_2) * v + beta_2 * gradient ** 2")),
         mistake("not a mean", "m, v: 1 - beta is missing in front of the gradient.", (M, "m = beta_1 * m + gradient"),
                 (V, "v = beta_2 * v + gradient ** 2")),
+        mistake("epsilon under the root", "parameter: epsilon is added under the root. It is added to the root.",
+                ("np.sqrt(v_hat) + epsilon", "np.sqrt(v_hat + epsilon)")),
         mistake("epsilon missing", "epsilon is missing: where a gradient is 0, 0 / 0 is NaN.", (" + epsilon", "")),
         mistake("gradient in place of m", "parameter: the step takes the gradient. It takes m_hat, its running mean.",
                 ("learning_rate * m_hat", "learning_rate * gradient")),
@@ -349,6 +354,11 @@ TRAIN = Exercise("The training loop", "training", (Task(
         mistake("accumulated", "the gradients of the batches add up. Each step takes that of its own batch.",
                 ("    losses = []\n", "    losses, so_far = [], 0.0\n"),
                 (STEP, "so_far = so_far + gradient\n            weights = weights - learning_rate * so_far")),
+        mistake("step once an epoch", "the weights take a step once an epoch, with the gradients of all batches added "
+                "up. They take one after each batch.",
+                ("        for start", "        total = 0.0\n        for start"),
+                ("            " + STEP, "            total = total + gradient\n        weights = weights - learning_rate "
+                 "* total")),
         mistake("batches overlap", "the batches overlap: the next one begins batch_size later, not one sample later.",
                 (RANGE, "range(len(x))")),
         mistake("divided again", "you divided the gradient by the batch size. The loss is a mean already.",

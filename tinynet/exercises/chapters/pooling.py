@@ -61,6 +61,10 @@ MAX_POOL = Exercise("Max pooling", "pooling", (Task(
         mistake("overlapping squares", "your squares move by one pixel. They lie side by side: the next begins "
                 "`size` later.", ("P, Q = H // size, W // size", "P, Q = H - size + 1, W - size + 1"),
                 (WHERE, "p:p + size, q:q + size")),
+        mistake("end of the square", "your square ends at p + size, where it begins at p * size: further on it is "
+                "empty. It ends at (p + 1) * size.", (WHERE, "p * size:p + size, q * size:q + size")),
+        mistake("over everything", "you took the largest of all samples and channels: max(axis=(2, 3)) keeps them "
+                "apart.", (".max(axis=(2, 3))", ".max()")),
         mistake("absolute", "you compared sizes without their signs: the largest number is wanted, negative or not.",
                 (WINDOW + ".max", "abs(" + WINDOW + ").max")),
         mistake("starts at 0", "a square of negative pixels gives 0: your maximum begins at 0. Begin with the first "
@@ -230,6 +234,10 @@ AVERAGE_POOL = Exercise("Average pooling", "pooling", (Task(
         mistake("overlapping squares", "your squares move by one pixel. They lie side by side.",
                 ("P, Q = H // size, W // size", "P, Q = H - size + 1, W - size + 1"),
                 (WHERE, "p:p + size, q:q + size")),
+        mistake("end of the square", "your square ends at p + size, where it begins at p * size: further on it is "
+                "empty. It ends at (p + 1) * size.", (WHERE, "p * size:p + size, q * size:q + size")),
+        mistake("over everything", "you took the mean of all samples and channels: mean(axis=(2, 3)) keeps them apart.",
+                (".mean(axis=(2, 3))", ".mean()")),
         mistake("over channels", "you took the mean over the channels, too. Each channel is pooled by itself.",
                 (".mean(axis=(2, 3))", ".mean(axis=(1, 2, 3))[:, None]")),
         mistake("over the batch", "you took the mean over the batch, too.",

@@ -80,6 +80,8 @@ MEANINGS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"'(list|tuple)' object has no attribute", r"a \1 came where an array is needed. If it is what an answer of yours "
      "returns, make an array of it there: np.array(...)."),
     (r"positional arguments? but \d+ w", "the first line of the function, with all its arguments, must stay as it was."),
+    ("zero-size array", "there is nothing in it: a slice that ends before it begins, or begins behind the last number, is "
+     "empty."),
     ("Cannot cast ufunc", "the array was made for whole numbers, and cannot take others in place: np.zeros(shape) makes "
      "one of floats."),
 ]

@@ -73,7 +73,7 @@ def judged(task: Task, trials: list[Trial], found: Mapping[Key, Outcome], load: 
     if not repeatable(task, mine[0], again):
         verdict = telling.not_repeatable(task, tried, max(len(wrong), 1))
     elif not wrong:
-        verdict = TaskVerdict(task.name, tried, tried, None, (mine[0].note,) if mine[0].note else ())
+        verdict = TaskVerdict(task.name, tried, tried, None, tuple(dict.fromkeys(one.note for one in mine)))
     else:
         passed = sum(points(evidence, k) for k in range(len(trials)))
         verdict = TaskVerdict(task.name, tried, passed, *explained(evidence, wrong, load))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 from collections.abc import Iterator
 
@@ -20,6 +21,7 @@ from tinynet.exercises.marking.worked import count, worked_out
 Told = tuple[str, tuple[str, ...]]               # the cause, and the paragraphs
 SHORT = 60                                       # characters of an array's numbers that are written out
 DIGITS = 6                                       # and of each of them: others were drawn, and say nothing
+TO_DO = "raise NotImplementedError("              # what an exercise's file has in place of an answer
 LINES = 12                                       # of what an answer printed, that are shown
 
 
@@ -37,9 +39,17 @@ def at(place: Place | None) -> tuple[str, ...]:
 
 def unfinished(task: Task, outcome: Outcome, tried: int) -> TaskVerdict:
     """Tell which line is to be filled in."""
-    told = ("This line is to be filled in:", *at(outcome.place)) if outcome.kind == "unfinished" else \
-        (f"There is no function {task.name} yet. It begins:", f"  def {task.signature}:")
+    told: tuple[str, ...] = (f"There is no function {task.name} yet. It begins:", f"  def {task.signature}:")
+    if outcome.kind == "unfinished":
+        told = ("This line is to be filled in:", *at(outcome.place), *further(outcome.place))
     return TaskVerdict(task.name, tried, 0, "unfinished", told, unfinished=True)
+
+
+def further(place: Place | None) -> tuple[str, ...]:
+    """Tell which other lines of a file are to be filled in, where there are many."""
+    lines = linecache.getlines(place.file) if place else []
+    others = [str(k) for k, line in enumerate(lines, 1) if TO_DO in line and place and k != place.line]
+    return (f"So are lines {', '.join(others)}.",) if len(others) > 1 else ()
 
 
 def unreadable(task: Task, outcome: Outcome, tried: int) -> TaskVerdict:
