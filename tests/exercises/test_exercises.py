@@ -34,8 +34,8 @@ def test_it_has_three_hints_a_chapter_and_trials(name):
 
 def test_they_come_in_the_order_of_the_book(request):
     index = (request.config.rootpath / "docs" / "index.md").read_text()
-    beside = {"gradient-checking"}
-    places = [index.index(f"]({exercise.chapter}.md)") for exercise in EXERCISES.values() if exercise.chapter not in beside]
+    chapters = [exercise.chapter for exercise in EXERCISES.values() if exercise.chapter != "gradient-checking"]
+    places = [index.index(f"]({chapter}.md)") for chapter in chapters]
     assert places == sorted(places)
 
 

@@ -248,7 +248,6 @@ def test_each_of_several_outputs_gets_its_own_cause():
     def batch_norm_backward(dy, x, gamma):
         axes = (0, 2, 3)
         std = np.sqrt(x.var(axis=axes) + 0.001)[:, None, None]
-        h = (x - x.mean(axis=axes)[:, None, None]) / std
         return gamma[:, None, None] * dy * 7 / std ** 5, (dy * x).sum(axis=axes), -dy.sum(axis=axes)
     text = told("batch_norm_backward", batch_norm_backward)
     assert "Likely cause: dgamma: you multiplied by x." in text

@@ -1,4 +1,4 @@
-"""A learner's folder: the files to fill in, which hints were asked for, and how each exercise stood when last marked."""
+"""A learner's folder: the files to fill in, which hints were asked for, and how each exercise stood."""
 
 from __future__ import annotations
 

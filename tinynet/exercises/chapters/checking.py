@@ -15,9 +15,9 @@ Gradient = Callable[[np.ndarray], np.ndarray]
 def numerical_gradient(f: Callable[[np.ndarray], float], x: np.ndarray) -> np.ndarray:
     """Measure the slope of f at x along every entry, and return them in the shape of x. f(x) is one number.
 
-    Nudge one entry at a time up and down by a small h, and see what f does: (f(x + h) - f(x - h)) / (2 h). An h of about
-    1e-5 is right: over a larger one f bends, and of a smaller one rounding leaves little. Do not change x itself: nudge
-    a copy.
+    Nudge one entry at a time up and down by a small h, and see what f does: (f(x + h) - f(x - h)) / (2 h). An h of
+    about 1e-5 is right: over a larger one f bends, and of a smaller one rounding leaves little. Do not change x itself:
+    nudge a copy.
 
     >>> numerical_gradient(lambda x: x[0] * x[1], np.array([3.0, 5.0])).round(6)
     array([5., 3.])
@@ -34,9 +34,9 @@ def numerical_gradient(f: Callable[[np.ndarray], float], x: np.ndarray) -> np.nd
 def is_gradient(f: Callable[[np.ndarray], float], gradient: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> bool:
     """Say whether gradient(x) is the gradient of f at x: True, or False if any entry is wrong.
 
-    Compare it with measured slopes: numerical_gradient gives them, so get that right first. It should see a single entry
-    that is off by a thousandth, and let through what is only rounding: slopes may be as large as 1e6 or as small as
-    1e-6, so compare with the size of the gradient, not with a fixed number. A gradient of the wrong shape is wrong.
+    Compare it with measured slopes: numerical_gradient gives them, so get that right first. It should see a single
+    entry that is off by a thousandth, and let through what is only rounding: slopes may be as large as 1e6 or as small
+    as 1e-6, so compare with the size of the gradient, not with a fixed number. A gradient of the wrong shape is wrong.
 
     >>> is_gradient(lambda x: float((x ** 2).sum()), lambda x: 2 * x, np.array([1.0, 2.0]))
     True

@@ -283,8 +283,8 @@ CONV_IM2COL = Exercise("Convolution as a matrix product, forward and backward", 
                 ("dy.sum(axis=(0, 2))", "dy.sum(axis=0)")),
         mistake("dbias over places alone", "dbias: you summed over the places, but not over the batch.",
                 ("dy.sum(axis=(0, 2))", "dy.sum(axis=2)")),
-        mistake("dbias over the maps", "dbias: you summed over the maps, and kept the places. Each map has a bias of its "
-                "own: sum over samples and places.", ("dy.sum(axis=(0, 2))", "dy.sum(axis=(0, 1))")),
+        mistake("dbias over the maps", "dbias: you summed over the maps, and kept the places. Each map has a bias of "
+                "its own: sum over samples and places.", ("dy.sum(axis=(0, 2))", "dy.sum(axis=(0, 1))")),
         mistake("dbias mean", "dbias: you took a mean. It is a sum.", ("dy.sum(axis=(0, 2))", "dy.mean(axis=(0, 2))")),
         mistake("dbias mean", "dbias: you divided by the number of samples. It is a sum.",
                 ("dy.sum(axis=(0, 2))", "dy.sum(axis=(0, 2)) / N")),

@@ -182,8 +182,8 @@ DENSE_BIAS_GRADIENT = Exercise("What a dense layer's biases get", "dense", (Task
         mistake("mean over the batch", "you took the mean over the batch. The gradient of a bias is the sum of what "
                 "it gets from every sample; the loss has divided by the batch already, and dy with it.",
                 ("sum(", "mean(")),
-        mistake("wrong axis", "you summed over the units. Each unit has a bias of its own, used in every sample: sum over "
-                "the samples, axis 0.", ("axis=0", "axis=1")),
+        mistake("wrong axis", "you summed over the units. Each unit has a bias of its own, used in every sample: sum "
+                "over the samples, axis 0.", ("axis=0", "axis=1")),
         mistake("wrong axis", "you took the mean over the units. Each unit has a bias of its own, used in every "
                 "sample: sum over the samples, axis 0.", ("sum(axis=0", "mean(axis=1")),
         mistake("sum of all", "you summed over everything. Each unit has a bias of its own: sum over the samples "

@@ -264,8 +264,9 @@ def engine(model: Sequential, without_relu: int | None = None) -> Sequential:
     """Build the engine's larger CNN, from a model's weights; one of its four ReLUs may be left out."""
     relus = ["linear" if k == without_relu else "relu" for k in range(4)]
     larger = Sequential([
-        Conv2D(30, (5, 5), activation=relus[0]), MaxPooling2D(), Conv2D(15, (3, 3), activation=relus[1]), MaxPooling2D(),
-        Dropout(0.2), Flatten(), Dense(128, activation=relus[2]), Dense(50, activation=relus[3]),
+        Conv2D(30, (5, 5), activation=relus[0]), MaxPooling2D(),
+        Conv2D(15, (3, 3), activation=relus[1]), MaxPooling2D(), Dropout(0.2), Flatten(),
+        Dense(128, activation=relus[2]), Dense(50, activation=relus[3]),
         Dense(10, activation="softmax")], input_shape=(1, 28, 28))
     weights, wanted = model.get_weights(), [w.shape for w in larger.get_weights()]
     if [w.shape for w in weights] != wanted:
@@ -276,7 +277,7 @@ def engine(model: Sequential, without_relu: int | None = None) -> Sequential:
 
 
 def through(model: Sequential, x: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Take digits through all layers and some gradient back, and return the outputs and the gradients of the weights."""
+    """Take digits through all layers and a gradient back, and return the outputs and the gradients of the weights."""
     backwards = []
     for layer in model.layers:
         x, backward = layer.forward(x)
@@ -288,7 +289,7 @@ def through(model: Sequential, x: np.ndarray) -> tuple[np.ndarray, list[np.ndarr
 
 
 def its_chance(model: Sequential) -> bool:
-    """A fifth of the numbers is dropped in training, and the first weights are as large as initial_kernel makes them."""
+    """A fifth is dropped in training, and the first weights are as large as initial_kernel makes them."""
     drops = [layer for layer in model.layers if layer.differs_in_training]
     if not drops:
         raise Judged("dropout missing", "no layer drops anything in training: after the second pooling there is "
@@ -337,8 +338,8 @@ def digits(count: int) -> tuple[np.ndarray, np.ndarray]:
     return x[:count, None].astype(np.float32) / 255, y[:count]
 
 
-SLOW = ("It computes in {}, and takes about twice the time of float32. Somewhere an array is made without the dtype of its "
-        "input, as np.zeros(shape) does: np.zeros(shape, x.dtype). Look at im2col, col2im and max pooling first.")
+SLOW = ("It computes in {}, and takes about twice the time of float32. Somewhere an array is made without the dtype of "
+        "its input, as np.zeros(shape) does: np.zeros(shape, x.dtype). Look at im2col, col2im and max pooling first.")
 ASPECTS = {"the layers are your own": its_layers, "shapes and parameters": its_size,
            "gradients, layer by layer": its_gradients, "the same as the engine's, from the same weights": its_function,
            "dropout and the first weights": its_chance, "a training on 2,000 digits": its_training}

@@ -131,7 +131,8 @@ def adam_trials(rng: np.random.Generator) -> Iterator[Trial]:
         yield Trial(f"step {t}, beta_1 {b1}, beta_2 {b2}",
                     (p, g, m, rng.uniform(0.5, 2, (3, 2)), t, rate, b1, b2), later)
     small = {"epsilon": "the gradient is 0, or so small that epsilon counts"}
-    yield Trial("gradients as small as epsilon", (np.ones(2), np.array([1e-7, -3e-7]), *np.zeros((2, 2)), 1, 0.1), small)
+    yield Trial("gradients as small as epsilon",
+                (np.ones(2), np.array([1e-7, -3e-7]), np.zeros(2), np.zeros(2), 1, 0.1), small)
     yield Trial("a gradient of 0 from the start", (np.ones(2), np.zeros(2), np.zeros(2), np.zeros(2), 1, 0.1), small)
 
 
@@ -357,8 +358,8 @@ TRAIN = Exercise("The training loop", "training", (Task(
         mistake("step once an epoch", "the weights take a step once an epoch, with the gradients of all batches added "
                 "up. They take one after each batch.",
                 ("        for start", "        total = 0.0\n        for start"),
-                ("            " + STEP, "            total = total + gradient\n        weights = weights - learning_rate "
-                 "* total")),
+                ("            " + STEP,
+                 "            total = total + gradient\n        weights = weights - learning_rate * total")),
         mistake("batches overlap", "the batches overlap: the next one begins batch_size later, not one sample later.",
                 (RANGE, "range(len(x))")),
         mistake("divided again", "you divided the gradient by the batch size. The loss is a mean already.",

@@ -1,4 +1,4 @@
-"""What an exception means, in the words of somebody who writes layers: NumPy's own advice is often about other things."""
+"""What an exception means to somebody who writes layers: NumPy's own advice is often about other things."""
 
 from __future__ import annotations
 
@@ -61,27 +61,32 @@ def not_reshaped(match: re.Match[str]) -> str:
 
 
 MEANINGS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
-    ("truth value of an array", "`if`, `and`, `or`, max(a, b) and min(a, b) ask one question, and here every number of "
-     "an array has an answer of its own. np.where(condition, a, b) chooses for each, np.maximum(a, b) takes the "
-     "larger of each two."),
+    ("truth value of an array",
+     "`if`, `and`, `or`, max(a, b) and min(a, b) ask one question, and here every number of an array has an answer of "
+     "its own. np.where(condition, a, b) chooses for each, np.maximum(a, b) takes the larger of each two."),
     ("name 'np' is not defined", "NumPy is not imported in this file: import numpy as np belongs at its top."),
-    ("inhomogeneous", "you computed with a tuple or a list of arrays as if it were one array. A function that returns "
-     "several things is taken apart first: one, other = f(x)."),
+    ("inhomogeneous",
+     "you computed with a tuple or a list of arrays as if it were one array. A function that returns several things is "
+     "taken apart first: one, other = f(x)."),
     (f"broadcast together with shapes {SHAPE} {SHAPE}", not_broadcast),
     (f"broadcast input array from shape {SHAPE} into shape {SHAPE}", not_stored),
     (r"cannot reshape array of size (\d+)", not_reshaped),
-    (r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)", r"counting begins at 0, so that a size of \3 has "
-     r"no index \1. Is axis \2 the one that you meant, and the index one that runs over it?"),
-    (r"axis (\d+) is out of bounds for array of dimension (\d+)", r"an array with \2 axes has none with the number \1: "
-     "they are counted from 0, and each sum without keepdims takes one away."),
-    (r"matmul: .*\(size (\d+) is different from (\d+)\)", r"a product (A, B) @ (B, C) sums over the axis where the two "
-     r"meet, and there are sizes \2 and \1 there. Write both shapes down: which of the two needs a transpose, or is the "
-     "order the other?"),
-    (r"'(list|tuple)' object has no attribute", r"a \1 came where an array is needed. If it is what an answer of yours "
-     "returns, make an array of it there: np.array(...)."),
-    (r"positional arguments? but \d+ w", "the first line of the function, with all its arguments, must stay as it was."),
-    ("zero-size array", "there is nothing in it: a slice that ends before it begins, or begins behind the last number, is "
-     "empty."),
-    ("Cannot cast ufunc", "the array was made for whole numbers, and cannot take others in place: np.zeros(shape) makes "
-     "one of floats."),
+    (r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)",
+     r"counting begins at 0, so that a size of \3 has no index \1. Is axis \2 the one that you meant, and the index "
+     "one that runs over it?"),
+    (r"axis (\d+) is out of bounds for array of dimension (\d+)",
+     r"an array with \2 axes has none with the number \1: they are counted from 0, and each sum without keepdims takes "
+     "one away."),
+    (r"matmul: .*\(size (\d+) is different from (\d+)\)",
+     r"a product (A, B) @ (B, C) sums over the axis where the two meet, and there are sizes \2 and \1 there. Write "
+     "both shapes down: which of the two needs a transpose, or is the order the other?"),
+    (r"'(list|tuple)' object has no attribute",
+     r"a \1 came where an array is needed. If it is what an answer of yours returns, make an array of it there: "
+     "np.array(...)."),
+    (r"positional arguments? but \d+ w",
+     "the first line of the function, with all its arguments, must stay as it was."),
+    ("zero-size array",
+     "there is nothing in it: a slice that ends before it begins, or begins behind the last number, is empty."),
+    ("Cannot cast ufunc",
+     "the array was made for whole numbers, and cannot take others in place: np.zeros(shape) makes one of floats."),
 ]

@@ -15,8 +15,8 @@ from tinynet.exercises.marking import places
 from tinynet.exercises.marking.places import Place
 
 Outputs = tuple[np.ndarray, ...]
-LISTED = ("It returns a list where an array is expected. The numbers are right; but what builds on this answer asks for an "
-          "array's methods: np.array(...).")
+LISTED = ("It returns a list where an array is expected. The numbers are right; but what builds on this answer asks "
+          "for an array's methods: np.array(...).")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def returned(task: Task, answer: Answer, args: tuple[object, ...]) -> Outcome:
         return Outcome("exception", message=f"{type(error).__name__}: {error}".rstrip(": "), place=place,
                        caller=places.of_caller(error, answer, place))
     if task.judges:
-        return Outcome(outputs=(np.asarray(True),), place=places.of_definition(answer), note=value if value is not True else "")
+        return Outcome(outputs=(np.asarray(True),), note=value if isinstance(value, str) else "")
     return as_outputs(task, value, answer)
 
 

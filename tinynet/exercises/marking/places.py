@@ -51,11 +51,12 @@ def of_error(error: BaseException) -> Place | None:
 
 
 def of_caller(error: BaseException, answer: Callable[..., object], place: Place | None) -> Place | None:
-    """Return the innermost line of the file of `answer` on the way to an exception in another file of somebody's own."""
+    """Return the innermost line of the answer's file on the way to an exception in another file of somebody's own."""
     code = getattr(answer, "__code__", None)
     if code is None or place is None or place.file == code.co_filename:
         return None
-    return next((one for one in reversed(list(of_traceback(error.__traceback__))) if one.file == code.co_filename), None)
+    way = reversed(list(of_traceback(error.__traceback__)))
+    return next((one for one in way if one.file == code.co_filename), None)
 
 
 def of_traceback(traceback: TracebackType | None) -> Iterable[Place]:
