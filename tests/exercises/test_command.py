@@ -184,7 +184,7 @@ def test_all_lines_of_a_file_that_are_to_be_filled_in_are_named(tmp_path, capsys
     assert f"So are lines {', '.join(map(str, open_lines[:-1]))}." in printed
 
 
-@pytest.mark.parametrize("command", ["exercises list", "bugs list"])
+@pytest.mark.parametrize("command", [pytest.param("exercises list", marks=pytest.mark.long), "bugs list"])
 def test_a_reader_that_has_read_enough_is_no_error(command):
     with subprocess.Popen([sys.executable, "-m", "tinynet", *command.split()], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as process:

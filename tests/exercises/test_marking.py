@@ -341,3 +341,20 @@ def test_a_sum_over_the_batch_of_an_output_of_many_is_marked():
 @pytest.mark.parametrize("name", TASKS)
 def test_no_output_makes_the_marking_itself_fail(name, change):
     every_output_changed(TASKS[name], CHANGES[change])
+
+
+@pytest.mark.long
+def test_only_the_first_is_right_where_every_other_one_is_wrong():
+    def im2col(x, kh, kw, first=1):
+        (N, C, H, W), P, Q = x.shape, x.shape[2] - kh + 1, x.shape[3] - kw + 1
+        columns = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), axis=(2, 3))
+        columns = columns.transpose(0, 1, 4, 5, 2, 3).reshape(N, C * kh * kw, P * Q).copy()
+        columns[:, :, first:] = np.cos(columns[:, :, first:])
+        return columns
+    assert "Only the first window is right." in told("im2col", im2col)
+    assert "Only the first window" not in told("im2col", lambda x, kh, kw: im2col(x, kh, kw, first=2))
+
+
+def test_true_and_false_are_called_so():
+    verdict = check("gradient_checker", is_gradient=lambda f, gradient, x: True)
+    assert "yours is True, and it should be False." in str(verdict)

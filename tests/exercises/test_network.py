@@ -8,6 +8,8 @@ from tinynet.exercises.chapters import network as solved
 from tinynet.exercises.chapters.network import its_chance, its_function, its_size
 from tinynet.exercises.exercise import Judged
 
+pytestmark = pytest.mark.long
+
 
 class Shared(solved.Pooling):
     """All of equal pixels get dy."""

@@ -96,7 +96,8 @@ def along_axes(masks: list[np.ndarray], axes: tuple[str, ...], name: str) -> lis
         for end, here, others in (("first", 0, slice(1, None)), ("last", -1, slice(None, -1))):
             if not any(mask[others].any() for mask in ends):
                 return [Cause(f"{end} {word}", f"Only the {end} {word}{name} is wrong.")]
-            if not any(mask[here].any() for mask in ends) and all(mask[others].any() for mask in ends):
+            if not any(mask[here].any() for mask in ends) and \
+                    all(part.any() for mask in ends for part in mask[others]):
                 return [Cause(f"only {end} {word}", f"Only the {end} {word}{name} is right.")]
     return []
 

@@ -118,7 +118,7 @@ def not_finite(evidence: Evidence, wrong: list[int]) -> Told | None:
             bad = next(output for output in outcome.outputs if not np.isfinite(output).all())
             what = "NaN" if np.isnan(bad).any() else "infinity"
             told = [f"The output has {what} in it with {evidence.trials[k].name}. It comes up here:",
-                    *at(outcome.not_finite)]
+                    *at(outcome.not_finite), shapes(evidence.task, evidence.trials[k])]
             told += [f"Likely cause: {cause.words}" for cause in causes[:1]]
             return causes[0].name if causes else "not finite", tuple(told)
     return None
@@ -192,7 +192,8 @@ def wrong_entry(task: Task, n: int, trial: Trial, output: np.ndarray, right: np.
     """Tell the first wrong entry of output n, how it is worked out by hand, and where the others are."""
     index = first_wrong(task, output, right)
     where = f"the first wrong entry is [{', '.join(map(str, index))}]: yours" if index else "yours"
-    yield of_output(task, n, f"{where} is {number(output[index])}, and it should be {number(right[index])}.")
+    mine = output[index].astype(right.dtype) if right.dtype == bool else output[index]
+    yield of_output(task, n, f"{where} is {number(mine)}, and it should be {number(right[index])}.")
     if all(array(arg) != f"{arg.shape}" for arg in trial.args if isinstance(arg, np.ndarray)):
         yield shapes(task, trial)
     if task.by_hand is not None and not task.returns:
@@ -228,4 +229,6 @@ def printed(outcome: Outcome, trial: Trial) -> tuple[str, ...]:
 
 def number(value: np.ndarray) -> str:
     """Write a number with the digits that tell it apart."""
+    if value.dtype == bool:
+        return str(bool(value))
     return re.sub(r"\.?0+$", "", f"{float(value):.6f}") if 1e-3 <= abs(float(value)) < 1e6 else f"{float(value):.6g}"
