@@ -346,7 +346,7 @@ def test_no_output_makes_the_marking_itself_fail(name, change):
 @pytest.mark.long
 def test_only_the_first_is_right_where_every_other_one_is_wrong():
     def im2col(x, kh, kw, first=1):
-        (N, C, H, W), P, Q = x.shape, x.shape[2] - kh + 1, x.shape[3] - kw + 1
+        N, C, P, Q = *x.shape[:2], x.shape[2] - kh + 1, x.shape[3] - kw + 1
         columns = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), axis=(2, 3))
         columns = columns.transpose(0, 1, 4, 5, 2, 3).reshape(N, C * kh * kw, P * Q).copy()
         columns[:, :, first:] = np.cos(columns[:, :, first:])

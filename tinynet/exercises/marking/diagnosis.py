@@ -18,7 +18,8 @@ UNKNOWN = Cause("unknown", "")
 
 def likely_cause(evidence: Evidence) -> Cause:
     """Return the cause of the first kind that fits; where more than one of a kind do, all of them in its words."""
-    for look in (known, related, two_at_once, a_mistake_and_more, part_by_part, circumstances):
+    for look in (known, related, two_at_once, a_mistake_and_more, part_by_part, beside_exceptions,
+                 circumstances):
         if found := look(evidence):
             return joined(found)
     return UNKNOWN
@@ -51,6 +52,15 @@ def part_by_part(evidence: Evidence) -> list[Cause]:
             cause = joined(causes)
             found.append(cause._replace(words=cause.words if f"{name}: " in cause.words else f"{name}: {cause.words}"))
     return [Cause(found[0].name, " ".join(cause.words for cause in found))] if found else []
+
+
+def beside_exceptions(evidence: Evidence) -> list[Cause]:
+    """List known mistakes that explain the wrong numbers of two trials or more, where others ended in an exception."""
+    there = [k for k, mine in enumerate(evidence.yours) if mine.kind == "output"]
+    if len(there) == len(evidence.yours) or sum(not evidence.right(k) for k in there) < 2:
+        return []
+    return known(evidence._replace(trials=[evidence.trials[k] for k in there], yours=[evidence.yours[k] for k in there],
+                                   rights=[evidence.rights[k] for k in there]))
 
 
 def outputs_everywhere(evidence: Evidence) -> bool:

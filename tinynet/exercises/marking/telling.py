@@ -143,9 +143,15 @@ def exception(evidence: Evidence, raised: list[int], cause: Cause) -> Told:
     told = [f"It failed with {trial.name}: {outcome.message}", *where_it_failed(outcome), shapes(evidence.task, trial)]
     if cause.words:
         told.append(f"{cause.label}: {cause.words}")
-    if (not cause.words or cause.label != "Likely cause") and (means := meaning(outcome.message)):
-        told.append(f"What it means: {means}")
+    if not cause.words or cause.label != "Likely cause":
+        told += means(outcome)
     return (cause.name if cause.words else "exception"), tuple(told)
+
+
+def means(outcome: Outcome) -> tuple[str, ...]:
+    """Say what an exception means, if its own message does not."""
+    words = meaning(outcome.message)
+    return (f"What it means: {words}",) if words else ()
 
 
 def where_it_failed(outcome: Outcome) -> tuple[str, ...]:
@@ -185,7 +191,7 @@ def wrong_numbers(evidence: Evidence, wrong: list[int], cause: Cause) -> Told:
     else:
         told += wrong_entry(task, n, trial, output, right)
     name = cause.name if cause.words else "shape" if output.shape != right.shape else "unknown"
-    return name, (*told, *also_raised(evidence))
+    return name, (*told, *also_raised(evidence, explain=not cause.words))
 
 
 def wrong_entry(task: Task, n: int, trial: Trial, output: np.ndarray, right: np.ndarray) -> Iterator[str]:
@@ -208,14 +214,14 @@ def of_output(task: Task, n: int, text: str) -> str:
     return f"{task.returns[n]}: {text}" if task.returns else text
 
 
-def also_raised(evidence: Evidence) -> tuple[str, ...]:
-    """Tell that some checks ended in an exception, where others gave numbers."""
+def also_raised(evidence: Evidence, explain: bool) -> tuple[str, ...]:
+    """Tell that some checks ended in an exception, where others gave numbers; and what it means, if asked to."""
     raised = [k for k, outcome in enumerate(evidence.yours) if outcome.kind == "exception"]
     if not raised:
         return ()
     outcome, trial = evidence.yours[raised[0]], evidence.trials[raised[0]]
     return (f"In {count(len(raised), 'other')} it failed, first with {trial.name}: {outcome.message}",
-            *where_it_failed(outcome), shapes(evidence.task, trial))
+            *where_it_failed(outcome), shapes(evidence.task, trial), *(means(outcome) if explain else ()))
 
 
 def printed(outcome: Outcome, trial: Trial) -> tuple[str, ...]:
