@@ -29,6 +29,7 @@ from tinynet.registry import pick
 
 PACKAGE = Path(tinynet.__file__).parent
 LEVELS = (1, 2, 3)
+WIDEST = 120                                        # characters of a line in tinynet
 COMMENT = re.compile(r"(  +)(# .*)$")               # behind a line of code
 HEAD = """\
 import numpy as np
@@ -100,6 +101,8 @@ def beside_each_other(text: str, modules: Iterable[str]) -> str:
 def with_comments_in_place(right: str, broken: str) -> str:
     """Let the comments behind changed lines begin where they did: one out of line would point at the bug.
 
+    So would a line that is longer than all others: where there is no room for the comment, it goes.
+
     >>> with_comments_in_place("y = x            # (N, D)", "y = x.mean()            # (N, D)")
     'y = x.mean()     # (N, D)'
     """
@@ -110,7 +113,8 @@ def with_comments_in_place(right: str, broken: str) -> str:
         comment = COMMENT.search(after)
         if before != after and comment and (was := COMMENT.search(before)) and was[2] == comment[2]:
             code = after[:comment.start()]
-            lines[k] = code + " " * max(was.start(2) - len(code), 2) + comment[2]
+            whole = code + " " * max(was.start(2) - len(code), 2) + comment[2]
+            lines[k] = whole if len(whole) <= WIDEST else code
     return "\n".join(lines)
 
 
