@@ -131,8 +131,8 @@ def adam_trials(rng: np.random.Generator) -> Iterator[Trial]:
         yield Trial(f"step {t}, beta_1 {b1}, beta_2 {b2}",
                     (p, g, m, rng.uniform(0.5, 2, (3, 2)), t, rate, b1, b2), later)
     small = {"epsilon": "the gradient is 0, or so small that epsilon counts"}
-    yield Trial("gradients as small as epsilon",
-                (np.ones(2), np.array([1e-7, -3e-7]), np.zeros(2), np.zeros(2), 1, 0.1), small)
+    tiny = np.array([1e-7, -3e-7])
+    yield Trial("step 20000, of gradients as small as epsilon", (np.ones(2), tiny, tiny, tiny ** 2, 20000, 0.1), small)
     yield Trial("a gradient of 0 from the start", (np.ones(2), np.zeros(2), np.zeros(2), np.zeros(2), 1, 0.1), small)
 
 
