@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -63,7 +64,8 @@ class Folder:
             return Verdict(exercise.name, tuple(TaskVerdict(task.name, 0, 0, "unfinished", (told,), unfinished=True)
                                                 for task in exercise.tasks))
         verdict = mark(exercise, self.answers(exercise), seed)
-        self.remember(MARKS, {exercise.name: [self.content(exercise), verdict.state, verdict.score]})
+        with suppress(OSError):                  # a folder that is for reading only is marked again each time
+            self.remember(MARKS, {exercise.name: [self.content(exercise), verdict.state, verdict.score]})
         return verdict
 
     def standing(self, exercise: Exercise, remembered: bool = False) -> Mark:

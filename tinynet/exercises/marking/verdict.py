@@ -17,7 +17,7 @@ class TaskVerdict:
     name : of the function.
     tried, passed : how many checks ran, and how many came out right.
     cause : what is wrong, as a short fixed name; None if nothing is.
-    lines : what to tell about it, a paragraph each; those that begin with a space are kept as they are.
+    lines : what to tell about it, right or wrong, a paragraph each; those that begin with a space are kept as they are.
     unfinished : whether there is nothing to judge yet.
     """
 
