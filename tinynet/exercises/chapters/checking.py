@@ -133,6 +133,8 @@ def planted(rng: np.random.Generator) -> Iterator[Trial]:
     yield trial("a gradient of zeros", lambda x: 0 * x)
     yield trial("a right gradient with large slopes", lambda x: large * of_cubes(x), lambda x: large * cubes(x))
     yield trial("a wrong gradient with small slopes", lambda x: 2 * small * of_cubes(x), lambda x: small * cubes(x))
+    yield trial("an entry off by a thousandth, with small slopes", lambda x: small * of_cubes(x) * (1 + 0.001 * most),
+                lambda x: small * cubes(x))
     yield trial("a right gradient with small slopes", lambda x: small * of_cubes(x), lambda x: small * cubes(x))
     yield trial("a right gradient of a matrix", of_cubes, at=rng.normal(size=(2, 3)))
     yield trial("the rows of a matrix exchanged", lambda x: of_cubes(x)[::-1], at=rng.normal(size=(2, 3)))

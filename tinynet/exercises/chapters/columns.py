@@ -157,6 +157,13 @@ COL2IM = Exercise("col2im: the way back, adding up", "convolution", (Task(
                 "collects from all windows that it stood in: +=. (With arrays of indices += adds only once to each "
                 "pixel, however often it is named: loop over the places of the window, or np.add.at.)",
                 ("+= columns", "= columns")),
+        mistake("overwritten", "windows overlap, and each one overwrites what the one before has stored. A pixel "
+                "collects from all windows that it stood in: +=.",
+                ("    return x", "    for p, q in np.ndindex(P, Q):\n        x[:, :, p:p + kh, q:q + kw] = "
+                 "columns[..., p, q]\n    return x")),
+        mistake("number of the window", "windows are numbered p * P + q. There are Q of them in a row: p * Q + q.",
+                ("    return x", "    x[...] = 0\n    flat = columns.reshape(N, C, kh, kw, P * Q)\n    for p, q in "
+                 "np.ndindex(P, Q):\n        x[:, :, p:p + kh, q:q + kw] += flat[..., p * P + q]\n    return x")),
         mistake("averaged", "you divided by the number of windows that a pixel stood in. That would undo im2col; a "
                 "gradient is the sum.",
                 ("    return x",

@@ -70,6 +70,9 @@ CONV_FORWARD = Exercise("Convolution as loops", "convolution", (Task(
         mistake("sum overwritten", "the terms overwrite each other: only the last one of the window is left. Add up,"
                 " with +=.",
                 ("(" + WINDOW + " * kernel[f]).sum()", "x[n, -1, p + kh - 1, q + kw - 1] * kernel[f, -1, -1, -1]")),
+        mistake("edge of the window missing", "the last row and column of the window are left out: it ends before "
+                "p + kh, q + kw.", (WINDOW + " * kernel[f]",
+                            "x[n, :, p:p + kh - 1, q:q + kw - 1] * kernel[f, :, :-1, :-1]")),
         mistake("mean of the window", "you took the mean over the window. A convolution sums.",
                 (".sum() +", ".mean() +")),
         mistake("first kernel", "every map is that of the first kernel.", ("* kernel[f]", "* kernel[0]")),
@@ -152,6 +155,8 @@ OUTPUT_SIZE = Exercise("How large the output is", "convolution", (Task(
         mistake("not rounded", "it must be a whole number, rounded down: // in place of /.", ("//", "/")),
         mistake("kernel ignored", "you divided the size by the stride. The window must fit whole: its own size counts.",
                 ("(size + 2 * padding - kernel_size) // stride + 1", "(size + 2 * padding) // stride")),
+        mistake("kernel ignored", "you divided the size by the stride. The window must fit whole: its own size counts, "
+                "and so does the padding.", ("(size + 2 * padding - kernel_size) // stride + 1", "size // stride")),
         mistake("kernel ignored", "the kernel's size is not subtracted. The window must fit whole.",
                 (" - kernel_size", "")),
         mistake("one added before", "1 is added before the division. It is the first window, and comes after: "

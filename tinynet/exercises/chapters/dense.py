@@ -126,6 +126,8 @@ DENSE_KERNEL_GRADIENT = Exercise("What a dense layer's weights get", "dense", (T
         mistake("averaged before the product", "you summed dy over the batch, or averaged x, before you multiplied. "
                 "Each sample's x belongs to its own dy: multiply first, then sum.",
                 ("x.T @ dy", "np.outer(x.mean(axis=0), dy.sum(axis=0))")),
+        mistake("outer product", "np.outer lays its arguments out flat first, and multiplies everything with "
+                "everything. A matrix product sums over the samples: x.T @ dy.", ("x.T @ dy", "np.outer(x, dy)")),
         mistake("first sample", "only the first sample counts. Every sample has used the weight, and all add up.",
                 ("x.T @ dy", "np.outer(x[0], dy[0])")),
         mistake("last sample", "only the last sample counts: each one overwrites the one before. Add up, with +=.",

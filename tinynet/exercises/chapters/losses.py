@@ -167,6 +167,11 @@ CROSS_ENTROPY = Exercise("Cross-entropy: how wrong a batch was", "losses", (Task
                 ("-np.log((y_true * y_pred).sum(axis=1)).mean()", "-np.log((y_true * y_pred).sum(axis=1).mean())")),
         mistake("softmax twice", "there is a softmax in it. y_pred are probabilities already.",
                 ("y_true * y_pred)", "y_true * np.exp(y_pred) / np.exp(y_pred).sum(axis=1, keepdims=True))")),
+        mistake("largest probability", "you took the largest probability of each sample. It is that of the true class, "
+                "however small.", ("(y_true * y_pred).sum(axis=1)", "y_pred.max(axis=1)")),
+        mistake("logarithm of the mean", "you summed over the batch before the logarithm. Each sample has a logarithm "
+                "of its own.",
+                ("-np.log((y_true * y_pred).sum(axis=1)).mean()", "-np.log((y_true * y_pred).sum()) / len(y_true)")),
         mistake("all classes", "you took the logarithm of all probabilities. Only that of the true class counts.",
                 ("-np.log((y_true * y_pred).sum(axis=1)).mean()", "-np.log(y_pred + 1e-12).sum(axis=1).mean()")),
         mistake("first sample", "only the first sample counts.", ("y_true * y_pred", "y_true[:1] * y_pred[:1]")),
@@ -217,6 +222,8 @@ SOFTMAX_CROSS_ENTROPY_GRADIENT = Exercise("Where every backward pass begins: p -
                 "lowers the loss.", ("p - y_true", "y_true - p")),
         mistake("softmax missing", "you subtracted the targets from the logits. It is the probabilities minus the "
                 "targets: softmax first.", ("p - y_true", "logits - y_true")),
+        mistake("class number subtracted", "you subtracted the number of the class. It is 1 that is taken off, at "
+                "the true class alone.", ("p - y_true", "p - y_true.argmax(axis=1)[:, None]")),
         mistake("targets missing", "the targets are not subtracted: you return the probabilities.",
                 ("p - y_true", "p")),
         mistake("overflow", "exp of a large logit is infinite, and infinity divided by infinity is NaN. Subtract "

@@ -93,6 +93,10 @@ MAX_POOL = Exercise("Max pooling", "pooling", (Task(
                 "over axes 3 and 5.",
                 ("    return y",
                  "    return x[:, :, :P * size, :Q * size].reshape(N, C, P, Q, size, size).max(axis=(4, 5))")),
+        mistake("reshaped wrongly", "you reshaped to (N, C, size, P, size, Q), and so the pixels of a square lie P "
+                "rows apart. Reshape to (N, C, P, size, Q, size), and take the maximum over axes 3 and 5.",
+                ("    return y",
+                 "    return x[:, :, :P * size, :Q * size].reshape(N, C, size, P, size, Q).max(axis=(2, 4))")),
         mistake("diagonal", "only the two corners of each square are compared.",
                 ("    return y",
                  "    return np.maximum(x[:, :, 0:P * size:size, 0:Q * size:size], x[:, :, size - 1:P * size:size, "
@@ -181,6 +185,11 @@ MAX_POOL_GRADIENT = Exercise("Back through max pooling: the winner takes it", "p
                 ("square = x[n, c,", "square = x[0, c,")),
         mistake("position in the image", "you put dy at the place inside the square, not in the image: add p * size "
                 "and q * size.", ("p * size + i, q * size + j] =", "i, j] =")),
+        mistake("position in the image", "you put dy at the place inside the square, not in the image: add p * size "
+                "and q * size.", ("p * size + i, q * size + j] =", "i, j] +=")),
+        mistake("left over missing", "the shape is too small: dx has the shape of x, also where rows or columns were "
+                "left over.",
+                ("    return dx", "    return dx[:, :, :dy.shape[2] * size, :dy.shape[3] * size].copy()")),
         mistake("overlapping squares", "your squares begin at (p, q). They begin at (p * size, q * size).",
                 ("square = x[n, c, p * size:(p + 1) * size, q * size:(q + 1) * size]",
                  "square = x[n, c, p:p + size, q:q + size]"), ("p * size + i, q * size + j] =", "p + i, q + j] +=")),
@@ -259,6 +268,10 @@ AVERAGE_POOL = Exercise("Average pooling", "pooling", (Task(
                 "axes 3 and 5.",
                 ("    return y",
                  "    return x[:, :, :P * size, :Q * size].reshape(N, C, P, Q, size, size).mean(axis=(4, 5))")),
+        mistake("reshaped wrongly", "you reshaped to (N, C, size, P, size, Q), and so the pixels of a square lie P "
+                "rows apart. Reshape to (N, C, P, size, Q, size), and take the mean over axes 3 and 5.",
+                ("    return y",
+                 "    return x[:, :, :P * size, :Q * size].reshape(N, C, size, P, size, Q).mean(axis=(2, 4))")),
         mistake("half of it", "you took the mean of the largest and the smallest.",
                 (WINDOW + ".mean(axis=(2, 3))",
                  "(" + WINDOW + ".max(axis=(2, 3)) + " + WINDOW + ".min(axis=(2, 3))) / 2")),

@@ -181,6 +181,14 @@ ONE_HOT = Exercise("Labels as targets", "tensors", (Task(
                  "rows[labels] = 1\n    return rows[:len(labels)]")),
         mistake("whole rows", "rows[labels] picks rows by the label. The row is the sample, the column is the class: "
                 "rows[np.arange(N), labels].", ("rows[np.arange(len(labels)), labels]", "rows[labels]")),
+        mistake("labels ignored", "the ones stand on a diagonal: the labels are not used. np.eye(classes)[labels] "
+                "takes for each label its row.",
+                ("rows[np.arange(len(labels)), labels] = 1\n    return rows", "return np.eye(len(labels), classes)")),
+        mistake("labels ignored", "you return a row for each class, in order: the labels are not used. "
+                "np.eye(classes)[labels] takes for each label its row.",
+                ("rows[np.arange(len(labels)), labels] = 1\n    return rows", "return np.eye(classes)")),
+        mistake("label as value", "you wrote the label into all of its row. It says where in the row the 1 stands.",
+                ("rows[np.arange(len(labels)), labels] = 1", "rows += labels[:, None]")),
         mistake("transposed", "classes are rows in yours: the shape should be (N, classes).",
                 ("return rows", "return rows.T")),
         mistake("off by one", "every 1 stands one class too far to the left, as if labels began at 1. The first "

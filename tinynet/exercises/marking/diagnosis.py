@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.exercises.exercise import Answer, Task, Trial
-from tinynet.exercises.marking.comparing import wrong_entries
+from tinynet.exercises.marking.comparing import same, wrong_entries
 from tinynet.exercises.marking.relations import WHOLE, related
 from tinynet.exercises.marking.variants import Cause, Evidence, as_right, known, two_at_once
 from tinynet.testing import check_vjp
@@ -70,7 +70,7 @@ def outputs_everywhere(evidence: Evidence) -> bool:
 
 def circumstances(evidence: Evidence) -> list[Cause]:
     """Say when it goes wrong, and in which entries: what can be seen, if not the cause."""
-    found = conditions(evidence) + parts(evidence)
+    found = conditions(evidence) + (parts(evidence) or elsewhere(evidence))
     return [Cause(found[0].name, " ".join(cause.words for cause in found), "What can be seen")] if found else []
 
 
@@ -95,6 +95,18 @@ def parts(evidence: Evidence) -> list[Cause]:
         masks = [mask for mask in masks if mask.any()]
         found += along_axes(masks, axes, name) or (at_borders(masks, name) if axes[-2:] == ("row", "column") else [])
     return found
+
+
+def elsewhere(evidence: Evidence) -> list[Cause]:
+    """Say that all the right numbers are there, and in other places: an order of axes, most often."""
+    pairs = [(mine.outputs[0], right[0]) for mine, right in zip(evidence.yours, evidence.rights, strict=True)
+             if mine.kind == "output"]
+    if evidence.task.returns or not outputs_everywhere(evidence) or not all(
+            yours.shape == right.shape and same(evidence.task, np.sort(yours, axis=None), np.sort(right, axis=None))
+            for yours, right in pairs):
+        return []
+    return [Cause("places", "All the right numbers are there, in other places. A reshape keeps their order, a "
+                  "transpose changes it: which of them comes first, and over which axes?")]
 
 
 def along_axes(masks: list[np.ndarray], axes: tuple[str, ...], name: str) -> list[Cause]:

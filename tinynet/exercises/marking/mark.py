@@ -32,7 +32,7 @@ def mark(exercise: Exercise, load: Load, seed: int = 0) -> Verdict:
 
 
 def attempts(exercise: Exercise, load: Load, trials: Mapping[str, list[Trial]]) -> Iterator[Found]:
-    """Try all answers; the first trial once more at the end, which must come out as before."""
+    """Try all answers, and all trials once more, which must come out as before; of a long trial the first alone."""
     try:
         answers = load()
     except (Exception, SystemExit) as error:
@@ -45,7 +45,8 @@ def attempts(exercise: Exercise, load: Load, trials: Mapping[str, list[Trial]]) 
             yield (task.name, 0), Outcome("missing")
             continue
         yield BEGUN, Outcome(message=task.name)
-        for k, trial in enumerate([*trials[task.name], trials[task.name][0]]):
+        again = trials[task.name][:1 if task.judges else None]
+        for k, trial in enumerate([*trials[task.name], *again]):
             outcome = try_answer(task, answer, trial.args)
             yield (task.name, k), outcome
             if outcome.kind == "unfinished":
@@ -55,7 +56,7 @@ def attempts(exercise: Exercise, load: Load, trials: Mapping[str, list[Trial]]) 
 def judged(task: Task, trials: list[Trial], found: Mapping[Key, Outcome], load: Load) -> TaskVerdict:
     """Judge one function by what came of its trials."""
     stopped = found.get(("", 0))
-    known = [found[task.name, k] for k in range(len(trials) + 1) if (task.name, k) in found]
+    known = [found[task.name, k] for k in range(2 * len(trials)) if (task.name, k) in found]
     for outcome in known:
         if outcome.kind in ("unfinished", "missing"):
             return telling.unfinished(task, outcome, len(trials))
@@ -64,13 +65,13 @@ def judged(task: Task, trials: list[Trial], found: Mapping[Key, Outcome], load: 
             return telling.unreadable(task, stopped, len(trials))
         return telling.stopped(task, stopped, trials, len(known)) if known or begun(task, found) else \
             telling.not_tried(task, len(trials))
-    *mine, again = known
+    mine, again = known[:len(trials)], known[len(trials):]
     rights = [right_outputs(task, trial) for trial in trials]
     evidence = Evidence(task, trials, mine, rights)
     wrong = [k for k in range(len(trials)) if not clean(evidence, k)]
     tried = sum(map(len, rights))
     shown = wrong[0] if wrong else 0
-    if not repeatable(task, mine[0], again):
+    if not all(repeatable(task, one, other) for one, other in zip(mine, again, strict=False)):
         verdict = telling.not_repeatable(task, tried, max(len(wrong), 1))
     elif not wrong:
         verdict = TaskVerdict(task.name, tried, tried, None, tuple(dict.fromkeys(one.note for one in mine)))
@@ -110,7 +111,7 @@ def points(evidence: Evidence, k: int) -> int:
 
 
 def repeatable(task: Task, first: Outcome, again: Outcome) -> bool:
-    """Whether the first trial came out twice as it did, right or wrong."""
+    """Whether a trial came out twice as it did, right or wrong."""
     return first.kind == again.kind and all(a.shape == b.shape and same(task, a, b) for a, b
                                             in zip(first.outputs, again.outputs, strict=False))
 

@@ -20,7 +20,7 @@ Rule = Callable[[Task, list[Pair]], Iterator["Cause"]]
 def related(evidence: Evidence, rules: Sequence[Rule] | None = None) -> list[Cause]:
     """List the relations that hold in all trials, between each wrong output and the right one."""
     found = []
-    if evidence.part is None and (reordered := reordered_outputs(evidence)):
+    if evidence.part is None and rules is None and (reordered := reordered_outputs(evidence)):
         return reordered
     for k in range(len(evidence.rights[0])):
         pairs = [(mine.outputs[k].astype(float), right[k].astype(float), trial.args) for mine, right, trial
