@@ -68,7 +68,8 @@ def start(folder: Folder) -> int:
         print("All of them are right.")
         return 0
     print(f"{'Go on' if there else 'Begin'} with {first.file}: read what it asks for, write it, and run\n"
-          f"    python -m tinynet exercises check {first.name}{option(folder)}")
+          f"    python -m tinynet exercises check {first.name}{option(folder)}\n"
+          f"Stuck? python -m tinynet exercises hint {first.name}{option(folder)}")
     return 0
 
 

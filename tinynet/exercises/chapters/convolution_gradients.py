@@ -216,8 +216,6 @@ CONV_INPUT_GRADIENT = Exercise("What a convolution hands back to the layer befor
     mistakes=(
         mistake("size of the image", "dx is larger by one than x was, down and across: with P places for a window, H "
                 "is P + kh - 1.", ("P + kh - 1, Q + kw - 1", "P + kh, Q + kw")),
-        mistake("size of the output", "dx has the size of dy. It has that of x: a window reaches further, P + kh - 1.",
-                ("    return dx", "    return dx[:, :, :P, :Q].copy()")),
         mistake("overwritten", "windows overlap, and each one overwrites what the one before has stored. A pixel "
                 "collects from all windows that saw it, and from all kernels: +=.", ("] += dy", "] = dy")),
         mistake("flipped kernel", "the kernel is flipped. Each pixel gets dy times the very weight that it has met: "
