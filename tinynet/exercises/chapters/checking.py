@@ -133,7 +133,7 @@ def planted(rng: np.random.Generator) -> Iterator[Trial]:
     yield trial("a gradient of zeros", lambda x: 0 * x)
     yield trial("a right gradient with large slopes", lambda x: large * of_cubes(x), lambda x: large * cubes(x))
     yield trial("a wrong gradient with small slopes", lambda x: 2 * small * of_cubes(x), lambda x: small * cubes(x))
-    yield trial("an entry off by a thousandth, with small slopes", lambda x: small * of_cubes(x) * (1 + 0.001 * most),
+    yield trial("one of small slopes off by a thousandth", lambda x: small * of_cubes(x) * (1 + 0.001 * most),
                 lambda x: small * cubes(x))
     yield trial("a right gradient with small slopes", lambda x: small * of_cubes(x), lambda x: small * cubes(x))
     yield trial("a right gradient of a matrix", of_cubes, at=rng.normal(size=(2, 3)))
@@ -154,6 +154,8 @@ CHECKER = Task(is_gradient, planted, mistakes=(
     mistake("fixed tolerance", "you compare with a fixed number: rounding of large slopes exceeds it, and small "
             "slopes are all below it. Compare with the size of the gradient.",
             ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-7")),
+    mistake("fixed tolerance", "np.allclose lets 1e-8 through whatever the slopes are, and of slopes of 1e-6 that is a "
+            "hundredth: set atol by the size of the gradient.", (VERDICT, "bool(np.allclose(claimed, slopes))")),
     mistake("sign of the difference", "the difference may be negative: take its absolute value before you look for "
             "the largest.", ("np.abs(claimed - slopes).max()", "(claimed - slopes).max()")),
     mistake("sum of differences", "you compare sums or means: differences of opposite signs cancel. Look at the "
