@@ -7,6 +7,8 @@ options. The module is imported only when its command is asked for.
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,7 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.command is None:
         parser.print_help() if not rest else parser.error(f"unrecognized arguments: {' '.join(rest)}")
         return 0
-    return COMMANDS[chosen.command](rest)
+    try:
+        code = COMMANDS[chosen.command](rest)
+        sys.stdout.flush()
+    except BrokenPipeError:                      # who reads, as in `... list | head`, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())       # nothing is left to fail at the exit
+        return 128 + 13                          # as a shell says of a program that SIGPIPE ended
+    return code
 
 
 def places() -> str:

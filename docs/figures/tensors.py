@@ -9,9 +9,10 @@ import numpy as np
 from tinynet.datasets import mnist
 from tinynet.study.drawing import PIXELS, grid
 
-LARGER_CNN = [("input", (1, 28, 28)), ("conv2d_1", (30, 24, 24)), ("max_pool2d_1", (30, 12, 12)),
-              ("conv2d_2", (15, 10, 10)), ("max_pool2d_2", (15, 5, 5)), ("flatten_1", (375,)), ("dense_1", (128,)),
-              ("dense_2", (50,)), ("dense_3", (10,))]
+LARGER_CNN = [                                                         # name, shape of the output, parameters
+    ("input", (1, 28, 28), "parameters:"), ("conv2d_1", (30, 24, 24), "780"), ("max_pool2d_1", (30, 12, 12), "0"),
+    ("conv2d_2", (15, 10, 10), "4,065"), ("max_pool2d_2", (15, 5, 5), "0"), ("flatten_1", (375,), "0"),
+    ("dense_1", (128,), "48,128"), ("dense_2", (50,), "6,450"), ("dense_3", (10,), "510")]
 
 
 def digit_as_numbers():
@@ -33,13 +34,16 @@ def digit_as_numbers():
 
 
 def shapes_in_the_network():
-    """Draw the arrays of one image on its way through the larger CNN: maps to scale, vectors as columns."""
+    """Draw the arrays of one image on its way through the larger CNN: maps to scale, vectors as columns.
+
+    Below each is how many parameters the layer that makes it has.
+    """
     from matplotlib.patches import Rectangle
 
-    figure, axes = grid(1, 1, (10, 3.6))
+    figure, axes = grid(1, 1, (10, 2.9))
     ax, x = axes[0, 0], 0.0
     ax.imshow(mnist.load_data()[0][0][0], cmap=PIXELS, extent=(0, 28, -14, 14))
-    for name, shape in LARGER_CNN:
+    for name, shape, parameters in LARGER_CNN:
         if len(shape) == 3:
             maps, height, width = shape
             step = 0.35 if maps > 1 else 0
@@ -51,10 +55,10 @@ def shapes_in_the_network():
             right = 2.0
             height = shape[0] / 9
             ax.add_patch(Rectangle((x, -height / 2), right, height, facecolor="0.75", edgecolor="black", linewidth=0.7))
-        ax.text(x + right / 2, -24, f"{name}\n({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})",
-                ha="center", va="top", fontsize=9)
+        shown = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+        ax.text(x + right / 2, -23, f"{name}\n{shown}\n{parameters}", ha="center", va="top", fontsize=9)
         x += right + (15 if right < 12 else 11 if right < 18 else 6)
-    ax.set(xlim=(-3, x), ylim=(-31, 25), aspect="equal")
+    ax.set(xlim=(-3, x), ylim=(-36, 25), aspect="equal")
     ax.axis("off")
     return figure
 

@@ -216,9 +216,22 @@ def test_guesses_and_hints_are_counted_and_the_answer_is_not_shown_unasked(tmp_p
     printed = capsys.readouterr().out
     assert "Found with guess number 4 and 1 hint." in printed
     assert "REVEALED" in printed
+    assert main(["guess", "flatten-1", str(line - 2)]) == 1          # after the end nothing counts any more
+    assert main(["guess", "flatten-1", str(line)]) == 0
+    assert "Found with guess number 4 and 1 hint." in capsys.readouterr().out
     assert main(["solution", "flatten-1"]) == 0                      # it is known now
     assert main(["solution", "pool-1", "--yes"]) == 0
     assert Folder(tmp_path).record(find("pool-1")).end == "shown"
+
+
+def test_neither_the_place_of_a_comment_nor_a_long_line_points_at_a_bug():
+    for bug in load().values():
+        right, broken = (files[bug.guilty].split("\n") for files in (bug.right(), bug.broken()))
+        assert max(map(len, broken)) <= 120, bug.name
+        for before, after in zip(right, broken, strict=False):
+            if len(right) == len(broken) and before != after and "  # " in before and "  # " in after:
+                room = len(after[:after.index("  # ")].rstrip()) + 2
+                assert after.index("# ") == max(before.index("# "), room), bug.name
 
 
 @pytest.mark.parametrize(("arguments", "words"), [

@@ -1,8 +1,12 @@
 """``python -m tinynet exercises``: list, start, check, hint, solution, progress."""
 
+import subprocess
+import sys
+
 import pytest
 
 from tinynet.__main__ import main as tinynet_main
+from tinynet.exercises import folder
 from tinynet.exercises.catalogue import EXERCISES
 from tinynet.exercises.command import main
 
@@ -10,11 +14,14 @@ BIAS = "def dense_bias_gradient(dy):\n    return dy.{}(axis=0)\n"
 
 
 @pytest.fixture
-def few(monkeypatch):
-    """Leave three exercises in the catalogue, so that all are checked at once."""
-    for name in [*EXERCISES]:
-        if name not in ("flatten", "dense_bias_gradient", "relu"):
-            monkeypatch.delitem(EXERCISES, name)
+def few():
+    """Leave three exercises in the catalogue, so that all are checked at once; afterwards all are there, in order."""
+    everything = dict(EXERCISES)
+    for name in everything.keys() - {"flatten", "dense_bias_gradient", "relu"}:
+        del EXERCISES[name]
+    yield
+    EXERCISES.clear()
+    EXERCISES.update(everything)
 
 
 def test_it_is_a_command_of_tinynet(capsys):
@@ -125,8 +132,65 @@ def test_progress_is_a_table(few, tmp_path, capsys):
     assert rows[:4] == [["exercise", "chapter", "state", "score", "hints"],
                         ["flatten", "tensors", "unfinished", "0%"],
                         ["dense_bias_gradient", "dense", "wrong", "20%"],
-                        ["relu", "dense", "unfinished", "0%"]]
+                        ["relu", "losses", "unfinished", "0%"]]
     assert rows[-1] == ["0", "of", "3", "done."]
+
+
+def test_what_has_not_changed_is_not_marked_again(few, tmp_path, capsys, monkeypatch):
+    here = ["--folder", str(tmp_path)]
+    marked = []
+    mark = folder.mark
+    monkeypatch.setattr(folder, "mark", lambda exercise, *rest: marked.append(exercise.name) or mark(exercise, *rest))
+    main(["start", *here])
+    (tmp_path / "dense_bias_gradient.py").write_text(BIAS.format("mean"))
+    (tmp_path / "relu.py").write_text("from flatten import flatten\n\n\ndef relu(x):\n    return flatten(x)\n")
+    main(["progress", *here])
+    assert sorted(marked) == ["dense_bias_gradient", "flatten", "relu"]
+    marked.clear()
+    main(["progress", *here])
+    assert marked == []
+    (tmp_path / "flatten.py").write_text("def flatten(x):\n    return x.reshape(len(x), -1)\n")     # relu imports it
+    capsys.readouterr()
+    main(["progress", *here])
+    assert sorted(marked) == ["flatten", "relu"]
+    assert capsys.readouterr().out.splitlines()[1].split() == ["flatten", "tensors", "right", "100%"]
+    main(["start", *here])
+    assert "Go on with dense_bias_gradient.py" in capsys.readouterr().out
+
+
+def test_without_a_command_it_says_what_there_is(capsys):
+    assert main([]) == 0
+    assert "a table of what is done" in capsys.readouterr().out
+
+
+def test_the_number_in_the_list_will_do(tmp_path, capsys):
+    assert main(["hint", "1", "--folder", str(tmp_path)]) == 0
+    assert "Hint 1 of 3: What does the first axis of x count?" in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_there_may_be_elsewhere(tmp_path, capsys):
+    assert main(["check", "flatten", "--folder", str(tmp_path)]) == 2
+    assert "--folder FOLDER" in capsys.readouterr().out
+
+
+def test_all_lines_of_a_file_that_are_to_be_filled_in_are_named(tmp_path, capsys):
+    main(["start", "--folder", str(tmp_path)])
+    lines = (tmp_path / "network.py").read_text().splitlines()
+    open_lines = [k for k, line in enumerate(lines, 1) if "NotImplementedError" in line]
+    capsys.readouterr()
+    assert main(["check", "network", "--folder", str(tmp_path)]) == 2
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"network.py, line {open_lines[-1]}:" in printed
+    assert f"So are lines {', '.join(map(str, open_lines[:-1]))}." in printed
+
+
+@pytest.mark.parametrize("command", [pytest.param("exercises list", marks=pytest.mark.long), "bugs list"])
+def test_a_reader_that_has_read_enough_is_no_error(command):
+    with subprocess.Popen([sys.executable, "-m", "tinynet", *command.split()], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
 
 
 def test_a_wrong_name_is_told_with_what_is_near(capsys):

@@ -32,6 +32,13 @@ def test_it_has_three_hints_a_chapter_and_trials(name):
         assert len({trial.name for trial in trials}) == len(trials)
 
 
+def test_they_come_in_the_order_of_the_book(request):
+    index = (request.config.rootpath / "docs" / "index.md").read_text()
+    chapters = [exercise.chapter for exercise in EXERCISES.values() if exercise.chapter != "gradient-checking"]
+    places = [index.index(f"]({chapter}.md)") for chapter in chapters]
+    assert places == sorted(places)
+
+
 def test_its_chapter_is_a_page_of_the_book(request):
     pages = {path.stem for path in (request.config.rootpath / "docs").glob("*.md")}
     assert {exercise.chapter for exercise in EXERCISES.values()} <= pages

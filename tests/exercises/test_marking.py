@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from tinynet.exercises import check
+from tinynet.exercises.catalogue import EXERCISES
 from tinynet.exercises.marking import running
+from tinynet.exercises.marking.mark import judged, right_outputs
+from tinynet.exercises.marking.outcome import Outcome
 
 
 def told(name, answer=None, /, **answers):
@@ -118,7 +121,7 @@ def test_an_exception_is_told_with_its_line_and_the_shapes():
     verdict = check("dense_forward", dense_forward)
     assert "ValueError: matmul" in str(verdict)
     assert f"line {dense_forward.__code__.co_firstlineno + 1}:  z = x @ kernel.T" in str(verdict)
-    assert "The arguments there: x (1, 2), kernel (2, 3), bias (3,)." in str(verdict)
+    assert "The arguments there: x (1, 2) = [[1.0, 2.0]], kernel (2, 3) = [[1.0, " in str(verdict)
 
 
 def test_the_line_of_an_exception_inside_numpy_is_the_learners():
@@ -198,7 +201,6 @@ def test_a_process_that_ends_itself_is_told():
 
 @pytest.mark.slow
 def test_an_endless_loop_is_stopped_and_its_line_named(monkeypatch):
-    from tinynet.exercises.catalogue import EXERCISES
     monkeypatch.setitem(EXERCISES, "relu", type(EXERCISES["relu"])(**{**vars(EXERCISES["relu"]), "limit": 0.5}))
 
     def relu(x):
@@ -240,3 +242,119 @@ def test_a_gradient_that_no_known_mistake_explains_is_measured():
     verdict = check("conv_kernel_gradient", conv_kernel_gradient)
     assert verdict.cause not in (None, "unknown")
     assert "The slopes that tinynet.testing measured suggest: " in str(verdict)
+
+
+def test_each_of_several_outputs_gets_its_own_cause():
+    def batch_norm_backward(dy, x, gamma):
+        axes = (0, 2, 3)
+        std = np.sqrt(x.var(axis=axes) + 0.001)[:, None, None]
+        return gamma[:, None, None] * dy * 7 / std ** 5, (dy * x).sum(axis=axes), -dy.sum(axis=axes)
+    text = told("batch_norm_backward", batch_norm_backward)
+    assert "Likely cause: dgamma: you multiplied by x." in text
+    assert "dbias" not in text
+    assert "every number has the wrong sign" in text
+
+
+@pytest.mark.parametrize(("name", "answer", "words"), [
+    ("flatten", lambda x: x if x > 0 else 0, "np.where(condition, a, b) chooses for each"),
+    ("dense_bias_gradient", lambda dy: dy.sum(axis=2), "an array with 2 axes has none with the number 2"),
+    ("conv_bias_gradient", lambda dy: dy + np.arange(dy.shape[1]), "To lay (3,) along axis 1 of (2, 3, 4, 5)"),
+    ("residual", lambda x, f: (x + f(x), f), "taken apart first: one, other = f(x)"),
+    ("flatten", lambda x: x.reshape(len(x), 3), "a reshape keeps every number"),
+    ("max_pool", lambda x, size: x[:, :, 5:2].max(), "there is nothing in it"),
+    ("dense_bias_gradient", lambda dy: dy.tolist().sum(axis=0), "a list came where an array is needed"),
+], ids=["truth value", "axis", "broadcast", "tuple", "reshape", "empty", "list"])
+def test_an_exception_is_told_with_what_it_means(name, answer, words):
+    assert words in " ".join(told(name, answer).split())
+
+
+def test_an_exception_in_another_file_is_told_with_the_line_that_led_there(tmp_path):
+    from tinynet.exercises.catalogue import find
+    from tinynet.exercises.folder import Folder
+    (tmp_path / "relu.py").write_text("def relu(x):\n    return x.tolist().max()\n")
+    (tmp_path / "flatten.py").write_text("from relu import relu\n\n\ndef flatten(x):\n    return relu(x)\n")
+    text = str(Folder(tmp_path).check(find("flatten")))
+    assert "relu.py, line 2:  return x.tolist().max()" in text
+    assert "called from\n      flatten.py, line 5:  return relu(x)" in text
+
+
+def test_what_an_answer_prints_is_shown_once_and_not_all_of_it(capfd):
+    def flatten(x):
+        for number in range(20):
+            print("line", number)
+        return x.reshape(len(x), -1)
+    text = told("flatten", flatten)
+    assert "It printed, with two images of 2 x 2:\n     line 0\n" in text
+    assert text.count("line 11") == 1
+    assert "line 12" not in text
+    assert "... and 8 lines more" in text
+    assert capfd.readouterr().out == ""
+
+
+def test_a_list_is_right_and_gets_a_remark():
+    verdict = check("dense_bias_gradient", lambda dy: dy.sum(axis=0).tolist())
+    assert verdict.passed
+    assert "It returns a list where an array is expected." in str(verdict)
+
+
+def test_of_two_arguments_that_are_written_to_the_line_is_that_of_the_one_named():
+    def sgd(parameter, gradient, velocity, learning_rate, momentum):
+        velocity *= momentum
+        velocity -= learning_rate * gradient
+        parameter += velocity
+        return parameter, velocity
+    text = told("sgd", sgd)
+    assert "It writes into its argument parameter:" in text
+    assert f"line {sgd.__code__.co_firstlineno + 3}:  parameter += velocity" in text
+
+
+def test_small_arguments_are_shown_with_their_numbers():
+    text = told("dense_bias_gradient", lambda dy: dy.sum(axis=0) + 1)
+    assert "The arguments there: dy (2, 3) = [[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]]." in text
+
+
+CHANGES = {"summed over the first axis": lambda a: a.sum(axis=0) if a.ndim else a + 1,
+           "summed over the last axis": lambda a: a.sum(axis=-1) if a.ndim else 1 - a,
+           "times the batch size": lambda a: a * len(a) if a.ndim else 2 * a,
+           "transposed": lambda a: a.T, "an axis too many": lambda a: a[None]}
+TASKS = {task.name: task for exercise in EXERCISES.values() for task in exercise.tasks if not task.judges}
+
+
+def every_output_changed(task, change):
+    """Mark what an answer would lead to, one of whose outputs is another than it should be."""
+    trials = list(task.trials(np.random.default_rng(0)))
+    rights = [right_outputs(task, trial) for trial in trials]
+    for k in range(len(rights[0])):
+        found = {(task.name, n): Outcome(outputs=(*right[:k], change(right[k]), *right[k + 1:]))
+                 for n, right in enumerate(rights)}
+        verdict = judged(task, trials, {**found, (task.name, len(trials)): found[task.name, 0]},
+                         lambda: {task.name: task.solution})
+        assert verdict.text()
+
+
+def test_a_sum_over_the_batch_of_an_output_of_many_is_marked():
+    every_output_changed(TASKS["conv_im2col"], CHANGES["times the batch size"])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("name", TASKS)
+def test_no_output_makes_the_marking_itself_fail(name, change):
+    every_output_changed(TASKS[name], CHANGES[change])
+
+
+@pytest.mark.long
+def test_only_the_first_is_right_where_every_other_one_is_wrong():
+    def im2col(x, kh, kw, first=1):
+        N, C, P, Q = *x.shape[:2], x.shape[2] - kh + 1, x.shape[3] - kw + 1
+        columns = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), axis=(2, 3))
+        columns = columns.transpose(0, 1, 4, 5, 2, 3).reshape(N, C * kh * kw, P * Q).copy()
+        columns[:, :, first:] = np.cos(columns[:, :, first:])
+        return columns
+    assert "Only the first window is right." in told("im2col", im2col)
+    assert "Only the first window" not in told("im2col", lambda x, kh, kw: im2col(x, kh, kw, first=2))
+
+
+def test_true_and_false_are_called_so():
+    verdict = check("gradient_checker", is_gradient=lambda f, gradient, x: True)
+    assert "yours is True, and it should be False." in str(verdict)

@@ -20,7 +20,11 @@ from tinynet.exercises.chapters import (
 )
 from tinynet.exercises.exercise import Exercise
 
-EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in (
+# The book's order; checking gradients stands beside it, before the layers of one's own.
+CHAPTERS = ("tensors", "dense", "convolution", "pooling", "losses", "backpropagation", "initialisation", "dropout",
+            "optimizers", "training", "batch-normalisation", "residual-connections", "gradient-checking",
+            "your-own-layer")
+EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in sorted((
     *tensors.EXERCISES,
     *dense.EXERCISES,
     *losses.EXERCISES,
@@ -33,11 +37,11 @@ EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in (
     *optimizers.EXERCISES,
     *checking.EXERCISES,
     *network.EXERCISES,
-)}
+), key=lambda exercise: CHAPTERS.index(exercise.chapter))}
 
 
 def find(name: str) -> Exercise:
-    """Return the exercise of a name; its file's name will do.
+    """Return the exercise of a name; its file's name will do, and its number in the list.
 
     Raises
     ------
@@ -45,6 +49,8 @@ def find(name: str) -> Exercise:
     """
     if (found := EXERCISES.get(name.removesuffix(".py"))) is not None:
         return found
+    if name.isdigit() and 1 <= int(name) <= len(EXERCISES):
+        return list(EXERCISES.values())[int(name) - 1]
     near = get_close_matches(name, EXERCISES, 3, 0.5)
     raise ValueError(f"expected the name of an exercise. Received: {name!r}."
                      + (f" Perhaps {' or '.join(near)}." if near else "")

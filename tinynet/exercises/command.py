@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tinynet.exercises.catalogue import EXERCISES, find
 from tinynet.exercises.exercise import Exercise
 from tinynet.exercises.folder import Folder
-from tinynet.exercises.marking.verdict import Verdict
 from tinynet.exercises.source import solved
 from tinynet.tables import Table
 
@@ -22,15 +21,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name; `check` returns 1 for something wrong, 2 for something unfinished."""
     parser = argparse.ArgumentParser(prog="python -m tinynet exercises",
                                      description="Write a network yourself, function by function, and have it marked.")
-    commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     for name, text in {**PLAIN, **NAMED}.items():
         command = commands.add_parser(name, help=text, description=text)
         if name in NAMED:
-            command.add_argument("name", nargs="?" if name == "check" else None, metavar="NAME", help="of an exercise")
+            command.add_argument("name", nargs="?" if name == "check" else None, metavar="NAME",
+                                 help="of an exercise, or its number in the list")
         if name == "solution":
             command.add_argument("--yes", action="store_true", help="do not ask whether to show it")
         command.add_argument("--folder", default=".", help="where the files are (default: the current folder)")
     chosen = parser.parse_args(arguments)
+    if chosen.command is None:
+        parser.print_help()
+        return 0
     folder = Folder(chosen.folder)
     if chosen.command in PLAIN:
         return {"list": show_list, "start": start, "progress": progress}[chosen.command](folder)
@@ -59,9 +62,14 @@ def start(folder: Folder) -> int:
     there = len(EXERCISES) - len(written)
     print(f"{len(written)} files written to {folder.path.resolve()}"
           + (f"; {there} were there already, and are as they were." if there else "."))
-    first = next(iter(EXERCISES.values()))
-    print(f"Begin with {first.file}: read what it asks for, write it, and run\n"
-          f"    python -m tinynet exercises check {first.name}{option(folder)}")
+    first = next((exercise for exercise in EXERCISES.values()
+                  if folder.standing(exercise, remembered=True).state != "right"), None)
+    if first is None:
+        print("All of them are right.")
+        return 0
+    print(f"{'Go on' if there else 'Begin'} with {first.file}: read what it asks for, write it, and run\n"
+          f"    python -m tinynet exercises check {first.name}{option(folder)}\n"
+          f"Stuck? python -m tinynet exercises hint {first.name}{option(folder)}")
     return 0
 
 
@@ -76,29 +84,30 @@ def check_one(exercise: Exercise, folder: Folder) -> int:
     print(verdict)
     if verdict.passed:
         names = list(EXERCISES)
-        following = names[names.index(exercise.name) + 1:][:1]
-        print(*(f"Next: {name} ({EXERCISES[name].file}). {EXERCISES[name].title}" for name in following))
+        for name in names[names.index(exercise.name) + 1:][:1]:
+            print(f"Next: {name} ({EXERCISES[name].file}). {EXERCISES[name].title}")
+        if exercise.given:
+            print(f"To see the whole of it: python {folder.file(exercise)}")
     elif verdict.wrong and "unknown" in (verdict.cause or ""):
         print(f"A hint: python -m tinynet exercises hint {exercise.name}{option(folder)}")
-    return code([verdict])
+    return code([verdict.state])
 
 
 def check_all(folder: Folder) -> int:
     """Mark all, a line each, and print what there is to say of the first that is wrong."""
-    verdicts = []
-    for exercise in EXERCISES.values():
-        verdicts.append(folder.check(exercise))
-        print(f"{exercise.name:<{max(map(len, EXERCISES))}}  {verdicts[-1].state}", flush=True)
-    for verdict in verdicts:
-        if verdict.wrong:
-            print(f"\n{verdict}")
-            break
-    return code(verdicts)
+    states = {}
+    for name, exercise in EXERCISES.items():
+        states[name] = folder.standing(exercise).state
+        print(f"{name:<{max(map(len, EXERCISES))}}  {states[name]}", flush=True)
+    for name in [name for name, state in states.items() if state == "wrong"][:1]:
+        print(f"\n{folder.check(EXERCISES[name])}")
+    return code(states.values())
 
 
-def code(verdicts: Sequence[Verdict]) -> int:
+def code(states: Iterable[str]) -> int:
     """Return 0 if all is right, 1 if something is wrong, 2 if something is unfinished and nothing wrong."""
-    return 0 if all(v.passed for v in verdicts) else 1 if any(v.wrong for v in verdicts) else 2
+    found = set(states)
+    return 1 if "wrong" in found else 2 if "unfinished" in found else 0
 
 
 def hint(exercise: Exercise, folder: Folder) -> int:
@@ -131,8 +140,8 @@ def progress(folder: Folder) -> int:
     """Print a table: what is right, wrong, unfinished, by how much, and how many hints it took."""
     seen, rows = folder.hints_seen(), []
     for exercise in EXERCISES.values():
-        verdict = folder.check(exercise)
-        rows.append([exercise.name, exercise.chapter, verdict.state, f"{verdict.score:.0%}",
+        mark = folder.standing(exercise)
+        rows.append([exercise.name, exercise.chapter, mark.state, f"{mark.score:.0%}",
                      str(seen.get(exercise.name, 0) or "")])
     done = sum(row[2] == "right" for row in rows)
     print(*Table(["exercise", "chapter", "state", "score", "hints"], rows).lines(left=3), sep="\n")

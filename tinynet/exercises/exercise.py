@@ -85,7 +85,8 @@ class Task:
     whole : whether the output is whole numbers.
     tolerance, floor : how far an entry may be off, as a fraction of the largest one, and at least.
     observe : how an answer is tried, if it is not only called: ``observe(answer, *args)`` returns the output.
-    judges : whether `observe` judges by itself: it returns True, or raises `Judged`.
+    judges : whether `observe` judges by itself: it returns True, or a remark on what is right all the same, or raises
+        `Judged`.
     may_share : whether the output may share memory with an argument.
     backward : for a gradient, what it is the gradient of: with that, `tinynet.testing` looks at what no known mistake
         explains.

@@ -10,10 +10,10 @@ from tinynet.exercises.exercise import Exercise
 
 HEAD = '''"""{title}
 
-Chapter {chapter} of the book. To check it: python -m tinynet exercises check {name}
+Chapter {chapter} of the book: docs/{chapter}.md. To check it: python -m tinynet exercises check {name}
 """
 '''
-IMPORTS = {"Callable": "from collections.abc import Callable\n", "np.": "import numpy as np"}
+CALLABLE, NUMPY = "from collections.abc import Callable\n", "import numpy as np"
 
 
 def to_fill_in(exercise: Exercise) -> str:
@@ -33,8 +33,8 @@ def written(exercise: Exercise, how: Callable[[str], str]) -> str:
     pieces += [inspect.getsource(piece) for piece in exercise.given]
     if exercise.given:
         pieces.append(f'if __name__ == "__main__":\n    {exercise.given[-1].__name__}()')
-    used = [line for sign, line in IMPORTS.items() if any(sign in piece for piece in pieces)]
-    imports = exercise.imports or "\n".join(used)
+    used = [CALLABLE] if any("Callable" in piece for piece in pieces) else []
+    imports = exercise.imports or "\n".join([*used, NUMPY])
     head = HEAD.format(title=exercise.title, chapter=exercise.chapter, name=exercise.name)
     return "\n\n\n".join([f"{head}\n{imports}".rstrip(), *(piece.strip() for piece in pieces)]) + "\n"
 

@@ -17,6 +17,7 @@ An entry::
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from tinynet.registry import pick
 
 PACKAGE = Path(tinynet.__file__).parent
 LEVELS = (1, 2, 3)
+WIDEST = 120                                        # characters of a line in tinynet
+COMMENT = re.compile(r"(  +)(# .*)$")               # behind a line of code
 HEAD = """\
 import numpy as np
 from tinynet import kernels
@@ -70,7 +73,8 @@ class Bug:
         if count != 1:
             raise ValueError(f"Bug {self.name!r}: expected its old text once in {self.file}. Found: {count} times. "
                              f"Has the source changed? The old text is:\n{self.old}")
-        return files | {self.guilty: files[self.guilty].replace(self.old, self.new)}
+        right = files[self.guilty]
+        return files | {self.guilty: with_comments_in_place(right, right.replace(self.old, self.new))}
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -92,6 +96,26 @@ def beside_each_other(text: str, modules: Iterable[str]) -> str:
     for module in modules:
         text = text.replace(f"from {module} import", f"from {module.rpartition('.')[2]} import")
     return text
+
+
+def with_comments_in_place(right: str, broken: str) -> str:
+    """Let the comments behind changed lines begin where they did: one out of line would point at the bug.
+
+    So would a line that is longer than all others: where there is no room for the comment, it goes.
+
+    >>> with_comments_in_place("y = x            # (N, D)", "y = x.mean()            # (N, D)")
+    'y = x.mean()     # (N, D)'
+    """
+    pairs = list(zip(right.split("\n"), lines := broken.split("\n"), strict=False))
+    if right.count("\n") != broken.count("\n"):
+        return broken
+    for k, (before, after) in enumerate(pairs):
+        comment = COMMENT.search(after)
+        if before != after and comment and (was := COMMENT.search(before)) and was[2] == comment[2]:
+            code = after[:comment.start()]
+            whole = code + " " * max(was.start(2) - len(code), 2) + comment[2]
+            lines[k] = whole if len(whole) <= WIDEST else code
+    return "\n".join(lines)
 
 
 @cache

@@ -89,13 +89,15 @@ def guess(folder: Folder, chosen: argparse.Namespace) -> int:
     compared = ""
     if record.distance and not result.right and list(result.distance) != record.distance:
         compared = " Warmer than before." if list(result.distance) < record.distance else " Colder than before."
-    record.guesses, record.distance = record.guesses + 1, list(result.distance)
-    record.end = record.end or folders.FOUND * result.right
-    folder.remember(bug, record)
+    if not record.end:                           # what is guessed after the end counts no more
+        record.guesses, record.distance = record.guesses + 1, list(result.distance)
+        record.end = folders.FOUND * result.right
+        folder.remember(bug, record)
     print(f"{file}:{line}   {texts[file].splitlines()[line - 1].strip()}", fill(result.words + compared, 100),
           sep="\n\n")
     if result.right:
-        print(f"Found with guess number {record.guesses} and {counted(record.hints, 'hint')}.\n")
+        if record.end == folders.FOUND:
+            print(f"Found with guess number {record.guesses} and {counted(record.hints, 'hint')}.\n")
         reveal(bug)
         print(f"\nThe next one: {folder.command('start')}")
     return RIGHT if result.right else WRONG

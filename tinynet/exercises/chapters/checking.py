@@ -15,8 +15,9 @@ Gradient = Callable[[np.ndarray], np.ndarray]
 def numerical_gradient(f: Callable[[np.ndarray], float], x: np.ndarray) -> np.ndarray:
     """Measure the slope of f at x along every entry, and return them in the shape of x. f(x) is one number.
 
-    Nudge one entry at a time up and down by a small h, and see what f does: (f(x + h) - f(x - h)) / (2 h). Do not
-    change x itself: nudge a copy.
+    Nudge one entry at a time up and down by a small h, and see what f does: (f(x + h) - f(x - h)) / (2 h). An h of
+    about 1e-5 is right: over a larger one f bends, and of a smaller one rounding leaves little. Do not change x itself:
+    nudge a copy.
 
     >>> numerical_gradient(lambda x: x[0] * x[1], np.array([3.0, 5.0])).round(6)
     array([5., 3.])
@@ -33,9 +34,9 @@ def numerical_gradient(f: Callable[[np.ndarray], float], x: np.ndarray) -> np.nd
 def is_gradient(f: Callable[[np.ndarray], float], gradient: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> bool:
     """Say whether gradient(x) is the gradient of f at x: True, or False if any entry is wrong.
 
-    Compare it with measured slopes. It should see a single entry that is off by a thousandth, and let through what is
-    only rounding: slopes may be as large as 1e6 or as small as 1e-6, so compare with the size of the gradient, not
-    with a fixed number. A gradient of the wrong shape is wrong.
+    Compare it with measured slopes: numerical_gradient gives them, so get that right first. It should see a single
+    entry that is off by a thousandth, and let through what is only rounding: slopes may be as large as 1e6 or as small
+    as 1e-6, so compare with the size of the gradient, not with a fixed number. A gradient of the wrong shape is wrong.
 
     >>> is_gradient(lambda x: float((x ** 2).sum()), lambda x: 2 * x, np.array([1.0, 2.0]))
     True
@@ -83,6 +84,8 @@ SLOPE = "(f(up) - f(down)) / (2 * h)"
 NUMERICAL = Task(numerical_gradient, numerical_trials, tolerance=2e-5, mistakes=(
     mistake("divided by h", "you divided by h. From x - h to x + h it is 2 h.", ("/ (2 * h)", "/ h")),
     mistake("not divided", "you did not divide by 2 h: that is a difference, not a slope.", (" / (2 * h)", "")),
+    mistake("not copied", "up and down are x itself: what is added to one is taken off again in the other. Each "
+            "needs a copy of its own, x.copy().", ("x.copy(), x.copy()", "x, x")),
     mistake("brackets", "brackets are missing: / 2 * h divides by 2 and multiplies by h.", ("/ (2 * h)", "/ 2 * h")),
     mistake("sign", "the sign is wrong: up minus down.", ("f(up) - f(down)", "f(down) - f(up)")),
     mistake("one-sided, divided by 2 h", "you nudged to one side alone, and divided by 2 h.",
@@ -130,6 +133,8 @@ def planted(rng: np.random.Generator) -> Iterator[Trial]:
     yield trial("a gradient of zeros", lambda x: 0 * x)
     yield trial("a right gradient with large slopes", lambda x: large * of_cubes(x), lambda x: large * cubes(x))
     yield trial("a wrong gradient with small slopes", lambda x: 2 * small * of_cubes(x), lambda x: small * cubes(x))
+    yield trial("one of small slopes off by a thousandth", lambda x: small * of_cubes(x) * (1 + 0.001 * most),
+                lambda x: small * cubes(x))
     yield trial("a right gradient with small slopes", lambda x: small * of_cubes(x), lambda x: small * cubes(x))
     yield trial("a right gradient of a matrix", of_cubes, at=rng.normal(size=(2, 3)))
     yield trial("the rows of a matrix exchanged", lambda x: of_cubes(x)[::-1], at=rng.normal(size=(2, 3)))
@@ -149,6 +154,8 @@ CHECKER = Task(is_gradient, planted, mistakes=(
     mistake("fixed tolerance", "you compare with a fixed number: rounding of large slopes exceeds it, and small "
             "slopes are all below it. Compare with the size of the gradient.",
             ("<= 1e-5 * np.abs(slopes).max()", "<= 1e-7")),
+    mistake("fixed tolerance", "np.allclose lets 1e-8 through whatever the slopes are, and of slopes of 1e-6 that is a "
+            "hundredth: set atol by the size of the gradient.", (VERDICT, "bool(np.allclose(claimed, slopes))")),
     mistake("sign of the difference", "the difference may be negative: take its absolute value before you look for "
             "the largest.", ("np.abs(claimed - slopes).max()", "(claimed - slopes).max()")),
     mistake("sum of differences", "you compare sums or means: differences of opposite signs cancel. Look at the "

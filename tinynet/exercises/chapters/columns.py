@@ -17,7 +17,8 @@ def im2col(x: np.ndarray, kh: int, kw: int) -> np.ndarray:
 
     Column p * Q + q holds the window whose upper left corner is pixel (p, q). In it, row (c * kh + i) * kw + j is pixel
     (p + i, q + j) of channel c: the order in which kernel[f].reshape(-1) has its weights. A loop over the kh * kw
-    places of the window is fast; one over all windows is slow.
+    places of the window is fast; one over all windows is slow. Make the columns of x's dtype, np.zeros(shape, x.dtype):
+    float64, which np.zeros makes by itself, takes twice as long.
 
     >>> im2col(np.array([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]]), 2, 2)
     array([[[1., 2.],
@@ -62,6 +63,15 @@ IM2COL = Exercise("im2col: windows as columns", "convolution", (Task(
                 "wrong places.",
                 ("columns.reshape(N, C * kh * kw, P * Q)",
                  "columns.transpose(0, 4, 5, 1, 2, 3).reshape(N, C * kh * kw, P * Q)")),
+        mistake("order lost", "each window's pixels stand together in memory, as they do in NumPy's "
+                "sliding_window_view: a reshape alone leaves them there. Move kh and kw before P and Q first.",
+                ("columns.reshape(N, C * kh * kw, P * Q)",
+                 "columns.transpose(0, 1, 4, 5, 2, 3).reshape(N, C * kh * kw, P * Q)")),
+        mistake("number of the window", "windows are numbered p * P + q. There are Q of them in a row: p * Q + q.",
+                ("    return columns.reshape(N, C * kh * kw, P * Q)",
+                 "    columns = columns.reshape(N, C * kh * kw, P * Q)\n    found = np.zeros(columns.shape)\n    "
+                 "for p, q in np.ndindex(P, Q):\n        found[:, :, p * P + q] = columns[:, :, p * Q + q]\n    "
+                 "return found")),
         mistake("order of places", "inside a column, j counts before i: the window is read down its columns.",
                 ("columns.reshape", "columns.swapaxes(2, 3).reshape")),
         mistake("channels last", "inside a column the channels vary fastest. They vary slowest: a whole window of "
@@ -144,7 +154,16 @@ COL2IM = Exercise("col2im: the way back, adding up", "convolution", (Task(
     col2im, col2im_trials, by_hand=col2im_by_hand, axes=(("sample", "channel", "row", "column"),),
     mistakes=(
         mistake("overwritten", "windows overlap, and each place overwrites what another has stored. A pixel "
-                "collects from all windows that it stood in: +=.", ("+= columns", "= columns")),
+                "collects from all windows that it stood in: +=. (With arrays of indices += adds only once to each "
+                "pixel, however often it is named: loop over the places of the window, or np.add.at.)",
+                ("+= columns", "= columns")),
+        mistake("overwritten", "windows overlap, and each one overwrites what the one before has stored. A pixel "
+                "collects from all windows that it stood in: +=.",
+                ("    return x", "    for p, q in np.ndindex(P, Q):\n        x[:, :, p:p + kh, q:q + kw] = "
+                 "columns[..., p, q]\n    return x")),
+        mistake("number of the window", "windows are numbered p * P + q. There are Q of them in a row: p * Q + q.",
+                ("    return x", "    x[...] = 0\n    flat = columns.reshape(N, C, kh, kw, P * Q)\n    for p, q in "
+                 "np.ndindex(P, Q):\n        x[:, :, p:p + kh, q:q + kw] += flat[..., p * P + q]\n    return x")),
         mistake("averaged", "you divided by the number of windows that a pixel stood in. That would undo im2col; a "
                 "gradient is the sum.",
                 ("    return x",
@@ -271,6 +290,8 @@ CONV_IM2COL = Exercise("Convolution as a matrix product, forward and backward", 
                 ("dy.sum(axis=(0, 2))", "dy.sum(axis=0)")),
         mistake("dbias over places alone", "dbias: you summed over the places, but not over the batch.",
                 ("dy.sum(axis=(0, 2))", "dy.sum(axis=2)")),
+        mistake("dbias over the maps", "dbias: you summed over the maps, and kept the places. Each map has a bias of "
+                "its own: sum over samples and places.", ("dy.sum(axis=(0, 2))", "dy.sum(axis=(0, 1))")),
         mistake("dbias mean", "dbias: you took a mean. It is a sum.", ("dy.sum(axis=(0, 2))", "dy.mean(axis=(0, 2))")),
         mistake("dbias mean", "dbias: you divided by the number of samples. It is a sum.",
                 ("dy.sum(axis=(0, 2))", "dy.sum(axis=(0, 2)) / N")),

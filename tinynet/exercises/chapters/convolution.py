@@ -56,6 +56,8 @@ CONV_FORWARD = Exercise("Convolution as loops", "convolution", (Task(
         mistake("flipped kernel", FLIPPED, ("kernel[f])", "kernel[f, :, ::-1, ::-1])")),
         mistake("flipped kernel", FLIPPED, ("kernel[f])", "kernel[f, ::-1, ::-1, ::-1])")),
         mistake("bias missing", "the bias is missing: each kernel adds its own to its whole map.", (" + bias[f]", "")),
+        mistake("bias along the columns", "the bias is laid along the columns, the last axis. It belongs to the maps, "
+                "axis 1: bias[:, None, None].", ("    return y", "    return y - bias[:, None, None] + bias")),
         mistake("one window missing", "the output is too small: a window fits at H - kh + 1 places, also at the "
                 "last one.", ("H - kh + 1, W - kw + 1", "H - kh, W - kw")),
         mistake("last row left out", "the last row and column of the output are 0: range(H - kh) stops too early, a "
@@ -68,6 +70,9 @@ CONV_FORWARD = Exercise("Convolution as loops", "convolution", (Task(
         mistake("sum overwritten", "the terms overwrite each other: only the last one of the window is left. Add up,"
                 " with +=.",
                 ("(" + WINDOW + " * kernel[f]).sum()", "x[n, -1, p + kh - 1, q + kw - 1] * kernel[f, -1, -1, -1]")),
+        mistake("edge of the window missing", "the last row and column of the window are left out: it ends before "
+                "p + kh, q + kw.", (WINDOW + " * kernel[f]",
+                            "x[n, :, p:p + kh - 1, q:q + kw - 1] * kernel[f, :, :-1, :-1]")),
         mistake("mean of the window", "you took the mean over the window. A convolution sums.",
                 (".sum() +", ".mean() +")),
         mistake("first kernel", "every map is that of the first kernel.", ("* kernel[f]", "* kernel[0]")),
@@ -150,6 +155,8 @@ OUTPUT_SIZE = Exercise("How large the output is", "convolution", (Task(
         mistake("not rounded", "it must be a whole number, rounded down: // in place of /.", ("//", "/")),
         mistake("kernel ignored", "you divided the size by the stride. The window must fit whole: its own size counts.",
                 ("(size + 2 * padding - kernel_size) // stride + 1", "(size + 2 * padding) // stride")),
+        mistake("kernel ignored", "you divided the size by the stride. The window must fit whole: its own size counts, "
+                "and so does the padding.", ("(size + 2 * padding - kernel_size) // stride + 1", "size // stride")),
         mistake("kernel ignored", "the kernel's size is not subtracted. The window must fit whole.",
                 (" - kernel_size", "")),
         mistake("one added before", "1 is added before the division. It is the first window, and comes after: "
@@ -249,7 +256,8 @@ PAD = Exercise("A frame of zeros", "convolution", (Task(
 def conv_strided(x: np.ndarray, kernel: np.ndarray, stride: int, padding: int) -> np.ndarray:
     """Convolve with stride and padding: x (N, C, H, W), kernel (F, C, kh, kw) -> (N, F, P, Q). No bias.
 
-    The image gets a frame of `padding` zeros first. Then output (p, q) looks at the window whose upper left corner is
+    The image gets a frame of `padding` zeros first (pad does that: an earlier answer of yours can be imported, as in
+    from pad import pad). Then output (p, q) looks at the window whose upper left corner is
     pixel (p * stride, q * stride) of the padded image. P and Q are how many windows fit.
 
     >>> image = np.array([[[[1.0, 2.0, 3.0, 4.0]]]])

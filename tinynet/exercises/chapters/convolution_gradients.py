@@ -75,8 +75,9 @@ CONV_BIAS_GRADIENT = Exercise("What a convolution's biases get", "convolution", 
 def conv_kernel_gradient(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """Return d loss / d kernel of a convolution: x (N, C, H, W), dy (N, F, P, Q) -> (F, C, H - P + 1, W - Q + 1).
 
-    Weight (f, c, i, j) was used in every sample and at every place (p, q), where it multiplied pixel x[n, c, p + i, q
-    + j]. So it collects from all of them: the sum over n, p and q of dy[n, f, p, q] * x[n, c, p + i, q + j].
+    Weight (f, c, i, j) was used in every sample and at every place (p, q), where it multiplied pixel
+    x[n, c, p + i, q + j]. So it collects from all of them: the sum over n, p and q of
+    dy[n, f, p, q] * x[n, c, p + i, q + j].
 
     >>> conv_kernel_gradient(np.array([[[[1.0, 2.0, 3.0]]]]), np.array([[[[1.0, 10.0]]]]))     # the kernel was 1 x 2
     array([[[[21., 32.]]]])
@@ -121,6 +122,10 @@ CONV_KERNEL_GRADIENT = Exercise("What a convolution's weights get", "convolution
         mistake("over the batch alone", "you summed over the batch, but not over the rows and columns: the gradient "
                 "of a weight collects from every place where it was used.",
                 ("np.ndindex(N, F, P, Q)", "np.ndindex(N, F, 1, 1)")),
+        mistake("size of the kernel", "the kernel was larger by one, down and across: with P places for a window, H is "
+                "P + kh - 1, and so kh is H - P + 1.",
+                ("np.zeros((F, C, H - P + 1, W - Q + 1))", "np.zeros((F, C, H - P, W - Q))"),
+                (PIXELS, "x[n, :, p:p + H - P, q:q + W - Q]")),
         mistake("last place", "only the last place, or the last sample, counts: each one overwrites the one before. "
                 "A weight was used at every place of every sample: add up, with +=.",
                 ("dkernel[f] += dy", "dkernel[f] = dy")),
@@ -170,8 +175,9 @@ def conv_input_gradient(dy: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Return d loss / d x of a convolution: dy (N, F, P, Q), kernel (F, C, kh, kw) -> (N, C, P + kh - 1, Q + kw - 1).
 
     Output (n, f, p, q) looked at the window whose corner is pixel (p, q). So its dy goes back to all pixels of that
-    window, times the weight that each has met: pixel (p + i, q + j) of channel c gets dy[n, f, p, q] * kernel[f, c,
-    i, j]. Windows overlap: what a pixel gets from all of them, and from all kernels, adds up.
+    window, times the weight that each has met: pixel (p + i, q + j) of channel c gets
+    dy[n, f, p, q] * kernel[f, c, i, j]. Windows overlap: what a pixel gets from all of them, and from all kernels, adds
+    up.
 
     >>> conv_input_gradient(np.array([[[[1.0, 10.0]]]]), np.array([[[[1.0, 2.0]]]]))
     array([[[[ 1., 12., 20.]]]])
@@ -208,6 +214,8 @@ CONV_INPUT_GRADIENT = Exercise("What a convolution hands back to the layer befor
                                      dy.shape[3] + kernel.shape[3] - 1)), kernel), 0,
         lambda answer, dy, x, kernel: (answer(dy, kernel), None)),
     mistakes=(
+        mistake("size of the image", "dx is larger by one than x was, down and across: with P places for a window, H "
+                "is P + kh - 1.", ("P + kh - 1, Q + kw - 1", "P + kh, Q + kw")),
         mistake("overwritten", "windows overlap, and each one overwrites what the one before has stored. A pixel "
                 "collects from all windows that saw it, and from all kernels: +=.", ("] += dy", "] = dy")),
         mistake("flipped kernel", "the kernel is flipped. Each pixel gets dy times the very weight that it has met: "

@@ -44,6 +44,8 @@ DENSE_FORWARD = Exercise("A dense layer", "dense", (Task(
         mistake("bias subtracted", "the bias is subtracted. It is added.", ("+ bias", "- bias")),
         mistake("transposed kernel", "you multiplied by the kernel transposed. Its rows are the inputs already, its "
                 "columns the units: (N, D) @ (D, U) is (N, U) as it stands.", ("@ kernel", "@ kernel.T")),
+        mistake("elementwise product", "x and the kernel are multiplied number by number. A unit sums over the inputs: "
+                "that is a matrix product, x @ kernel.", ("x @ kernel", "x * kernel")),
         mistake("bias per sample", "you added the bias along the wrong axis, a number for each sample. It has one "
                 "for each unit: the last axis.", ("+ bias", "+ bias[:, None]")),
         mistake("bias per sample", "you added a bias for each sample. It has one for each unit: the last axis.",
@@ -79,8 +81,8 @@ DENSE_FORWARD = Exercise("A dense layer", "dense", (Task(
 def dense_kernel_gradient(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """Return d loss / d kernel of a dense layer: x (N, D), dy (N, U) -> (D, U).
 
-    dy is the upstream gradient, d loss / d y. Weight (i, u) was used once for each sample, where it multiplied x[n,
-    i] on the way to y[n, u]. So it collects from every sample: the sum over n of x[n, i] * dy[n, u].
+    dy is the upstream gradient, d loss / d y. Weight (i, u) was used once for each sample, where it multiplied
+    x[n, i] on the way to y[n, u]. So it collects from every sample: the sum over n of x[n, i] * dy[n, u].
 
     >>> dense_kernel_gradient(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]]))
     array([[31.],
@@ -124,6 +126,8 @@ DENSE_KERNEL_GRADIENT = Exercise("What a dense layer's weights get", "dense", (T
         mistake("averaged before the product", "you summed dy over the batch, or averaged x, before you multiplied. "
                 "Each sample's x belongs to its own dy: multiply first, then sum.",
                 ("x.T @ dy", "np.outer(x.mean(axis=0), dy.sum(axis=0))")),
+        mistake("outer product", "np.outer lays its arguments out flat first, and multiplies everything with "
+                "everything. A matrix product sums over the samples: x.T @ dy.", ("x.T @ dy", "np.outer(x, dy)")),
         mistake("first sample", "only the first sample counts. Every sample has used the weight, and all add up.",
                 ("x.T @ dy", "np.outer(x[0], dy[0])")),
         mistake("last sample", "only the last sample counts: each one overwrites the one before. Add up, with +=.",
@@ -180,10 +184,10 @@ DENSE_BIAS_GRADIENT = Exercise("What a dense layer's biases get", "dense", (Task
         mistake("mean over the batch", "you took the mean over the batch. The gradient of a bias is the sum of what "
                 "it gets from every sample; the loss has divided by the batch already, and dy with it.",
                 ("sum(", "mean(")),
-        mistake("wrong axis", "you summed over the units. Each unit has a bias of its own; what it shares are the "
-                "samples, axis 0.", ("axis=0", "axis=1")),
-        mistake("wrong axis", "you took the mean over the units. Each unit has a bias of its own; what it shares "
-                "are the samples, axis 0.", ("sum(axis=0", "mean(axis=1")),
+        mistake("wrong axis", "you summed over the units. Each unit has a bias of its own, used in every sample: sum "
+                "over the samples, axis 0.", ("axis=0", "axis=1")),
+        mistake("wrong axis", "you took the mean over the units. Each unit has a bias of its own, used in every "
+                "sample: sum over the samples, axis 0.", ("sum(axis=0", "mean(axis=1")),
         mistake("sum of all", "you summed over everything. Each unit has a bias of its own: sum over the samples "
                 "alone.", ("sum(axis=0)", "sum()")),
         mistake("sum of all", "you gave every unit the sum of everything. Each has a bias of its own.",
@@ -311,7 +315,7 @@ def relu_gradient_trials(rng: np.random.Generator) -> Iterator[Trial]:
         yield Trial(f"x of the shape {shape}", (rng.normal(size=shape), rng.normal(size=shape)))
 
 
-RELU = Exercise("ReLU, and its gradient", "dense", (
+RELU = Exercise("ReLU, and its gradient", "losses", (
     Task(relu, relu_trials, by_hand=lambda index, x: f"max(x[{', '.join(map(str, index))}], 0)", mistakes=(
         mistake("absolute", "negative numbers lost their sign. They become 0.", ("np.maximum(x, 0)", "abs(x)")),
         mistake("unchanged", "x comes back as it was.", ("np.maximum(x, 0)", "x.copy()")),

@@ -33,6 +33,7 @@ def softmax_trials(rng: np.random.Generator) -> Iterator[Trial]:
     yield Trial("logits around -1000 in one row, 1000 in the other",
                 (np.array([[-1000.0], [1000]]) + rng.normal(size=(2, 4)),),
                 {**large, "maximum of the batch": "the rows differ much in size"})
+    yield Trial("one logit of 1000 among 99 of 280", (280 + 720 * np.eye(100)[[3, 7]],), large)
 
 
 def softmax_by_hand(index: tuple[int, ...], x: np.ndarray) -> str:
@@ -52,6 +53,9 @@ SOFTMAX = Exercise("Softmax: logits to probabilities", "losses", (Task(
         mistake("maximum of the batch", "you subtracted the largest logit of the whole batch. In a row of much "
                 "smaller ones every exp is 0 then, and 0 / 0 is NaN. Each row needs its own maximum.",
                 ("x.max(axis=-1, keepdims=True)", "x.max()")),
+        mistake("mean subtracted", "you subtracted the mean of the row. The largest logit may be so far above it that "
+                "exp still overflows: subtract the largest.",
+                ("x.max(axis=-1, keepdims=True)", "x.mean(axis=-1, keepdims=True)")),
         mistake("sum of the batch", "you divided by the sum over the whole batch. Each row is a distribution of its "
                 "own: sum along axis 1.", ("e.sum(axis=-1, keepdims=True)", "e.sum()")),
         mistake("wrong axis", "you went down the columns, over the samples. The classes of a sample are a row: axis 1.",
@@ -98,9 +102,10 @@ SOFTMAX = Exercise("Softmax: logits to probabilities", "losses", (Task(
 def cross_entropy(y_true: np.ndarray, y_pred: np.ndarray) -> np.float64:
     """Return the mean cross-entropy of a batch: y_true (N, classes), one-hot; y_pred (N, classes), probabilities.
 
-    A sample's is -log of the probability that its true class got. Of the others nothing is asked: one may well be 0.
+    A sample's is -log of the probability that its true class got. The other probabilities do not count, and may be 0,
+    of which there is no logarithm.
 
-    >>> float(cross_entropy(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[0.5, 0.5], [0.75, 0.25]])).round(4))
+    >>> round(float(cross_entropy(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[0.5, 0.5], [0.75, 0.25]]))), 4)
     1.0397
     """
     return -np.log((y_true * y_pred).sum(axis=1)).mean()
@@ -162,6 +167,11 @@ CROSS_ENTROPY = Exercise("Cross-entropy: how wrong a batch was", "losses", (Task
                 ("-np.log((y_true * y_pred).sum(axis=1)).mean()", "-np.log((y_true * y_pred).sum(axis=1).mean())")),
         mistake("softmax twice", "there is a softmax in it. y_pred are probabilities already.",
                 ("y_true * y_pred)", "y_true * np.exp(y_pred) / np.exp(y_pred).sum(axis=1, keepdims=True))")),
+        mistake("largest probability", "you took the largest probability of each sample. It is that of the true class, "
+                "however small.", ("(y_true * y_pred).sum(axis=1)", "y_pred.max(axis=1)")),
+        mistake("logarithm of the mean", "you summed over the batch before the logarithm. Each sample has a logarithm "
+                "of its own.",
+                ("-np.log((y_true * y_pred).sum(axis=1)).mean()", "-np.log((y_true * y_pred).sum()) / len(y_true)")),
         mistake("all classes", "you took the logarithm of all probabilities. Only that of the true class counts.",
                 ("-np.log((y_true * y_pred).sum(axis=1)).mean()", "-np.log(y_pred + 1e-12).sum(axis=1).mean()")),
         mistake("first sample", "only the first sample counts.", ("y_true * y_pred", "y_true[:1] * y_pred[:1]")),
@@ -212,6 +222,8 @@ SOFTMAX_CROSS_ENTROPY_GRADIENT = Exercise("Where every backward pass begins: p -
                 "lowers the loss.", ("p - y_true", "y_true - p")),
         mistake("softmax missing", "you subtracted the targets from the logits. It is the probabilities minus the "
                 "targets: softmax first.", ("p - y_true", "logits - y_true")),
+        mistake("class number subtracted", "you subtracted the number of the class. It is 1 that is taken off, at "
+                "the true class alone.", ("p - y_true", "p - y_true.argmax(axis=1)[:, None]")),
         mistake("targets missing", "the targets are not subtracted: you return the probabilities.",
                 ("p - y_true", "p")),
         mistake("overflow", "exp of a large logit is infinite, and infinity divided by infinity is NaN. Subtract "
@@ -284,6 +296,8 @@ SOFTMAX_GRADIENT = Exercise("Back through softmax alone", "losses", (Task(
                 ("y * (dy - (dy * y).sum(axis=-1, keepdims=True))", "dy * y * (1 - y)")),
         mistake("sum missing", "the sum over the row is missing: what all others lose when this one gains.",
                 (" - (dy * y).sum(axis=-1, keepdims=True)", "")),
+        mistake("brackets", "y multiplies the sum alone. It multiplies the whole difference: y * (dy - sum).",
+                ("y * (dy - (dy * y).sum(axis=-1, keepdims=True))", "dy - (dy * y).sum(axis=-1, keepdims=True) * y")),
         mistake("y missing in the sum", "in the sum, dy is not multiplied by y.", ("(dy * y).sum", "dy.sum")),
         mistake("times y missing", "the whole is not multiplied by y.", ("y * (dy -", "(dy -")),
         mistake("sign", "the sign is wrong.", ("y * (dy", "-y * (dy")),

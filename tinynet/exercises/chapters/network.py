@@ -23,7 +23,7 @@ from tinynet.exercises.chapters.optimizers import initial_kernel
 from tinynet.exercises.chapters.regularisation import dropout, dropout_gradient
 from tinynet.exercises.chapters.tensors import flatten
 from tinynet.exercises.exercise import Answer, Exercise, Judged, Task, Trial
-from tinynet.layers import Layer
+from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D
 from tinynet.optimizers import Adam
 from tinynet.optimizers.schedules import CosineDecay
 from tinynet.testing import check_gradients
@@ -228,7 +228,7 @@ def its_layers(model: Sequential) -> bool:
     return True
 
 
-def its_size(model: Sequential) -> bool:
+def its_size(model: Sequential) -> bool | str:
     """Digits go in, ten probabilities come out, and there are as many parameters as in the larger CNN."""
     y = model(np.random.default_rng(0).random((3, 1, 28, 28), np.float32))
     if y.shape != (3, 10):
@@ -238,6 +238,71 @@ def its_size(model: Sequential) -> bool:
                      f"3 x 3, dense 128, 50, 10. Yours has {model.count_params():,}.")
     if not np.allclose(y.sum(axis=1), 1, atol=1e-4):
         raise Judged("no probabilities", "each row of the output should add up to 1. Is the softmax there?")
+    return True if y.dtype == np.float32 else SLOW.format(y.dtype)
+
+
+def its_function(model: Sequential) -> bool:
+    """From its weights, the engine's larger CNN computes the same, forward and backward."""
+    x = digits(20)[0]
+    model.set_weights([w + 0.1 * (w.ndim == 1) for w in model.get_weights()])    # biases: else black pixels hide ties
+    outputs, gradients = through(model, x)
+    if not np.allclose(outputs, through(engine(model), x)[0], atol=1e-4):
+        for missing, what in enumerate(("first convolution", "second convolution", "128 units", "50 units")):
+            if np.allclose(outputs, through(engine(model, missing), x)[0], atol=1e-4):
+                raise Judged("ReLU missing", f"there is no ReLU after the {what}.")
+        raise Judged("another network", "with the same weights the larger CNN gives other probabilities. Compare its "
+                     "layers, one by one, with those that the task lists, and their order.")
+    if not all(np.allclose(a, b, atol=1e-3 * abs(b).max()) for a, b in
+               zip(gradients, through(engine(model), x)[1], strict=True)):
+        raise Judged("ties", "on real digits the gradients of the weights are not those of the larger CNN, though each "
+                     "layer's are right on random numbers. Digits have equal pixels side by side: of those, the first "
+                     "takes the dy of its square, alone.")
+    return True
+
+
+def engine(model: Sequential, without_relu: int | None = None) -> Sequential:
+    """Build the engine's larger CNN, from a model's weights; one of its four ReLUs may be left out."""
+    relus = ["linear" if k == without_relu else "relu" for k in range(4)]
+    larger = Sequential([
+        Conv2D(30, (5, 5), activation=relus[0]), MaxPooling2D(),
+        Conv2D(15, (3, 3), activation=relus[1]), MaxPooling2D(), Dropout(0.2), Flatten(),
+        Dense(128, activation=relus[2]), Dense(50, activation=relus[3]),
+        Dense(10, activation="softmax")], input_shape=(1, 28, 28))
+    weights, wanted = model.get_weights(), [w.shape for w in larger.get_weights()]
+    if [w.shape for w in weights] != wanted:
+        raise Judged("shapes of the weights", "the weights should have the shapes " + ", ".join(map(str, wanted))
+                     + ", in this order. Yours: " + ", ".join(str(w.shape) for w in weights) + ".")
+    larger.set_weights(weights)
+    return larger
+
+
+def through(model: Sequential, x: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Take digits through all layers and a gradient back, and return the outputs and the gradients of the weights."""
+    backwards = []
+    for layer in model.layers:
+        x, backward = layer.forward(x)
+        backwards.append(backward)
+    dy = np.random.default_rng(0).normal(size=x.shape).astype(x.dtype)
+    for backward in reversed(backwards):
+        dy = backward(dy)
+    return x, [layer.grads[key] for layer in model.layers for key in layer.params]
+
+
+def its_chance(model: Sequential) -> bool:
+    """A fifth is dropped in training, and the first weights are as large as initial_kernel makes them."""
+    drops = [layer for layer in model.layers if layer.differs_in_training]
+    if not drops:
+        raise Judged("dropout missing", "no layer drops anything in training: after the second pooling there is "
+                     "dropout of 0.2, a layer with differs_in_training = True.")
+    dropped = float((drops[0].forward(np.ones((100, 15, 5, 5), np.float32), training=True)[0] == 0).mean())
+    if abs(dropped - 0.2) > 0.03:
+        raise Judged("dropout rate", f"in training {dropped:.0%} are dropped. It should be 20 %.")
+    for kernel in (w for w in model.get_weights() if w.ndim > 1):
+        fan_in = kernel.size // (len(kernel) if kernel.ndim > 2 else kernel.shape[1])
+        if not 1.4 < kernel.var() * fan_in < 2.6:
+            raise Judged("size of the first weights", f"the kernel of the shape {kernel.shape} has a variance of "
+                         f"{kernel.var():.3g} at first. A unit sums {fan_in} products there, so it should be 2 / "
+                         f"{fan_in} = {2 / fan_in:.3g}: what is given to initial_kernel as fan_in?")
     return True
 
 
@@ -250,14 +315,14 @@ def its_gradients(model: Sequential) -> bool:
         report = check_gradients(layer, x, raises=False, every=20)
         shape = layer.output_shape or shape
         if not report.passed:
-            raise Judged("wrong gradient", f"layer {k + 1}, {type(layer).__name__}: {report.failures[0]}")
+            raise Judged("wrong gradient", f"layer {k + 1}, {type(layer).__name__}: "
+                         + " ".join(str(report.failures[0]).split()))
     return True
 
 
 def its_training(model: Sequential) -> bool:
     """It learns: after three epochs on 2,000 digits it reads most of 1,000 others."""
-    (x, y), _ = mnist.load_data()
-    x = x[:3000, None].astype(np.float32) / 255
+    x, y = digits(3000)
     model.compile(Adam(2e-3), "categorical_crossentropy")
     model.fit(x[:2000], to_categorical(y[:2000]), epochs=3, batch_size=50, verbose=0)
     error = float((model.predict(x[2000:]).argmax(axis=1) != y[2000:3000]).mean())
@@ -267,11 +332,20 @@ def its_training(model: Sequential) -> bool:
     return True
 
 
+def digits(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first of MNIST's training images, (N, 1, 28, 28) from 0 to 1, and their labels."""
+    (x, y), _ = mnist.load_data()
+    return x[:count, None].astype(np.float32) / 255, y[:count]
+
+
+SLOW = ("It computes in {}, and takes about twice the time of float32. Somewhere an array is made without the dtype of "
+        "its input, as np.zeros(shape) does: np.zeros(shape, x.dtype). Look at im2col, col2im and max pooling first.")
 ASPECTS = {"the layers are your own": its_layers, "shapes and parameters": its_size,
-           "gradients, layer by layer": its_gradients, "a training on 2,000 digits": its_training}
+           "gradients, layer by layer": its_gradients, "the same as the engine's, from the same weights": its_function,
+           "dropout and the first weights": its_chance, "a training on 2,000 digits": its_training}
 
 
-def examine(answer: Answer, aspect: str) -> bool:
+def examine(answer: Answer, aspect: str) -> bool | str:
     """Look at one aspect of the network that an answer makes."""
     return ASPECTS[aspect](answer())  # type: ignore[arg-type]
 

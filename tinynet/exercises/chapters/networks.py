@@ -60,12 +60,19 @@ TWO_LAYERS = Exercise("Two layers, forward and all the way back", "backpropagati
                 ("np.maximum(z, 0)", "z")),
         mistake("ReLU missing", "the ReLU is missing, forward and back.", ("np.maximum(z, 0)", "z"),
                 (" * (z > 0)", "")),
+        mistake("softmax twice", "the gradient begins with softmax of the probabilities: softmax is in it twice. It is "
+                "p - t, with p the softmax of the logits.",
+                ("dlogits = (p - y_true)", "dlogits = (np.exp(p) / np.exp(p).sum(axis=1, keepdims=True) - y_true)")),
         mistake("mean missing", "the gradients are not divided by the number of samples: the loss is a mean.",
                 (" / len(x)", "")),
         mistake("bias summed over the wrong axis", "db: sum over the samples, axis 0.",
                 ("dz.sum(axis=0)", "dz.sum(axis=1)"), ("dlogits.sum(axis=0)", "dlogits.sum(axis=1)")),
         mistake("means in the biases", "db1 and db2: you took means. They are sums.", ("dz.sum(", "dz.mean("),
                 ("dlogits.sum(", "dlogits.mean(")),
+        mistake("biases not summed", "db1, db2: there is a row for each sample. A bias was added in all of them: sum "
+                "over the samples, axis 0.", ("dz.sum(axis=0)", "dz"), ("dlogits.sum(axis=0)", "dlogits")),
+        mistake("slope in place of mask", "dw1, db1: you multiplied by z, the ReLU's input, in place of its slope: "
+                "1 where z is above 0, and 0 elsewhere.", ("(z > 0)", "z")),
         mistake("z in place of a", "dw2: you multiplied by z, from before the ReLU. The second layer has seen a.",
                 ("a.T @ dlogits", "z.T @ dlogits")),
         mistake("x in place of a", "dw2: you multiplied by x. The second layer has seen a.",

@@ -86,6 +86,9 @@ SGD = Exercise("Gradient descent with momentum", "optimizers", (Task(
                 ("return parameter + velocity, velocity", "return velocity.copy(), velocity")),
         mistake("momentum and rate exchanged", "momentum and learning rate are exchanged.",
                 ("momentum * velocity - learning_rate * gradient", "learning_rate * velocity - momentum * gradient")),
+        mistake("momentum twice", "parameter: the new velocity is multiplied by momentum once more. It is added as it "
+                "is.",
+                ("return parameter + velocity", "return parameter + momentum * velocity")),
         mistake("momentum on both", "momentum multiplies the gradient as well.",
                 ("momentum * velocity - learning_rate * gradient", "momentum * (velocity - learning_rate * gradient)")),
         mistake("plain step", "parameter: it takes the step without momentum.",
@@ -130,8 +133,10 @@ def adam_trials(rng: np.random.Generator) -> Iterator[Trial]:
         p, g, m = rng.normal(size=(3, 3, 2))
         yield Trial(f"step {t}, beta_1 {b1}, beta_2 {b2}",
                     (p, g, m, rng.uniform(0.5, 2, (3, 2)), t, rate, b1, b2), later)
-    yield Trial("a gradient of 0 from the start", (np.ones(2), np.zeros(2), np.zeros(2), np.zeros(2), 1, 0.1),
-                {"epsilon": "v is 0: epsilon keeps the division from 0 / 0"})
+    small = {"epsilon": "the gradient is 0, or so small that epsilon counts"}
+    tiny = np.array([1e-7, -3e-7])
+    yield Trial("step 20000, of gradients as small as epsilon", (np.ones(2), tiny, tiny, tiny ** 2, 20000, 0.1), small)
+    yield Trial("a gradient of 0 from the start", (np.ones(2), np.zeros(2), np.zeros(2), np.zeros(2), 1, 0.1), small)
 
 
 M, V, HATS = ("m = beta_1 * m + (1 - beta_1) * gradient", "v = beta_2 * v + (1 - beta_2) * gradient ** 2",
@@ -151,6 +156,8 @@ ADAM = Exercise("Adam", "optimizers", (Task(
                 (HATS, "m_hat, v_hat = m / (1 - beta_1), v / (1 - beta_2)")),
         mistake("t multiplied", "parameter: the correction has beta * t. It is beta ** t.",
                 (HATS, "m_hat, v_hat = m / (1 - beta_1 * t), v / abs(1 - beta_2 * t)")),
+        mistake("t multiplied", "parameter: the correction has beta * t. It is beta ** t.",
+                (HATS, "m_hat, v_hat = m / (1 - beta_1 * t), v / (1 - beta_2 * t)")),
         mistake("t from 0", "parameter: t is counted from 0 in yours. It begins at 1: beta ** t.",
                 (HATS, "m_hat, v_hat = m / (1 - beta_1 ** (t + 1)), v / (1 - beta_2 ** (t + 1))")),
         mistake("t from 0", "parameter: t is counted from 0 in yours. It begins at 1: beta ** t.",
@@ -159,6 +166,8 @@ ADAM = Exercise("Adam", "optimizers", (Task(
                 ("parameter - learning_rate", "parameter + learning_rate")),
         mistake("root missing", "parameter: you divided by v. It is its root.", ("np.sqrt(v_hat)", "v_hat")),
         mistake("square missing", "v: it is the running mean of the gradient's square.", ("gradient ** 2", "gradient")),
+        mistake("square missing", "v: it is the running mean of the gradient's square, not of its absolute value.",
+                ("gradient ** 2", "abs(gradient)")),
         mistake("betas exchanged", "beta_1 and beta_2 are exchanged.", (M, M.replace("_1", "_2")),
                 (V, V.replace("_2", "_1")), (HATS, "m_hat, v_hat = m / (1 - beta_2 ** t), v / (1 - beta_1 ** t)")),
         mistake("beta_1 for both", "v: it is made with beta_1. It has its own, beta_2.", (V, V.replace("_2", "_1"))),
@@ -166,6 +175,8 @@ ADAM = Exercise("Adam", "optimizers", (Task(
                 (M, "m = (1 - beta_1) * m + beta_1 * gradient"), (V, "v = (1 - beta_2) * v + beta_2 * gradient ** 2")),
         mistake("not a mean", "m, v: 1 - beta is missing in front of the gradient.", (M, "m = beta_1 * m + gradient"),
                 (V, "v = beta_2 * v + gradient ** 2")),
+        mistake("epsilon under the root", "parameter: epsilon is added under the root. It is added to the root.",
+                ("np.sqrt(v_hat) + epsilon", "np.sqrt(v_hat + epsilon)")),
         mistake("epsilon missing", "epsilon is missing: where a gradient is 0, 0 / 0 is NaN.", (" + epsilon", "")),
         mistake("gradient in place of m", "parameter: the step takes the gradient. It takes m_hat, its running mean.",
                 ("learning_rate * m_hat", "learning_rate * gradient")),
@@ -202,12 +213,13 @@ def initial_kernel(fan_in: int, fan_out: int, rng: np.random.Generator) -> np.nd
 
 
 def statistics(answer: Answer, fan_in: int, fan_out: int, seed: int) -> object:
-    """Return what counts of the weights that an answer draws: shape, balance, variance, and whether they repeat."""
-    kernel, again = (np.asarray(answer(fan_in, fan_out, np.random.default_rng(seed))) for _ in range(2))
+    """Return what counts of the weights that an answer draws: shape, balance, variance, and what depends on `rng`."""
+    kernel, again, other = (np.asarray(answer(fan_in, fan_out, np.random.default_rng(one)))
+                            for one in (seed, seed, seed + 1))
     if kernel.ndim != 2:
-        return kernel.shape, 0, 0, 0, 0
-    return (kernel.shape, (kernel > 0).mean(), kernel.var() * fan_in,
-            np.unique(kernel).size / kernel.size, float(np.array_equal(kernel, again)))
+        return kernel.shape, 0, 0, 0, 0, 0
+    return (kernel.shape, (kernel > 0).mean(), kernel.var() * fan_in, np.unique(kernel).size / kernel.size,
+            float(np.array_equal(kernel, again)), float(not np.array_equal(kernel, other)))
 
 
 def initial_kernel_trials(rng: np.random.Generator) -> Iterator[Trial]:
@@ -219,7 +231,8 @@ def initial_kernel_trials(rng: np.random.Generator) -> Iterator[Trial]:
 DRAW = "rng.normal(0, np.sqrt(2 / fan_in), (fan_in, fan_out))"
 INITIAL_KERNEL = Exercise("The first weights", "initialisation", (Task(
     initial_kernel, initial_kernel_trials, observe=statistics, tolerance=0.06, floor=1e-4,
-    returns=("shape", "fraction above 0", "variance * fan_in", "fraction of different numbers", "repeats"),
+    returns=("shape", "fraction above 0", "variance * fan_in", "fraction of different numbers", "repeats",
+             "differs with rng"),
     mistakes=(
         mistake("half the variance", "the variance is 1 / fan_in. After a ReLU half of the mean square is left: it "
                 "must be 2 / fan_in.", ("2 / fan_in", "1 / fan_in")),
@@ -249,6 +262,9 @@ INITIAL_KERNEL = Exercise("The first weights", "initialisation", (Task(
                 "The mean must be 0.", (DRAW, "rng.random((fan_in, fan_out))")),
         mistake("positive alone", "there are no negative weights: rng.random draws from 0 to 1, with the mean 0.5. "
                 "The mean must be 0.", (DRAW, "rng.random((fan_in, fan_out)) * np.sqrt(2 / fan_in)")),
+        mistake("positive alone", "there are no negative weights: you drew evenly from 0 on. The mean must be 0: from "
+                "-sqrt(6 / fan_in) to sqrt(6 / fan_in).",
+                (DRAW, "rng.uniform(0, np.sqrt(6 / fan_in), (fan_in, fan_out))")),
         mistake("limit of uniform", "you drew evenly within the standard deviation. The variance of numbers between "
                 "-a and a is a ** 2 / 3: a must be sqrt(6 / fan_in).",
                 (DRAW, "rng.uniform(-np.sqrt(2 / fan_in), np.sqrt(2 / fan_in), (fan_in, fan_out))")),
@@ -257,6 +273,8 @@ INITIAL_KERNEL = Exercise("The first weights", "initialisation", (Task(
                 (DRAW, "rng.uniform(-np.sqrt(1 / fan_in), np.sqrt(1 / fan_in), (fan_in, fan_out))")),
         mistake("own random numbers", "the same rng gives other weights the second time: draw from `rng`, not from "
                 "np.random, so that a training repeats.", ("rng.normal", "np.random.default_rng().normal")),
+        mistake("own random numbers", "the weights are the same, whatever `rng` is given: draw from `rng`, not from a "
+                "generator of your own.", ("rng.normal", "np.random.default_rng(0).normal")),
         mistake("transposed", "the shape is (fan_in, fan_out).", ("(fan_in, fan_out))", "(fan_out, fan_in))")),
         mistake("one row", "all units have the same weights, or all inputs: each weight is drawn by itself.",
                 (DRAW, "np.tile(rng.normal(0, np.sqrt(2 / fan_in), (fan_in, 1)), (1, fan_out))")),
@@ -349,6 +367,11 @@ TRAIN = Exercise("The training loop", "training", (Task(
         mistake("accumulated", "the gradients of the batches add up. Each step takes that of its own batch.",
                 ("    losses = []\n", "    losses, so_far = [], 0.0\n"),
                 (STEP, "so_far = so_far + gradient\n            weights = weights - learning_rate * so_far")),
+        mistake("step once an epoch", "the weights take a step once an epoch, with the gradients of all batches added "
+                "up. They take one after each batch.",
+                ("        for start", "        total = 0.0\n        for start"),
+                ("            " + STEP,
+                 "            total = total + gradient\n        weights = weights - learning_rate * total")),
         mistake("batches overlap", "the batches overlap: the next one begins batch_size later, not one sample later.",
                 (RANGE, "range(len(x))")),
         mistake("divided again", "you divided the gradient by the batch size. The loss is a mean already.",

@@ -61,6 +61,10 @@ MAX_POOL = Exercise("Max pooling", "pooling", (Task(
         mistake("overlapping squares", "your squares move by one pixel. They lie side by side: the next begins "
                 "`size` later.", ("P, Q = H // size, W // size", "P, Q = H - size + 1, W - size + 1"),
                 (WHERE, "p:p + size, q:q + size")),
+        mistake("end of the square", "your square ends at p + size, where it begins at p * size: further on it is "
+                "empty. It ends at (p + 1) * size.", (WHERE, "p * size:p + size, q * size:q + size")),
+        mistake("over everything", "you took the largest of all samples and channels: max(axis=(2, 3)) keeps them "
+                "apart.", (".max(axis=(2, 3))", ".max()")),
         mistake("absolute", "you compared sizes without their signs: the largest number is wanted, negative or not.",
                 (WINDOW + ".max", "abs(" + WINDOW + ").max")),
         mistake("starts at 0", "a square of negative pixels gives 0: your maximum begins at 0. Begin with the first "
@@ -89,6 +93,10 @@ MAX_POOL = Exercise("Max pooling", "pooling", (Task(
                 "over axes 3 and 5.",
                 ("    return y",
                  "    return x[:, :, :P * size, :Q * size].reshape(N, C, P, Q, size, size).max(axis=(4, 5))")),
+        mistake("reshaped wrongly", "you reshaped to (N, C, size, P, size, Q), and so the pixels of a square lie P "
+                "rows apart. Reshape to (N, C, P, size, Q, size), and take the maximum over axes 3 and 5.",
+                ("    return y",
+                 "    return x[:, :, :P * size, :Q * size].reshape(N, C, size, P, size, Q).max(axis=(2, 4))")),
         mistake("diagonal", "only the two corners of each square are compared.",
                 ("    return y",
                  "    return np.maximum(x[:, :, 0:P * size:size, 0:Q * size:size], x[:, :, size - 1:P * size:size, "
@@ -177,6 +185,11 @@ MAX_POOL_GRADIENT = Exercise("Back through max pooling: the winner takes it", "p
                 ("square = x[n, c,", "square = x[0, c,")),
         mistake("position in the image", "you put dy at the place inside the square, not in the image: add p * size "
                 "and q * size.", ("p * size + i, q * size + j] =", "i, j] =")),
+        mistake("position in the image", "you put dy at the place inside the square, not in the image: add p * size "
+                "and q * size.", ("p * size + i, q * size + j] =", "i, j] +=")),
+        mistake("left over missing", "the shape is too small: dx has the shape of x, also where rows or columns were "
+                "left over.",
+                ("    return dx", "    return dx[:, :, :dy.shape[2] * size, :dy.shape[3] * size].copy()")),
         mistake("overlapping squares", "your squares begin at (p, q). They begin at (p * size, q * size).",
                 ("square = x[n, c, p * size:(p + 1) * size, q * size:(q + 1) * size]",
                  "square = x[n, c, p:p + size, q:q + size]"), ("p * size + i, q * size + j] =", "p + i, q + j] +=")),
@@ -230,6 +243,10 @@ AVERAGE_POOL = Exercise("Average pooling", "pooling", (Task(
         mistake("overlapping squares", "your squares move by one pixel. They lie side by side.",
                 ("P, Q = H // size, W // size", "P, Q = H - size + 1, W - size + 1"),
                 (WHERE, "p:p + size, q:q + size")),
+        mistake("end of the square", "your square ends at p + size, where it begins at p * size: further on it is "
+                "empty. It ends at (p + 1) * size.", (WHERE, "p * size:p + size, q * size:q + size")),
+        mistake("over everything", "you took the mean of all samples and channels: mean(axis=(2, 3)) keeps them apart.",
+                (".mean(axis=(2, 3))", ".mean()")),
         mistake("over channels", "you took the mean over the channels, too. Each channel is pooled by itself.",
                 (".mean(axis=(2, 3))", ".mean(axis=(1, 2, 3))[:, None]")),
         mistake("over the batch", "you took the mean over the batch, too.",
@@ -251,6 +268,10 @@ AVERAGE_POOL = Exercise("Average pooling", "pooling", (Task(
                 "axes 3 and 5.",
                 ("    return y",
                  "    return x[:, :, :P * size, :Q * size].reshape(N, C, P, Q, size, size).mean(axis=(4, 5))")),
+        mistake("reshaped wrongly", "you reshaped to (N, C, size, P, size, Q), and so the pixels of a square lie P "
+                "rows apart. Reshape to (N, C, P, size, Q, size), and take the mean over axes 3 and 5.",
+                ("    return y",
+                 "    return x[:, :, :P * size, :Q * size].reshape(N, C, size, P, size, Q).mean(axis=(2, 4))")),
         mistake("half of it", "you took the mean of the largest and the smallest.",
                 (WINDOW + ".mean(axis=(2, 3))",
                  "(" + WINDOW + ".max(axis=(2, 3)) + " + WINDOW + ".min(axis=(2, 3))) / 2")),

@@ -54,7 +54,8 @@ def dropout_mistakes(x: str) -> list[Mistake]:
     """List the mistakes that forward and backward share; `x` is what is dropped."""
     whole, rest = f"return {x} * (random >= rate) / (1 - rate)", f"    if not training:\n        return {x}\n"
     return [mistake(*one) for one in (
-        ("not scaled", "what is kept is not scaled: divide by 1 - rate, or the mean falls by that.",
+        ("not scaled", "what is kept is not scaled: divide it by 1 - rate, or all that follows gets less than in "
+         "inference.",
          (" / (1 - rate)", "")),
         ("divided by rate", "what is kept is divided by rate. The fraction that is kept is 1 - rate.",
          ("/ (1 - rate)", "/ (rate or 1)")),
@@ -64,6 +65,9 @@ def dropout_mistakes(x: str) -> list[Mistake]:
          ("random >= rate", "random < rate")),
         ("rate is what is kept", "you took rate for the fraction that is kept. It is the fraction that is dropped.",
          ("random >= rate", "random < 1 - rate")),
+        ("kept and dropped exchanged", "you keep the fraction `rate` of the numbers, where `random` is above 1 - rate. "
+         "That is the fraction to be dropped: keep where `random` is not below rate.",
+         ("random >= rate", "random > 1 - rate")),
         ("in inference too", "numbers are dropped in inference, too. Then nothing is dropped, nor scaled.", (rest, "")),
         ("scaled in inference", "in inference it is scaled by 1 - rate. What was kept has been scaled in training.",
          (f"        return {x}\n", f"        return {x} * (1 - rate)\n")),
@@ -146,6 +150,9 @@ BATCH_NORM_FORWARD = Exercise("Batch normalisation, with its state", "batch-norm
                 ("    h =",
                  "    if training:\n        m, v = x.mean(axis=0), x.var(axis=0)\n        return gamma[:, None, "
                  "None] * (x - m) / np.sqrt(v + 0.001) + beta[:, None, None], moving_mean, moving_variance\n    h =")),
+        mistake("over the batch alone", "mean and variance are over the samples alone. A channel has one of each: "
+                "over samples, rows and columns, axes (0, 2, 3).",
+                ("x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))", "x.mean(axis=0), x.var(axis=0)")),
         mistake("over each image", "mean and variance are those of each image. They are over the whole batch.",
                 ("    h =",
                  "    if training:\n        m, v = x.mean(axis=(2, 3), keepdims=True), x.var(axis=(2, 3), "
@@ -284,6 +291,8 @@ BATCH_NORM_BACKWARD = Exercise("Back through batch normalisation", "batch-normal
                 (DX, DX + " ** 2")),
         mistake("means over the batch alone", "dx: the means are over the samples alone. They are over samples, "
                 "rows and columns.", (DX, DX.replace("axes, keep", "0, keep"))),
+        mistake("means over the channels", "dx: the means are over all channels together. Each channel has its own.",
+                (DX, DX.replace("axis=axes, keepdims=True", ""))),
         mistake("x in place of h in dgamma", "dgamma: you multiplied by x. It is h, the normalised x, that gamma "
                 "multiplies.", ("(dy * h).sum(axis=axes), dy", "(dy * x).sum(axis=axes), dy")),
         mistake("h missing in dgamma", "dgamma: it is the sum of dy * h; yours is the sum of dy.",

@@ -114,6 +114,10 @@ IM2COL_INDICES = Exercise("Which pixel each place of each window looks at", "ten
                  "np.tile(np.arange(P), Q), np.repeat(np.arange(Q), P)")),
         mistake("window as row", "windows are rows in yours. A window is a column, a place inside the window a row.",
                 ("i[:, None] + p, j[:, None] + q", "(i[:, None] + p).T, (j[:, None] + q).T")),
+        mistake("window as row", "windows are rows in yours, brought to the other shape by a reshape. That moves no "
+                "number: a window becomes a column by a transpose.",
+                ("i[:, None] + p, j[:, None] + q",
+                 "(i[:, None] + p).T.reshape(kh * kw, -1), (j[:, None] + q).T.reshape(kh * kw, -1)")),
         mistake("corner alone", "you give the corner of each window for all of its places: add i and j, the place "
                 "inside the window.", ("i[:, None] + p, j[:, None] + q", "0 * i[:, None] + p, 0 * j[:, None] + q")),
         mistake("place alone", "you give the place inside the window, without where the window stands: add p and q.",
@@ -175,6 +179,16 @@ ONE_HOT = Exercise("Labels as targets", "tensors", (Task(
                 ("np.zeros((len(labels), classes))", "np.zeros((max(len(labels), classes), classes))"),
                 ("rows[np.arange(len(labels)), labels] = 1\n    return rows",
                  "rows[labels] = 1\n    return rows[:len(labels)]")),
+        mistake("whole rows", "rows[labels] picks rows by the label. The row is the sample, the column is the class: "
+                "rows[np.arange(N), labels].", ("rows[np.arange(len(labels)), labels]", "rows[labels]")),
+        mistake("labels ignored", "the ones stand on a diagonal: the labels are not used. np.eye(classes)[labels] "
+                "takes for each label its row.",
+                ("rows[np.arange(len(labels)), labels] = 1\n    return rows", "return np.eye(len(labels), classes)")),
+        mistake("labels ignored", "you return a row for each class, in order: the labels are not used. "
+                "np.eye(classes)[labels] takes for each label its row.",
+                ("rows[np.arange(len(labels)), labels] = 1\n    return rows", "return np.eye(classes)")),
+        mistake("label as value", "you wrote the label into all of its row. It says where in the row the 1 stands.",
+                ("rows[np.arange(len(labels)), labels] = 1", "rows += labels[:, None]")),
         mistake("transposed", "classes are rows in yours: the shape should be (N, classes).",
                 ("return rows", "return rows.T")),
         mistake("off by one", "every 1 stands one class too far to the left, as if labels began at 1. The first "

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from tinynet.exercises.exercise import Answer, Exercise, Task, Trial
 from tinynet.exercises.marking import telling
 from tinynet.exercises.marking.comparing import same
-from tinynet.exercises.marking.diagnosis import UNKNOWN, likely_cause
+from tinynet.exercises.marking.diagnosis import UNKNOWN, cause_by_slopes, likely_cause
 from tinynet.exercises.marking.outcome import Outcome, Outputs, copied, try_answer
 from tinynet.exercises.marking.running import Found, Key, run_aside
-from tinynet.exercises.marking.slopes import cause_by_slopes
 from tinynet.exercises.marking.variants import Cause, Evidence
 from tinynet.exercises.marking.verdict import TaskVerdict, Verdict
 
@@ -32,7 +32,7 @@ def mark(exercise: Exercise, load: Load, seed: int = 0) -> Verdict:
 
 
 def attempts(exercise: Exercise, load: Load, trials: Mapping[str, list[Trial]]) -> Iterator[Found]:
-    """Try all answers; the first trial once more at the end, which must come out as before."""
+    """Try all answers, and all trials once more, which must come out as before; of a long trial the first alone."""
     try:
         answers = load()
     except (Exception, SystemExit) as error:
@@ -45,7 +45,8 @@ def attempts(exercise: Exercise, load: Load, trials: Mapping[str, list[Trial]]) 
             yield (task.name, 0), Outcome("missing")
             continue
         yield BEGUN, Outcome(message=task.name)
-        for k, trial in enumerate([*trials[task.name], trials[task.name][0]]):
+        again = trials[task.name][:1 if task.judges else None]
+        for k, trial in enumerate([*trials[task.name], *again]):
             outcome = try_answer(task, answer, trial.args)
             yield (task.name, k), outcome
             if outcome.kind == "unfinished":
@@ -55,7 +56,7 @@ def attempts(exercise: Exercise, load: Load, trials: Mapping[str, list[Trial]]) 
 def judged(task: Task, trials: list[Trial], found: Mapping[Key, Outcome], load: Load) -> TaskVerdict:
     """Judge one function by what came of its trials."""
     stopped = found.get(("", 0))
-    known = [found[task.name, k] for k in range(len(trials) + 1) if (task.name, k) in found]
+    known = [found[task.name, k] for k in range(2 * len(trials)) if (task.name, k) in found]
     for outcome in known:
         if outcome.kind in ("unfinished", "missing"):
             return telling.unfinished(task, outcome, len(trials))
@@ -64,15 +65,20 @@ def judged(task: Task, trials: list[Trial], found: Mapping[Key, Outcome], load: 
             return telling.unreadable(task, stopped, len(trials))
         return telling.stopped(task, stopped, trials, len(known)) if known or begun(task, found) else \
             telling.not_tried(task, len(trials))
-    *mine, again = known
+    mine, again = known[:len(trials)], known[len(trials):]
     rights = [right_outputs(task, trial) for trial in trials]
     evidence = Evidence(task, trials, mine, rights)
     wrong = [k for k in range(len(trials)) if not clean(evidence, k)]
     tried = sum(map(len, rights))
-    if not wrong:
-        return repeated(task, tried, mine[0], again)
-    passed = sum(points(evidence, k) for k in range(len(trials)))
-    return TaskVerdict(task.name, tried, passed, *explained(evidence, wrong, load))
+    shown = wrong[0] if wrong else 0
+    if not all(repeatable(task, one, other) for one, other in zip(mine, again, strict=False)):
+        verdict = telling.not_repeatable(task, tried, max(len(wrong), 1))
+    elif not wrong:
+        verdict = TaskVerdict(task.name, tried, tried, None, tuple(dict.fromkeys(one.note for one in mine)))
+    else:
+        passed = sum(points(evidence, k) for k in range(len(trials)))
+        verdict = TaskVerdict(task.name, tried, passed, *explained(evidence, wrong, load))
+    return replace(verdict, lines=(*verdict.lines, *telling.printed(mine[shown], trials[shown])))
 
 
 def begun(task: Task, found: Mapping[Key, Outcome]) -> bool:
@@ -104,11 +110,10 @@ def points(evidence: Evidence, k: int) -> int:
     return sum(same(evidence.task, a, b) for a, b in zip(evidence.yours[k].outputs, evidence.rights[k], strict=False))
 
 
-def repeated(task: Task, tried: int, first: Outcome, again: Outcome) -> TaskVerdict:
-    """Judge an answer that is right: it must be right twice."""
-    if all(same(task, a, b) for a, b in zip(first.outputs, again.outputs, strict=False)) and again.kind == "output":
-        return TaskVerdict(task.name, tried, tried)
-    return telling.not_repeatable(task, tried)
+def repeatable(task: Task, first: Outcome, again: Outcome) -> bool:
+    """Whether a trial came out twice as it did, right or wrong."""
+    return first.kind == again.kind and all(a.shape == b.shape and same(task, a, b) for a, b
+                                            in zip(first.outputs, again.outputs, strict=False))
 
 
 def explained(evidence: Evidence, wrong: list[int], load: Load) -> tuple[str, tuple[str, ...]]:
@@ -120,10 +125,10 @@ def explained(evidence: Evidence, wrong: list[int], load: Load) -> tuple[str, tu
         return telling.shared_or_not_whole(evidence, wrong)
     cause = likely_cause(evidence)
     exceptions = [k for k in wrong if evidence.yours[k].kind == "exception"]
-    if exceptions and (cause == UNKNOWN or len(exceptions) == len(wrong)):
-        return telling.exception(evidence, exceptions, cause)
     values = [k for k in wrong if evidence.yours[k].kind == "output" and not evidence.right(k)]
-    if cause == UNKNOWN:
+    if exceptions and (not values or (cause == UNKNOWN and exceptions[0] < values[0])):
+        return telling.exception(evidence, exceptions, cause)
+    if cause == UNKNOWN and evidence.yours[values[0]].outputs[0].shape == evidence.rights[values[0]][0].shape:
         cause = by_slopes(evidence.task, evidence.trials[values[0]], load)
     return telling.wrong_numbers(evidence, values, cause)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
+from io import StringIO
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from tinynet.exercises.marking import places
 from tinynet.exercises.marking.places import Place
 
 Outputs = tuple[np.ndarray, ...]
+LISTED = ("It returns a list where an array is expected. The numbers are right; but what builds on this answer asks "
+          "for an array's methods: np.array(...).")
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,12 @@ class Outcome:
     message : of the exception, or what was returned in place of arrays.
     cause : of what the exercise itself found wrong.
     place : the line: of the exception; of the return.
+    caller : the line of the answer's own file that led there, where the exception came up in another file.
     changed : the name of an argument that was written to, and where.
     shared : the name of an argument that the output shares its memory with.
     not_finite : where NaN or infinity came up first, if the output has any.
+    printed : what the answer printed.
+    note : what is worth knowing of it, though it is not wrong.
     """
 
     kind: str = "output"
@@ -38,17 +44,28 @@ class Outcome:
     message: str = ""
     cause: str = ""
     place: Place | None = None
+    caller: Place | None = None
     changed: tuple[str, Place | None] | None = None
     shared: str = ""
     not_finite: Place | None = None
+    printed: str = ""
+    note: str = ""
 
 
 def try_answer(task: Task, answer: Answer, args: tuple[object, ...]) -> Outcome:
     """Try an answer on a copy of some arguments, and see what it returns and what it leaves behind."""
     given = copied(args)
-    outcome = returned(task, answer, given)
+    with redirect_stdout(StringIO()) as printed:
+        outcome = replace(returned(task, answer, given), printed=printed.getvalue())
+    with redirect_stdout(StringIO()):            # what it prints once more, while lines are looked for, is not wanted
+        return looked_at(task, answer, args, given, outcome)
+
+
+def looked_at(task: Task, answer: Answer, args: tuple[object, ...], given: tuple[object, ...],
+              outcome: Outcome) -> Outcome:
+    """Add what an answer left behind: arguments changed or shared, NaN, and the lines that did it."""
     if (name := changed_argument(task, args, given)) is not None:
-        return replace(outcome, changed=(name, where_it_writes(task, answer, args) or outcome.place))
+        return replace(outcome, changed=(name, where_it_writes(task, answer, args, name) or outcome.place))
     if outcome.kind != "output":
         return outcome
 
@@ -82,7 +99,10 @@ def returned(task: Task, answer: Answer, args: tuple[object, ...]) -> Outcome:
         return Outcome("judged", message=str(judged), cause=judged.cause, place=places.of_definition(answer))
     except (Exception, SystemExit) as error:
         place = places.of_error(error) or places.of_definition(answer)
-        return Outcome("exception", message=f"{type(error).__name__}: {error}".rstrip(": "), place=place)
+        return Outcome("exception", message=f"{type(error).__name__}: {error}".rstrip(": "), place=place,
+                       caller=places.of_caller(error, answer, place))
+    if task.judges:
+        return Outcome(outputs=(np.asarray(True),), note=value if isinstance(value, str) else "")
     return as_outputs(task, value, answer)
 
 
@@ -103,7 +123,8 @@ def as_outputs(task: Task, value: object, answer: Answer) -> Outcome:
             return Outcome("wrong type", message="an array. Yours: lists of unequal lengths", place=place)
         if outputs[-1].dtype.kind not in "biuf":
             return Outcome("wrong type", message=f"an array of numbers. Yours: {type(one).__name__}", place=place)
-    return Outcome(outputs=tuple(outputs), place=place)
+    listed = any(isinstance(one, (list, tuple)) for one in (value if many else [value]))  # type: ignore[attr-defined]
+    return Outcome(outputs=tuple(outputs), place=place, note=LISTED if listed else "")
 
 
 def does_nothing(answer: Answer) -> bool:
@@ -139,10 +160,10 @@ def changed_argument(task: Task, before: tuple[object, ...], after: tuple[object
     return None
 
 
-def where_it_writes(task: Task, answer: Answer, args: tuple[object, ...]) -> Place | None:
-    """Return the line that fails when the arguments are read-only."""
+def where_it_writes(task: Task, answer: Answer, args: tuple[object, ...], name: str) -> Place | None:
+    """Return the line that fails when the argument of a name is read-only."""
     given = copied(args)
-    for array in arrays(list(given)):
+    for array in arrays(given[names(task, args).index(name)]):
         array.flags.writeable = False
     return places.of_failure(lambda: task.observe(answer, *given))
 

@@ -50,6 +50,15 @@ def of_error(error: BaseException) -> Place | None:
     return last_own(of_traceback(error.__traceback__))
 
 
+def of_caller(error: BaseException, answer: Callable[..., object], place: Place | None) -> Place | None:
+    """Return the innermost line of the answer's file on the way to an exception in another file of somebody's own."""
+    code = getattr(answer, "__code__", None)
+    if code is None or place is None or place.file == code.co_filename:
+        return None
+    way = reversed(list(of_traceback(error.__traceback__)))
+    return next((one for one in way if one.file == code.co_filename), None)
+
+
 def of_traceback(traceback: TracebackType | None) -> Iterable[Place]:
     """Go through the lines of a traceback, outermost first."""
     while traceback is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import permutations
 
@@ -10,15 +10,17 @@ import numpy as np
 
 from tinynet.exercises.exercise import Task
 from tinynet.exercises.marking.comparing import same
+from tinynet.exercises.marking.outcome import names
 from tinynet.exercises.marking.variants import Cause, Evidence
 
 Pair = tuple[np.ndarray, np.ndarray, tuple[object, ...]]      # yours, the right one, the arguments
+Rule = Callable[[Task, list[Pair]], Iterator["Cause"]]
 
 
-def related(evidence: Evidence) -> list[Cause]:
+def related(evidence: Evidence, rules: Sequence[Rule] | None = None) -> list[Cause]:
     """List the relations that hold in all trials, between each wrong output and the right one."""
     found = []
-    if (reordered := reordered_outputs(evidence)):
+    if evidence.part is None and rules is None and (reordered := reordered_outputs(evidence)):
         return reordered
     for k in range(len(evidence.rights[0])):
         pairs = [(mine.outputs[k].astype(float), right[k].astype(float), trial.args) for mine, right, trial
@@ -27,10 +29,11 @@ def related(evidence: Evidence) -> list[Cause]:
         if not wrong:
             continue
         with np.errstate(all="ignore"):          # right outputs may be 0, and are divided by
-            causes = [cause for rule in RULES for cause in rule(evidence.task, pairs)]
+            causes = [cause for rule in rules or RULES for cause in rule(evidence.task, pairs)]
         if not causes:
             return []                            # every wrong output must be explained
-        name = evidence.task.returns[k] + ": " if evidence.task.returns else ""
+        name = evidence.task.returns[k if evidence.part is None else evidence.part] + ": " \
+            if evidence.task.returns else ""
         found += [Cause(cause.name, name + cause.words) for cause in causes]
     return found
 
@@ -71,14 +74,14 @@ def size_as_factor(task: Task, pairs: list[Pair]) -> Iterator[Cause]:
     found = np.array(ratios(task, pairs) or [])
     if not len(found) or np.isnan(found).all() or np.allclose(found, found[0]):
         return
-    use, names = ~np.isnan(found), task.arguments
-    for k, arg in enumerate(pairs[0][2]):
+    use = ~np.isnan(found)
+    for k, (called, arg) in enumerate(zip(names(task, pairs[0][2]), pairs[0][2], strict=True)):
         for axis in range(arg.ndim if isinstance(arg, np.ndarray) else 0):
             sizes = np.array([float(np.asarray(args[k]).shape[axis]) for _, _, args in pairs])
             for ratio, word in ((1 / sizes, "divided"), (sizes, "multiplied")):
                 if np.allclose(found[use], ratio[use], rtol=1e-3):
                     name = "batch size" if axis == 0 else "size"
-                    yield Cause(name, f"every number is {word} by {names[k]}.shape[{axis}], and should not be.")
+                    yield Cause(name, f"every number is {word} by {called}.shape[{axis}], and should not be.")
 
 
 def transposed(task: Task, pairs: list[Pair]) -> Iterator[Cause]:
@@ -134,7 +137,8 @@ def summed(task: Task, pairs: list[Pair]) -> Iterator[Cause]:
 
 def reshaped(task: Task, pairs: list[Pair]) -> Iterator[Cause]:
     """The numbers are right, in another shape."""
-    if all(y.shape != r.shape and y.size == r.size and same(task, y.reshape(r.shape), r) for y, r, _ in pairs):
+    if any(y.shape != r.shape for y, r, _ in pairs) and all(
+            y.size == r.size and same(task, y.reshape(r.shape), r) for y, r, _ in pairs):
         yield Cause("shape", "the numbers are right and in the right order, but the shape is not.")
 
 
@@ -169,7 +173,9 @@ def fits_shape(arg: object, right: np.ndarray) -> bool:
         return False
 
 
-RULES = [factor, size_as_factor, transposed, flipped, function, summed, reshaped, argument_itself, argument_too_many]
+WHOLE: list[Rule] = [factor, size_as_factor, transposed, flipped, reshaped]      # of the whole output, in a simple way
+RULES: list[Rule] = [factor, size_as_factor, transposed, flipped, function, summed, reshaped, argument_itself,
+                     argument_too_many]
 
 
 def reordered_outputs(evidence: Evidence) -> list[Cause]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
@@ -17,17 +18,28 @@ from tinynet.exercises.marking.outcome import Outcome, Outputs, copied, returned
 
 
 class Evidence(NamedTuple):
-    """All that is known of a wrong answer: what it led to in each trial, and what is right there."""
+    """All that is known of a wrong answer: what it led to in each trial, and what is right there; or a part of it."""
 
     task: Task
     trials: list[Trial]
     yours: list[Outcome]
     rights: list[Outputs]
+    part: int | None = None                      # the number of the one output that it is about
+
+    def of(self, part: int) -> Evidence:
+        """Return what is known of one output alone."""
+        return self._replace(yours=[only(mine, part) for mine in self.yours],
+                             rights=[right[part:part + 1] for right in self.rights], part=part)
 
     def right(self, k: int) -> bool:
         """Whether trial k came out right."""
         mine, right = self.yours[k], self.rights[k]
         return mine.kind == "output" and all(same(self.task, a, b) for a, b in zip(mine.outputs, right, strict=True))
+
+
+def only(outcome: Outcome, part: int | None) -> Outcome:
+    """Leave one of the outputs, where there are several."""
+    return outcome if part is None else replace(outcome, outputs=outcome.outputs[part:part + 1])
 
 
 class Cause(NamedTuple):
@@ -65,14 +77,17 @@ def without_docstring(source: str) -> str:
 def outcomes(evidence: Evidence, answer: Answer) -> Iterator[Outcome]:
     """Try a variant on the same arguments, one trial after the other, as long as somebody asks."""
     for trial in evidence.trials:
-        yield returned(evidence.task, answer, copied(trial.args))
+        yield only(returned(evidence.task, answer, copied(trial.args)), evidence.part)
 
 
 def alike(task: Task, one: Outcome, other: Outcome) -> bool:
-    """Whether two trials led to the same: the same numbers, or an exception both times."""
+    """Whether two trials led to the same: the same numbers, or an exception both times.
+
+    Nothing but zeros is another thing than numbers that are very small.
+    """
     if one.kind != other.kind or len(one.outputs) != len(other.outputs):
         return False
-    return all(same(task, a, b) for a, b in zip(one.outputs, other.outputs, strict=True))
+    return all(same(task, a, b) and np.any(a) == np.any(b) for a, b in zip(one.outputs, other.outputs, strict=True))
 
 
 def fits(evidence: Evidence, answer: Answer) -> bool:
@@ -95,10 +110,13 @@ def known(evidence: Evidence) -> list[Cause]:
 
 
 def two_at_once(evidence: Evidence) -> list[Cause]:
-    """List the pairs of known mistakes that together lead to exactly what was seen."""
-    return [Cause(one.cause, f"two things at once. {one.words} And: {other.words}")
-            for one, other in combinations(evidence.task.mistakes, 2)
-            if (answer := make(evidence.task.solution, (one, other))) is not None and fits(evidence, answer)]
+    """List the pairs of known mistakes that together lead to exactly what was seen; what all have in common, alone."""
+    pairs = [pair for pair in combinations(evidence.task.mistakes, 2)
+             if (answer := make(evidence.task.solution, pair)) is not None and fits(evidence, answer)]
+    if len(pairs) > 1 and (certain := [one for one in pairs[0] if all(one.words in [other.words for other in pair]
+                                                                         for pair in pairs)]):
+        return [Cause(certain[0].cause, certain[0].words)]
+    return [Cause(one.cause, f"two things at once. (1) {one.words} (2) {other.words}") for one, other in pairs]
 
 
 def as_right(evidence: Evidence, mistake: Mistake) -> Evidence | None:

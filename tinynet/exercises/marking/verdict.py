@@ -17,7 +17,7 @@ class TaskVerdict:
     name : of the function.
     tried, passed : how many checks ran, and how many came out right.
     cause : what is wrong, as a short fixed name; None if nothing is.
-    lines : what to tell about it, a paragraph each; those that begin with a space are kept as they are.
+    lines : what to tell about it, right or wrong, a paragraph each; those that begin with a space are kept as they are.
     unfinished : whether there is nothing to judge yet.
     """
 
@@ -31,9 +31,10 @@ class TaskVerdict:
     def text(self) -> str:
         """Write it out."""
         if self.cause is None:
-            return f"{self.name}: right. {self.passed} of {self.tried} checks passed."
-        state = "unfinished." if self.unfinished else f"wrong. {self.passed} of {self.tried} checks passed."
-        return "\n".join([f"{self.name}: {state}", *map(paragraph, self.lines)])
+            state = f"right. {self.passed} of {self.tried} checks passed."
+        else:
+            state = "unfinished." if self.unfinished else f"wrong. {self.passed} of {self.tried} checks passed."
+        return "\n".join([f"{self.name}: {state}", *map(paragraph, filter(None, self.lines))])
 
 
 def paragraph(line: str) -> str:

@@ -10,6 +10,7 @@ from tinynet.exercises.exercise import Task
 
 LONGEST = 160                                    # characters of an expression that is written out whole
 NAME = re.compile(r"\b[a-zA-Z_]\w*\b")
+NEGATIVE = re.compile(r"(?<=\()\((-[\d.e+-]+)\)(?=\))|^\((-[\d.e+-]+)\)$")     # with brackets that it does not need
 ENTRY = re.compile(r"\b([a-zA-Z_]\w*)\[([-\d, ]*)\]")
 
 
@@ -43,7 +44,8 @@ def with_numbers(expression: str, values: dict[str, object]) -> str:
         few = [expression[:LONGEST] + " ..."] if len(terms) <= 4 else [*terms[:3], f"... ({len(terms)} terms)"]
         short = " + ".join(few)
         return f"{short} = {result:.6g}"
-    return f"{expression} = {NAME.sub(number, ENTRY.sub(value, expression))} = {result:.6g}"
+    inserted = NEGATIVE.sub(r"\1\2", NAME.sub(number, ENTRY.sub(value, expression)))
+    return f"{expression} = {inserted}" + ("" if ENTRY.fullmatch(expression) else f" = {result:.6g}")
 
 
 def total(terms: list[str]) -> str:
