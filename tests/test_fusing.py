@@ -319,7 +319,7 @@ class Own(Layer):
         return x + 1, lambda dy: dy
 
 
-@pytest.mark.parametrize("after, first", [(Flatten, True), (lambda: Dropout(0.3), True), (Own, True),
+@pytest.mark.parametrize(("after", "first"), [(Flatten, True), (lambda: Dropout(0.3), True), (Own, True),
                                           (lambda: Conv2D(2, 2), False), (lambda: MaxPool2D(3, 1), False),
                                           (LeakyReLU, False)],
                          ids=["flatten", "dropout", "own", "convolution", "pooling", "elementwise"])
