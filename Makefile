@@ -4,11 +4,11 @@ BIN = .venv/bin
 # The tests start many processes, and each would compile what it imports.
 export PYTHONDONTWRITEBYTECODE =
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
-SUITE = not book and not long and not browser and not exercises      # each of these has a target of its own
+SUITE = not book and not long and not browser and not exercises and not checker   # each has a target of its own
 
 .DEFAULT_GOAL = help
-.PHONY: help mnist explore quick test test-book test-exercises test-notebooks test-libraries test-browser lint-page
-.PHONY: test-long mutants checker-trial bench docs listings lint wheel clean
+.PHONY: help mnist explore quick test test-checker test-book test-exercises test-notebooks test-libraries
+.PHONY: test-browser lint-page test-long mutants checker-trial bench docs listings lint wheel clean
 
 help:                           ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,8 +26,11 @@ quick: .venv/installed-test     ## the faster tests, three cases of each: about 
 test: .venv/installed-test      ## the test suite: a few minutes
 	$(PYTEST) -m "$(SUITE)"
 
+test-checker: .venv/installed-test  ## the checker on every mistake that it knows: a minute or two
+	$(PYTEST) -m "checker and not long" tests/testing
+
 test-book: .venv/installed-test .venv/installed-docs  ## the tour, the site, the longest chapters and all figures
-	$(PYTEST) -m book
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m book
 
 test-exercises: .venv/installed-test  ## the exercises and bugs: every wrong and every right answer, minutes
 	$(PYTEST) -m "" tests/exercises
@@ -42,7 +45,8 @@ test-browser: .venv/installed-test .venv/installed-browser  ## the explorer's pa
 	$(BIN)/python tests/browser/ready.py
 	@if command -v npm > /dev/null; then $(MAKE) lint-page; \
 	else echo "There is no npm: the style and types of the page's JavaScript were NOT checked."; fi
-	$(BIN)/python -m pytest -m browser tests/browser tests/explore
+	$(PYTEST) -m "browser and not alone" tests/browser tests/explore
+	$(BIN)/python -m pytest -m "browser and alone" tests/browser
 
 lint-page: tests/browser/node_modules/installed
 	npm --prefix tests/browser run --silent lint

@@ -26,7 +26,8 @@ settings.load_profile(os.environ.get("TINYNET_HYPOTHESIS_PROFILE", "fast"))
 
 
 def pytest_collection_modifyitems(config, items):
-    """For `make quick`, keep three cases of each test."""
+    """Begin with the dearest room, so that processes end together; for `make quick`, keep three cases of each test."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/testing/"))
     if os.environ.get("TINYNET_HYPOTHESIS_PROFILE") != "quick":
         return
     cases = Counter()

@@ -14,8 +14,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not all(map(find_spec, ("sphinx", "myst_parser", "furo", "numpydoc"))),
-                                reason="make docs installs what it needs")
+pytestmark = [pytest.mark.xdist_group("site"),                            # one process builds it
+              pytest.mark.skipif(not all(map(find_spec, ("sphinx", "myst_parser", "furo", "numpydoc"))),
+                                 reason="make docs installs what it needs")]
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 

@@ -19,7 +19,7 @@ from matplotlib.image import imread
 from tinynet import Sequential, study
 from tinynet.layers import Dense
 
-pytestmark = pytest.mark.book
+pytestmark = [pytest.mark.book, pytest.mark.xdist_group("tour")]      # one process makes it
 EXAMPLES = Path(__file__).parent.parent / "examples"
 VOID = {"meta", "img"}
 

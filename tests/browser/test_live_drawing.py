@@ -58,6 +58,7 @@ def test_the_steps_of_normalising_are_shown(shown):
     assert max(sizes[-2]) == 20
 
 
+@pytest.mark.alone
 def test_from_the_pointer_to_the_last_map_it_takes_no_time_that_one_sees(shown, capsys):
     shown.draw([(x + (u - x) * i / 8, y + (v - y) * i / 8) for (x, y), (u, v) in pairwise(STROKE) for i in range(8)],
                steps=1, pause=30)                               # as fast as a hand

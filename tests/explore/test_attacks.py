@@ -399,14 +399,15 @@ def test_a_page_left_open_for_a_long_training_takes_no_more_memory(monkeypatch):
 
 @pytest.mark.browser
 def test_the_memory_of_a_long_training_stays_flat(monkeypatch):
-    monkeypatch.setattr(trainer_module, "POINTS", 50)
-    monkeypatch.setattr(trainer_module, "MOMENTS", 8)
+    monkeypatch.setattr(trainer_module, "POINTS", 16)
+    monkeypatch.setattr(trainer_module, "MOMENTS", 4)
+    monkeypatch.setattr(trainer_module, "EVERY", 4)
     model = compiled(Sequential([Dense(40, activation="relu", input_dim=6), Dense(3, activation="softmax")], seed=1),
                      "sparse_categorical_crossentropy")
     session = session_of(model, np.random.default_rng(0).random((50, 6)), np.arange(50) % 3)
 
-    def held_after(steps):
-        for _ in range(steps):
+    def held_at(step):
+        while session.trainer.step < step:
             session.trainer.train()
             asked(session, "progress", since=0)
             asked(session, "run", pixels=[0.5] * 6, objective={"kind": "loss", "label": 0})
@@ -414,9 +415,9 @@ def test_the_memory_of_a_long_training_stays_flat(monkeypatch):
         return tracemalloc.get_traced_memory()[0]
     tracemalloc.start()
     try:
-        begun = held_after(60)
-        assert held_after(120) - begun < 20_000                              # bytes; a moment's weights are 1,600
-    finally:
+        begun = held_at(72)                            # shortly after every second one was dropped, at 64 and at 68
+        assert held_at(288) - begun < 10_000           # bytes, as far after the drops of 256 and 272; 54 moments of 1,600
+    finally:                                           # would be 86,000, and 216 points of 100 would be 21,600
         tracemalloc.stop()
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sampled import sampled
 from wrong_layers import Spoiled, at, change, times
 
 from tinynet import Sequential
@@ -88,7 +89,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("cause", "tensor", "layer", "shape"), WRONG)
+@pytest.mark.parametrize(("cause", "tensor", "layer", "shape"), sampled(WRONG))
 def test_the_mistake_is_named(cause, tensor, layer, shape):
     x = np.random.default_rng(1).normal(size=(N, *shape))
     report = check_gradients(layer, x, training=True, raises=False)
@@ -155,7 +156,7 @@ SENTENCES = [
 ]
 
 
-@pytest.mark.parametrize(("layer", "shape", "sentence"), SENTENCES)
+@pytest.mark.parametrize(("layer", "shape", "sentence"), sampled(SENTENCES))
 def test_sentences_say_what_is_wrong_and_what_to_look_for(layer, shape, sentence):
     x = np.random.default_rng(1).normal(size=(N, *shape))
     failure, = check_gradients(layer, x, training=True, raises=False).failures
