@@ -15,6 +15,16 @@ WATCH = """
     new PerformanceObserver(list => window.shifts.push(...list.getEntries().map(shift)))
         .observe({ type: "layout-shift", buffered: true });
 """
+SEEN = """map => {
+    const canvas = map.parentElement.querySelector("canvas"), size = [map.offsetHeight, map.offsetWidth];
+    const copy = Object.assign(document.createElement("canvas"), { width: size[1], height: size[0] });
+    const context = copy.getContext("2d", { willReadFrequently: true });
+    const scale = canvas.width / map.parentElement.offsetWidth;
+    context.imageSmoothingEnabled = false;
+    context.drawImage(canvas, map.offsetLeft * scale, map.offsetTop * scale, size[1] * scale, size[0] * scale,
+                      0, 0, size[1], size[0]);
+    return [size, Array.from(context.getImageData(0, 0, size[1], size[0]).data)];
+}"""
 QUIET = 80               # milliseconds
 STROKE = [(.3, .2), (.5, .17), (.68, .25), (.66, .4), (.5, .48), (.68, .56), (.7, .72), (.52, .83), (.3, .78)]    # a 3
 
@@ -111,7 +121,7 @@ class Shown:
         """Click on a map; place is the share of its height and width. Return what is explained then."""
         map_ = self.page.locator(f'[data-row="{row}"] .map').nth(channel)
         map_.evaluate("element => element.scrollIntoView({ block: 'center' })")
-        self.page.wait_for_selector(f'canvas[data-step="{row}"][data-channel="{channel}"]')
+        self.page.wait_for_selector(f'[data-row="{row}"] canvas')
         box = map_.bounding_box()
         self.page.mouse.click(box["x"] + place[1] * box["width"], box["y"] + place[0] * box["height"])
         return self.explained()
@@ -154,8 +164,9 @@ class Shown:
         return np.array(self.runs[-1]["pixels"])
 
     def picture(self, row, channel=0):
-        """Return the colours of a map (height, width, 4)."""
-        size, data = self.page.locator(f'canvas[data-step="{row}"][data-channel="{channel}"]').evaluate(
-            "canvas => [[canvas.height, canvas.width], Array.from(canvas.getContext('2d')"
-            ".getImageData(0, 0, canvas.width, canvas.height).data)]")
-        return np.array(data).reshape(*size, 4)
+        """Return the colours of a map as they are seen, in the middle of each number (height, width, 4)."""
+        maps = self.page.locator(f'[data-row="{row}"] .maps')
+        height, width = map(int, re.findall(r"\d+", maps.get_attribute("aria-label"))[-2:])
+        size, data = maps.locator(".map").nth(channel).evaluate(SEEN)
+        rows, columns = ((np.arange(count) + 0.5) * side // count for count, side in zip((height, width), size))
+        return np.array(data).reshape(*size, 4)[np.ix_(rows.astype(int), columns.astype(int))]
