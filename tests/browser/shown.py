@@ -40,6 +40,7 @@ class Shown:
         self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
         self.page.on("request", self._asked)
+        self.page.on("websocket", self._talks)
         self.page.on("requestfinished", self._answered)
         self.page.on("requestfailed", self._answered)
         self.page.add_init_script(WATCH)
@@ -54,10 +55,18 @@ class Shown:
         self.hosts.add(urlsplit(request.url).netloc)
         if request.url.endswith("/api/run"):
             self.runs.append(json.loads(request.post_data))
-        if request.url.endswith("/api/draw"):
-            self.drawings.append(json.loads(request.post_data))
-            if self.ink().any():
-                self.runs.append(self.drawings[-1] | {"pixels": from_ink(self.ink()).image.ravel()})
+
+    def _talks(self, socket):
+        self.hosts.add(urlsplit(socket.url).netloc)
+        socket.on("framesent", self._drew)
+        for answered in ("framereceived", "close"):
+            socket.on(answered, lambda _: self.flying.discard("drawing"))
+
+    def _drew(self, message):
+        self.flying.add("drawing")
+        self.drawings.append(json.loads(message))
+        if self.ink().any():
+            self.runs.append(self.drawings[-1] | {"pixels": from_ink(self.ink()).image.ravel()})
 
     def ready(self):
         self.page.wait_for_selector("html[data-ready]", timeout=180_000)         # kernels may be compiled first

@@ -50,15 +50,14 @@ export function drawMap(canvas, numbers, { offset, height, width }, { table }, s
 /**
  * Draw maps that lie one after the other, each into its box of one canvas. For every frame a browser puts together all
  * canvases that it shows: a hundred of them, one for each map, would take it longer than all that is computed.
- * @param {HTMLCanvasElement} canvas
- * @param {HTMLCanvasElement} pile      where they are drawn first, one above the other, one pixel a number
+ * @param {{canvas: HTMLCanvasElement, pile: HTMLCanvasElement, boxes: Box[]}} on
+ *     pile: where they are drawn first, one above the other, one pixel a number
  * @param {ArrayLike<number>} numbers
  * @param {{height: number, width: number}} map
- * @param {Box[]} boxes
  * @param {Colours} colours
  * @param {number} scale
  */
-export function drawMaps(canvas, pile, numbers, { height, width }, boxes, colours, scale) {
+export function drawMaps({ canvas, pile, boxes }, numbers, { height, width }, colours, scale) {
   drawMap(pile, numbers, { offset: 0, height: height * boxes.length, width }, colours, scale);
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.imageSmoothingEnabled = false;

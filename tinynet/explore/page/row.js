@@ -94,7 +94,7 @@ export class Row {
     const scale = largest(data), colours = this.picture && !gradient ? ink() : signed();
     show(this.scale, scale);
     if (this.layout.bars) drawBars(this.canvas, data, signed(), scale, this.floor && !gradient);
-    else drawMaps(this.canvas, this.pile, data, this.layout, this.boxes, colours, scale);
+    else drawMaps(this, data, this.layout, colours, scale);
   }
 
   /**
