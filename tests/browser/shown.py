@@ -78,7 +78,7 @@ class Shown:
         """Nothing was said on the console, nobody else was asked, nothing went wrong, and nothing jumped."""
         assert self.said == []
         assert {host for host in self.hosts if host} <= {self.host}
-        assert self.problem() == ""
+        assert self.problem() == "", self.problem()
         assert self.shift() < 0.1
 
     def problem(self):
