@@ -13,7 +13,7 @@ const NEVER_BELOW_0 = ["ReLU", "Softmax", "Sigmoid"];
 
 export class Row {
   seen = false;
-  /** @type {import("./maps.js").Box[]} */
+  /** @type {import("./maps.js").Box[]} none until the maps are laid out */
   boxes = [];
   /** 0 is the lower edge of bars: none is below */
   floor = false;
@@ -71,9 +71,11 @@ export class Row {
    * @param {boolean} seen
    */
   show(seen) {
+    if (seen === this.seen) return;
     this.seen = seen;
     if (seen) (this.layout.bars ? this.maps[0] : this.group).prepend(this.canvas);
     else this.canvas.remove();
+    this.boxes = [];
   }
 
   /** Ask where the maps stand: once they are laid out, and never while somebody draws, as it waits for the layout. */
@@ -94,7 +96,7 @@ export class Row {
     const scale = largest(data), colours = this.picture && !gradient ? ink() : signed();
     show(this.scale, scale);
     if (this.layout.bars) drawBars(this.canvas, data, signed(), scale, this.floor && !gradient);
-    else drawMaps(this, data, this.layout, colours, scale);
+    else if (this.boxes.length) drawMaps(this, data, this.layout, colours, scale);
   }
 
   /**
