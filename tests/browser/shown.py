@@ -177,5 +177,6 @@ class Shown:
         maps = self.page.locator(f'[data-row="{row}"] .maps')
         height, width = map(int, re.findall(r"\d+", maps.get_attribute("aria-label"))[-2:])
         size, data = maps.locator(".map").nth(channel).evaluate(SEEN)
-        rows, columns = ((np.arange(count) + 0.5) * side // count for count, side in zip((height, width), size))
+        rows = (np.arange(height) + 0.5) * size[0] // height
+        columns = (np.arange(width) + 0.5) * size[1] // width
         return np.array(data).reshape(*size, 4)[np.ix_(rows.astype(int), columns.astype(int))]

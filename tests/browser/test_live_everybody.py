@@ -159,3 +159,11 @@ def test_in_a_notebook_it_is_a_frame_in_which_one_draws(show, chromium):
         assert frame.locator("[data-number='probability:0']").get_attribute("data-value") != before
         assert said == []
         page.close()
+
+
+def test_on_a_telephone_a_link_to_a_number_opens_its_explanation(show):
+    shown = show(compiled(larger_cnn(), "sparse_categorical_crossentropy"), at="#sample=0&at=conv2d_2:4.4.5",
+                 viewport={"width": 390, "height": 844}, has_touch=True)
+    assert shown.page.locator("#panel").bounding_box()["height"] > 250
+    shown.button("Show or hide this panel").click()
+    assert not shown.page.locator("#view-explain").is_visible()             # nor found by the tabulator

@@ -1,4 +1,4 @@
-"""The WebSocket that the pen's drawings go over: answers as to requests, refusals as to requests, and what it outlives."""
+"""The WebSocket that the pen's drawings go over: it answers and refuses as to requests, and outlives nonsense."""
 
 import json
 import socket
@@ -15,7 +15,8 @@ def masked(content, kind=websocket.TEXT, final=True):
     """A frame as a browser sends it, by RFC 6455, section 5.2."""
     first = (0x80 if final else 0) | kind
     size = len(content)
-    length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2) if size < 2 ** 16 else b"\xff" + size.to_bytes(8)
+    long = b"\xfe" + size.to_bytes(2) if size < 2 ** 16 else b"\xff" + size.to_bytes(8)
+    length = bytes([0x80 | size]) if size < 126 else long
     return bytes([first]) + length + MASK + bytes(byte ^ MASK[k % 4] for k, byte in enumerate(content))
 
 
@@ -26,7 +27,7 @@ class Talk:
         _, _, host, ours, _ = url.split("/")
         wanted = {"Host": host, "Origin": f"http://{host}", "Upgrade": "websocket", "Connection": "Upgrade",
                   "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13", **headers}
-        self.connection = socket.create_connection(host.split(":"), timeout=10)
+        self.connection = socket.create_connection(host.split(":"), timeout=30)
         lines = "".join(f"{key}: {value}\r\n" for key, value in wanted.items() if value)
         self.connection.sendall(f"GET /{token or ours}/{name} HTTP/1.1\r\n{lines}\r\n".encode())
         self.stream = self.connection.makefile("rb")
@@ -99,8 +100,9 @@ def test_who_is_refused_a_request_is_refused_a_websocket(served, change, status)
 
 
 @pytest.mark.parametrize("frames", [
-    [b"\x81\x02{}"], [b"\x81\xff" + (10 ** 9).to_bytes(8)], [b"\x81\xff" + b"\xff" * 8], [masked(b"{}", websocket.CONTINUED)],
-    [masked(b"{", final=False), masked(b"}")], [masked(b"", websocket.CLOSE)], [masked(b"{}", 5)]],
+    [b"\x81\x02{}"], [b"\x81\xff" + (10 ** 9).to_bytes(8)], [b"\x81\xff" + b"\xff" * 8],
+    [masked(b"{}", websocket.CONTINUED)], [masked(b"{", final=False), masked(b"}")],
+    [masked(b"", websocket.CLOSE)], [masked(b"{}", 5)]],
     ids=["not masked", "1 GB", "all bits", "a piece of nothing", "two beginnings", "the end", "an unknown kind"])
 def test_it_hangs_up_on_nonsense(served, frames):
     with Talk(served.url) as talk:

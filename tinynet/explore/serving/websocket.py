@@ -1,4 +1,4 @@
-"""A WebSocket: a connection on which questions and answers follow each other without the words of a request around each.
+"""A WebSocket: a connection on which questions and answers follow each other, without a request's words around each.
 
 A browser takes several milliseconds for a request, and a tenth of one for a message. What the pen draws comes this way.
 Of RFC 6455 here is what a browser needs: messages in masked frames, whole or in pieces, pings, and the end.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from typing import BinaryIO
+from io import BufferedIOBase
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def frame(kind: int, content: bytes) -> bytes:
     return bytes([FINAL | kind, short]) + rest + content
 
 
-def message(stream: BinaryIO, most: int, send: Callable[[bytes], None]) -> bytes | None:
+def message(stream: BufferedIOBase, most: int, send: Callable[[bytes], None]) -> bytes | None:
     """Read the next message, answering pings; None when the other end goes, says more than `most` bytes, or nonsense.
 
     Parameters
@@ -60,7 +60,7 @@ def message(stream: BinaryIO, most: int, send: Callable[[bytes], None]) -> bytes
     return None
 
 
-def read_frame(stream: BinaryIO, most: int) -> tuple[bool, int, bytes] | None:
+def read_frame(stream: BufferedIOBase, most: int) -> tuple[bool, int, bytes] | None:
     """Read one frame: is it a message's last, what is it, its content; None if it ends, is too large, or not masked.
 
     >>> import io
