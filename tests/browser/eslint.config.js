@@ -3,7 +3,7 @@ import js from "@eslint/js";
 
 const BROWSER = ["document", "window", "location", "history", "performance", "fetch", "console", "matchMedia", "btoa", "atob",
   "setTimeout", "clearTimeout", "setInterval", "clearInterval", "requestAnimationFrame", "getComputedStyle", "Node", "Element",
-  "HTMLCanvasElement", "IntersectionObserver", "FileReader", "Blob", "createImageBitmap", "URLSearchParams", "TextDecoder", "TextEncoder"];
+  "HTMLCanvasElement", "IntersectionObserver", "ResizeObserver", "WebSocket", "URL", "FileReader", "Blob", "createImageBitmap", "URLSearchParams", "TextDecoder", "TextEncoder"];
 
 export default [
   js.configs.recommended,

@@ -15,6 +15,16 @@ WATCH = """
     new PerformanceObserver(list => window.shifts.push(...list.getEntries().map(shift)))
         .observe({ type: "layout-shift", buffered: true });
 """
+SEEN = """map => {
+    const canvas = map.parentElement.querySelector("canvas"), size = [map.offsetHeight, map.offsetWidth];
+    const copy = Object.assign(document.createElement("canvas"), { width: size[1], height: size[0] });
+    const context = copy.getContext("2d", { willReadFrequently: true });
+    const scale = canvas.width / map.parentElement.offsetWidth;
+    context.imageSmoothingEnabled = false;
+    context.drawImage(canvas, map.offsetLeft * scale, map.offsetTop * scale, size[1] * scale, size[0] * scale,
+                      0, 0, size[1], size[0]);
+    return [size, Array.from(context.getImageData(0, 0, size[1], size[0]).data)];
+}"""
 QUIET = 80               # milliseconds
 STROKE = [(.3, .2), (.5, .17), (.68, .25), (.66, .4), (.5, .48), (.68, .56), (.7, .72), (.52, .83), (.3, .78)]    # a 3
 
@@ -30,6 +40,7 @@ class Shown:
         self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
         self.page.on("request", self._asked)
+        self.page.on("websocket", self._talks)
         self.page.on("requestfinished", self._answered)
         self.page.on("requestfailed", self._answered)
         self.page.add_init_script(WATCH)
@@ -44,10 +55,18 @@ class Shown:
         self.hosts.add(urlsplit(request.url).netloc)
         if request.url.endswith("/api/run"):
             self.runs.append(json.loads(request.post_data))
-        if request.url.endswith("/api/draw"):
-            self.drawings.append(json.loads(request.post_data))
-            if self.ink().any():
-                self.runs.append(self.drawings[-1] | {"pixels": from_ink(self.ink()).image.ravel()})
+
+    def _talks(self, socket):
+        self.hosts.add(urlsplit(socket.url).netloc)
+        socket.on("framesent", self._drew)
+        for answered in ("framereceived", "close"):
+            socket.on(answered, lambda _: self.flying.discard("drawing"))
+
+    def _drew(self, message):
+        self.flying.add("drawing")
+        self.drawings.append(json.loads(message))
+        if self.ink().any():
+            self.runs.append(self.drawings[-1] | {"pixels": from_ink(self.ink()).image.ravel()})
 
     def ready(self):
         self.page.wait_for_selector("html[data-ready]", timeout=180_000)         # kernels may be compiled first
@@ -59,7 +78,7 @@ class Shown:
         """Nothing was said on the console, nobody else was asked, nothing went wrong, and nothing jumped."""
         assert self.said == []
         assert {host for host in self.hosts if host} <= {self.host}
-        assert self.problem() == ""
+        assert self.problem() == "", self.problem()
         assert self.shift() < 0.1
 
     def problem(self):
@@ -111,7 +130,7 @@ class Shown:
         """Click on a map; place is the share of its height and width. Return what is explained then."""
         map_ = self.page.locator(f'[data-row="{row}"] .map').nth(channel)
         map_.evaluate("element => element.scrollIntoView({ block: 'center' })")
-        self.page.wait_for_selector(f'canvas[data-step="{row}"][data-channel="{channel}"]')
+        self.page.wait_for_selector(f'[data-row="{row}"] canvas')
         box = map_.bounding_box()
         self.page.mouse.click(box["x"] + place[1] * box["width"], box["y"] + place[0] * box["height"])
         return self.explained()
@@ -154,8 +173,10 @@ class Shown:
         return np.array(self.runs[-1]["pixels"])
 
     def picture(self, row, channel=0):
-        """Return the colours of a map (height, width, 4)."""
-        size, data = self.page.locator(f'canvas[data-step="{row}"][data-channel="{channel}"]').evaluate(
-            "canvas => [[canvas.height, canvas.width], Array.from(canvas.getContext('2d')"
-            ".getImageData(0, 0, canvas.width, canvas.height).data)]")
-        return np.array(data).reshape(*size, 4)
+        """Return the colours of a map as they are seen, in the middle of each number (height, width, 4)."""
+        maps = self.page.locator(f'[data-row="{row}"] .maps')
+        height, width = map(int, re.findall(r"\d+", maps.get_attribute("aria-label"))[-2:])
+        size, data = maps.locator(".map").nth(channel).evaluate(SEEN)
+        rows = (np.arange(height) + 0.5) * size[0] // height
+        columns = (np.arange(width) + 0.5) * size[1] // width
+        return np.array(data).reshape(*size, 4)[np.ix_(rows.astype(int), columns.astype(int))]

@@ -1,6 +1,6 @@
 """Drawing with a real mouse: every map follows the pen, in time, and nothing jumps."""
 
-from itertools import pairwise
+from base64 import b64encode
 
 import numpy as np
 import pytest
@@ -56,17 +56,6 @@ def test_the_steps_of_normalising_are_shown(shown):
     sizes = shown.page.locator(".normalise canvas").evaluate_all("all => all.map(({width, height}) => [width, height])")
     assert sizes[-1] == [28, 28]
     assert max(sizes[-2]) == 20
-
-
-@pytest.mark.alone
-def test_from_the_pointer_to_the_last_map_it_takes_no_time_that_one_sees(shown, capsys):
-    shown.draw([(x + (u - x) * i / 8, y + (v - y) * i / 8) for (x, y), (u, v) in pairwise(STROKE) for i in range(8)],
-               steps=1, pause=30)                               # as fast as a hand
-    times = np.array(shown.page.evaluate("performance.getEntriesByName('tinynet:stroke').map(each => each.duration)"))
-    with capsys.disabled():
-        print(f"\n{len(times)} pointer events, ms to the last map: median {np.median(times):.1f}, "
-              f"95 % within {np.quantile(times, 0.95):.1f}, least {times.min():.1f}, most {times.max():.1f}")
-    assert len(times) > 50                                      # no timing is asserted: others may use the machine
 
 
 def test_nothing_jumps_while_drawing(shown):
@@ -130,3 +119,24 @@ def test_a_test_digit_is_picked(shown):
     shown.settle()
     np.testing.assert_allclose(shown.pixels(), x[17].ravel() / 255, atol=1e-7)
     expect_outputs_of(shown, shown.pixels())
+
+
+DROP = """([base64, name, type]) => {
+    const bytes = Uint8Array.from(atob(base64), c => c.charCodeAt(0)), dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([bytes], name, { type }));
+    const pen = document.querySelector("canvas.pen");
+    const passed = kind => pen.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+    return [passed("dragover"), passed("drop")];
+}"""
+
+
+def test_a_picture_file_is_dropped_on_the_drawing(shown, tmp_path):
+    digit = mnist.load_data()[1][0][2]
+    Image.fromarray(255 - np.kron(digit, np.ones((8, 8), np.uint8))).save(tmp_path / "one.png")
+    content = b64encode((tmp_path / "one.png").read_bytes()).decode()
+    left_to_the_browser = shown.page.evaluate(DROP, [content, "one.png", "image/png"])
+    assert left_to_the_browser == [False, False]                # which would show the file in the page's place
+    shown.settle()
+    image = shown.pixels().reshape(28, 28)
+    assert np.corrcoef(image.ravel(), digit.ravel())[0, 1] > 0.8
+    expect_outputs_of(shown, image)

@@ -103,7 +103,7 @@ def test_a_model_of_thirty_layers_of_colour_images_draws_only_what_is_seen(show)
     shown = show(model, x)
     rows = shown.page.locator("[data-row]").count()
     assert rows == 61
-    assert 0 < shown.page.locator("canvas[data-step]").count() < 16 * 25
+    assert 0 < shown.page.locator("[data-row] canvas").count() < 25
     assert "conv2d_30/relu[" in shown.point(60, 15)
     assert shown.page.locator("[data-row='1'] canvas").count() == 0
     colours = shown.page.locator(".seen").evaluate(
@@ -159,3 +159,11 @@ def test_in_a_notebook_it_is_a_frame_in_which_one_draws(show, chromium):
         assert frame.locator("[data-number='probability:0']").get_attribute("data-value") != before
         assert said == []
         page.close()
+
+
+def test_on_a_telephone_a_link_to_a_number_opens_its_explanation(show):
+    shown = show(compiled(larger_cnn(), "sparse_categorical_crossentropy"), at="#sample=0&at=conv2d_2:4.4.5",
+                 viewport={"width": 390, "height": 844}, has_touch=True)
+    assert shown.page.locator("#panel").bounding_box()["height"] > 250
+    shown.button("Show or hide this panel").click()
+    assert not shown.page.locator("#view-explain").is_visible()             # nor found by the tabulator

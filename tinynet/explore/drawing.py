@@ -34,7 +34,9 @@ def normalised(request: Request) -> dict[str, Any]:
     """Bring a canvas, ink 255 on paper 0, to the shape of MNIST's digits."""
     height, width = request.whole("height", MAX_SIDE, 1), request.whole("width", MAX_SIDE, 1)
     ink = request.levels("pixels", (height, width)) / 255.0
-    return described(from_ink(ink)) if ink.any() else without("Draw a digit: nothing is drawn yet.")
+    if not ink.any():
+        return without("Draw a digit: nothing is drawn yet.")
+    return described(from_ink(ink), steps=not request.has("steps") or request.flag("steps"))
 
 
 def picture(request: Request, shape: Shape, digits: bool) -> dict[str, Any]:
@@ -72,10 +74,10 @@ def resized(image: Image, shape: Shape) -> np.ndarray:
     return np.stack([resize(plane, height, width) for plane in planes]).astype(np.float32)
 
 
-def described(digit: Digit) -> dict[str, Any]:
-    """Return a drawing and its steps as the page reads them."""
-    steps = digit.steps[digit.drawing is digit.ink:]                                   # once, if they are the same
-    small = [(name, reduced(array, -(-max(array.shape) // SHOWN)).astype(np.float32)) for name, array in steps]
+def described(digit: Digit, steps: bool = True) -> dict[str, Any]:
+    """Return a drawing as the page reads it, and its steps, unless nobody looks at them."""
+    shown = digit.steps[digit.drawing is digit.ink:] if steps else []                  # once, if they are the same
+    small = [(name, reduced(array, -(-max(array.shape) // SHOWN)).astype(np.float32)) for name, array in shown]
     return {"image": digit.image.astype(np.float32), "message": None,
             "steps": [{"name": name, "text": STEPS[name], "height": array.shape[0], "width": array.shape[1],
                        "pixels": array} for name, array in small]}

@@ -1,7 +1,7 @@
 // The map that the terms come from beside the map of the number, both large enough to point at one pixel.
 
 import { ink, signed } from "./colours.js";
-import { h } from "./dom.js";
+import { h, write } from "./dom.js";
 import { drawBars, drawMap } from "./maps.js";
 import { around, place as mark } from "./marks.js";
 import { largest } from "./numbers.js";
@@ -60,7 +60,7 @@ export class BigMaps {
     const { run, store } = this.live, { place, backward, ofWeight } = store.state;
     if (!run) return;
     const terms = this.#terms, product = ofWeight && backward;
-    this.sign.textContent = product ? "×" : "→";
+    write(this.sign, product ? "×" : "→");
     this.#factor(this.from, terms?.leftIn ?? null, terms?.leftAt ?? null);
     if (product) this.#factor(this.to, terms?.rightIn ?? null, terms?.rightAt ?? null);
     else this.#chosen(place, backward && run.gradients ? "gradients" : "values");
@@ -113,8 +113,9 @@ export class BigMaps {
     mark(to.box, { left, top, width: 1, height: 1 }, maps);
     const name = row ? this.model.steps[row - 1].name : "input";
     const which = maps.count > 1 ? `, map ${map}` : "";
-    to.caption.textContent = `${where === "gradients" ? "gradient at " : ""}${name}${which}`;
-    to.canvas.setAttribute("aria-label", to.caption.textContent);
+    const caption = `${where === "gradients" ? "gradient at " : ""}${name}${which}`;
+    write(to.caption, caption);
+    to.canvas.setAttribute("aria-label", caption);
   }
 }
 

@@ -36,6 +36,17 @@ export function byId(id) {
 }
 
 /**
+ * Write a text into an element that has nothing else, in place: only its own line is laid out anew, if that.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function write(element, text) {
+  const line = element.firstChild;
+  if (!line) element.append(text);
+  else if (line.nodeValue !== text) line.nodeValue = text;
+}
+
+/**
  * Set an attribute or take it away.
  * @param {Element} element
  * @param {string} name

@@ -133,8 +133,8 @@
  * @typedef {object} Engine
  * @property {(o: {}) => Promise<Description>} describe
  * @property {(o: {index: number}) => Promise<{pixels: Tensor, label: number | null}>} sample
- * @property {(o: {width: number, height: number, pixels: string, objective: Objective | null}) => Promise<Drawn>
- *     } draw   pixels in base64; brought to the shape of MNIST's digits, and run
+ * @property {(o: {width: number, height: number, pixels: string, objective: Objective | null, steps: boolean})
+ *     => Promise<Drawn>} draw   pixels in base64; brought to the shape of MNIST's digits, and run; with the steps, or none
  * @property {(o: {name: string, base64: string}) => Promise<Normalised>} picture
  * @property {(o: {pixels: number[], objective: Objective | null}) => Promise<Run>} run
  * @property {(o: {step: string, name: string, objective: Objective | null, pixels: number[]}) => Promise<Parameter>

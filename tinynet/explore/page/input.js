@@ -1,7 +1,7 @@
 // The left column: the drawing, what its steps make of it, test digits to pick, and what the model says.
 
 import { ink, onTheme } from "./colours.js";
-import { h } from "./dom.js";
+import { h, write } from "./dom.js";
 import { drawColours, drawMap } from "./maps.js";
 import { largest } from "./numbers.js";
 import { Output } from "./output.js";
@@ -23,18 +23,19 @@ const PICKS = 12;
  */
 export function showInput(place, model, live, failed) {
   const note = h("p", { class: "note", "aria-live": "polite" });
-  const steps = new NormaliseSteps(model.digits);
-  const pen = new Pen(model, live, answer => {
-    note.textContent = answer.message ?? "";
+  const steps = new NormaliseSteps(model.digits, () => pen.again().catch(failed));
+  const shown = (/** @type {import("./engine.js").Normalised} */ answer) => {
+    write(note, answer.message ?? "");
     steps.show(answer.steps);
     return answer.image && answer.image.data;
-  }, failed);
+  };
+  const pen = new Pen(model, live, { shown, open: () => steps.element.open }, failed);
   const picks = new Picks(model, live, failed);
   place.append(drawing(pen, model, live, failed), note, steps.element,
     new Output(model, live).element, picks.element);
 
   const take = async (/** @type {State} */ { source }) => {
-    note.textContent = model.digits && source.kind !== "drawing" ? "" : note.textContent;
+    if (model.digits && source.kind !== "drawing") write(note, "");
     if (source.kind !== "drawing") pen.wipe();
     picks.mark(source);
     if (source.kind === "sample") await picks.feed(source.index);
@@ -124,10 +125,16 @@ class NormaliseSteps {
   /** @type {import("./engine.js").NormaliseStep[]} */
   #last = [];
 
-  /** @param {boolean} digits */
-  constructor(digits) {
+  /**
+   * @param {boolean} digits
+   * @param {() => void} opened   of a drawing they are sent only while they can be seen
+   */
+  constructor(digits, opened) {
     this.element.hidden = !digits;
-    this.element.addEventListener("toggle", () => this.show(this.#last));
+    this.element.addEventListener("toggle", () => {
+      this.show(this.#last);
+      if (this.element.open) opened();
+    });
     onTheme(() => this.show(this.#last));
   }
 

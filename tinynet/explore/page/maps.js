@@ -45,6 +45,26 @@ export function drawMap(canvas, numbers, { offset, height, width }, { table }, s
   context.putImageData(image, 0, 0);
 }
 
+/** @typedef {{left: number, top: number, width: number, height: number}} Box   in pixels of a canvas */
+
+/**
+ * Draw maps that lie one after the other, each into its box of one canvas. For every frame a browser puts together all
+ * canvases that it shows: a hundred of them, one for each map, would take it longer than all that is computed.
+ * @param {{canvas: HTMLCanvasElement, pile: HTMLCanvasElement, boxes: Box[]}} on
+ *     pile: where they are drawn first, one above the other, one pixel a number
+ * @param {ArrayLike<number>} numbers
+ * @param {{height: number, width: number}} map
+ * @param {Colours} colours
+ * @param {number} scale
+ */
+export function drawMaps({ canvas, pile, boxes }, numbers, { height, width }, colours, scale) {
+  drawMap(pile, numbers, { offset: 0, height: height * boxes.length, width }, colours, scale);
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.imageSmoothingEnabled = false;
+  boxes.forEach((box, i) =>
+    context.drawImage(pile, 0, i * height, width, height, box.left, box.top, box.width, box.height));
+}
+
 /**
  * The entry of a table for a number from -255 to 255.
  * @param {number} value

@@ -44,13 +44,21 @@ export class Network {
     });
   }
 
-  /** Only rows that can be seen have canvases, and only they are drawn: 30 layers cost no more than what is in view. */
+  /** Only rows that can be seen have a canvas, and only they are drawn: 30 layers cost no more than what is in view. */
   #watch() {
+    const rowOf = (/** @type {Element} */ target) =>
+      this.rows[Number(/** @type {HTMLElement} */ (target.closest("[data-row]")).dataset.row)];
+    const sized = new ResizeObserver(entries => {
+      const rows = entries.map(({ target }) => rowOf(target)).filter(({ seen }) => seen);
+      for (const row of rows) row.measure();
+      for (const row of rows) this.#paint(row);
+    });
     const seen = new IntersectionObserver(entries => {
       for (const { target, isIntersecting } of entries) {
-        const row = this.rows[Number(/** @type {HTMLElement} */ (target).dataset.row)];
+        const row = rowOf(target);
         row.show(isIntersecting);
-        if (isIntersecting) this.#paint(row);
+        if (isIntersecting) sized.observe(row.group);         // calls back once it is laid out, too
+        else sized.unobserve(row.group);
       }
     }, { rootMargin: "150px" });
     for (const row of this.rows) seen.observe(row.element);

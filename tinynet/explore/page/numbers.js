@@ -1,6 +1,6 @@
 // How a number is written on the page, and how a test finds it there.
 
-import { h } from "./dom.js";
+import { h, write } from "./dom.js";
 
 /**
  * Four digits that count, with the sign that type has for minus.
@@ -36,7 +36,7 @@ export function number(name, value) {
  */
 export function show(element, value) {
   element.dataset.value = String(value);
-  element.textContent = format(value);
+  write(element, format(value));
 }
 
 /**

@@ -35,7 +35,8 @@ export class Panel {
       element.classList.toggle("folded", !open);
       fold.setAttribute("aria-expanded", String(open));
     };
-    show(false);        // matters on a telephone only, where the panel is a sheet that covers the network
+    const asked = store.state.place !== null || store.state.ofWeight || store.state.view !== "explain";
+    show(asked);        // by the address; matters on a telephone only, where the panel is a sheet over the network
     const bar = h("div", { class: "tabs", role: "tablist" }, ...this.#tabs.values());
     bar.addEventListener("keydown", event => this.#key(event));
     element.append(h("div", { class: "tabline" }, bar, fold), ...this.#places.values());

@@ -48,7 +48,7 @@ export class ParameterMaps {
     this.chosen = chosen;
     const by = (/** @type {number} */ way) => this.#filter(Number(this.number.value) + way);
     this.number = h("input", { type: "number", min: "0", "aria-label": "Filter", onchange: () => by(0) });
-    this.count = h("span");
+    this.count = h("span", { class: "note" });
     this.picker = h("div", { class: "buttons" },
       h("button", { type: "button", "aria-label": "Filter before", onclick: () => by(-1) }, "◀"),
       h("label", {}, "filter", this.number), this.count,

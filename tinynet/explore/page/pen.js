@@ -20,14 +20,15 @@ export class Pen {
   /**
    * @param {import("./engine.js").Description} model
    * @param {Live} live
-   * @param {(answer: import("./engine.js").Normalised) => ArrayLike<number> | null} shown
-   *     shows how the drawing became the image, and returns its pixels
+   * @param {{shown: (answer: import("./engine.js").Normalised) => ArrayLike<number> | null, open: () => boolean}} how
+   *     shows how the drawing became the image, and returns its pixels; whether anybody looks at that
    * @param {(problem: unknown) => void} failed
    */
-  constructor(model, live, shown, failed) {
+  constructor(model, live, { shown, open }, failed) {
     this.model = model;
     this.live = live;
     this.shown = shown;
+    this.wanted = open;
     this.failed = failed;
     this.canvas = h("canvas", { class: "pen", width: SHOWN, height: SHOWN, tabIndex: 0, role: "img",
       "aria-label": "Drawing area: draw with mouse, finger or pen, or drop a picture file here" });
@@ -111,7 +112,8 @@ export class Pen {
   async #drawn(objective) {
     if (!this.#strokes.length) return new Float32Array(this.live.pixels.length);
     if (!this.model.digits) return inkAs(this.small, this.model.inputShape);
-    const answer = await this.live.engine.draw({ width: SIDE, height: SIDE, pixels: inkOf(this.small), objective });
+    const answer = await this.live.engine.draw(
+      { width: SIDE, height: SIDE, pixels: inkOf(this.small), objective, steps: this.wanted() });
     return { pixels: this.shown(answer), run: answer.run };
   }
 
@@ -130,6 +132,9 @@ export class Pen {
     this.#redraw();
     return this.#feed();
   }
+
+  /** Run on the same strokes again, if there are any. */
+  async again() { if (this.#strokes.length) await this.#feed(); }
 
   /** Forget the strokes: something else is the input now. */
   wipe() {

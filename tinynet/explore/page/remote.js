@@ -1,9 +1,12 @@
-// The one place that talks to the server. A request is JSON; an answer is a header in JSON, then the arrays' bytes.
+// The one place that talks to the server. A request is JSON; an answer is a header in JSON, then the arrays' bytes. What
+// the pen draws goes over a WebSocket, on which the same is said much sooner.
+
+import { Channel } from "./channel.js";
 
 /** @typedef {import("./engine.js").Tensor} Tensor */
 
 const KINDS = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array };
-const METHODS = ["describe", "sample", "draw", "picture", "run", "parameter", "explain", "explainGradient",
+const METHODS = ["describe", "sample", "picture", "run", "parameter", "explain", "explainGradient",
   "change", "undo", "reset", "accuracy", "nextStep", "train", "progress", "snapshot"];
 
 const ENDED = "The engine no longer answers: the program that served this page has ended.";
@@ -15,6 +18,11 @@ class Remote {
     for (const name of METHODS) {
       Object.defineProperty(this, name, { value: (/** @type {object} */ body) => call(name, body) });
     }
+    const channel = new Channel("api/draw");
+    Object.defineProperty(this, "draw", { value: async (/** @type {object} */ body) => {
+      const answer = await patiently(channel.ask(JSON.stringify(body)));
+      return answer === null ? call("draw", body) : answered(answer);
+    } });
   }
 }
 
@@ -27,16 +35,32 @@ export const RemoteEngine = /** @type {any} */ (Remote);
  * @returns {Promise<any>}
  */
 async function call(name, body) {
-  const asked = fetch(`api/${name}`, {
+  const answer = await patiently(fetch(`api/${name}`, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
-  });
+  }).catch(() => { throw new Error(ENDED); }));
+  return answered(answer.ok ? await answer.arrayBuffer() : await answer.text());
+}
+
+/**
+ * Say on the page that it waits, when an answer takes long.
+ * @template T
+ * @param {Promise<T>} asked
+ * @returns {Promise<T>}
+ */
+function patiently(asked) {
   const long = setTimeout(() => document.documentElement.setAttribute("data-waiting", ""), LONG);
-  const answer = await asked.catch(() => { throw new Error(ENDED); }).finally(() => {
+  return asked.finally(() => {
     clearTimeout(long);
     document.documentElement.removeAttribute("data-waiting");
   });
-  if (!answer.ok) throw new Error((await answer.json()).error);
-  return decode(await answer.arrayBuffer());
+}
+
+/**
+ * @param {ArrayBuffer | string} answer   a string: an error in words
+ */
+function answered(answer) {
+  if (typeof answer === "string") throw new Error(JSON.parse(answer).error);
+  return decode(answer);
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { ink, signed } from "./colours.js";
 import { h } from "./dom.js";
-import { drawBars, drawMap } from "./maps.js";
+import { drawBars, drawMaps } from "./maps.js";
 import { place } from "./marks.js";
 import { largest, number, show } from "./numbers.js";
 import { flat, fromMap, layout, onMap, shapeText } from "./shapes.js";
@@ -13,6 +13,8 @@ const NEVER_BELOW_0 = ["ReLU", "Softmax", "Sigmoid"];
 
 export class Row {
   seen = false;
+  /** @type {import("./maps.js").Box[]} none until the maps are laid out */
+  boxes = [];
   /** 0 is the lower edge of bars: none is below */
   floor = false;
   name = "";
@@ -34,6 +36,9 @@ export class Row {
     const kind = this.layout.bars ? "maps bars" : this.layout.strip ? "maps strip" : "maps";
     const group = h("div", { class: kind, role: "group" }, ...this.maps);
     if (this.layout.bars && shape[0] <= 20) group.append(units(shape[0]));
+    this.group = group;
+    this.canvas = h("canvas");
+    this.pile = h("canvas");
     this.element = h("section", { class: "row", "data-row": index }, h("header"), group);
     this.rename(step, head);
     this.element.style.setProperty("--ratio", String(this.layout.width / this.layout.height));
@@ -62,16 +67,25 @@ export class Row {
   }
 
   /**
-   * Come into view, with canvases, or leave it, without.
+   * Come into view, with a canvas behind all maps, or leave it, without.
    * @param {boolean} seen
    */
   show(seen) {
     if (seen === this.seen) return;
     this.seen = seen;
-    this.maps.forEach((map, channel) => {
-      if (seen) map.append(h("canvas", { "data-step": this.index, "data-channel": channel }));
-      else map.replaceChildren();
-    });
+    if (seen) (this.layout.bars ? this.maps[0] : this.group).prepend(this.canvas);
+    else this.canvas.remove();
+    this.boxes = [];
+  }
+
+  /** Ask where the maps stand: once they are laid out, and never while somebody draws, as it waits for the layout. */
+  measure() {
+    const finer = Math.min(2, Math.max(1, window.devicePixelRatio));
+    this.boxes = this.maps.map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => ({ left: offsetLeft * finer,
+      top: offsetTop * finer, width: offsetWidth * finer, height: offsetHeight * finer }));
+    if (this.layout.bars) return;
+    this.canvas.width = this.group.offsetWidth * finer;
+    this.canvas.height = this.group.offsetHeight * finer;
   }
 
   /**
@@ -79,14 +93,10 @@ export class Row {
    * @param {boolean} gradient
    */
   paint({ data }, gradient) {
-    const { height, width, bars } = this.layout, scale = largest(data);
-    const colours = this.picture && !gradient ? ink() : signed();
+    const scale = largest(data), colours = this.picture && !gradient ? ink() : signed();
     show(this.scale, scale);
-    this.maps.forEach((map, channel) => {
-      const canvas = /** @type {HTMLCanvasElement} */ (map.firstElementChild);
-      if (bars) drawBars(canvas, data, signed(), scale, this.floor && !gradient);
-      else drawMap(canvas, data, { offset: channel * height * width, height, width }, colours, scale);
-    });
+    if (this.layout.bars) drawBars(this.canvas, data, signed(), scale, this.floor && !gradient);
+    else if (this.boxes.length) drawMaps(this, data, this.layout, colours, scale);
   }
 
   /**

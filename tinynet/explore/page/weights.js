@@ -36,6 +36,7 @@ export class WeightsPanel {
     this.value = h("input", { type: "number", step: "any", "aria-label": "value of this weight",
       onchange: () => this.#set(Number(this.value.value)) });
     this.gradient = number("weight-gradient", null);
+    this.slope = h("span", {}, "gradient ", this.gradient);
     this.next = h("div", { class: "next" });
     this.explain = h("button", { type: "button", onclick: () => this.#explain() }, "Terms of its gradient");
     this.nextButton = h("button", { type: "button", title: model.can.nextStep ?? "",
@@ -50,8 +51,7 @@ export class WeightsPanel {
   #parts() {
     this.fill();
     return [h("div", { class: "buttons" }, this.steps, this.params), this.maps.element,
-      h("div", { class: "weight" }, this.name, h("label", {}, "value", this.value),
-        h("span", {}, "gradient ", this.gradient)),
+      h("div", { class: "weight" }, this.name, h("label", {}, "value", this.value), this.slope),
       h("div", { class: "buttons" }, this.explain, this.nextButton), this.next, this.changes.element];
   }
 
@@ -103,6 +103,7 @@ export class WeightsPanel {
     this.value.dataset.number = "weight";
     this.value.dataset.value = String(value);
     show(this.gradient, gradient);
+    this.slope.style.visibility = gradient === null ? "hidden" : "visible";
     const state = step?.params.find(({ name }) => name === weight.param)?.state === true;
     this.value.disabled = state || this.model.can.change !== null;
     this.explain.disabled = state || !classesOf(this.model);

@@ -11,9 +11,10 @@ from pathlib import Path
 from socket import socket
 from typing import Any, Protocol, cast
 
-from tinynet.explore.serving import wire
+from tinynet.explore.serving import websocket, wire
 
-Methods = Mapping[str, Callable[[dict[str, Any]], Mapping[str, Any]]]
+Method = Callable[[dict[str, Any]], Mapping[str, Any]]
+Methods = Mapping[str, Method]
 MAX_BODY = 8_000_000                                   # bytes: a large picture, as base64
 IDLE = 10.0                                            # seconds that a connection may say nothing
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
@@ -72,8 +73,11 @@ class Handler(BaseHTTPRequestHandler):
         super().handle_one_request()
 
     def do_GET(self) -> None:
-        """Answer with a file of the page."""
-        self.answer(self.file)
+        """Answer with a file of the page, or begin to answer questions on a WebSocket."""
+        if self.headers.get("Upgrade", "").lower() == "websocket":
+            self.answer_messages()
+        else:
+            self.answer(self.file)
 
     def do_POST(self) -> None:
         """Answer with what a method returns."""
@@ -93,6 +97,36 @@ class Handler(BaseHTTPRequestHandler):
             raise
         except Exception as error:                     # a layer of somebody's own may raise anything
             self.send_words(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}")
+
+    def answer_messages(self) -> None:
+        """Answer each message as `called` answers the body of a request: arrays, or an error in words."""
+        self.close_connection = True                   # after it, nothing else is said on this connection
+        try:
+            method = self.method(self.expect_ours())
+        except RefusedError as refused:
+            self.send_words(refused.status, str(refused))
+            return
+        self.send_response(HTTPStatus.SWITCHING_PROTOCOLS)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", websocket.accepted(self.headers.get("Sec-WebSocket-Key", "")))
+        self.end_headers()
+        self.wfile.flush()
+        while (body := websocket.message(self.rfile, MAX_BODY, self.send_frame)) is not None:
+            try:
+                self.send_frame(websocket.frame(websocket.BINARY, wire.encode(method(wire.read(body)))))
+            except (ValueError, TypeError) as error:
+                self.send_frame(websocket.frame(websocket.TEXT, in_words(str(error))))
+            except (ConnectionError, TimeoutError):
+                raise
+            except Exception as error:
+                self.send_frame(websocket.frame(websocket.TEXT, in_words(f"{type(error).__name__}: {error}")))
+            self.owner.begin(self.connection)
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send a frame of a WebSocket, at once."""
+        self.wfile.write(frame)
+        self.wfile.flush()
 
     def expect_ours(self) -> str:
         """Return what is asked for, without the token, or refuse a request that is not from the page itself."""
@@ -116,10 +150,14 @@ class Handler(BaseHTTPRequestHandler):
     def called(self, name: str) -> tuple[bytes, str]:
         """Return what a method answers, and its type."""
         body = self.body()
+        return wire.encode(self.method(name)(wire.read(body))), "application/octet-stream"
+
+    def method(self, name: str) -> Method:
+        """Return the method that is asked."""
         method = self.owner.methods.get(name.removeprefix("api/")) if name.startswith("api/") else None
         if method is None:
             raise RefusedError(HTTPStatus.NOT_FOUND, "There is no such method.")
-        return wire.encode(method(wire.read(body))), "application/octet-stream"
+        return method
 
     def body(self) -> bytes:
         """Read what was sent, if it says how much that is, and that it is not too much."""
@@ -148,7 +186,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_words(self, status: HTTPStatus, words: str) -> None:
         """Send an error, in words for a person."""
-        self.send(status, json.dumps({"error": words}).encode(), "application/json")
+        self.send(status, in_words(words), "application/json")
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer what the base class cannot read."""
@@ -158,3 +196,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Write nothing: the terminal is the learner's."""
+
+
+def in_words(error: str) -> bytes:
+    """Return an error as the page reads it."""
+    return json.dumps({"error": error}).encode()

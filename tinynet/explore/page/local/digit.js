@@ -42,12 +42,14 @@ export function fromPicture(picture) {
  */
 export function crop({ width, height, pixels }) {
   let top = height, bottom = 0, left = width, right = 0;
-  pixels.forEach((pixel, k) => {
-    if (pixel === 0) return;
+  for (let k = 0; k < pixels.length; k++) {
+    if (pixels[k] === 0) continue;
     const row = Math.floor(k / width), column = k % width;
-    [top, bottom] = [Math.min(top, row), Math.max(bottom, row)];
-    [left, right] = [Math.min(left, column), Math.max(right, column)];
-  });
+    top = Math.min(top, row);
+    bottom = Math.max(bottom, row);
+    left = Math.min(left, column);
+    right = Math.max(right, column);
+  }
   const cropped = { width: right - left + 1, height: bottom - top + 1, pixels: new Float64Array() };
   cropped.pixels = Float64Array.from({ length: cropped.width * cropped.height }, (_, k) => (
     pixels[(top + Math.floor(k / cropped.width)) * width + left + k % cropped.width]));

@@ -64,12 +64,12 @@ export class LocalEngine {
   }
 
   /**
-   * @param {{width: number, height: number, pixels: string, objective: Objective | null}} canvas
+   * @param {{width: number, height: number, pixels: string, objective: Objective | null, steps?: boolean}} canvas
    *     pixels: bytes in base64, ink 255 on paper 0
    */
-  async draw({ width, height, pixels, objective }) {
-    const ink = Float64Array.from(bytes(pixels), (pixel) => pixel / 255);
-    const drawn = normalised(() => fromInk({ width, height, pixels: ink }));
+  async draw({ width, height, pixels, objective, steps = true }) {
+    const ink = new Float64Array(bytes(pixels)).map((pixel) => pixel / 255);
+    const drawn = normalised(() => fromInk({ width, height, pixels: ink }), steps);
     return { ...drawn, run: drawn.image && await this.run({ pixels: drawn.image.data, objective }) };
   }
 
@@ -144,13 +144,14 @@ export class LocalEngine {
 /**
  * Return the image and its steps, or in words why there is none.
  * @param {() => DigitStep[]} make
+ * @param {boolean} [all]     whether its steps are wanted
  * @returns {Normalised}
  */
-function normalised(make) {
+function normalised(make, all = true) {
   try {
-    const steps = make().map(({ name, text, picture: { width, height, pixels } }) => (
+    const steps = make().slice(all ? 0 : -1).map(({ name, text, picture: { width, height, pixels } }) => (
       { name, text, width, height, pixels: { data: Float32Array.from(pixels), shape: [height, width] } }));
-    return { image: last(steps).pixels, steps, message: null };
+    return { image: last(steps).pixels, steps: all ? steps : [], message: null };
   } catch (problem) {
     return { image: null, steps: [], message: problem instanceof Error ? problem.message : String(problem) };
   }
