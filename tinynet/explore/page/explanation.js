@@ -96,6 +96,7 @@ export class ExplanationPanel {
   #silence(ofWeight) {
     const { place, backward } = this.live.store.state;
     if (!place && !ofWeight) return "Point at any number of any map.";
+    if (backward && !this.live.run?.gradients) return "";        // they are still computed
     if (backward) return "The way back begins at the logits: what comes after them is part of the loss.";
     return place?.row === 0 ? "A pixel of the input: it is given, not computed." : "";
   }

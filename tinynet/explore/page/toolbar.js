@@ -49,7 +49,7 @@ export function showToolbar(place, model, live) {
   show();
   live.onRun.push(run => {
     const sure = run.gradients !== null && run.loss !== null && run.loss < ALMOST_NOTHING;
-    if (sure && store.state.backward) line.textContent = "The loss is almost 0, and so is every gradient: choose another label.";
+    if (sure && store.state.backward) line.textContent = "Loss and gradients are almost 0: try another label.";
   });
   ways.element.hidden = !classes;
   return { readout: text => { line.textContent = text; } };
