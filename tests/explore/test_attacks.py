@@ -415,9 +415,9 @@ def test_the_memory_of_a_long_training_stays_flat(monkeypatch):
         return tracemalloc.get_traced_memory()[0]
     tracemalloc.start()
     try:
-        begun = held_at(72)                            # shortly after every second one was dropped, at 64 and at 68
-        assert held_at(288) - begun < 10_000           # bytes, as far after the drops of 256 and 272; 54 moments of 1,600
-    finally:                                           # would be 86,000, and 216 points of 100 would be 21,600
+        begun = held_at(72)                     # shortly after every second one was dropped, at 64 and at 68
+        assert held_at(288) - begun < 10_000    # bytes, as far after the drops of 256 and 272: 54 moments would be
+    finally:                                    # at least 86,000, and 216 points 21,600
         tracemalloc.stop()
 
 
