@@ -273,6 +273,7 @@ def test_instructions_that_cannot_be_are_told(data):
         read_pickle(data, "file")
 
 
+@pytest.mark.slow
 def test_values_inside_themselves_and_deep_ones_end():
     knot = read_pickle(b"]q\0h\0a.", "file")
     assert knot[0] is knot

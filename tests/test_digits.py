@@ -350,6 +350,7 @@ def test_normalisation_makes_the_difference(model, count):
 
 
 @pytest.mark.parametrize("name", ["mlp", "flat", "logits"])
+@pytest.mark.slow
 def test_a_model_of_another_shape_is_given_the_digit_as_it_takes_it(name, models, drawing, tmp_path, monkeypatch,
                                                                     nothing_drawn, capsys):
     run = predict(monkeypatch, drawing, "--model", models[name], "--figures", tmp_path)

@@ -319,6 +319,7 @@ def test_with_targets_a_pooling_shows_where_its_gradient_goes():
     assert back.get_title().startswith("back")
 
 
+@pytest.mark.slow
 def test_the_true_class_of_a_softmax_has_another_colour_and_is_named():
     step = study.softmax_step(MODEL, X, Y, sample=1)
     true = Y[1].argmax()

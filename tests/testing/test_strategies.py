@@ -344,7 +344,7 @@ def test_settings_are_without_a_deadline_and_without_the_explain_phase():
     assert set(strategies.settings.phases) == set(Phase) - {Phase.explain}
 
 
-@pytest.mark.parametrize("examples", [pytest.param(4, marks=pytest.mark.slow),
+@pytest.mark.parametrize("examples", [pytest.param(4, marks=pytest.mark.rest),
                                       pytest.param(100, marks=pytest.mark.long)])      # 100: Hypothesis's default
 def test_the_example_of_the_docstring_passes_in_a_fresh_process(examples, tmp_path):
     example = textwrap.dedent(strategies.__doc__.split("::\n\n")[1].partition("\nWhat is drawn")[0])
