@@ -27,7 +27,7 @@ test: .venv/installed-test      ## the test suite: a few minutes
 	$(PYTEST) -m "$(SUITE)"
 
 test-rest: .venv/installed-test ## what `make test` has a sample of, or that many processes take: a minute or two
-	$(PYTEST) -m "rest and not long"
+	$(PYTEST) -m "rest and not long" tests
 
 test-book: .venv/installed-test .venv/installed-docs  ## the tour, the site, the longest chapters and all figures
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m book
