@@ -4,10 +4,10 @@ BIN = .venv/bin
 # The tests start many processes, and each would compile what it imports.
 export PYTHONDONTWRITEBYTECODE =
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
-SUITE = not book and not long and not browser and not exercises and not checker   # each has a target of its own
+SUITE = not book and not long and not browser and not exercises and not rest   # each has a target of its own
 
 .DEFAULT_GOAL = help
-.PHONY: help mnist explore quick test test-checker test-book test-exercises test-notebooks test-libraries
+.PHONY: help mnist explore quick test test-rest test-book test-exercises test-notebooks test-libraries
 .PHONY: test-browser lint-page test-long mutants checker-trial bench docs listings lint wheel clean
 
 help:                           ## this list
@@ -26,8 +26,8 @@ quick: .venv/installed-test     ## the faster tests, three cases of each: about 
 test: .venv/installed-test      ## the test suite: a few minutes
 	$(PYTEST) -m "$(SUITE)"
 
-test-checker: .venv/installed-test  ## the checker on every mistake that it knows: a minute or two
-	$(PYTEST) -m "checker and not long" tests/testing
+test-rest: .venv/installed-test ## what `make test` has a sample of, or that many processes take: a minute or two
+	$(PYTEST) -m "rest and not long" tests
 
 test-book: .venv/installed-test .venv/installed-docs  ## the tour, the site, the longest chapters and all figures
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m book

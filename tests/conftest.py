@@ -26,8 +26,9 @@ settings.load_profile(os.environ.get("TINYNET_HYPOTHESIS_PROFILE", "fast"))
 
 
 def pytest_collection_modifyitems(config, items):
-    """Begin with the dearest room, so that processes end together; for `make quick`, keep three cases of each test."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/testing/"))
+    """Begin with what is dearest, so that processes end together; for `make quick`, keep three cases of each test."""
+    items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None,
+                                 not item.nodeid.startswith("tests/testing/")))
     if os.environ.get("TINYNET_HYPOTHESIS_PROFILE") != "quick":
         return
     cases = Counter()

@@ -6,6 +6,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "tinynet"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -52,6 +54,7 @@ def test_every_room_has_its_line_in_the_list_of_imports():
     assert rooms() - set(drawn()) == {"__init__", "backend", *OPEN_TO_ALL}
 
 
+@pytest.mark.slow
 def test_imports_go_the_way_that_the_map_says():
     may = drawn()
     wrong = [(room, other) for room in may for path in [PACKAGE / f"{room}.py", *(PACKAGE / room).rglob("*.py")]

@@ -273,6 +273,7 @@ def test_instructions_that_cannot_be_are_told(data):
         read_pickle(data, "file")
 
 
+@pytest.mark.rest
 def test_values_inside_themselves_and_deep_ones_end():
     knot = read_pickle(b"]q\0h\0a.", "file")
     assert knot[0] is knot
@@ -284,6 +285,7 @@ def test_values_inside_themselves_and_deep_ones_end():
         read_pickle(b"})" + b"q\0h\0\x86" * 100 + b"Ns.", "file")      # as a key it would be hashed, leaf by leaf
 
 
+@pytest.mark.rest
 def test_a_pickle_of_too_many_instructions_is_given_up():
     with pytest.raises(ValueError, match=r"expected a pickle of at most 1,048,576 instructions\. Found: more\.$"):
         read_pickle(b"N" * (2**20 + 1), "file")

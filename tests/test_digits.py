@@ -316,7 +316,7 @@ def predict(monkeypatch, *arguments):
         return runpy.run_path(str(EXAMPLES / "predict_digit.py"))
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 def test_the_lesson_predicts(model, drawing, tmp_path, monkeypatch, capsys, roughly_drawn):
     run = predict(monkeypatch, drawing, "--model", model, "--figures", tmp_path / "figures")
     probabilities = run["probabilities"]
@@ -337,6 +337,7 @@ def test_without_normalisation_the_drawing_is_only_shrunk(model, drawing, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [20, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.rest
 def test_normalisation_makes_the_difference(model, count):
     from tinynet import load_model
     linear, rng = load_model(model), np.random.default_rng(0)
@@ -350,6 +351,7 @@ def test_normalisation_makes_the_difference(model, count):
 
 
 @pytest.mark.parametrize("name", ["mlp", "flat", "logits"])
+@pytest.mark.slow
 def test_a_model_of_another_shape_is_given_the_digit_as_it_takes_it(name, models, drawing, tmp_path, monkeypatch,
                                                                     nothing_drawn, capsys):
     run = predict(monkeypatch, drawing, "--model", models[name], "--figures", tmp_path)

@@ -30,11 +30,11 @@ FILE = Path(FOLDER.name) / "file"
 def bounded():
     """Fail what takes long or much memory."""
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()                      # of this process: others may use the machine
     try:
         yield
     finally:
-        seconds, (_, peak) = time.perf_counter() - start, tracemalloc.get_traced_memory()
+        seconds, (_, peak) = time.process_time() - start, tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert seconds < MOST_SECONDS
     assert peak < MOST_BYTES
@@ -180,7 +180,7 @@ def test_five_thousand_inputs_of_a_kind(kind):
     read_many(kind, 5000)
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 def test_a_gzip_bomb_costs_no_more_than_its_header_says():
     bomb = gzip.compress(bytes(2**28), 1)                    # 256 MiB of zeros in 1 MiB
     assert read(read_idx, bomb, ValueError) is None

@@ -307,7 +307,7 @@ def test_flipped_bits_give_an_error_or_the_array_they_spell(file, array, flips):
 
 @fuzz
 @given(array=arrays, flips=bit_flips)
-@pytest.mark.slow
+@pytest.mark.rest
 def test_flipped_bits_of_a_gzip_never_change_the_array(file, array, flips):
     result = read_or_refuse(file, flip_bits(gzip.compress(idx_bytes(array)), flips))
     assert result is None or idx_bytes(result) == idx_bytes(array)

@@ -17,6 +17,7 @@ MACHINES = {
     "one core": {"TINYNET_NUM_THREADS": "1"},
     "three threads": {"TINYNET_NUM_THREADS": "3"},
 }
+MARKS = {"without a compiler": pytest.mark.slow, "without AVX-512": pytest.mark.rest}           # others: test-long
 SCRIPT = """
 import sys
 import numpy as np
@@ -45,8 +46,7 @@ def small_network():
 
 
 @pytest.mark.parametrize("machine", [
-    pytest.param(machine, id=name, marks=pytest.mark.slow if "without" in name else pytest.mark.long)
-    for name, machine in MACHINES.items()])
+    pytest.param(machine, id=name, marks=MARKS.get(name, pytest.mark.long)) for name, machine in MACHINES.items()])
 def test_the_numbers_are_those_of_numpy(machine, tmp_path):
     found = tmp_path / "found.npy"
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(found)], cwd=os.path.dirname(__file__), text=True,

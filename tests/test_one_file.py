@@ -105,6 +105,7 @@ def test_its_adam_steps_are_the_engines(one_file, weights):
         np.testing.assert_allclose(w, wanted, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.rest
 def test_it_learns_and_repeats(one_file, capsys):
     x, y = digits(200)
     with threadpool_limits(1):                                           # of BLAS: other tests run beside this one

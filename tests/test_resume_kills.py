@@ -89,7 +89,7 @@ def kill_again_and_again(model, tmp_path, kills, epochs, longest):
     assert files(parts) == files(whole)
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 def test_a_training_killed_twice_ends_with_the_same_file(tmp_path):
     kill_again_and_again("modern", tmp_path, 2, epochs=50, longest=0.5)
 

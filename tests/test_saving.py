@@ -94,7 +94,7 @@ def test_the_same_model_gives_the_same_bytes(tmp_path):
     assert sha256(tmp_path / "a") == sha256(tmp_path / "b") == sha256(tmp_path / "c") != sha256(tmp_path / "d")
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 def test_the_same_model_gives_the_same_bytes_in_every_process(tmp_path):
     code = "import sys\nfrom forge import trained\ntrained().save(sys.argv[1])"
     for hash_seed in "1", "2":

@@ -227,7 +227,7 @@ CONTENTS = {
 def refuse(path, raw, text):
     """Have a file refused, soon and in little memory."""
     path.write_bytes(raw)
-    start = time.perf_counter()
+    start = time.process_time()                      # of this process: others may use the machine
     tracemalloc.start()
     try:
         with pytest.raises(SavedFileError) as error:
@@ -238,7 +238,7 @@ def refuse(path, raw, text):
     assert text in str(error.value)
     assert str(error.value).startswith(f"{path}: ")
     assert len(str(error.value)) < 2000
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(("change", "text"), FORM.values(), ids=FORM.keys())

@@ -54,7 +54,7 @@ def images(rng):
     return rng.random((200, 1, 28, 28), np.float32), np.eye(10)[rng.integers(10, size=200)]
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 def test_two_processes_get_bitwise_the_same_weights():
     assert weights_after_training(TINYNET_NUM_THREADS="3") == weights_after_training(2, TINYNET_NUM_THREADS="3")
 

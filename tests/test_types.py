@@ -154,7 +154,7 @@ def mypy(tmp_path_factory):
     return check
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 def test_a_users_script_has_no_errors_in_strict_mode(mypy, tmp_path):
     assert mypy(SCRIPT) == []
     done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True,

@@ -142,12 +142,12 @@ class Columns:
     def __init__(self, x, kernel, *_):
         self.x, self.kernel = np.ascontiguousarray(x), kernel
 
-    def forward(self, bias, _relu):
+    def forward(self, bias, _relu, _channels_last):
         y, self.winner = conv2d_relu_max_pool2d(self.x, self.kernel, bias)
         return y
 
     def backward(self, upstream, need_dx):
-        dy = np.ascontiguousarray(upstream(0, len(self.x)).transpose(0, 3, 1, 2))
+        dy = np.ascontiguousarray(upstream(0, len(self.x)))
         return conv2d_relu_max_pool2d_gradient(dy, self.winner, self.x, self.kernel, (1, 1), (1, 1), (2, 2), need_dx)
 
 

@@ -46,6 +46,7 @@ def test_the_backward_passes_of_layers_are_right_for_each_array(name):
         right_along_a_line(forward, backward, [array], rng)
 
 
+@pytest.mark.rest
 def test_the_wrong_ones_are_wrong_and_the_right_ones_are_not():
     for mistake in WRONG:
         arrays = mistake.case.arrays(0)

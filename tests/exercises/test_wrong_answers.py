@@ -24,6 +24,7 @@ def test_the_catalogue_is_large_and_leaves_no_exercise_out():
     assert {answer.task for answer in WRONG} >= set(TASKS) - {"network"}
 
 
+@pytest.mark.slow
 def test_every_tenth_is_marked_wrong_and_nine_in_ten_for_the_right_reason():
     named = [judge(answer) for answer in SAMPLE]
     assert sum(named) >= 0.9 * len(named)

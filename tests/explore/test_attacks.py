@@ -32,7 +32,7 @@ def raw(served):
     """Send bytes, and return what comes back until the server hangs up or is silent."""
     open_ones = []
 
-    def send(*first, parts=(), wait=5.0):
+    def send(*first, parts=(), wait=30.0):
         connection = socket.create_connection(("127.0.0.1", int(served.url.split(":")[2].split("/")[0])), timeout=wait)
         open_ones.append(connection)
         answer = b""
@@ -281,14 +281,15 @@ def test_those_who_take_too_long_are_hung_up_on(served, monkeypatch):
     monkeypatch.setattr(server, "PATIENCE", 0.5)
     host = served.url.removeprefix("http://").split("/")[0].split(":")
     with socket.create_connection((host[0], int(host[1])), timeout=10) as connection:
-        begun = time.monotonic()
+        sent = 0
         try:
-            while time.monotonic() - begun < 8:
+            while sent < 80:
                 connection.sendall(b"X")                                    # a byte now and then, and never a line
+                sent += 1
                 time.sleep(0.1)
         except OSError:
             pass
-        assert time.monotonic() - begun < 7
+        assert sent < 70
 
 
 def test_a_request_that_breaks_off_changes_nothing(served, raw, client):
@@ -329,7 +330,7 @@ def test_stopping_ends_it_and_once_more_is_no_error():
         client.connection.close()
         with pytest.raises(OSError, match=r"refused|reset"):
             client.ask("describe")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while threading.active_count() > threads and time.monotonic() < deadline:
         time.sleep(0.02)
     assert threading.active_count() <= threads
@@ -359,7 +360,7 @@ def test_ctrl_c_ends_it(tmp_path, heard):
             client.connection.request("POST", f"/{client.token}/api/describe", "{}")           # in the middle of asking
             process.send_signal(signal.SIGINT)
             try:
-                output, errors = process.communicate(timeout=20)
+                output, errors = process.communicate(timeout=60)
             finally:
                 process.kill()                       # if it has not ended; otherwise this does nothing
     assert (process.returncode, errors) == (0, "")
@@ -415,9 +416,9 @@ def test_the_memory_of_a_long_training_stays_flat(monkeypatch):
         return tracemalloc.get_traced_memory()[0]
     tracemalloc.start()
     try:
-        begun = held_at(72)                            # shortly after every second one was dropped, at 64 and at 68
-        assert held_at(288) - begun < 10_000           # bytes, as far after the drops of 256 and 272; 54 moments of
-    finally:                                           # 1,600 would be 86,000, and 216 points of 100 would be 21,600
+        begun = held_at(72)                     # shortly after every second one was dropped, at 64 and at 68
+        assert held_at(288) - begun < 10_000    # bytes, as far after the drops of 256 and 272: 54 moments would be
+    finally:                                    # at least 86,000, and 216 points 21,600
         tracemalloc.stop()
 
 

@@ -77,8 +77,10 @@ def test_the_target_of_a_noisy_sample_is_that_of_the_clean_one():
                                   study.integrated_gradients(model, x, top).attributions)
 
 
-@pytest.mark.parametrize("baseline", [0.0, 0.7, np.random.default_rng(1).normal(size=(2, 9, 8)),
-                                      np.random.default_rng(2).normal(size=(5, 2, 9, 8))])
+@pytest.mark.parametrize("baseline", [
+    0.0, pytest.param(0.7, marks=pytest.mark.rest),
+    pytest.param(np.random.default_rng(1).normal(size=(2, 9, 8)), marks=pytest.mark.rest),
+    np.random.default_rng(2).normal(size=(5, 2, 9, 8))])
 @pytest.mark.slow
 def test_integrated_gradients_sum_to_the_difference_of_the_logits(baseline):
     model, (x, _) = twisted(), samples()

@@ -99,6 +99,7 @@ def test_a_map_that_is_nowhere_positive_is_labelled_so():
     assert study.plot_attributions(x[0], {"for": positive}).axes[1].get_title() == "for"
 
 
+@pytest.mark.slow
 def test_each_map_has_its_own_scale(tmp_path):
     rng = np.random.default_rng(0)
     image, signed, positive = rng.uniform(size=(2, 6, 5)), rng.normal(size=(2, 6, 5)), rng.uniform(size=(6, 5))

@@ -217,7 +217,7 @@ def test_a_gradient_of_0_everywhere_is_reported():
     assert finding == "the loss has no gradient: all samples are fitted, or the last step is flat."
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 def test_what_is_not_finite_can_be_looked_at_and_drawn(tmp_path):
     model = stack("relu", 2)
     model.params["dense_2/kernel"][0, 0] = np.inf

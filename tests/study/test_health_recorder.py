@@ -122,6 +122,7 @@ def curves(ax):
     return {line.get_label(): line for line in ax.lines}
 
 
+@pytest.mark.slow
 def test_the_curves_are_the_records(tmp_path):
     recorder = study.HealthRecorder(X, Y, 2)
     fit(stack("relu", 2), recorder)

@@ -251,7 +251,7 @@ def test_the_window_is_framed_where_it_lies():
     assert (frame.get_height(), frame.get_width()) == (2, 3)
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 def test_figures_are_saved(tmp_path):
     pooled = study.pool_step(MODEL, "largest", X, (0, 0, 0))
     image, window, shares = pooled.plot(tmp_path / "pool.png").axes[:3]
@@ -307,6 +307,7 @@ def test_the_average_counts_no_padding():
     assert study.pool_step(model, "average_pool2d_1", x, (0, 0, 1)).shares.tolist() == [[0.5, 0], [0.5, 0]]
 
 
+@pytest.mark.rest
 def test_with_targets_a_pooling_shows_where_its_gradient_goes():
     step = study.pool_step(MODEL, "largest", X, (1, 3, 2), 1, y=Y)
     for (i, j), gradient in np.ndenumerate(step.dx):                                 # that of all windows over it
@@ -318,6 +319,7 @@ def test_with_targets_a_pooling_shows_where_its_gradient_goes():
     assert back.get_title().startswith("back")
 
 
+@pytest.mark.slow
 def test_the_true_class_of_a_softmax_has_another_colour_and_is_named():
     step = study.softmax_step(MODEL, X, Y, sample=1)
     true = Y[1].argmax()

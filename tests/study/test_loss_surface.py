@@ -92,6 +92,7 @@ def test_a_seed_repeats():
 
 
 @pytest.mark.parametrize("span", [1.0, pytest.param(0.001, marks=pytest.mark.long), 50.0])
+@pytest.mark.slow
 def test_contours_are_drawn_of_gentle_and_of_steep_losses(span, tmp_path):
     surface = study.loss_surface(twisted("float32"), *samples(), span=span, points=5)
     figure = surface.plot(path=tmp_path / "surface.png")

@@ -72,7 +72,7 @@ def test_too_few_samples_are_an_error():
         study.pca(twisted(), samples(3)[0], count=0)
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 def test_each_class_is_drawn_where_its_scores_are_with_its_number(tmp_path):
     model, (x, y) = twisted(), samples(30)
     labels = y.argmax(axis=1)

@@ -60,6 +60,7 @@ def in_float16(factor):
     return Written(function, {}), entry
 
 
+@pytest.mark.slow
 def test_in_float16_one_entry_of_many_that_is_wrong_by_a_tenth_is_found_in_its_cell(monkeypatch):
     wrong, entry = in_float16(1.1)
     assert check_gradients(wrong, LARGE, raises=False)["x"].at == entry

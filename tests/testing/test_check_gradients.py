@@ -373,6 +373,7 @@ def test_nested_models():
     assert report["sequential_1/dense_1/kernel"].count("right") == 20
 
 
+@pytest.mark.slow
 def test_weights_of_samples_reach_the_gradient():
     assert check_gradients(model(), y=np.eye(3), sample_weight=[0.0, 1.0, 2.5], training=False).passed
 
@@ -414,6 +415,7 @@ def test_penalties_of_other_parameters_are_no_explanation():
     assert (failure.tensor, failure.cause) == ("spoiled_1/bias", "one layer")
 
 
+@pytest.mark.slow
 def test_a_regularizer_whose_gradient_is_wrong_is_named():
     class Wrong:
         def value(self, w):

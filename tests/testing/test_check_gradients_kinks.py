@@ -75,7 +75,7 @@ def test_near_a_kink_the_step_is_made_smaller(distance):
 
 
 @pytest.mark.slow
-@pytest.mark.checker
+@pytest.mark.rest
 def test_blank_patches_with_zero_bias_are_checked_output_by_output():
     """The sum over outputs hides kinks: with filters of both signs its slopes on both sides may exceed ReLU'(0) = 0."""
     for seed in range(2):
@@ -108,7 +108,7 @@ def test_blank_images_are_no_false_alarm_where_a_subclass_has_its_own_forward():
     assert sum(tensor.count("skipped") for tensor in report.tensors) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 def test_blank_images_do_not_hide_a_wrong_conv_layer():
     class Wrong(Conv2D):
         def linear(self, x, training=False):
@@ -137,7 +137,7 @@ def test_the_parts_of_a_model_do_not_vouch_for_one_of_them_that_gives_every_winn
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tensor", ["bias", pytest.param("kernel", marks=pytest.mark.long)])
-@pytest.mark.checker
+@pytest.mark.rest
 def test_the_parts_of_a_model_do_not_vouch_for_a_parameter_that_one_of_them_gets_wrong_on_a_kink(tensor):
     conv = Spoiled(Conv2D(4, (3, 3), activation="relu"), times(tensor, 3))
     model = Sequential([conv, MaxPool2D(), Flatten(), Dense(3)], input_shape=(1, 6, 6), seed=0)
@@ -148,7 +148,7 @@ def test_the_parts_of_a_model_do_not_vouch_for_a_parameter_that_one_of_them_gets
 
 @pytest.mark.slow
 @pytest.mark.parametrize("factor", [pytest.param(2, marks=pytest.mark.long), 1.01])
-@pytest.mark.checker
+@pytest.mark.rest
 def test_parts_that_are_right_do_not_vouch_for_a_model_that_chains_them_wrongly(factor):
     class Unchained(Sequential):
         def forward(self, x, training=False):
@@ -187,7 +187,7 @@ def test_a_large_tensor_on_kinks_is_checked_in_groups():
 
 
 @pytest.mark.slow
-@pytest.mark.checker
+@pytest.mark.rest
 def test_a_wrong_parameter_gradient_leaves_the_input_gradient_right_on_blank_images():
     model = Sequential([Conv2D(4, (3, 3), activation="relu", input_shape=(1, 6, 6)), Flatten(),
                         Spoiled(Dense(3), times("kernel", 2))], seed=0)

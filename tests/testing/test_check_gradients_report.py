@@ -39,7 +39,7 @@ def test_a_failing_report_reads_like_this():
     assert "Likely cause: every entry is 3 times what it should be, and the batch size is 3:" in text
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 def test_the_table_fits_100_columns_even_for_a_model():
     net = Sequential([Conv2D(3, (3, 3), activation="relu", input_shape=(1, 5, 5)), Dropout(0.5), Flatten(),
                       Dense(3, activation="softmax")])
@@ -92,6 +92,7 @@ def test_a_report_is_shown_as_its_table():
     assert repr(report) == str(report)
 
 
+@pytest.mark.rest
 def test_the_plot_has_axes_for_every_tensor(tmp_path):
     figure = wrong_report().plot(tmp_path / "gradients.png")
     assert [axes.get_title() for axes in figure.axes] == ["x (3, 2, 5, 6)", "kernel (4, 2, 3, 2)", "bias (4,)"]

@@ -178,13 +178,13 @@ DEAR = [
     SeparableConv2D(3, (3, 2)),
 ]
 CASES = [*((layer, IMAGES) for layer in WINDOWED + MODELS), *((layer, ANY) for layer in SIMPLE)]
-# Of each class `make test` tries the first, `make test-checker` the last as well, `make test-long` all.
+# Of each class `make test` tries the first, `make test-rest` the last as well, `make test-long` all.
 LAST, FIRST = {type(layer): layer for layer, _ in CASES}, {type(layer): layer for layer, _ in reversed(CASES)}
 
 
 @pytest.mark.parametrize(("layer", "input_shapes"), [
     pytest.param(*case, id=name(case[0]), marks=[] if FIRST[type(case[0])] is case[0]
-                 else pytest.mark.checker if LAST[type(case[0])] is case[0] else pytest.mark.long) for case in CASES])
+                 else pytest.mark.rest if LAST[type(case[0])] is case[0] else pytest.mark.long) for case in CASES])
 @pytest.mark.slow
 def test_keeps_the_contract(layer, input_shapes):
     check_layer(layer, input_shapes if input_shapes is IMAGES else input_shapes[1])

@@ -65,6 +65,7 @@ def plant(monkeypatch, kind, method, spoil):
 @pytest.mark.parametrize("bug", [
     pytest.param(name, marks=pytest.mark.slow if BUGS[name][0] is Dense else pytest.mark.long)
     for name in BUGS])
+@pytest.mark.rest
 def test_a_planted_bug_shrinks_to_a_call_that_can_be_pasted(bug, monkeypatch):
     kind, method, spoil, smallest = BUGS[bug]
 
