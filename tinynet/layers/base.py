@@ -188,7 +188,7 @@ class Layer:
 
     def of_parameters(self, what: str) -> dict[str, Any]:
         """Return ``{key: regularizer}``, or constraints, by the keys of parameters; None for those that have none."""
-        return {}
+        return {}          # a layer looks them up in vars(self): getattr would keep each name that is put together
 
     def leaves(self) -> list[Layer]:
         """List the layers this one is made of: itself, unless it is a model."""

@@ -42,9 +42,9 @@ def run_steps(steps: Sequence[Step], x: np.ndarray, training: bool = False) -> t
     that has parameters.
     """
     backwards: list[Backward] = []
-    for step in steps:                                       # as `forwards` does, which remembers what went in
-        x, step_backward = check_forward(step.layer, step.run(x, training))
-        backwards.append(step_backward)
+    for ran in forwards(steps, x, training):
+        x = ran.y
+        backwards.append(ran.backward)
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         first = 0 if need_dx else first_with_parameters(steps)

@@ -62,26 +62,18 @@ class Convolution:
         self.serial = is_small(len(x) * len(kernel) * math.prod(self.output_size), kernel.shape)
 
     def forward(self, bias: np.ndarray, relu: bool = False, channels_last: bool = True) -> np.ndarray:
-        """Return y (N, F, P, Q), with the bias (F,) and, if asked for, a ReLU; in memory channels last or first."""
-        size, (weights, biases) = self.kernel.shape[2:], self.panels(bias)
+        """Return y (N, F, P, Q), with the bias (F,) and, if asked for, a ReLU.
 
-        def compute(start: int, stop: int, z: np.ndarray) -> None:
-            forward(self.images[start:stop], weights, biases, z, size, *self.geometry, relu)
-        return self.filled(self.output_size, compute, channels_last)
-
-    def filled(self, size: Pair, compute: Callable[[int, int, np.ndarray], None], channels_last: bool) -> np.ndarray:
-        """Return y (N, F, P, Q), with what ``compute(start, stop, z)`` writes to z (n, P, Q, filters), in chunks.
-
-        Where channels are to lie first in memory, a chunk is turned while it is in the cache.
+        Where channels are to lie first in memory, and not last, a chunk is turned while it is in the cache.
         """
-        N, F = len(self.images), len(self.kernel)
+        kernel_size, (weights, biases) = self.kernel.shape[2:], self.panels(bias)
+        N, F, size, filters = len(self.images), len(self.kernel), self.output_size, biases.shape[1]
         y = empty((N, *size, F) if channels_last else (N, F, *size), self.dtype)
-        filters = tiles.round_up_to_vector(F, self.dtype.itemsize)
 
         def work(start: int, stop: int) -> None:
             piece = y[start:stop]
             z = piece if channels_last and filters == F else empty((stop - start, *size, filters), self.dtype)
-            compute(start, stop, z)
+            forward(self.images[start:stop], weights, biases, z, kernel_size, *self.geometry, relu)
             if z is not piece:
                 piece[...] = z[..., :F] if channels_last else layout.arrays(z)[:, :F]
         self.for_chunks(work)
