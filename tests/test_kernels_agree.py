@@ -252,7 +252,7 @@ def test_work_that_is_cut_into_chunks_leaves_no_sample_out(dtype):
 def test_results_are_bitwise_the_same_whatever_the_number_of_threads(monkeypatch):
     x, kernel, dy = large(np.float32)
     found = []
-    for threads in "1", "2", "3", "2":
+    for threads in "1", "2", "3", "5", "8", "16", "2":
         monkeypatch.setenv("TINYNET_NUM_THREADS", threads)
         found.append([fast.conv2d(x, kernel, (2, 1), (1, 1)),
                       fast.conv2d_kernel_gradient(x, dy, (5, 4), (2, 1), (1, 1)),
@@ -261,6 +261,19 @@ def test_results_are_bitwise_the_same_whatever_the_number_of_threads(monkeypatch
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("M", "K", "N"), [(203, 99, 301), (501, 100, 303), (37, 200, 1501), (203, 500, 128),
+                                           (200, 700, 10), (10, 200, 783), (700, 200, 10)])
+def test_products_in_pieces_are_whole(M, K, N, rng):
+    for dtype, error in (np.float32, 1e-4), (np.float64, 1e-12):
+        for a, b in ((rng.normal(size=(M, K)), rng.normal(size=(K, N))),
+                     (rng.normal(size=(K, M)).T, rng.normal(size=(N, K)).T)):
+            a, b = a.astype(dtype), b.astype(dtype)
+            y = fast.matmul(a, b)
+            assert y.shape == (M, N)
+            assert y.flags.c_contiguous
+            np.testing.assert_allclose(y, np.einsum("mk,kn->mn", a, b, optimize=True), rtol=error, atol=30 * error)
 
 
 def test_channels_that_are_shared_out_are_the_same_whatever_the_number_of_threads(monkeypatch, rng):

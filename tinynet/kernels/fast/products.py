@@ -3,43 +3,62 @@
 import numpy as np
 
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast import sparse, tiles
+from tinynet.kernels.fast import layout, sparse, tiles
 from tinynet.kernels.fast.compiling import compiled, unmarked
 from tinynet.kernels.fast.threads import MIN_PARALLEL, on_one_blas_thread, parallel_for
 
+NUM_PIECES = 8                 # of a large product, whatever the number of threads
+MIN_PIECE = MIN_PARALLEL // 2  # multiply-adds of a piece
 MAX_TINY = 8_000               # multiply-adds up to which BLAS uses one thread of its own accord
 MAX_NARROW = 256               # columns up to which tiles are faster than BLAS, which first copies its matrices
 DEPTH_BLOCK = 512              # rows of `b` to a block: with up to `MAX_NARROW` columns they stay in L2
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Multiply (M, K) by (K, N), half of the product on each core where it is large."""
+    """Multiply (M, K) by (K, N), a piece at a time on all cores where it is large."""
     M, N, multiply_adds = a.shape[0], b.shape[1], a.size * b.shape[1]
     small = multiply_adds < MIN_PARALLEL
     if not small and sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
         return y
     if (small or N <= MAX_NARROW) and tiles.suits_tiles(a, b):
-        a, b = unmarked(a), unmarked(b)
-        y, multiply = empty((M, N), b.dtype), multiply_matrix if M > 1 else multiply_vector
-        parallel_for(lambda start, stop: multiply(a[start:stop], b, y[start:stop]), M, M if small else -(-M // 2))
-        return y
+        return by_tiles(a, b, -(-M // num_pieces(multiply_adds)))
     if multiply_adds <= MAX_TINY:
         return a @ b
-    return on_one_blas_thread(lambda: a @ b if small else blas_in_halves(a, b))
+    if small and tiles.suits_compiled_loops(a, b := np.ascontiguousarray(b)):
+        return np.ascontiguousarray(by_tiles(a, layout.in_whole_vectors(b), M)[:, :N])
+    return on_one_blas_thread(lambda: a @ b if small else blas_in_pieces(a, b))
 
 
-def blas_in_halves(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Multiply (M, K) by (K, N) by BLAS, half of the rows or of the columns at a time, whichever are more."""
-    M, N = a.shape[0], b.shape[1]
-    y = empty((M, N), np.result_type(a, b))
-
-    def rows(start: int, stop: int) -> None:
-        np.matmul(a[start:stop], b, out=y[start:stop])
-
-    def columns(start: int, stop: int) -> None:
-        np.matmul(a, b[:, start:stop], out=y[:, start:stop])
-    parallel_for(rows if M >= N else columns, max(M, N), -(-max(M, N) // 2))
+def by_tiles(a: np.ndarray, b: np.ndarray, rows: int) -> np.ndarray:
+    """Multiply (M, K) by (K, N), N whole vectors, some rows of the result at a time."""
+    a, b = unmarked(a), unmarked(b)
+    y, multiply = empty((len(a), b.shape[1]), b.dtype), multiply_matrix if len(a) > 1 else multiply_vector
+    parallel_for(lambda start, stop: multiply(a[start:stop], b, y[start:stop]), len(a), rows)
     return y
+
+
+def blas_in_pieces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Multiply (M, K) by (K, N) by BLAS, a piece of the result at a time.
+
+    BLAS copies its matrices before it multiplies, for each piece anew: the nearer to a square, the less it copies.
+    """
+    (M, N), pieces = (a.shape[0], b.shape[1]), num_pieces(a.size * b.shape[1])
+    rows, columns = M, N                                                          # of a piece
+    while -(-M // rows) * -(-N // columns) < pieces:
+        rows, columns = (-(-rows // 2), columns) if rows >= columns else (rows, -(-columns // 2))
+    y, across = empty((M, N), np.result_type(a, b)), -(-N // columns)
+
+    def work(start: int, stop: int) -> None:
+        for piece in range(start, stop):
+            m, n = piece // across * rows, piece % across * columns
+            np.matmul(a[m:m + rows], b[:, n:n + columns], out=y[m:m + rows, n:n + columns])
+    parallel_for(work, -(-M // rows) * across, 1)
+    return y
+
+
+def num_pieces(multiply_adds: int) -> int:
+    """Return how many pieces a product is cut into."""
+    return max(1, min(NUM_PIECES, multiply_adds // MIN_PIECE))
 
 
 @compiled

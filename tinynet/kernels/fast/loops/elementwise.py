@@ -7,7 +7,7 @@ from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops
 from tinynet.kernels.fast.layout import common_dtype
 from tinynet.kernels.fast.products import matmul
-from tinynet.kernels.fast.threads import parallel_for
+from tinynet.kernels.fast.threads import NUM_CHUNKS, parallel_for
 from tinynet.kernels.splitmix import FACTORS, GAMMA, SHIFTS
 
 MIN_CHUNK = 100_000            # numbers: waking a second thread takes longer than a pass over them
@@ -66,8 +66,8 @@ def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def numbers_per_chunk(n: int) -> int:
-    """Return how many of n numbers one thread takes at a time: half, or all if waking a second thread costs more."""
-    return max(MIN_CHUNK, -(-n // 2))
+    """Return how many of n numbers one thread takes at a time: all if waking a second thread costs more."""
+    return max(MIN_CHUNK, -(-n // NUM_CHUNKS))
 
 
 @compiled
