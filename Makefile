@@ -20,7 +20,7 @@ explore: .venv/installed        ## touch every number of the larger CNN in a bro
 	@mkdir -p figures
 	$(BIN)/python -m tinynet explore figures/larger_cnn.safetensors --train
 
-quick: .venv/installed-test     ## the faster tests, three cases of each: about a minute
+quick: .venv/installed-test     ## the faster tests, two cases of each: about a minute
 	TINYNET_HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and $(SUITE)"
 
 test: .venv/installed-test      ## the test suite: a few minutes

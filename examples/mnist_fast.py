@@ -17,7 +17,7 @@ from tinynet.schedules import OneCycle
 from tinynet.utils import set_random_seed, to_categorical
 
 parser = options("Train a small convolutional network on MNIST, for one epoch.", epochs=1)
-parser.set_defaults(seed=0)
+parser.set_defaults(seed=0, batch_size=100)
 args = read(parser)
 
 # %%
@@ -30,20 +30,22 @@ steps = args.epochs * -(-len(x_train) // args.batch_size)                     # 
 # %% [markdown]
 # ## The model
 # Convolution, ReLU and pooling run in one pass each, and most of the parameters are in a dense layer: nothing of it is
-# slow. The rate rises for a third of the steps to ten times what Adam is used to, and falls to nothing. Adam's means
-# are short: in 300 steps there is no time for a mean over a thousand of them.
+# slow. It is small, for twice as many steps: on training images that were kept aside, 16 and 24 kernels in
+# batches of 100 make as many errors as 24 and 32 in batches of 200, in less than two thirds of the time. The rate rises
+# for a third of the steps to ten times what Adam is used to, and falls to nothing. Adam's means are short: in 600 steps
+# there is no time for a mean over a thousand of them.
 
 
 # %%
 def network() -> Sequential:
     """Make the network, with new weights."""
     model = Sequential([
-        Conv2D(24, 5, activation="relu", input_shape=(1, 28, 28)),
+        Conv2D(16, 5, activation="relu", input_shape=(1, 28, 28)),
         MaxPooling2D(),
-        Conv2D(32, 3, activation="relu"),
+        Conv2D(24, 3, activation="relu"),
         MaxPooling2D(),
         Flatten(),
-        Dense(256, activation="relu"),
+        Dense(128, activation="relu"),
         Dense(10, activation="softmax"),
     ])
     model.compile(loss="categorical_crossentropy", optimizer=Adam(OneCycle(0.01, max(2, steps)), 0.7, 0.9),

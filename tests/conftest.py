@@ -19,14 +19,14 @@ except ImportError:                              # Windows: there each process c
     fcntl = None
 
 # TINYNET_HYPOTHESIS_PROFILE=thorough python -m pytest ... looks fifty times as hard
-for profile, examples in {"quick": 5, "fast": 20, "ci": 100, "thorough": 1000}.items():
+for profile, examples in {"quick": 3, "fast": 20, "ci": 100, "thorough": 1000}.items():
     settings.register_profile(profile, max_examples=examples, deadline=None, print_blob=True,
                               suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("TINYNET_HYPOTHESIS_PROFILE", "fast"))
 
 
 def pytest_collection_modifyitems(config, items):
-    """Begin with what is dearest, so that processes end together; for `make quick`, keep three cases of each test."""
+    """Begin with what is dearest, so that processes end together; for `make quick`, keep two cases of each test."""
     items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None,
                                  not item.nodeid.startswith("tests/testing/")))
     if os.environ.get("TINYNET_HYPOTHESIS_PROFILE") != "quick":
@@ -35,8 +35,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         item.case = cases[item.location[0], getattr(item, "originalname", item.name)]
         cases[item.location[0], getattr(item, "originalname", item.name)] += 1
-    config.hook.pytest_deselected(items=[item for item in items if item.case >= 3])
-    items[:] = [item for item in items if item.case < 3]
+    config.hook.pytest_deselected(items=[item for item in items if item.case >= 2])
+    items[:] = [item for item in items if item.case < 2]
 
 
 @pytest.fixture(autouse=True)
