@@ -87,7 +87,7 @@ def test_the_plan_of_the_larger_cnn():
 def test_a_convolution_in_groups_is_not_fused():
     rows = Sequential([Conv2D(4, 2, groups=2, activation="relu", input_shape=(2, 9, 9)), MaxPooling2D()]).plan()
     assert [(row.layers, row.fused) for row in rows] == [
-        (("conv2d_1",), False), (("conv2d_1/relu",), True), (("max_pool2d_1",), True)]
+        (("conv2d_1",), False), (("conv2d_1/relu",), False), (("max_pool2d_1",), True)]
 
 
 def fused_into(*layers):

@@ -57,9 +57,12 @@ def conv_pool(conv: Conv2D, pool: MaxPool2D, x: np.ndarray, training: bool = Fal
 
 
 def pool(layer: MaxPool2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
-    """Pool all channels of a pixel at once, as they lie side by side."""
+    """Pool all channels of a pixel at once, where they lie side by side in memory."""
     layer.check(x)
-    k, image, size = kernels.current(), (x.shape[2], x.shape[3]), layer.windows.size
+    k = kernels.current()
+    if not k.lies_channels_last(x, x.dtype):
+        return layer.forward(x, training)
+    image, size = (x.shape[2], x.shape[3]), layer.windows.size
     y, winner = k.tiled_max_pool2d(as_floating(x), size)
     return y, lambda dy: k.tiled_max_pool2d_gradient(dy, winner, image, size)
 

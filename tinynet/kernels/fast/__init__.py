@@ -10,13 +10,15 @@ Besides the functions that every kernel set has, there are some that do the work
     products         matrix products: by tiles, by BLAS, or past zeros, which is `sparse`
     loops            what is no product: pooling, elementwise, depthwise, channels, warping
     threads          one loop on all cores
+    formulas         what layers write as `kernels.elementwise`, each in one pass; elementary is its exponential
     compiling        what numba is told
     cache            where compiled kernels are kept, and when they are out of date
 """
 
 from tinynet.kernels.fast.conv import Convolution, conv2d, conv2d_input_gradient, conv2d_kernel_gradient
 from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS, PooledConvolution
-from tinynet.kernels.fast.layout import images
+from tinynet.kernels.fast.formulas import elementwise
+from tinynet.kernels.fast.layout import images, lies_channels_last
 from tinynet.kernels.fast.loops.channels import channel_affine, channel_sums
 from tinynet.kernels.fast.loops.depthwise import (
     depthwise_conv2d,
@@ -55,8 +57,10 @@ __all__ = [
     "depthwise_conv2d_input_gradient",
     "depthwise_conv2d_kernel_gradient",
     "dropout",
+    "elementwise",
     "fuses",
     "images",
+    "lies_channels_last",
     "matmul",
     "max_pool2d",
     "max_pool2d_gradient",
