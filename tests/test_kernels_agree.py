@@ -137,6 +137,13 @@ def test_depthwise_conv2d_and_its_gradients(case):
     assert (y.shape, dkernel.shape, dx.shape) == (dy.shape, kernel.shape, x.shape)
 
 
+def test_depthwise_conv2d_of_images_larger_than_a_block(rng):
+    x, kernel, dy = (rng.normal(size=shape) for shape in ((1, 1, 70, 66), (1, 1, 3, 2), (1, 1, 34, 65)))
+    assert_same("depthwise_conv2d", x, kernel, (2, 1), (1, 1))
+    assert_same("depthwise_conv2d_kernel_gradient", x, dy, (3, 2), (2, 1), (1, 1))
+    assert_same("depthwise_conv2d_input_gradient", dy, kernel, (70, 66), (2, 1), (1, 1))
+
+
 @examples
 def test_max_pool2d_and_its_argmax_with_many_ties(case):
     case = case._replace(dilation=(1, 1))

@@ -8,7 +8,7 @@ Besides the functions that every kernel set has, there are some that do the work
     conv             the three convolutions
     conv_relu_pool   convolution, ReLU and max pooling in one pass
     products         matrix products: by tiles, by BLAS, or past zeros, which is `sparse`
-    loops            what is no product: pooling, elementwise, depthwise, channels, warping
+    loops            what is no product: pooling, elementwise, depthwise, channels, rows, warping
     threads          one loop on all cores
     formulas         what layers write as `kernels.elementwise`, each in one pass; elementary is its exponential
     compiling        what numba is told
@@ -34,6 +34,7 @@ from tinynet.kernels.fast.loops.pooling import (
     tiled_max_pool2d,
     tiled_max_pool2d_gradient,
 )
+from tinynet.kernels.fast.loops.rows import normalize_rows, normalize_rows_gradient, softmax, softmax_gradient
 from tinynet.kernels.fast.loops.warping import bilinear, bilinear_gradient
 from tinynet.kernels.fast.products import matmul
 from tinynet.kernels.fast.threads import parallel_for
@@ -64,8 +65,12 @@ __all__ = [
     "matmul",
     "max_pool2d",
     "max_pool2d_gradient",
+    "normalize_rows",
+    "normalize_rows_gradient",
     "parallel_for",
     "relu_gradient",
+    "softmax",
+    "softmax_gradient",
     "sum_pool2d",
     "sum_pool2d_gradient",
     "tiled_max_pool2d",

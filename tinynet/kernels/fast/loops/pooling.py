@@ -135,22 +135,44 @@ def max_pool_loop(x: np.ndarray, y: np.ndarray, argmax: np.ndarray, pool_size: P
 def small_max_pool_loop(x: np.ndarray, y: np.ndarray, argmax: np.ndarray, pool_rows: tuple[int, ...],
                         pool_columns: tuple[int, ...], row_stride: tuple[int, ...], column_stride: tuple[int, ...]
                         ) -> None:
-    """Fill y and argmax as `max_pool_loop` does, with all pixels of a window compared at once, in registers."""
+    """Fill y and argmax as `max_pool_loop` does, with all pixels of a window compared in registers.
+
+    Nothing branches but for a NaN: the maximum is taken first, then the place of the first pixel that equals it.
+    """
     N, C, P, Q = y.shape
-    s, t, b = len(row_stride), len(column_stride), len(pool_columns)
+    s, t, a, b = len(row_stride), len(column_stride), len(pool_rows), len(pool_columns)
     for n in range(N):
         for c in range(C):
             for p in range(P):
-                rows, best, winner = x[n, c, p * s:], y[n, c, p], argmax[n, c, p]
+                rows, best, winner, has_nan = x[n, c, p * s:], y[n, c, p], argmax[n, c, p], False
                 for q in range(Q):
-                    largest, place = rows[0, q * t], np.int32(0)
-                    for i in range(len(pool_rows)):
+                    largest, total, place = rows[0, q * t], x.dtype.type(0), np.int32(0)
+                    for i in range(a):
                         for j in range(b):
                             value = rows[i, q * t + j]
-                            better = (value > largest) | ((value != value) & (largest == largest))
-                            largest = value if better else largest
-                            place = np.int32(i * b + j) if better else place
+                            largest = value if value > largest else largest
+                            total += value
+                    for i in range(a):
+                        for j in range(b):
+                            u, v = a - 1 - i, b - 1 - j
+                            place = np.int32(u * b + v) if rows[u, q * t + v] == largest else place
+                    has_nan |= total != total                                    # or both infinities
                     best[q], winner[q] = largest, place
+                if has_nan:
+                    max_of_row(rows, best, winner, a, b, t)
+
+
+@compiled
+def max_of_row(rows: np.ndarray, best: np.ndarray, winner: np.ndarray, a: int, b: int, stride: int) -> None:
+    """Fill best and winner (Q,) with the first NaN of each window of a x b pixels, or its maximum, and its index."""
+    for q in range(len(best)):
+        largest, place = rows[0, q * stride], np.int32(0)
+        for i in range(a):
+            for j in range(b):
+                value = rows[i, q * stride + j]
+                if (value > largest) | ((value != value) & (largest == largest)):
+                    largest, place = value, np.int32(i * b + j)
+        best[q], winner[q] = largest, place
 
 
 @compiled
