@@ -102,7 +102,8 @@ def of_numbers(function: Callable[..., Any], dtype: np.dtype, sources: list[str]
     """
     source = textwrap.dedent(inspect.getsource(function))
     sources.append(source)
-    tree, scope = Undecorated().visit(ast.parse(source)), {"__name__": __name__}
+    tree = Undecorated().visit(ast.parse(source))
+    scope: dict[str, Any] = {"__name__": __name__}
     read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - {*function.__code__.co_varnames}
     for name in sorted(read & {*function.__globals__}):
         value = function.__globals__[name]
@@ -158,7 +159,7 @@ class Literals(ast.NodeTransformer):
         return ast.copy_location(ast.Name(name, ast.Load()), node)
 
 
-def defined(name: str, tree: ast.AST, scope: dict[str, Any]) -> Any:
+def defined(name: str, tree: ast.Module, scope: dict[str, Any]) -> Any:
     """Run the definition of a function, and return it."""
     exec(compile(tree, __file__, "exec"), scope)
     return scope[name]
