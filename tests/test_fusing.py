@@ -14,12 +14,14 @@ from tinynet.layers import (
     Dense,
     Dropout,
     Flatten,
+    LayerNormalization,
     LeakyReLU,
     MaxPool2D,
     ReLU,
     ReLU6,
     Residual,
     Sigmoid,
+    Softmax,
 )
 from tinynet.layers.base import Layer
 from tinynet.steps.plan import fuse
@@ -27,6 +29,10 @@ from tinynet.steps.run import run_steps
 from tinynet.steps.step import steps_of
 
 IMAGE = (3, 9, 8)
+
+
+def Shifted():  # noqa: N802  (made as a layer is)
+    return LayerNormalization(scale=False)
 
 
 class Doubled(MaxPool2D):
@@ -291,14 +297,40 @@ def channels_last(x):
 
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, channels_last], ids=["first", "last"])
 @pytest.mark.parametrize("layer", [ReLU(), LeakyReLU(0.1), GELU(), Sigmoid(), ReLU6()], ids=lambda layer: str(layer))
-def test_a_layer_in_pieces_computes_what_it_computes_at_once(layer, layout, rng):
-    x, dy = rng.normal(0, 4, size=(2, 3, 5, 70, 60)).astype(np.float32)
-    y, backward = fuse(steps_of(layer))[0].run(layout(x))
+def test_a_layer_of_single_numbers_keeps_the_layout_and_shares_the_work_out(layer, layout, rng):
+    x, dy = rng.normal(0, 4, size=(2, 3, 5, 70, 90)).astype(np.float32)                 # more than one thread's
+    y, backward = layer.forward(layout(x))
     dx = backward(dy)
-    expected, expected_backward = layer.forward(x)
-    np.testing.assert_array_equal(y, expected)
-    np.testing.assert_array_equal(dx, expected_backward(dy))
+    with kernels.use("im2col"):
+        expected, expected_backward = layer.forward(x)
+        np.testing.assert_allclose(y, expected, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(dx, expected_backward(dy), rtol=2e-6, atol=1e-6)
     assert y.strides == dx.strides == layout(x).strides
+
+
+@pytest.mark.parametrize("layer", [Softmax(), LayerNormalization(), LayerNormalization([3, 1, 2]), Shifted()],
+                         ids=["softmax", "normalisation", "of all", "without a gamma"])
+def test_work_on_rows_computes_what_the_layer_computes(layer, rng):
+    layer.build((5, 70, 31), rng)
+    for key, array in layer.params.items():
+        layer.params[key] = rng.normal(size=array.shape).astype(np.float32)
+    x, dy = rng.normal(3, 2, size=(2, 3, 5, 70, 31)).astype(np.float32)
+    (step,) = fuse(steps_of(layer))
+    assert step.run != layer.forward
+    y, backward = step.run(x)
+    found = [y, backward(dy), *map(layer.grads.get, layer.params)]
+    expected, expected_backward = layer.forward(x)
+    for ours, right in zip(found, [expected, expected_backward(dy), *map(layer.grads.get, layer.params)], strict=True):
+        assert (ours.dtype, ours.shape) == (right.dtype, right.shape)
+        np.testing.assert_allclose(ours, right, rtol=1e-4, atol=2e-4)
+    x[1, 2, 3, 4] = np.nan
+    np.testing.assert_array_equal(np.isnan(step.run(x)[0]), np.isnan(layer.forward(x)[0]))
+
+
+def test_normalisation_of_other_axes_is_left_to_its_layer(rng):
+    layer = LayerNormalization(1)
+    layer.build((5, 70, 31), rng)
+    assert fuse(steps_of(layer))[0].run == layer.forward
 
 
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, channels_last], ids=["first", "last"])

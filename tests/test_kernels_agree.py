@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 from oracles import LAYOUTS, in_layout
 
 from tinynet import kernels
+from tinynet.layers.activations import relu, relu_gradient
+from tinynet.layers.gelu import gelu
+from tinynet.layers.rectifiers import elu, leaky_relu, leaky_relu_gradient
+from tinynet.layers.smooth import sigmoid, softplus, softplus_gradient, tanh
 
 naive, im2col, fast = (import_module(f"tinynet.kernels.{name}") for name in ("naive", "im2col", "fast"))
 # inf - inf is a NaN, and meant to be
@@ -133,6 +137,13 @@ def test_depthwise_conv2d_and_its_gradients(case):
     assert (y.shape, dkernel.shape, dx.shape) == (dy.shape, kernel.shape, x.shape)
 
 
+def test_depthwise_conv2d_of_images_larger_than_a_block(rng):
+    x, kernel, dy = (rng.normal(size=shape) for shape in ((1, 1, 70, 66), (1, 1, 3, 2), (1, 1, 34, 65)))
+    assert_same("depthwise_conv2d", x, kernel, (2, 1), (1, 1))
+    assert_same("depthwise_conv2d_kernel_gradient", x, dy, (3, 2), (2, 1), (1, 1))
+    assert_same("depthwise_conv2d_input_gradient", dy, kernel, (70, 66), (2, 1), (1, 1))
+
+
 @examples
 def test_max_pool2d_and_its_argmax_with_many_ties(case):
     case = case._replace(dilation=(1, 1))
@@ -145,6 +156,22 @@ def test_max_pool2d_and_its_argmax_with_many_ties(case):
 def test_relu_gradient(case):
     y = case.array(case.N, case.C, *case.counts, few=True)
     assert_same("relu_gradient", case.array(case.N, case.C, *case.counts, salt=1), y, exact=True)
+
+
+@examples
+@pytest.mark.parametrize("formula", [relu, relu_gradient, leaky_relu, sigmoid, softplus_gradient, tanh, softplus, elu,
+                                     gelu], ids=lambda formula: formula.__name__)
+def test_elementwise(formula, case):
+    arrays = [case.array(case.N, case.C, *case.counts, salt=salt) for salt in range(2)]
+    args = {leaky_relu: [arrays[0], 0.1], elu: [arrays[0], 0.7], relu_gradient: arrays, softplus_gradient: arrays}
+    assert_same("elementwise", formula.formula, *args.get(formula, arrays[:1]))
+
+
+@examples
+def test_elementwise_takes_an_array_for_all_samples(case):
+    slope = case.array(case.C, *case.counts, salt=1)
+    dy, x = (case.array(case.N, case.C, *case.counts, salt=salt) for salt in (2, 3))
+    assert_same("elementwise", leaky_relu_gradient.formula, dy, x, slope)
 
 
 @examples

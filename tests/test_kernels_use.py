@@ -63,7 +63,8 @@ def test_unknown_kernel_set_names_the_nearest_and_changes_nothing():
 
 def parameters(kernel_set, function):
     module = import_module(f"tinynet.kernels.{kernel_set}")
-    return list(inspect.signature(getattr(module, function)).parameters)
+    return [f"*{name}" if each.kind is each.VAR_POSITIONAL else name
+            for name, each in inspect.signature(getattr(module, function)).parameters.items()]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

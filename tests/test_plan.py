@@ -87,7 +87,7 @@ def test_the_plan_of_the_larger_cnn():
 def test_a_convolution_in_groups_is_not_fused():
     rows = Sequential([Conv2D(4, 2, groups=2, activation="relu", input_shape=(2, 9, 9)), MaxPooling2D()]).plan()
     assert [(row.layers, row.fused) for row in rows] == [
-        (("conv2d_1",), False), (("conv2d_1/relu",), True), (("max_pool2d_1",), True)]
+        (("conv2d_1",), False), (("conv2d_1/relu",), False), (("max_pool2d_1",), True)]
 
 
 def fused_into(*layers):
@@ -126,7 +126,7 @@ def test_prediction_has_a_plan_of_its_own_and_needs_no_compile():
     assert rows["dropout_1",].function == "tinynet.layers.dropout.Dropout.forward"
     assert rows["dense_2/softmax",].function == "tinynet.layers.activations.Softmax.forward"
     assert not any("gradient" in row.why for row in rows.values())
-    assert model.plan()[-1].function == "tinynet.layers.activations.Softmax.forward"       # no loss to leave it to
+    assert model.plan()[-1].function == "tinynet.steps.fused.softmax"                     # no loss to leave it to
 
 
 def test_layers_before_the_first_with_parameters_are_not_run_backward():
@@ -323,9 +323,9 @@ def test_another_loss_and_another_kernel_set_make_another_plan():
         assert [row.layers for row in rows if row.fused] == [("dense_2/softmax",)]
     assert [tuple(row) for row in model.plan()] == [tuple(row) for row in before]
     model.loss = CategoricalCrossentropy(from_logits=True)
-    assert model.plan()[-1].function == "tinynet.layers.activations.Softmax.forward"
+    assert model.plan()[-1].function == "tinynet.steps.fused.softmax"
     model.compile("sgd", "mse")
-    assert model.plan()[-1].function == "tinynet.layers.activations.Softmax.forward"
+    assert model.plan()[-1].function == "tinynet.steps.fused.softmax"
 
 
 def test_a_layer_that_makes_its_parameters_in_its_first_forward_learns_from_the_first_batch():

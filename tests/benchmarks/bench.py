@@ -98,11 +98,11 @@ def take_turns(found: dict, case: Case, what: str, turns: int, seconds: float) -
 
 
 def options(found: dict, turns: int, seconds: float, named: str) -> dict[str, dict[str, float]]:
-    """Time all that a user may change, in turns with PyTorch, and print a row for each; return the figures."""
+    """Time all that a user may change, in turns with PyTorch, and print a row of Markdown for each; return the figures."""
     few = {label: found[label] for label in ("tinynet", "pytorch tuned") if label in found}
     workers = {label: Worker(engine, python, MODELS[0], env=env) for label, (engine, python, env) in few.items()}
     results: dict[str, dict[str, float]] = {}
-    print(f"\n{'':<34}{'tinynet, ms':>12}{'PyTorch, ms':>13}{'ratio':>8}")
+    print("\n| what | tinynet, ms | PyTorch, ms | ratio |\n|---|---|---|---|")
     for name in [name for name in CASES if named in name]:
         times: dict[str, list[float]] = {label: [] for label in workers}
         for worker in workers.values():
@@ -117,8 +117,8 @@ def options(found: dict, turns: int, seconds: float, named: str) -> dict[str, di
         if ratios:
             row |= {"pytorch": statistics.median(times["pytorch tuned"]), "ratio": statistics.median(ratios)}
         results[name] = row
-        beside = f"{row['pytorch']:>13.3f}{row['ratio']:>8.2f}" if ratios else ""
-        print(f"{name:<34}{row['ms']:>12.3f}{beside}", flush=True)
+        beside = f"{row['pytorch']:.3f} | {row['ratio']:.2f}" if ratios else "- | -"
+        print(f"| {name} | {row['ms']:.3f} | {beside} |", flush=True)
     for worker in workers.values():
         worker.close()
     return results

@@ -22,9 +22,9 @@ from itertools import cycle
 import numpy as np
 
 MIN_POOLED_BYTES = 1 << 16                 # smaller arrays come from the system, which is as fast; also the granularity
-MAX_POOLED_BYTES = 1 << 25                 # larger ones are not kept
-MAX_UNUSED_BYTES = 1 << 26                 # in the pool, of all sizes together, when another size is asked for
-MAX_BYTES_OF_A_SIZE = 3 << 24              # in the pool at any time
+MAX_POOLED_BYTES = 1 << 26                 # larger ones are not kept
+MAX_UNUSED_BYTES = 1 << 27                 # in the pool, of all sizes together, when another size is asked for
+MAX_BYTES_OF_A_SIZE = 1 << 26              # in the pool at any time
 CACHE_LINE, PAGE = 64, 4096                # bytes
 
 staggered_offsets = cycle(range(0, PAGE, PAGE // 4))

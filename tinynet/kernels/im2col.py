@@ -9,7 +9,7 @@ With R = C * kh * kw rows (one for each weight of a kernel) and one column for e
 Each gradient is the forward's product with one factor moved to the other side, hence transposed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -222,3 +222,8 @@ def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
     m += (1 - beta_1) * (g - m)
     v += (1 - beta_2) * (g * g - v)
     p -= rate * m / (np.sqrt(v) + epsilon)
+
+
+def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
+    """Compute a formula, operation by operation."""
+    return formula(*args)

@@ -4,6 +4,7 @@ Convolution here, as in every framework, is cross-correlation: the kernel is not
 Indices: n sample, f output channel, c input channel, (p, q) output pixel, (i, j) place in the window.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -220,6 +221,11 @@ def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
         m[k] = beta_1 * m[k] + (1 - beta_1) * g[k]
         v[k] = beta_2 * v[k] + (1 - beta_2) * g[k] ** 2
         p[k] -= rate * m[k] / (np.sqrt(v[k]) + epsilon)
+
+
+def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
+    """Compute a formula, which is its own definition."""
+    return formula(*args)
 
 
 def at(p: int, q: int, i: int, j: int, strides: Pair, dilation: Pair = (1, 1)) -> Pair:

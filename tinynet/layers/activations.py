@@ -11,6 +11,7 @@ from typing import Unpack
 import numpy as np
 
 from tinynet.checks import invalid
+from tinynet.kernels.elementwise import elementwise
 from tinynet.layers.base import Backward, Forward, Layer, LayerOptions, Shape, as_floating
 from tinynet.layers.gelu import GELU
 from tinynet.layers.own_function import Function, OwnFunction
@@ -30,11 +31,23 @@ class ReLU(Layer):
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
-        y = np.maximum(x, 0)
+        y = relu(x)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return np.where(y > 0, dy, 0)
+            return relu_gradient(dy, y)
         return y, backward
+
+
+@elementwise
+def relu(x: np.ndarray) -> np.ndarray:
+    """Return the larger one of x and 0."""
+    return np.maximum(x, 0)
+
+
+@elementwise
+def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dy where the output is above 0."""
+    return np.where(y > 0, dy, 0)
 
 
 class Softmax(Layer):

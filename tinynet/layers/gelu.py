@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Unpack
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebval
+from numpy.polynomial.chebyshev import cheb2poly
 
+from tinynet.kernels.elementwise import elementwise, polynomial
 from tinynet.layers.base import Backward, Layer, LayerOptions, as_floating
-from tinynet.layers.smooth import Sigmoid
+from tinynet.layers.smooth import sigmoid
 from tinynet.registry import Config
 
 
@@ -38,14 +40,35 @@ class GELU(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         x = as_floating(x)
-        cdf, density = approximate_normal(x) if self.approximate else normal(x)
+        with np.errstate(over="ignore"):                           # as in Sigmoid
+            y, slope = approximate_gelu(x) if self.approximate else gelu(x)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return dy * (cdf + x * density)
-        return x * cdf, backward
+            return product(dy, slope)
+        return y, backward
 
     def get_config(self) -> Config:
         return {**super().get_config(), "approximate": self.approximate}
+
+
+@elementwise
+def gelu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return y, and its slope."""
+    cdf, density = normal(x)
+    return x * cdf, cdf + x * density
+
+
+@elementwise
+def approximate_gelu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return y and its slope, with the approximation."""
+    cdf, density = approximate_normal(x)
+    return x * cdf, cdf + x * density
+
+
+@elementwise
+def product(dy: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """Return dy times the slope."""
+    return dy * slope
 
 
 FAR = 40.0                         # from the middle: e^(-FAR^2 / 2) is 0 in float64
@@ -58,6 +81,8 @@ COEFFICIENTS = np.array([          # of (1 + 2 t) e^(t^2) erfc(t), Chebyshev's i
     1.0764999465670910377e-8, 4.5219598112182868979e-9, -7.7544002088313511065e-10, -6.3180883408866844944e-11,
     2.8687950109306698981e-11, 1.945586854577734723e-13, -9.6546967484334389059e-13, 3.2525481481487398415e-14,
     3.3478119482868053878e-14, -1.8645628804193131015e-15, -1.2507950530688647085e-15, 7.418235256624043463e-17])
+TERMS: tuple[float, ...] = tuple(cheb2poly(COEFFICIENTS)[::-1].tolist())       # the same, of powers, the highest first
+ROOT_2, ROOT_2_PI, FACTOR = math.sqrt(2), math.sqrt(2 * math.pi), math.sqrt(8 / math.pi)
 
 
 def normal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,17 +96,17 @@ def normal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     (array([5.00000000e-01, 7.61985302e-24]), array([3.98942280e-01, 7.69459863e-23]))
     """
     x = np.clip(x, -FAR, FAR)
-    near = np.round(x * GRID) / GRID                               # its square is exact: x^2 = near^2 + a small rest
-    bell = np.exp(-near * near / 2) * np.exp((near - x) * (near + x) / 2)                           # e^(-x^2 / 2)
-    t = np.abs(x) / x.dtype.type(np.sqrt(2))
-    terms = COEFFICIENTS[np.abs(COEFFICIENTS) > np.finfo(x.dtype).eps / 8].astype(x.dtype)     # half of them in float32
-    erfc = chebval((t - CENTRE) / (t + CENTRE), terms) / (1 + 2 * t) * bell
-    return np.where(x > 0, 1 - erfc / 2, erfc / 2), bell / x.dtype.type(np.sqrt(2 * np.pi))
+    near = np.rint(x * GRID) / GRID                                # its square is exact: x^2 = near^2 + a small rest
+    high, low = -near * near / 2, (near - x) * (near + x) / 2
+    total = high + low                                             # rounded; what was lost of high + low is small:
+    bell = np.exp(total) * (1 + ((high - total) + low))            # e^(-x^2 / 2)
+    t = np.abs(x) / ROOT_2
+    erfc = polynomial(TERMS, (t - CENTRE) / (t + CENTRE)) / (1 + 2 * t) * bell
+    return np.where(x > 0, 1 - erfc / 2, erfc / 2), bell / ROOT_2_PI
 
 
 def approximate_normal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return sigmoid(2 z) with ``z = sqrt(2 / pi) (x + 0.044715 x^3)``, and its slope."""
     x = np.clip(x, -FAR, FAR)
-    factor = x.dtype.type(np.sqrt(8 / np.pi))
-    cdf, backward = Sigmoid().forward(factor * (x + 0.044715 * x * x * x))
-    return cdf, backward(factor * (1 + 3 * 0.044715 * x * x))
+    cdf = sigmoid(FACTOR * (x + 0.044715 * x * x * x))
+    return cdf, cdf * (1 - cdf) * (FACTOR * (1 + 3 * 0.044715 * x * x))

@@ -11,6 +11,7 @@ from tinynet import constraints, initializers, regularizers
 from tinynet.checks import check_nonnegative, check_number, is_int
 from tinynet.constraints import ConstraintLike
 from tinynet.initializers import InitializerLike
+from tinynet.kernels.elementwise import elementwise
 from tinynet.layers.base import Backward, Layer, LayerOptions, Shape, as_floating
 from tinynet.registry import Config, Identifier, to_config
 from tinynet.regularizers import RegularizerLike
@@ -38,11 +39,23 @@ class LeakyReLU(Layer):
         x = as_floating(x)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return np.where(x > 0, dy, self.negative_slope * dy)
-        return np.where(x > 0, x, self.negative_slope * x), backward
+            return leaky_relu_gradient(dy, x, self.negative_slope)
+        return leaky_relu(x, self.negative_slope), backward
 
     def get_config(self) -> Config:
         return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+@elementwise
+def leaky_relu(x: np.ndarray, slope: float | np.ndarray) -> np.ndarray:
+    """Return x above 0, and the slope times x elsewhere."""
+    return np.where(x > 0, x, slope * x)
+
+
+@elementwise
+def leaky_relu_gradient(dy: np.ndarray, x: np.ndarray, slope: float | np.ndarray) -> np.ndarray:
+    """Return dy times 1 above 0, and times the slope elsewhere."""
+    return np.where(x > 0, dy, slope * dy)
 
 
 class PReLU(Layer):
@@ -102,12 +115,13 @@ class PReLU(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         self.check(x)
-        x, alpha = as_floating(x), self.params["alpha"]
+        x = as_floating(x)
+        alpha = np.broadcast_to(self.params["alpha"], x.shape[1:])
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            self.grads["alpha"] = (dy * np.minimum(x, 0)).sum(axis=(0, *self.shared_axes), keepdims=True)[0]
-            return np.where(x > 0, dy, alpha * dy)
-        return np.where(x > 0, x, alpha * x), backward
+            self.grads["alpha"] = alpha_gradient(dy, x).sum(axis=(0, *self.shared_axes), keepdims=True)[0]
+            return leaky_relu_gradient(dy, x, alpha)
+        return leaky_relu(x, alpha), backward
 
     def of_parameters(self, what: str) -> dict[str, Any]:
         """Return the regularizer, or the constraint, of alpha."""
@@ -117,6 +131,12 @@ class PReLU(Layer):
         return {**super().get_config(), "alpha_initializer": to_config(self.alpha_initializer),
                 "alpha_regularizer": to_config(self.alpha_regularizer),
                 "alpha_constraint": to_config(self.alpha_constraint), "shared_axes": self.shared_axes or None}
+
+
+@elementwise
+def alpha_gradient(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return what each number has to say about its slope."""
+    return dy * np.minimum(x, 0)
 
 
 class ELU(Layer):
@@ -140,14 +160,25 @@ class ELU(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         x = as_floating(x)
-        below = np.minimum(x, 0)                                  # above 0 the exponential may overflow
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return np.where(x > 0, dy, self.alpha * np.exp(below) * dy)
-        return np.where(x > 0, x, self.alpha * np.expm1(below)), backward
+            return elu_gradient(dy, x, self.alpha)
+        return elu(x, self.alpha), backward
 
     def get_config(self) -> Config:
         return {**super().get_config(), "alpha": self.alpha}
+
+
+@elementwise
+def elu(x: np.ndarray, alpha: float) -> np.ndarray:
+    """Return x above 0, and ``alpha (e^x - 1)`` elsewhere; above 0 the exponential might overflow."""
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+@elementwise
+def elu_gradient(dy: np.ndarray, x: np.ndarray, alpha: float) -> np.ndarray:
+    """Return dy times 1 above 0, and times ``alpha e^x`` elsewhere."""
+    return np.where(x > 0, dy, alpha * np.exp(np.minimum(x, 0)) * dy)
 
 
 class SELU(Layer):
@@ -161,11 +192,23 @@ class SELU(Layer):
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
-        y, elu_backward = ELU(self.alpha).forward(x)
+        x = as_floating(x)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return elu_backward(self.scale * dy)
-        return self.scale * y, backward
+            return selu_gradient(dy, x, self.alpha, self.scale)
+        return selu(x, self.alpha, self.scale), backward
+
+
+@elementwise
+def selu(x: np.ndarray, alpha: float, scale: float) -> np.ndarray:
+    """Return an ELU times a scale."""
+    return scale * elu(x, alpha)
+
+
+@elementwise
+def selu_gradient(dy: np.ndarray, x: np.ndarray, alpha: float, scale: float) -> np.ndarray:
+    """Return the gradient of an ELU that is multiplied by a scale."""
+    return elu_gradient(scale * dy, x, alpha)
 
 
 class ReLU6(Layer):
@@ -181,8 +224,20 @@ class ReLU6(Layer):
         x = as_floating(x)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return np.where((x > 0) & (x < 6), dy, 0)
-        return np.clip(x, 0, 6), backward
+            return relu6_gradient(dy, x)
+        return relu6(x), backward
+
+
+@elementwise
+def relu6(x: np.ndarray) -> np.ndarray:
+    """Return x, or the end of the range from 0 to 6 that it lies beyond."""
+    return np.clip(x, 0, 6)
+
+
+@elementwise
+def relu6_gradient(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return dy between 0 and 6."""
+    return np.where((x > 0) & (x < 6), dy, 0)
 
 
 class HardSigmoid(Layer):
@@ -197,8 +252,20 @@ class HardSigmoid(Layer):
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
-        y, relu6_backward = ReLU6().forward(as_floating(x) + 3)
+        x = as_floating(x)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return relu6_backward(dy) / 6
-        return y / 6, backward
+            return hard_sigmoid_gradient(dy, x)
+        return hard_sigmoid(x), backward
+
+
+@elementwise
+def hard_sigmoid(x: np.ndarray) -> np.ndarray:
+    """Return ``relu6(x + 3) / 6``."""
+    return relu6(x + 3) / 6
+
+
+@elementwise
+def hard_sigmoid_gradient(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return dy / 6 where the middle line is."""
+    return relu6_gradient(dy, x + 3) / 6

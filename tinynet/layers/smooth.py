@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinynet.kernels.elementwise import elementwise
 from tinynet.layers.base import Backward, Layer, as_floating
 
 
@@ -17,11 +18,23 @@ class Sigmoid(Layer):
         """Return (y, backward), both of the shape of x."""
         x = as_floating(x)
         with np.errstate(over="ignore"):                         # infinity is right: 1 / (1 + e^1000) is 0
-            y = 1 / (1 + np.exp(-x))
+            y = sigmoid(x)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return dy * y * (1 - y)
+            return sigmoid_gradient(dy, y)
         return y, backward
+
+
+@elementwise
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Return ``1 / (1 + e^-x)``."""
+    return 1 / (1 + np.exp(-x))
+
+
+@elementwise
+def sigmoid_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dy times the slope."""
+    return dy * y * (1 - y)
 
 
 class Tanh(Layer):
@@ -31,11 +44,23 @@ class Tanh(Layer):
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
-        y = np.tanh(as_floating(x))
+        y = tanh(as_floating(x))
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return dy * (1 - y * y)
+            return tanh_gradient(dy, y)
         return y, backward
+
+
+@elementwise
+def tanh(x: np.ndarray) -> np.ndarray:
+    """Return the hyperbolic tangent."""
+    return np.tanh(x)
+
+
+@elementwise
+def tanh_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dy times the slope."""
+    return dy * (1 - y * y)
 
 
 class Softplus(Layer):
@@ -50,11 +75,23 @@ class Softplus(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         x = as_floating(x)
-        y = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))      # log(1 + e^x) = x + log(1 + e^-x)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return dy * Sigmoid().forward(x)[0]
-        return y, backward
+            with np.errstate(over="ignore"):                     # as in Sigmoid
+                return softplus_gradient(dy, x)
+        return softplus(x), backward
+
+
+@elementwise
+def softplus(x: np.ndarray) -> np.ndarray:
+    """Return ``log(1 + e^x)``, which is ``x + log(1 + e^-x)``."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+@elementwise
+def softplus_gradient(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return dy times the slope."""
+    return dy * sigmoid(x)
 
 
 class Softsign(Layer):
@@ -65,11 +102,23 @@ class Softsign(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         x = as_floating(x)
-        share = 1 / (1 + np.abs(x))
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return dy * share * share
-        return x * share, backward
+            return softsign_gradient(dy, x)
+        return softsign(x), backward
+
+
+@elementwise
+def softsign(x: np.ndarray) -> np.ndarray:
+    """Return ``x / (1 + |x|)``."""
+    return x / (1 + np.abs(x))
+
+
+@elementwise
+def softsign_gradient(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return dy times the slope."""
+    share = 1 / (1 + np.abs(x))
+    return dy * share * share
 
 
 class SiLU(Layer):
@@ -82,8 +131,22 @@ class SiLU(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         x = as_floating(x)
-        s = Sigmoid().forward(x)[0]
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return dy * (s + x * s * (1 - s))
-        return x * s, backward
+            with np.errstate(over="ignore"):                     # as in Sigmoid
+                return silu_gradient(dy, x)
+        with np.errstate(over="ignore"):
+            return silu(x), backward
+
+
+@elementwise
+def silu(x: np.ndarray) -> np.ndarray:
+    """Return x times its sigmoid."""
+    return x * sigmoid(x)
+
+
+@elementwise
+def silu_gradient(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return dy times the slope."""
+    s = sigmoid(x)
+    return dy * (s + x * s * (1 - s))

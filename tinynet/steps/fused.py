@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tinynet import kernels
-from tinynet.layers import BatchNormalization, Conv2D, Dense, Dropout, MaxPool2D, ReLU
+from tinynet.layers import BatchNormalization, Conv2D, Dense, Dropout, MaxPool2D, ReLU, Softmax
 from tinynet.layers.base import Backward, as_floating
 from tinynet.steps.normalized import normalize
 
@@ -57,9 +57,12 @@ def conv_pool(conv: Conv2D, pool: MaxPool2D, x: np.ndarray, training: bool = Fal
 
 
 def pool(layer: MaxPool2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
-    """Pool all channels of a pixel at once, as they lie side by side."""
+    """Pool all channels of a pixel at once, where they lie side by side in memory."""
     layer.check(x)
-    k, image, size = kernels.current(), (x.shape[2], x.shape[3]), layer.windows.size
+    k = kernels.current()
+    if not k.lies_channels_last(x, x.dtype):
+        return layer.forward(x, training)
+    image, size = (x.shape[2], x.shape[3]), layer.windows.size
     y, winner = k.tiled_max_pool2d(as_floating(x), size)
     return y, lambda dy: k.tiled_max_pool2d_gradient(dy, winner, image, size)
 
@@ -124,6 +127,15 @@ def weights_backward(conv: Conv2D, product_backward: Callable[..., tuple], upstr
 def in_pieces(dy: np.ndarray) -> Upstream:
     """Return a function that gives upstream gradients piece by piece."""
     return lambda start, stop: dy[start:stop]
+
+
+def softmax(layer: Softmax, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Take the exponentials of a few rows at a time, and divide them by their sums, while they are in the cache."""
+    if x.size <= kernels.PIECE or x.dtype.char not in "fd" or x.ndim < 2:
+        return layer.forward(x, training)
+    k, shape = kernels.current(), (-1, x.shape[-1])
+    y = k.softmax(x.reshape(shape))
+    return y.reshape(x.shape), lambda dy: k.softmax_gradient(dy.reshape(shape), y).reshape(x.shape)
 
 
 def dense_relu(dense: Dense, relu: ReLU, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:

@@ -6,12 +6,13 @@ well: what the ReLU let through is not stored, but computed again from what was 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from tinynet import kernels
-from tinynet.layers import BatchNormalization, ReLU
+from tinynet.layers import BatchNormalization, LayerNormalization, ReLU
 from tinynet.layers.base import Backward, as_floating
 
 Pieces = Callable[[int, int], np.ndarray]          # (start, stop) -> gradients of these samples, of their shape
@@ -27,6 +28,31 @@ def norm_relu(norm: BatchNormalization, relu: ReLU, x: np.ndarray, training: boo
         dx = gradient(dy)
         return dx(0, len(x)) if need_dx else None
     return y, backward
+
+
+def rows(norm: LayerNormalization, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Normalise the last axes of each sample, a few rows at a time: three passes over what is in the cache."""
+    if x.size <= kernels.PIECE or x.dtype.char not in "fd":
+        return norm.forward(x, training)
+    norm.check(x)
+    k, size = kernels.current(), math.prod(x.shape[x.ndim - len(norm.axis):])
+    gamma, beta = (norm.params.get(key, np.full(size, default, x.dtype)).reshape(-1)
+                   for key, default in (("gamma", 1), ("beta", 0)))
+    flat = x.reshape(-1, size)
+    y, statistics = k.normalize_rows(flat, gamma, beta, norm.epsilon)
+
+    def backward(dy: np.ndarray) -> np.ndarray:
+        dx, dgamma, dbeta = k.normalize_rows_gradient(dy.reshape(flat.shape), flat, statistics, gamma)
+        shape = x.shape[x.ndim - len(norm.axis):]
+        norm.set_grads(dgamma.reshape(shape), dbeta.reshape(shape))
+        return dx.reshape(x.shape)
+    return y.reshape(x.shape), backward
+
+
+def of_last_axes(training: bool, norm: LayerNormalization) -> bool:
+    """Return whether a normalisation is over the last axes of a sample, which lie side by side in memory."""
+    rank = 1 + len(norm.input_shape or ())
+    return sorted(axis % rank for axis in norm.axis) == list(range(rank - len(norm.axis), rank))
 
 
 def normalize(norm: BatchNormalization, x: np.ndarray, training: bool, relu: bool

@@ -29,19 +29,22 @@ from tinynet.layers import (
     Dense,
     Dropout,
     HardSigmoid,
+    LayerNormalization,
     LeakyReLU,
     MaxPool2D,
+    PReLU,
     ReLU,
     ReLU6,
     Residual,
     Sigmoid,
     SiLU,
+    Softmax,
     Softplus,
     Softsign,
     Tanh,
 )
 from tinynet.layers.base import Backward, Forward, Layer, as_floating
-from tinynet.steps import fused, normalized, pieces
+from tinynet.steps import fused, normalized
 from tinynet.steps.run import first_with_parameters, run_steps
 from tinynet.steps.step import Step, steps_of
 from tinynet.tables import Table, Tabular
@@ -261,7 +264,7 @@ def in_tiles(training: bool, pool: MaxPool2D) -> bool:
 CONV, RELU, POOL = (Conv2D, Conv2D.linear), (ReLU, ReLU.forward), (MaxPool2D, MaxPool2D.forward)
 NORM = BatchNormalization, BatchNormalization.forward
 ELEMENTWISE: list[type[Layer]] = [Sigmoid, Tanh, Softplus, Softsign, SiLU, GELU, LeakyReLU, ELU, SELU, ReLU6,
-                                  HardSigmoid]
+                                  HardSigmoid, PReLU]
 CHANNELS_LAST = {Conv2D, MaxPool2D, BatchNormalization, Residual, ReLU, *ELEMENTWISE}
 ROWS, PASSES = "a few rows at a time, while they are in the cache", "a pass for the sums, and one that normalises"
 PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that they begin with, the longest first
@@ -282,9 +285,9 @@ PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that
                       "no mask is stored: backward draws its bits again",
                       lambda training, layer: training and layer.noise_shape is None)],
     MaxPool2D: [Pattern([POOL], fused.pool, "all channels of a pixel at once", in_tiles)],
-    ReLU: [Pattern([RELU], pieces.relu, "a piece at a time on all cores")],
-    **{kind: [Pattern([(kind, kind.forward)], pieces.elementwise, "a piece at a time on all cores, in the cache")]
-       for kind in ELEMENTWISE},
+    Softmax: [Pattern([(Softmax, Softmax.forward)], fused.softmax, ROWS, lambda training, layer: training)],
+    LayerNormalization: [Pattern([(LayerNormalization, LayerNormalization.forward)], normalized.rows, ROWS,
+                                 normalized.of_last_axes)],
     Residual: [Pattern([(Residual, Residual.forward)], residual, "its layers are planned, too")],
 }
 

@@ -8,15 +8,17 @@ Besides the functions that every kernel set has, there are some that do the work
     conv             the three convolutions
     conv_relu_pool   convolution, ReLU and max pooling in one pass
     products         matrix products: by tiles, by BLAS, or past zeros, which is `sparse`
-    loops            what is no product: pooling, elementwise, depthwise, channels, warping
+    loops            what is no product: pooling, elementwise, depthwise, channels, rows, warping
     threads          one loop on all cores
+    formulas         what layers write as `kernels.elementwise`, each in one pass; elementary is its exponential
     compiling        what numba is told
     cache            where compiled kernels are kept, and when they are out of date
 """
 
 from tinynet.kernels.fast.conv import Convolution, conv2d, conv2d_input_gradient, conv2d_kernel_gradient
 from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS, PooledConvolution
-from tinynet.kernels.fast.layout import images
+from tinynet.kernels.fast.formulas import elementwise
+from tinynet.kernels.fast.layout import images, lies_channels_last
 from tinynet.kernels.fast.loops.channels import channel_affine, channel_sums
 from tinynet.kernels.fast.loops.depthwise import (
     depthwise_conv2d,
@@ -32,6 +34,7 @@ from tinynet.kernels.fast.loops.pooling import (
     tiled_max_pool2d,
     tiled_max_pool2d_gradient,
 )
+from tinynet.kernels.fast.loops.rows import normalize_rows, normalize_rows_gradient, softmax, softmax_gradient
 from tinynet.kernels.fast.loops.warping import bilinear, bilinear_gradient
 from tinynet.kernels.fast.products import matmul
 from tinynet.kernels.fast.threads import parallel_for
@@ -55,13 +58,19 @@ __all__ = [
     "depthwise_conv2d_input_gradient",
     "depthwise_conv2d_kernel_gradient",
     "dropout",
+    "elementwise",
     "fuses",
     "images",
+    "lies_channels_last",
     "matmul",
     "max_pool2d",
     "max_pool2d_gradient",
+    "normalize_rows",
+    "normalize_rows_gradient",
     "parallel_for",
     "relu_gradient",
+    "softmax",
+    "softmax_gradient",
     "sum_pool2d",
     "sum_pool2d_gradient",
     "tiled_max_pool2d",

@@ -19,10 +19,10 @@ SOURCE_HASH = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(KERNE
 CHECKSUM_BYTES = 32
 
 
-def kernel_cache(function: Callable[..., Any]) -> FunctionCache | NullCache:
+def kernel_cache(function: Callable[..., Any], source: str = "") -> FunctionCache | NullCache:
     """Return the cache for the compiled versions of a function; one that keeps nothing where no folder can be used."""
     try:
-        return KernelCache(function)
+        return KernelCache(function, source)
     except (RuntimeError, OSError) as error:              # numba's "no locator available", or of a path that is no file
         warn_not_kept(error)
         return NullCache()
@@ -32,12 +32,14 @@ class KernelCache(FunctionCache):
     """Keeps compiled versions if it can, and takes what is damaged for not there.
 
     numba compiles called functions into their caller, but checks only the caller's own file when it decides whether a
-    version is out of date. So versions are stamped with a hash of all files of `tinynet.kernels`.
+    version is out of date. So versions are stamped with a hash of all files of `tinynet.kernels`, and of the source
+    that a function was made from, if that is elsewhere.
     """
 
-    def __init__(self, function: Callable[..., Any]):
+    def __init__(self, function: Callable[..., Any], source: str = ""):
         super().__init__(function)
-        self._cache_file = CheckedFiles(self._cache_path, self._impl.filename_base, SOURCE_HASH)
+        stamp = hashlib.sha256((SOURCE_HASH + source).encode()).hexdigest() if source else SOURCE_HASH
+        self._cache_file = CheckedFiles(self._cache_path, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled version for a signature; None if there is none that is intact."""

@@ -42,12 +42,15 @@ event.register("numba:compile", CompilationListener())
 
 
 def compiled(function: Function, inline: Literal["never", "always"] = "never",
-             fastmath: AbstractSet[str] = frozenset()) -> Function:
-    """Compile a function with numba when it is first called, and keep it on disk as long as no kernel changes."""
+             fastmath: AbstractSet[str] = frozenset(), source: str = "") -> Function:
+    """Compile a function with numba when it is first called, and keep it on disk as long as no kernel changes.
+
+    What was made from a `source` that is no kernel's is kept as long as that does not change, either.
+    """
     # nogil: the threads of `parallel_for` really run in parallel. No fastmath: NaN and infinity must propagate.
     dispatcher: Any = njit(nogil=True, error_model="numpy", inline=inline, fastmath=set(fastmath))(function)
     if hasattr(dispatcher, "_cache"):                       # a plain function where NUMBA_DISABLE_JIT is set
-        dispatcher._cache = kernel_cache(function)
+        dispatcher._cache = kernel_cache(function, source)
     return dispatcher
 
 

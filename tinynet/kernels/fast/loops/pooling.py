@@ -1,25 +1,32 @@
 """Pooling: loops over whole rows of images, without branches, so that several windows are one vector instruction."""
 
+import math
+
 import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops
-from tinynet.kernels.fast.conv_relu_pool import relu_max, scatter_to_winners, static_lengths
+from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS, relu_max, scatter_to_winners, static_lengths
 from tinynet.kernels.fast.layout import arrays, common_dtype, images
 from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.geometry import Pair, output_size
 
+MAX_STRIDE = 4                 # that a loop is compiled for
 MAX_CHUNK_BYTES = 1 << 20      # of images that one thread takes at a time: half of a common core's L2
 
 
 def max_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> tuple[np.ndarray, np.ndarray]:
     """Return the maximum of each window and its index within the window; the first of equals wins."""
     x = for_loops(x, common_dtype(x))
-    y = np.empty((*x.shape[:2], *output_size(x.shape[2:], pool_size, strides)), x.dtype)
-    argmax = np.empty(y.shape, np.int32)
+    y = empty((*x.shape[:2], *output_size(x.shape[2:], pool_size, strides)), x.dtype)
+    argmax = empty(y.shape, np.dtype(np.int32))
+    lengths = (*static_lengths(pool_size), *static_lengths(strides)) if is_small(pool_size, strides) else None
 
     def work(start: int, stop: int) -> None:
-        max_pool_loop(x[start:stop], y[start:stop], argmax[start:stop], pool_size, strides)
+        if lengths is None:
+            max_pool_loop(x[start:stop], y[start:stop], argmax[start:stop], pool_size, strides)
+        else:
+            small_max_pool_loop(x[start:stop], y[start:stop], argmax[start:stop], *lengths)
     parallel_for(work, len(x), images_per_chunk(x))
     return y, argmax
 
@@ -28,10 +35,11 @@ def max_pool2d_gradient(dy: np.ndarray, argmax: np.ndarray, input_size: Pair, po
                         strides: Pair) -> np.ndarray:
     """Send each upstream gradient to the pixel that won."""
     dy = for_loops(dy, common_dtype(dy))
-    dx = np.zeros((*dy.shape[:2], *input_size), dy.dtype)
+    dx = empty((*dy.shape[:2], *input_size), dy.dtype)
+    offsets = np.add.outer(np.arange(pool_size[0]) * input_size[1], np.arange(pool_size[1])).ravel()
 
     def work(start: int, stop: int) -> None:
-        max_pool_gradient_loop(dy[start:stop], argmax[start:stop], dx[start:stop], pool_size, strides)
+        max_pool_gradient_loop(dy[start:stop], argmax[start:stop], dx[start:stop], offsets, strides)
     parallel_for(work, len(dx), images_per_chunk(dx))
     return dx
 
@@ -67,10 +75,14 @@ def tiled_max_pool2d_gradient(dy: np.ndarray, winner: np.ndarray, input_size: Pa
 def sum_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> np.ndarray:
     """Add up each window."""
     x = for_loops(x, common_dtype(x))
-    y = np.zeros((*x.shape[:2], *output_size(x.shape[2:], pool_size, strides)), x.dtype)
+    y = empty((*x.shape[:2], *output_size(x.shape[2:], pool_size, strides)), x.dtype)
+    lengths = (*static_lengths(pool_size), *static_lengths(strides)) if is_small(pool_size, strides) else None
 
     def work(start: int, stop: int) -> None:
-        sum_pool_loop(x[start:stop], y[start:stop], pool_size, strides)
+        if lengths is None:
+            sum_pool_loop(x[start:stop], y[start:stop], pool_size, strides)
+        else:
+            small_sum_pool_loop(x[start:stop], y[start:stop], *lengths)
     parallel_for(work, len(x), images_per_chunk(x))
     return y
 
@@ -78,12 +90,22 @@ def sum_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> np.ndarray:
 def sum_pool2d_gradient(dy: np.ndarray, input_size: Pair, pool_size: Pair, strides: Pair) -> np.ndarray:
     """Send each upstream gradient to every pixel of its window."""
     dy = for_loops(dy, common_dtype(dy))
-    dx = np.zeros((*dy.shape[:2], *input_size), dy.dtype)
+    dx = empty((*dy.shape[:2], *input_size), dy.dtype)
+    covered = tuple(map(math.prod, zip(dy.shape[2:], pool_size, strict=True))) == tuple(input_size)
+    tiles = pool_size == strides and covered and is_small(pool_size, strides)
 
     def work(start: int, stop: int) -> None:
-        sum_pool_gradient_loop(dy[start:stop], dx[start:stop], pool_size, strides)
+        if tiles:
+            tiled_sum_pool_gradient_loop(dy[start:stop], dx[start:stop], *static_lengths(pool_size))
+        else:
+            sum_pool_gradient_loop(dy[start:stop], dx[start:stop], pool_size, strides)
     parallel_for(work, len(dx), images_per_chunk(dx))
     return dx
+
+
+def is_small(pool_size: Pair, strides: Pair) -> bool:
+    """Return whether windows, and the steps between them, are small enough for a loop that is unrolled."""
+    return math.prod(pool_size) <= MAX_POOL_PIXELS and max(strides) <= MAX_STRIDE
 
 
 def images_per_chunk(images: np.ndarray) -> int:
@@ -110,13 +132,62 @@ def max_pool_loop(x: np.ndarray, y: np.ndarray, argmax: np.ndarray, pool_size: P
 
 
 @compiled
-def max_pool_gradient_loop(dy: np.ndarray, argmax: np.ndarray, dx: np.ndarray, pool_size: Pair, strides: Pair) -> None:
-    """Add dy (n, C, P, Q) onto the winners in dx (n, C, H, W)."""
+def small_max_pool_loop(x: np.ndarray, y: np.ndarray, argmax: np.ndarray, pool_rows: tuple[int, ...],
+                        pool_columns: tuple[int, ...], row_stride: tuple[int, ...], column_stride: tuple[int, ...]
+                        ) -> None:
+    """Fill y and argmax as `max_pool_loop` does, with all pixels of a window compared in registers.
+
+    Nothing branches but for a NaN: the maximum is taken first, then the place of the first pixel that equals it.
+    """
+    N, C, P, Q = y.shape
+    s, t, a, b = len(row_stride), len(column_stride), len(pool_rows), len(pool_columns)
+    for n in range(N):
+        for c in range(C):
+            for p in range(P):
+                rows, best, winner, has_nan = x[n, c, p * s:], y[n, c, p], argmax[n, c, p], False
+                for q in range(Q):
+                    largest, total, place = rows[0, q * t], x.dtype.type(0), np.int32(0)
+                    for i in range(a):
+                        for j in range(b):
+                            value = rows[i, q * t + j]
+                            largest = value if value > largest else largest
+                            total += value
+                    for i in range(a):
+                        for j in range(b):
+                            u, v = a - 1 - i, b - 1 - j
+                            place = np.int32(u * b + v) if rows[u, q * t + v] == largest else place
+                    has_nan |= total != total                                    # or both infinities
+                    best[q], winner[q] = largest, place
+                if has_nan:
+                    max_of_row(rows, best, winner, a, b, t)
+
+
+@compiled
+def max_of_row(rows: np.ndarray, best: np.ndarray, winner: np.ndarray, a: int, b: int, stride: int) -> None:
+    """Fill best and winner (Q,) with the first NaN of each window of a x b pixels, or its maximum, and its index."""
+    for q in range(len(best)):
+        largest, place = rows[0, q * stride], np.int32(0)
+        for i in range(a):
+            for j in range(b):
+                value = rows[i, q * stride + j]
+                if (value > largest) | ((value != value) & (largest == largest)):
+                    largest, place = value, np.int32(i * b + j)
+        best[q], winner[q] = largest, place
+
+
+@compiled
+def max_pool_gradient_loop(dy: np.ndarray, argmax: np.ndarray, dx: np.ndarray, offsets: np.ndarray, strides: Pair
+                           ) -> None:
+    """Fill dx (n, C, H, W): dy (n, C, P, Q) is added onto the winners, `offsets` from the first pixel of a window."""
     N, C, P, Q = dy.shape
-    for n, c, p, q in np.ndindex((N, C, P, Q)):
-        place = argmax[n, c, p, q]
-        i = place // pool_size[1]
-        dx[n, c, p * strides[0] + i, q * strides[1] + place - i * pool_size[1]] += dy[n, c, p, q]
+    row = dx.shape[3]
+    for n in range(N):
+        for c in range(C):
+            image = dx[n, c].reshape(-1)
+            image[:] = 0
+            for p in range(P):
+                for q in range(Q):
+                    image[p * strides[0] * row + q * strides[1] + offsets[argmax[n, c, p, q]]] += dy[n, c, p, q]
 
 
 @compiled
@@ -140,10 +211,11 @@ def tiled_max_pool_gradient_loop(dy: np.ndarray, winner: np.ndarray, dx: np.ndar
 
 @compiled
 def sum_pool_loop(x: np.ndarray, y: np.ndarray, pool_size: Pair, strides: Pair) -> None:
-    """Add each window of x (n, C, H, W) to y (n, C, P, Q)."""
+    """Fill y (n, C, P, Q) with the sum of each window of x (n, C, H, W)."""
     N, C, P, Q = y.shape
     for n, c, p in np.ndindex((N, C, P)):
         total = y[n, c, p]
+        total[:] = 0
         for i in range(pool_size[0]):
             row = x[n, c, p * strides[0] + i]
             for j in range(pool_size[1]):
@@ -152,9 +224,45 @@ def sum_pool_loop(x: np.ndarray, y: np.ndarray, pool_size: Pair, strides: Pair) 
 
 
 @compiled
-def sum_pool_gradient_loop(dy: np.ndarray, dx: np.ndarray, pool_size: Pair, strides: Pair) -> None:
-    """Add dy (n, C, P, Q) onto every pixel of its window in dx (n, C, H, W)."""
+def small_sum_pool_loop(x: np.ndarray, y: np.ndarray, pool_rows: tuple[int, ...], pool_columns: tuple[int, ...],
+                        row_stride: tuple[int, ...], column_stride: tuple[int, ...]) -> None:
+    """Fill y as `sum_pool_loop` does, with each sum in a register."""
+    N, C, P, Q = y.shape
+    s, t = len(row_stride), len(column_stride)
+    for n in range(N):
+        for c in range(C):
+            for p in range(P):
+                rows, total = x[n, c, p * s:], y[n, c, p]
+                for q in range(Q):
+                    so_far = x.dtype.type(0)
+                    for i in range(len(pool_rows)):
+                        for j in range(len(pool_columns)):
+                            so_far += rows[i, q * t + j]
+                    total[q] = so_far
+
+
+@compiled
+def tiled_sum_pool_gradient_loop(dy: np.ndarray, dx: np.ndarray, pool_rows: tuple[int, ...],
+                                 pool_columns: tuple[int, ...]) -> None:
+    """Fill dx (n, C, H, W), where windows lie side by side: each number of dy (n, C, P, Q) is written to its window."""
     N, C, P, Q = dy.shape
+    a, b = len(pool_rows), len(pool_columns)
+    for n in range(N):
+        for c in range(C):
+            for p in range(P):
+                upstream, rows = dy[n, c, p], dx[n, c, p * a:]
+                for i in range(a):
+                    row = rows[i]
+                    for q in range(Q):
+                        for j in range(b):
+                            row[q * b + j] = upstream[q]
+
+
+@compiled
+def sum_pool_gradient_loop(dy: np.ndarray, dx: np.ndarray, pool_size: Pair, strides: Pair) -> None:
+    """Fill dx (n, C, H, W): dy (n, C, P, Q) is added onto every pixel of its window."""
+    N, C, P, Q = dy.shape
+    dx[:] = 0
     for n, c, p in np.ndindex((N, C, P)):
         for i in range(pool_size[0]):
             row = dx[n, c, p * strides[0] + i]

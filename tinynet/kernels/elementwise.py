@@ -1,0 +1,55 @@
+"""Formulas that are computed number by number, written for NumPy's arrays, and run by the kernel set in use.
+
+    @elementwise
+    def tanh_gradient(dy, y):
+        return dy * (1 - y * y)
+
+Called with arrays, NumPy makes a pass over memory for each operation of a formula; ``fast`` compiles it, and makes one
+pass for all of them. Nothing here loads numba.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+import numpy as np
+
+from tinynet import kernels
+
+
+class elementwise:  # noqa: N801  (reads as what it is: a decorator)
+    """Let a formula be run by the kernel set in use.
+
+    A formula takes arrays, and after them numbers. The arrays are floating, of one dtype and of one shape, but for
+    those of the shape of a single sample, which stand for all samples; its result is of the first one's shape. It
+    consists of arithmetic, comparisons, NumPy's functions, `polynomial`, numbers that have a name in its module, and
+    functions of its module that do the same. It may return several results.
+
+    >>> import numpy as np
+    >>> @elementwise
+    ... def leaky(x, slope):
+    ...     return np.where(x > 0, x, slope * x)
+    >>> leaky(np.array([[-1.0, 2.0]]), 0.1)
+    array([[-0.1,  2. ]])
+    """
+
+    def __init__(self, formula: Callable[..., Any]):
+        self.formula = formula
+        update_wrapper(self, formula)
+
+    def __call__(self, *args: np.ndarray | float) -> Any:
+        return kernels.current().elementwise(self.formula, *args)
+
+
+def polynomial(terms: tuple[float, ...], x: np.ndarray) -> np.ndarray:
+    """Return the polynomial of x with these terms, that of the highest power first, by Horner's rule.
+
+    >>> polynomial((2.0, 0.0, 1.0), np.array([3.0]))
+    array([19.])
+    """
+    total = terms[0] * x + terms[1]
+    for term in terms[2:]:
+        total = total * x + term
+    return total

@@ -1,0 +1,165 @@
+"""Formulas of `tinynet.kernels.elementwise`, compiled: one pass over memory for all that NumPy would make passes for.
+
+A formula is written for arrays. To compiled code its names mean the same, number by number: ``np.exp`` is that of
+`tinynet.kernels.fast.elementary`, and numbers are of the arrays' dtype, as NumPy takes them, too. So from
+
+    def tanh_gradient(dy, y):
+        return dy * (1 - y * y)
+
+and the dtype of its arrays a loop is made, once for a process, and the compiled loop is kept on disk.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from tinynet.kernels.buffers import empty
+from tinynet.kernels.elementwise import elementwise as decorated
+from tinynet.kernels.elementwise import polynomial
+from tinynet.kernels.fast.compiling import compiled, for_loops
+from tinynet.kernels.fast.elementary import functions, of_single_numbers, written_out
+from tinynet.kernels.fast.threads import parallel_for
+
+CHUNK = 1 << 17                # numbers that one thread takes at a time: waking a second one takes longer than these
+
+
+def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
+    """Compute a formula of arrays, and of numbers after them, in one pass over memory.
+
+    The results lie in memory as the last of the arrays, which is the layer's own x or y: the first may be a gradient.
+    What compiled loops do not know, other dtypes and several of them at once, is computed by NumPy.
+    """
+    arrays = [arg for arg in args if isinstance(arg, np.ndarray)]
+    if not arrays or not of_one_kind(arrays):
+        return formula(*args)
+    x, dtype = arrays[0], arrays[0].dtype
+    loop, results = loop_of(formula, dtype, len(arrays))
+    as_one = all(each.shape == x.shape for each in arrays)
+    axes = axes_of([each for each in arrays if each.shape == x.shape][-1])
+    if not as_one:
+        axes = [0, *(axis for axis in axes if axis)]
+    shape = (1, x.size) if as_one else (len(x), x.size // max(1, len(x)))          # or else each row is a sample
+    outputs = [empty(shape, dtype) for _ in range(results)]
+    rows = [in_order(each, axes).reshape(-1, shape[1]) for each in arrays] if x.size else []
+    numbers = [dtype.type(number) for number in args[len(arrays):]]
+
+    def work(start: int, stop: int) -> None:
+        piece = (slice(None), slice(start, stop)) if as_one else slice(start, stop)
+        loop(*(each if len(each) < shape[0] else each[piece] for each in rows), *numbers,
+             *(each[piece] for each in outputs))
+    parallel_for(work, shape[1] if as_one else shape[0], CHUNK if as_one else -(-CHUNK // max(1, shape[1])))
+    inverse, lying = np.argsort(axes), [x.shape[axis] for axis in axes]
+    found = tuple(each.reshape(lying).transpose(inverse) for each in outputs)
+    return found[0] if results == 1 else found
+
+
+def of_one_kind(arrays: list[np.ndarray]) -> bool:
+    """Return whether arrays are of one dtype that loops know, and of one shape, or of that of one sample."""
+    x, dtype = arrays[0], arrays[0].dtype
+    return dtype.char in "fd" and dtype.isnative and all(
+        each.dtype == dtype and each.shape in (x.shape, x.shape[1:]) for each in arrays)
+
+
+def axes_of(array: np.ndarray) -> list[int]:
+    """Return the axes of an array in the order in which they lie in memory, that of the longest strides first."""
+    return sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+
+
+def in_order(array: np.ndarray, axes: list[int]) -> np.ndarray:
+    """Return an array with its axes in an order, contiguous: a view where it lies so; of one sample, without axis 0."""
+    return for_loops(array.transpose(axes if array.ndim == len(axes) else [axis - 1 for axis in axes[1:]]))
+
+
+@cache
+def loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int) -> tuple[Callable[..., None], int]:
+    """Compile the loop of a formula of some arrays, and of numbers after them, of one dtype; count its results."""
+    sources, names = [str(dtype)], list(inspect.signature(formula).parameters)
+    compiled_formula, results = of_numbers(formula, dtype, sources)
+    outputs = [f"output_{k}" for k in range(results)]
+    read = [f"{name}_row[k]" for name in names[:arrays]] + names[arrays:]
+    written = [f"{name}_row[k]" for name in outputs]
+    text = [f"def loop({', '.join(names + outputs)}):",
+            f"    for n in range(len({outputs[0]})):",
+            *(f"        {name}_row = {name}[n if len({name}) > 1 else 0]" for name in names[:arrays] + outputs),
+            f"        for k in range({outputs[0]}_row.size):",
+            f"            {', '.join(written)} = formula({', '.join(read)})"]
+    loop = defined("loop", ast.parse("\n".join(text)), {"formula": compiled_formula, "__name__": __name__})
+    loop.__qualname__ = loop.__name__ = f"{formula.__module__}.{formula.__qualname__}.{dtype.name}".replace(".", "_")
+    return compiled(loop, source="".join(sources)), results
+
+
+def of_numbers(function: Callable[..., Any], dtype: np.dtype, sources: list[str]) -> tuple[Callable[..., Any], int]:
+    """Compile a formula, or a function that it calls, as one of single numbers, and count its results.
+
+    What was read of other files is added to `sources`.
+    """
+    source = textwrap.dedent(inspect.getsource(function))
+    sources.append(source)
+    tree = Undecorated().visit(ast.parse(source))
+    scope: dict[str, Any] = {"__name__": __name__}
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - {*function.__code__.co_varnames}
+    for name in sorted(read & {*function.__globals__}):
+        value = function.__globals__[name]
+        value = value.formula if isinstance(value, decorated) else value
+        if value is polynomial:
+            continue                                           # see Literals
+        if value is np:
+            scope[name] = functions(dtype)
+        elif inspect.isfunction(value):
+            scope[name] = of_numbers(value, dtype, sources)[0]
+        else:
+            scope[name] = value if isinstance(value, tuple) else dtype.type(value)
+            sources.append(f"{name} = {value}")
+    returned = next(node.value for node in ast.walk(tree) if isinstance(node, ast.Return))
+    results = len(returned.elts) if isinstance(returned, ast.Tuple) else 1
+    return of_single_numbers(defined(function.__name__, Literals(dtype, scope).visit(tree), scope)), results
+
+
+class Undecorated(ast.NodeTransformer):
+    """Takes functions without their decorators, and without types."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """Take a function."""
+        node.decorator_list, node.returns = [], None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        """Take an argument."""
+        node.annotation = None
+        return node
+
+
+class Literals(ast.NodeTransformer):
+    """Gives the numbers written in a formula a name each, as which they are of the arrays' dtype."""
+
+    def __init__(self, dtype: np.dtype, scope: dict[str, Any]):
+        self.dtype, self.scope = dtype, scope
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Write a polynomial out: its terms are known, and a loop over them would keep vectors away."""
+        if isinstance(node.func, ast.Name) and node.func.id == polynomial.__name__:
+            node.func = node.args.pop(0)
+            name = ast.unparse(node.func)
+            self.scope[name] = written_out([self.dtype.type(term) for term in self.scope[name]])
+        return self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        """Return a name in place of a number."""
+        if isinstance(node.value, str):
+            return node
+        name = f"literal_{len(self.scope)}"
+        self.scope[name] = self.dtype.type(node.value)
+        return ast.copy_location(ast.Name(name, ast.Load()), node)
+
+
+def defined(name: str, tree: ast.Module, scope: dict[str, Any]) -> Any:
+    """Run the definition of a function, and return it."""
+    exec(compile(tree, __file__, "exec"), scope)
+    return scope[name]

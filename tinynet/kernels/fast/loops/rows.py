@@ -1,0 +1,156 @@
+"""Work on rows, each by itself: softmax, and normalisation to mean 0 and standard deviation 1; a few rows at a time."""
+
+import numpy as np
+
+from tinynet.kernels.buffers import empty
+from tinynet.kernels.fast.compiling import compiled, for_loops, reassociated
+from tinynet.kernels.fast.formulas import loop_of
+from tinynet.kernels.fast.threads import parallel_for
+
+CHUNK = 1 << 14                # numbers that one thread takes at a time: what is made of them stays in the cache
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    """Return e^x of rows (R, K), each divided by its sum."""
+    x = for_loops(x)
+    y, exponentials = empty(x.shape, x.dtype), loop_of(exponential, x.dtype, 1)[0]
+
+    def work(start: int, stop: int) -> None:
+        shifted = np.empty_like(x[start:stop])
+        less_maximum_loop(x[start:stop], shifted)
+        exponentials(shifted, y[start:stop])
+        divide_by_sum_loop(y[start:stop])
+    parallel_for(work, len(x), rows_per_chunk(x))
+    return y
+
+
+def softmax_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return y (dy - sum of dy y), row by row."""
+    dy, y = for_loops(dy, y.dtype), for_loops(y)
+    dx = empty(y.shape, y.dtype)
+
+    def work(start: int, stop: int) -> None:
+        softmax_gradient_loop(dy[start:stop], y[start:stop], dx[start:stop])
+    parallel_for(work, len(y), rows_per_chunk(y))
+    return dx
+
+
+def normalize_rows(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float
+                   ) -> tuple[np.ndarray, np.ndarray]:
+    """Return gamma (x - mean) / std + beta of rows (R, K), and the statistics (R, 2): the mean, and 1 / std."""
+    x, gamma, beta = for_loops(x), for_loops(gamma, x.dtype), for_loops(beta, x.dtype)
+    y, statistics = empty(x.shape, x.dtype), np.empty((len(x), 2))
+
+    def work(start: int, stop: int) -> None:
+        normalize_loop(x[start:stop], gamma, beta, epsilon, y[start:stop], statistics[start:stop])
+    parallel_for(work, len(x), rows_per_chunk(x))
+    return y, statistics
+
+
+def normalize_rows_gradient(dy: np.ndarray, x: np.ndarray, statistics: np.ndarray, gamma: np.ndarray
+                            ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (dx, dgamma, dbeta) of `normalize_rows`; sums over rows are those of each chunk, added in order."""
+    dy, x, gamma = for_loops(dy, x.dtype), for_loops(x), for_loops(gamma, x.dtype)
+    dx, size = empty(x.shape, x.dtype), rows_per_chunk(x)
+    sums = np.zeros((max(1, -(-len(x) // size)), 2, x.shape[1]), x.dtype)
+
+    def work(start: int, stop: int) -> None:
+        normalize_gradient_loop(dy[start:stop], x[start:stop], statistics[start:stop], gamma, dx[start:stop],
+                                sums[start // size])
+    parallel_for(work, len(x), size)
+    dgamma, dbeta = sums.sum(axis=0)
+    return dx, dgamma, dbeta
+
+
+def rows_per_chunk(x: np.ndarray) -> int:
+    """Return how many rows of x (R, K) one thread takes at a time."""
+    return -(-CHUNK // max(1, x.shape[1]))
+
+
+def exponential(x: np.ndarray) -> np.ndarray:
+    """Return e^x, for `formulas`."""
+    return np.exp(x)
+
+
+@compiled
+def less_maximum_loop(x: np.ndarray, y: np.ndarray) -> None:
+    """Fill y with x less its row's maximum; a NaN makes its row's sum of exponentials a NaN, later."""
+    for n in range(len(x)):
+        row, out = x[n], y[n]
+        a = b = c = d = x.dtype.type(-np.inf)                            # four maxima, so that none waits for the last
+        whole = row.size // 4 * 4
+        for k in range(0, whole, 4):
+            a = row[k] if row[k] > a else a
+            b = row[k + 1] if row[k + 1] > b else b
+            c = row[k + 2] if row[k + 2] > c else c
+            d = row[k + 3] if row[k + 3] > d else d
+        for k in range(whole, row.size):
+            a = row[k] if row[k] > a else a
+        a, c = max(a, b), max(c, d)
+        largest = max(a, c)
+        for k in range(row.size):
+            out[k] = row[k] - largest
+
+
+@reassociated
+def divide_by_sum_loop(y: np.ndarray) -> None:
+    """Divide each row by its sum."""
+    for n in range(len(y)):
+        row, total = y[n], y.dtype.type(0)
+        for k in range(row.size):
+            total += row[k]
+        for k in range(row.size):
+            row[k] = row[k] / total
+
+
+@reassociated
+def softmax_gradient_loop(dy: np.ndarray, y: np.ndarray, dx: np.ndarray) -> None:
+    """Fill dx with y (dy - sum of dy y), row by row."""
+    for n in range(len(y)):
+        upstream, row, out, total = dy[n], y[n], dx[n], y.dtype.type(0)
+        for k in range(row.size):
+            total += upstream[k] * row[k]
+        for k in range(row.size):
+            out[k] = row[k] * (upstream[k] - total)
+
+
+@reassociated
+def normalize_loop(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float, y: np.ndarray,
+                   statistics: np.ndarray) -> None:
+    """Fill y and the statistics of rows; the squares are of distances from the mean, so they do not cancel."""
+    K = x.shape[1]
+    for n in range(len(x)):
+        row, out, total, squares = x[n], y[n], 0.0, 0.0
+        for k in range(K):
+            total += row[k]
+        mean = total / K
+        for k in range(K):
+            squares += (row[k] - mean) * (row[k] - mean)
+        scale = 1 / np.sqrt(squares / K + epsilon)
+        statistics[n, 0], statistics[n, 1] = mean, scale
+        middle, factor = x.dtype.type(mean), x.dtype.type(scale)
+        for k in range(K):
+            out[k] = (row[k] - middle) * factor * gamma[k] + beta[k]
+
+
+@reassociated
+def normalize_gradient_loop(dy: np.ndarray, x: np.ndarray, statistics: np.ndarray, gamma: np.ndarray, dx: np.ndarray,
+                            sums: np.ndarray) -> None:
+    """Fill dx = (dh - mean(dh) - h mean(dh h)) / std, with dh = dy gamma; add dy h and dy to sums (2, K)."""
+    K, number = x.shape[1], x.dtype.type
+    dgamma, dbeta = sums
+    for n in range(len(x)):
+        row, upstream, out, total, products = x[n], dy[n], dx[n], 0.0, 0.0
+        middle, factor = number(statistics[n, 0]), number(statistics[n, 1])
+        for k in range(K):
+            h = (row[k] - middle) * factor
+            dgamma[k] += upstream[k] * h
+            dbeta[k] += upstream[k]
+        for k in range(K):
+            h, dh = (row[k] - middle) * factor, upstream[k] * gamma[k]
+            total += dh
+            products += dh * h
+        mean, slope = number(total / K), number(products / K)
+        for k in range(K):
+            h, dh = (row[k] - middle) * factor, upstream[k] * gamma[k]
+            out[k] = (dh - mean - h * slope) * factor
