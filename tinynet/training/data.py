@@ -25,6 +25,10 @@ class Data(NamedTuple):
         """Return the samples at a slice or an array of indices."""
         return Data(self.x[where], self.y[where], None if self.weight is None else self.weight[where])
 
+    @property
+    def samples(self) -> int:
+        """The number of samples."""
+        return len(self.x)
 
     def batch(self, where: Index, dtype: np.dtype) -> Data:
         """Return those samples, x in a model's dtype: cast here, as all at once may not fit the memory."""
