@@ -34,15 +34,19 @@ class Gradients:
     filled, shards : how many shards have samples, and how many there are.
     """
 
+    # the gradients of a layer with `grads_of_batch` are those of the batch in each shard, and those of shard 0 count
+
     def __init__(self, processes: Processes, params: Mapping[str, np.ndarray], twins: Mapping[int, Layer], filled: int,
                  shards: int):
         self.processes, self.twins, self.root = processes, twins, (0, shards)
         self.nodes = [[node for node in nodes_within(start, stop, self.root) if node[0] < filled]
                       for start, stop in shares(shards, processes.size)]
         layers: dict[str, dict[str, np.ndarray]] = {}
-        for name, array in reversed(params.items()):
+        for name, array in reversed(list(params.items())):
             layers.setdefault(name.partition("/")[0], {})[name] = array
         self.layers = list(layers.values())                           # in the order of backward
+        self.of_batch = {id(array) for twin in twins.values() for leaf in twin.leaves()
+                         if getattr(leaf, "grads_of_batch", False) for array in leaf.params.values()}
         self.begun: list[LayerSum] = []
         self.sums: list[Arrays] = []
 
@@ -57,7 +61,8 @@ class Gradients:
     def begin_layer(self, grads: Sequence[Mapping[str, np.ndarray]]) -> None:
         """Add the shards here, of the next layer, and send the sums."""
         params = self.layers[len(self.begun)]
-        leaves = {(number, number + 1): [np.asarray(of_shard[name], array.dtype) for name, array in params.items()]
+        leaves = {(number, number + 1): [np.zeros_like(array) if number > 0 and id(array) in self.of_batch
+                                         else np.asarray(of_shard[name], array.dtype) for name, array in params.items()]
                   for number, of_shard in zip(self.twins, grads, strict=True)}
         nodes = [tree_sum(node, leaves, added) for node in self.nodes[self.processes.rank]]
         self.begun.append(LayerSum(self, list(params.values()), [node for node in nodes if node is not None]))
@@ -111,7 +116,7 @@ class LayerSum:
     def go_on(self) -> bool:
         """Add this process's piece once it is there, and send it; return whether that is done."""
         if self.gathered is None and self.pieces is not None and self.pieces.Test():
-            self.gather(self.whole.processes)                         # type: ignore[arg-type]
+            self.gather(self.whole.processes)
         if self.gathered is not None:
             self.gathered.Test()                                      # MPI moves messages while it is asked for some
         return self.gathered is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -57,6 +56,6 @@ def described(source: Source | None) -> str:
                      f"{digest(array[some] if name == 'x' else array)}" for name, array in arrays.items())
 
 
-def digest(array: Any) -> str:
+def digest(array: np.ndarray) -> str:
     """Return the beginning of an array's SHA-256."""
-    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()[:16]
+    return hashlib.sha256(array.tobytes()).hexdigest()[:16]

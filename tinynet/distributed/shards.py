@@ -1,4 +1,4 @@
-"""A batch in shards: which samples each has, and the batches of a process, which reads those of its own shards alone."""
+"""A batch in shards: which samples each has, and the batches of a process, which reads its own shards' alone."""
 
 from __future__ import annotations
 

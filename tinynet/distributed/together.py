@@ -22,6 +22,7 @@ from tinynet.distributed.shards import ShardedSource, Shards
 from tinynet.distributed.tree import shares, tree_sum
 from tinynet.distributed.twins import Twin
 from tinynet.kernels import buffers
+from tinynet.layers.base import Layer
 from tinynet.layers.lock import writing
 from tinynet.optimizers import Optimizer
 from tinynet.training.data import Data, Tally
@@ -34,7 +35,7 @@ from tinynet.training.team import Alone
 Tallies = dict[str, Tally]
 
 
-class Together(Alone):
+class Together(Alone[Model]):
     """The processes of one training, each with some shards of every batch.
 
     Parameters
@@ -55,10 +56,9 @@ class Together(Alone):
         self.twins: dict[int, Twin] = {}
         self.last: dict[int, tuple[int, Tallies]] = {}               # of each shard: its samples, and what they add
 
-    def share(self, source: Source | None) -> Source | None:
+    def share(self, source: Source) -> Source:
         """Return where this process's shards come from."""
-        return None if source is None else ShardedSource(source, self.shards, self.owned[self.processes.rank],
-                                                         self.check_size)
+        return ShardedSource(source, self.shards, self.owned[self.processes.rank], self.check_size)
 
     def begin(self, model: Model, run: Run, called: CallbackList, sources: Mapping[str, Source | None]) -> CallbackList:
         """Check that all processes begin the same training; make the twins."""
@@ -74,14 +74,14 @@ class Together(Alone):
                 raise invalid("distributed", f"batches of the same samples in all processes, here of {sizes[0]}",
                               f"one of {size} in process {rank} (None: the end)")
 
-    def train_step(self, trained: Model, batch: Shards) -> Tallies:
+    def train_step(self, model: Model, batch: Shards) -> Tallies:
         """Make one update; return what the batch adds to the epoch's means."""
         with self.failing_together():
             twins = {number: self.twins[number] for number in batch.own}
             for twin in self.twins.values():
                 twin.begin(batch.samples)
             filled = min(batch.samples, self.shards)
-            gradients = Gradients(self.processes, trained.trainable_params(),
+            gradients = Gradients(self.processes, model.trainable_params(),
                                   {number: twin.model for number, twin in twins.items()}, filled, self.shards)
             after_step = gradients.after_step if self.processes.size > 1 else None
             tallies: dict[int, Tallies] = {}
@@ -92,28 +92,28 @@ class Together(Alone):
                                                                         after_step), self.threads)
             grads = gradients.finish()
             found = self.put_together(batch, tallies)
-            penalties = trained.penalties()
-            params = trained.params
+            penalties = model.penalties()
+            params = model.params
             value = found["loss"] = found["loss"] + sum(term.value(params[key]) for key, term in penalties)
             finite = math.isfinite(value)
             twin = next(iter(self.twins.values()))
             saved = self.processes.from_one(twin.state_and_generators() if self.processes.rank == 0 else None)
-            with writing(trained):
+            with writing(model):
                 twin.set_state_and_generators(saved, finite)
             if finite:
                 for key, term in penalties:
                     slope = term.gradient(params[key])
                     grads[key] = np.add(grads[key], slope, out=buffers.empty(slope.shape, slope.dtype))
-                trained.grads.update(grads)
-                with writing(trained):
-                    trained.optimizer.update(trained.trainable_params(), grads)
-                    trained._constrain()
+                model.grads.update(grads)
+                with writing(model):
+                    model.optimizer.update(model.trainable_params(), grads)
+                    model._constrain()
             return found
 
-    def test_step(self, tested: Model, batch: Shards) -> Tallies:
+    def test_step(self, model: Model, batch: Shards) -> Tallies:
         """Return what a batch of the validation adds to its means."""
         with self.failing_together():
-            return self.put_together(batch, {number: tested._test_step(shard.data)
+            return self.put_together(batch, {number: model._test_step(shard.data)
                                              for number, shard in batch.own.items()})
 
     def put_together(self, batch: Shards, tallies: Mapping[int, Tallies]) -> Tallies:
@@ -148,17 +148,17 @@ class Together(Alone):
         return np.concatenate([of_process[:count] for of_process, count in
                                zip(processes.all_alike(padded, active), filled_here, strict=False)])
 
-    def check_loss(self, trained: Model, optimizer: Optimizer, loss: float, epoch: int, number: int, batch: Any) -> None:
+    def check_loss(self, model: Layer, optimizer: Optimizer, loss: float, epoch: int, number: int, batch: Any) -> None:
         """Raise TrainingDiverged, in all processes, with what is found in the first shard that went bad."""
         if math.isfinite(loss):
             return
-        bad = next((shard for shard, (_, found) in self.last.items() if not math.isfinite(found["loss"])), 0)  # type: ignore[arg-type]
+        bad = next((shard for shard, (_, found) in self.last.items() if not math.isfinite(found["loss"])), 0)
         owner = next(rank for rank, (start, stop) in enumerate(self.owned) if start <= bad < stop)
         found = None
         if self.processes.rank == owner:
             data: Data = batch.own[bad].data
             try:
-                check_loss(trained, optimizer, loss, epoch, number, data)
+                check_loss(model, optimizer, loss, epoch, number, data)
             except TrainingDiverged as error:
                 found = str(error), error.layer
         message, layer = self.processes.from_one(found, owner)

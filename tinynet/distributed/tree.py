@@ -13,6 +13,7 @@ Floating-point sums depend on their order: ``(a + b) + c`` is not ``a + (b + c)`
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -28,7 +29,7 @@ def shares(n: int, parts: int) -> list[Node]:
     """
     size, more = divmod(n, parts)
     starts = [part * size + min(part, more) for part in range(parts + 1)]
-    return list(zip(starts, starts[1:], strict=False))
+    return list(itertools.pairwise(starts))
 
 
 def halves(node: Node) -> tuple[Node, Node]:

@@ -69,7 +69,8 @@ def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None, 
 
     All statistics over a batch go through here. What it returns for the parts of a batch adds up to what it returns for
     the whole; where several threads or processes have a part each (`kernels.part`), they wait here for each other, and
-    each gets the sums of the whole batch.
+    each gets the sums of the whole batch. A layer whose gradients are made of them says ``grads_of_batch = True``, so
+    that they are not added once more.
 
     >>> batch_sums(np.array([[1.0, 10.0], [3.0, 40.0]]), center=np.array([1.0, 20.0]))
     array([[  2.,   2.],

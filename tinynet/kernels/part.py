@@ -20,7 +20,7 @@ class Part(NamedTuple):
     add_up: Callable[[np.ndarray], np.ndarray]
 
 
-part: ContextVar[Part | None] = ContextVar("the part of a batch that is computed here, None for all of it", default=None)
+part: ContextVar[Part | None] = ContextVar("the part of a batch that is computed here, if not all", default=None)
 
 
 def place(samples: int) -> int:

@@ -182,8 +182,9 @@ class Model(Layer):
         epochs = check_int(epochs, "epochs", 0)
         self.history = History()                       # after the callbacks passed in: it sees what they add
         called = CallbackList([callbacks, *progress.for_verbosity(verbose), self.history])
-        run = Run(self, called.callbacks, workers.share(train), limits[0], shuffle, check_int(initial_epoch, "initial_epoch", 0),
-                  class_weight=text(class_weight or None), sample_weight=sample_weight is not None,
+        run = Run(self, called.callbacks, workers.share(train), limits[0], shuffle,
+                  check_int(initial_epoch, "initial_epoch", 0), class_weight=text(class_weight or None),
+                  sample_weight=sample_weight is not None,
                   validation_samples=0 if validation is None else validation.samples, **workers.settings)
         called = workers.begin(self, run, called, {"x and y": train, "validation_data": validation})
         called.call("set_params", {"epochs": epochs, "steps": run.steps, "samples": train.samples, "verbose": verbose,
@@ -214,7 +215,7 @@ class Model(Layer):
             called.call("on_train_end", run.logs)
         return self.history
 
-    def _train_epoch(self, run: Run, called: CallbackList, workers: Alone) -> None:
+    def _train_epoch(self, run: Run, called: CallbackList, workers: Alone[Model]) -> None:
         """Train on the batches that are left of an epoch, until a callback stops the training."""
         for number, batch in run.batches():
             called.call("on_train_batch_begin", number, {})
@@ -328,7 +329,7 @@ class Model(Layer):
         return logs if return_dict else [*logs.values()] if len(logs) > 1 else logs["loss"]
 
     def _evaluate(self, source: Source, called: CallbackList, limit: int | None = None,
-                  workers: Alone = ALONE) -> Logs:
+                  workers: Alone[Model] = ALONE) -> Logs:
         means = data.RunningMeans(self._all_metrics())
         called.call("on_test_begin", {})
         for number, batch in enumerate(source.batches(None, 0, limit)):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from tinynet.callbacks import CallbackList
+from tinynet.layers.base import Layer
 from tinynet.optimizers import Optimizer
 from tinynet.training.data import Data, Tally
 from tinynet.training.divergence import check_loss
@@ -13,49 +14,53 @@ from tinynet.training.run import Run
 from tinynet.training.sources import Source
 
 
-class Batch(Protocol):
-    """What a team takes for a batch."""
+class HasSteps(Protocol):
+    """What one process needs of its model."""
 
-    @property
-    def samples(self) -> int:
-        """The number of samples in it."""
+    def _train_step(self, batch: Data) -> dict[str, Tally]: ...
+
+    def _test_step(self, batch: Data) -> dict[str, Tally]: ...
 
 
-class Alone:
+M = TypeVar("M", bound=HasSteps)
+
+
+class Alone(Generic[M]):
     """One process that does all: what several do otherwise is what is overridden."""
 
     settings: Mapping[str, Any] = {}                 # what the weights' bits depend on, besides what `fit` is told
 
-    def share(self, source: Source | None) -> Source | None:
+    def share(self, source: Source) -> Source:
         """Return where this process's part of the batches comes from."""
         return source
 
-    def begin(self, model: Any, run: Run, called: CallbackList, sources: Mapping[str, Source | None]) -> CallbackList:
+    def begin(self, model: M, run: Run, called: CallbackList, sources: Mapping[str, Source | None]) -> CallbackList:
         """Begin a training; return what calls the callbacks."""
         return called
 
-    def train_step(self, trained: Any, batch: Any) -> Mapping[str, Tally]:
+    def train_step(self, model: M, batch: Any) -> Mapping[str, Tally]:
         """Make one update; return what the batch adds to the epoch's means."""
-        return trained._train_step(batch)
+        return model._train_step(batch)
 
-    def test_step(self, tested: Any, batch: Any) -> Mapping[str, Tally]:
+    def test_step(self, model: M, batch: Any) -> Mapping[str, Tally]:
         """Return what a batch of an evaluation adds to its means."""
-        return tested._test_step(batch)
+        return model._test_step(batch)
 
-    def check_loss(self, trained: Any, optimizer: Optimizer, loss: float, epoch: int, number: int, batch: Data) -> None:
+    def check_loss(self, model: Layer, optimizer: Optimizer, loss: float, epoch: int, number: int, batch: Data) -> None:
         """Raise TrainingDiverged if the loss is not finite."""
-        check_loss(trained, optimizer, loss, epoch, number, batch)
+        check_loss(model, optimizer, loss, epoch, number, batch)
 
 
-ALONE = Alone()
-_current: list[Alone] = [ALONE]
+ALONE: Alone[Any] = Alone()
+_current = ALONE
 
 
-def current() -> Alone:
+def current() -> Alone[Any]:
     """Return who works."""
-    return _current[-1]
+    return _current
 
 
-def set_current(team: Alone) -> None:
+def set_current(team: Alone[Any]) -> None:
     """Let others work from now on."""
-    _current[-1] = team
+    global _current
+    _current = team
