@@ -29,8 +29,8 @@ class Lockstep:
         self.places = places
         self.turn = threading.Lock()
         self.met: dict[int, np.ndarray] = {}
-        self.barrier = threading.Barrier(len(places), action=lambda: setattr(self, "total", add_up(self.met)))
-        self.total = np.empty(0)
+        self.barrier, self.add_up = threading.Barrier(len(places), action=self.add_all), add_up
+        self.total, self.waiting, self.finished = np.empty(0), 0, 0
 
     def run(self, work: Callable[[int], Result], threads: Executor) -> dict[int, Result]:
         """Call ``work(number)`` for each shard; return what it returned, by number."""
@@ -51,9 +51,8 @@ class Lockstep:
             with self.turn:
                 part.set(Part(*self.places[number], lambda sums: self.meet(number, sums)))
                 result = work(number)
-                if self.barrier.n_waiting:
-                    raise RuntimeError("distributed: a layer calls kernels.batch_sums for some shards of a batch and "
-                                       "not for others, where each waits for all. Expected as many calls for each.")
+                self.finished += 1
+                self.check_meetings()
                 return result
         except BaseException:
             self.barrier.abort()                                    # nobody waits for this shard any more
@@ -62,9 +61,21 @@ class Lockstep:
     def meet(self, number: int, sums: np.ndarray) -> np.ndarray:
         """Wait until all shards have come here with their sums; return those of the batch."""
         self.met[number] = sums
+        self.waiting += 1
+        self.check_meetings()
         self.turn.release()
         try:
             self.barrier.wait()
         finally:
             self.turn.acquire()
         return self.total.copy()                                    # nobody meets again before all have it
+
+    def add_all(self) -> None:
+        """Add the sums of all shards: the last one that comes does it."""
+        self.total, self.waiting = self.add_up(self.met), 0
+
+    def check_meetings(self) -> None:
+        """Raise a RuntimeError where a shard waits for one that has finished, and will not come."""
+        if self.waiting and self.finished:
+            raise RuntimeError("distributed: a layer calls kernels.batch_sums for some shards of a batch and not for "
+                               "others, where each waits for all. Expected as many calls for each.")

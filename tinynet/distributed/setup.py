@@ -18,9 +18,9 @@ from tinynet.training.sources import Arrays, Source
 COMPARED = 1000                # samples of x of which the numbers are compared, evenly spread; of y, all
 
 
-def check_same_set_up(processes: Processes, model: Model, run: Run, sources: Mapping[str, Source | None]) -> None:
+def check_same_set_up(processes: Processes, of_this: Mapping[str, str]) -> None:
     """Raise a ValueError, in all processes, that names the first process in which something differs from process 0."""
-    set_ups = processes.all_of(set_up(model, run, sources))
+    set_ups = processes.all_of(of_this)
     for rank, other in enumerate(set_ups):
         for what in {**set_ups[0], **other}:
             expected, received = (each.get(what, "none") for each in (set_ups[0], other))
@@ -29,18 +29,17 @@ def check_same_set_up(processes: Processes, model: Model, run: Run, sources: Map
                                  f"Received: {received}. All processes run the same script on the same data.")
 
 
-def set_up(model: Model, run: Run, sources: Mapping[str, Source | None]) -> dict[str, str]:
+def set_up(model: Model, run: Run, sources: Mapping[str, Source | None], epochs: int) -> dict[str, str]:
     """Return what must be the same everywhere, as text by name."""
     import numba
 
     versions = {"tinynet": tinynet.__version__, "NumPy": np.__version__, "numba": numba.__version__}
     return {**{f"the version of {name}": version for name, version in versions.items()},
-            "the model's dtype": str(model.dtype),
             "the kernel set": f"{kernels.current().__name__}, fuse={kernels.fuses()}",
             **{f"the model's {what}": value for what, value in settings_of(model).items()},
             "the shapes of the weights": str([weight.shape for weight in model.weights]),
             **{f"fit's {what}": str(value) for what, value in run.settings.items()},
-            **{f"the data, {name}": described(source) for name, source in sources.items()}}
+            "fit's epochs": str(epochs), **{f"the data, {name}": described(source) for name, source in sources.items()}}
 
 
 def described(source: Source | None) -> str:

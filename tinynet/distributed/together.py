@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from tinynet.distributed.callbacks import FirstProcessCallbacks
 from tinynet.distributed.gradients import Gradients
 from tinynet.distributed.lockstep import Lockstep
 from tinynet.distributed.processes import MPIProcesses, Processes
-from tinynet.distributed.setup import check_same_set_up
+from tinynet.distributed.setup import check_same_set_up, set_up
 from tinynet.distributed.shards import ShardedSource, Shards
 from tinynet.distributed.tree import shares, tree_sum
 from tinynet.distributed.twins import Twin
@@ -25,7 +26,7 @@ from tinynet.kernels import buffers
 from tinynet.layers.base import Layer
 from tinynet.layers.lock import writing
 from tinynet.optimizers import Optimizer
-from tinynet.training.data import Data, Tally
+from tinynet.training.data import Tally
 from tinynet.training.divergence import check_loss
 from tinynet.training.model import Model
 from tinynet.training.run import Run
@@ -54,15 +55,15 @@ class Together(Alone[Model]):
         self.settings = {"shards": shards}
         self.threads = ThreadPoolExecutor(self.owned[0][1], "tinynet_shard")
         self.twins: dict[int, Twin] = {}
-        self.last: dict[int, tuple[int, Tallies]] = {}               # of each shard: its samples, and what they add
 
     def share(self, source: Source) -> Source:
         """Return where this process's shards come from."""
         return ShardedSource(source, self.shards, self.owned[self.processes.rank], self.check_size)
 
-    def begin(self, model: Model, run: Run, called: CallbackList, sources: Mapping[str, Source | None]) -> CallbackList:
+    def begin(self, model: Model, run: Run, called: CallbackList, sources: Mapping[str, Source | None],
+              epochs: int) -> CallbackList:
         """Check that all processes begin the same training; make the twins."""
-        check_same_set_up(self.processes, model, run, sources)
+        check_same_set_up(self.processes, set_up(model, run, sources, epochs))
         self.twins = {number: Twin(model) for number in range(*self.owned[self.processes.rank])}
         return FirstProcessCallbacks(called.callbacks, self.processes, model, run)
 
@@ -118,11 +119,9 @@ class Together(Alone[Model]):
 
     def put_together(self, batch: Shards, tallies: Mapping[int, Tallies]) -> Tallies:
         """Return the tallies of a batch: means over its shards, each as much as it has samples, and sums of counts."""
-        told = {number: (batch.own[number].data.samples, found) for number, found in tallies.items()}
-        self.last = {number: shard for of_process in self.processes.all_of(told) for number, shard in
-                     of_process.items()}
+        told = [(batch.own[number].data.samples, found) for number, found in tallies.items()]        # in order
         total: Tallies = {}
-        for samples, found in self.last.values():
+        for samples, found in itertools.chain(*self.processes.all_of(told)):
             for name, tally in found.items():
                 part = tally if isinstance(tally, np.ndarray) else tally * (samples / batch.samples)
                 total[name] = total[name] + part if name in total else part
@@ -149,19 +148,17 @@ class Together(Alone[Model]):
                                zip(processes.all_alike(padded, active), filled_here, strict=False)])
 
     def check_loss(self, model: Layer, optimizer: Optimizer, loss: float, epoch: int, number: int, batch: Any) -> None:
-        """Raise TrainingDiverged, in all processes, with what is found in the first shard that went bad."""
+        """Raise TrainingDiverged, in all processes, with what is found in the first shard in which a layer goes bad."""
         if math.isfinite(loss):
             return
-        bad = next((shard for shard, (_, found) in self.last.items() if not math.isfinite(found["loss"])), 0)
-        owner = next(rank for rank, (start, stop) in enumerate(self.owned) if start <= bad < stop)
-        found = None
-        if self.processes.rank == owner:
-            data: Data = batch.own[bad].data
+        found: list[tuple[str, str | None]] = []
+        for shard in batch.own.values():
             try:
-                check_loss(model, optimizer, loss, epoch, number, data)
+                check_loss(model, optimizer, loss, epoch, number, shard.data)
             except TrainingDiverged as error:
-                found = str(error), error.layer
-        message, layer = self.processes.from_one(found, owner)
+                found.append((str(error), error.layer))
+        found = [each for of_process in self.processes.all_of(found) for each in of_process]
+        message, layer = next((each for each in found if each[1] is not None), found[0])
         raise TrainingDiverged(message, epoch, number, layer)
 
     @contextmanager

@@ -186,7 +186,7 @@ class Model(Layer):
                   check_int(initial_epoch, "initial_epoch", 0), class_weight=text(class_weight or None),
                   sample_weight=sample_weight is not None,
                   validation_samples=0 if validation is None else validation.samples, **workers.settings)
-        called = workers.begin(self, run, called, {"x and y": train, "validation_data": validation})
+        called = workers.begin(self, run, called, {"x and y": train, "validation_data": validation}, epochs)
         called.call("set_params", {"epochs": epochs, "steps": run.steps, "samples": train.samples, "verbose": verbose,
                                    "batch_size": None if train.samples is None else train.per_batch})
         called.call("set_model", self)

@@ -34,7 +34,8 @@ class Alone(Generic[M]):
         """Return where this process's part of the batches comes from."""
         return source
 
-    def begin(self, model: M, run: Run, called: CallbackList, sources: Mapping[str, Source | None]) -> CallbackList:
+    def begin(self, model: M, run: Run, called: CallbackList, sources: Mapping[str, Source | None],
+              epochs: int) -> CallbackList:
         """Begin a training; return what calls the callbacks."""
         return called
 
