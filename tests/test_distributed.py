@@ -30,6 +30,7 @@ from tinynet.layers import (
     Residual,
     SpatialDropout2D,
 )
+from tinynet.training import team
 from tinynet.training.data import Data
 from tinynet.training.sources import Arrays
 
@@ -242,6 +243,20 @@ def test_more_processes_than_shards_are_refused_in_words():
     processes.size = 9
     with pytest.raises(ValueError, match=r"at most as many processes as shards, 8.*shards=9\). Received: 9 processes"):
         Together(processes, 8)
+
+
+def test_a_process_looks_for_mistakes_in_its_own_samples_and_names_their_places(monkeypatch):
+    processes = Processes()
+    processes.rank, processes.size = 1, 2
+    together = Together(processes, 8)
+    assert together.own(21) == slice(11, 21)
+    monkeypatch.setattr(team, "current", lambda: together)
+    model = Sequential([Dense(1, input_dim=1)])
+    model.compile("sgd", "mse")
+    x = np.ones((21, 1))
+    x[[3, 15]] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinity in 1 of 10 samples, the first of them 15"):
+        model.fit(x, np.ones((21, 1)), verbose=0)
 
 
 def test_a_missing_mpi_is_told_with_its_remedy(monkeypatch):

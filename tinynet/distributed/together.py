@@ -60,6 +60,10 @@ class Together(Alone[Model]):
         """Return where this process's shards come from."""
         return ShardedSource(source, self.shards, self.owned[self.processes.rank], self.check_size)
 
+    def own(self, samples: int) -> slice:
+        """Return which of the samples this process looks at before the training; of a few, all processes at all."""
+        return slice(*shares(samples, self.processes.size)[self.processes.rank] if samples >= self.shards else (None,))
+
     def begin(self, model: Model, run: Run, called: CallbackList, sources: Mapping[str, Source | None],
               epochs: int) -> CallbackList:
         """Check that all processes begin the same training; make the twins."""

@@ -178,7 +178,7 @@ class Model(Layer):
         workers = team.current()                       # this process, or several: see `tinynet.distributed`
         for source in filter(None, (train, validation)):
             if not getattr(self.steps()[0].layer, "rescales", False):
-                data.warn_of_pixels(source.first)
+                data.warn_of_pixels(source.first.at(workers.own(len(source.first.x))))
         epochs = check_int(epochs, "epochs", 0)
         self.history = History()                       # after the callbacks passed in: it sees what they add
         called = CallbackList([callbacks, *progress.for_verbosity(verbose), self.history])
@@ -371,8 +371,9 @@ class Model(Layer):
         """Return the batches of what a user has passed to `owner`: arrays, or what has or yields batches."""
         def checked(parts: Sequence[Any]) -> Data:
             samples = data.with_class_weights(self._prepare(*parts), class_weight, self.output_shape or ())
-            data.check_numbers(samples, owner, self.dtype)               # of NaNs argmax takes the first: a plausible
-            return samples                                               # accuracy
+            part = team.current().own(len(samples.x)) if owner == "fit" else ALL
+            data.check_numbers(samples.at(part), owner, self.dtype, part.start or 0)       # of NaNs argmax takes the
+            return samples                                               # first: a plausible accuracy
 
         if y is None and sources.has_batches(x):
             sources.expect_alone(owner, batch_size=batch_size, sample_weight=sample_weight)

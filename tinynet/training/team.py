@@ -34,6 +34,10 @@ class Alone(Generic[M]):
         """Return where this process's part of the batches comes from."""
         return source
 
+    def own(self, samples: int) -> slice:
+        """Return which of the samples this process reads before the training, to look for mistakes."""
+        return slice(None)
+
     def begin(self, model: M, run: Run, called: CallbackList, sources: Mapping[str, Source | None],
               epochs: int) -> CallbackList:
         """Begin a training; return what calls the callbacks."""
