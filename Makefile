@@ -4,11 +4,11 @@ BIN = .venv/bin
 # The tests start many processes, and each would compile what it imports.
 export PYTHONDONTWRITEBYTECODE =
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
-SUITE = not book and not long and not browser and not exercises and not rest   # each has a target of its own
+SUITE = not book and not long and not browser and not mpi and not exercises and not rest   # each has a target of its own
 
 .DEFAULT_GOAL = help
 .PHONY: help mnist explore quick test test-rest test-book test-exercises test-notebooks test-libraries
-.PHONY: test-browser lint-page test-long mutants checker-trial bench docs listings lint wheel clean
+.PHONY: test-browser test-mpi lint-page test-long mutants checker-trial bench docs listings lint wheel clean
 
 help:                           ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,11 @@ test-browser: .venv/installed-test .venv/installed-browser  ## the explorer's pa
 	$(PYTEST) -m "browser and not alone" tests/browser tests/explore
 	$(BIN)/python -m pytest -m "browser and alone" tests/browser
 
+test-mpi: .venv/installed-test  ## training on several processes: the same bits, kills, what goes wrong: minutes
+	@$(MAKE) --no-print-directory .venv/installed-mpi || echo "mpi4py and mpich could not be installed."
+	$(BIN)/python tests/mpi/ready.py
+	$(BIN)/python -m pytest -m "mpi and not long" tests/mpi
+
 lint-page: tests/browser/node_modules/installed
 	npm --prefix tests/browser run --silent lint
 	npm --prefix tests/browser run --silent types
@@ -57,7 +62,7 @@ tests/browser/node_modules/installed: tests/browser/package.json
 	@touch $@
 
 test-long: .venv/installed-test ## all of it with many more examples, and the seeded defects: hours
-	TINYNET_HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not browser"
+	TINYNET_HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not browser and not mpi"
 	$(MAKE) mutants
 
 mutants: .venv/installed-test   ## seed defects into copies of the code: does the suite find them?

@@ -41,6 +41,7 @@ from tinynet.regularizers import l1, l2, l1_l2
 from tinynet.constraints import MaxNorm, NonNeg, UnitNorm, MinMaxNorm, max_norm, non_neg, unit_norm
 from tinynet.initializers import he_normal, glorot_uniform, Constant
 from tinynet import kernels
+from tinynet import distributed
 """
 BELOW = [path for path in sorted(PACKAGE.rglob("*.py"))
          if not {"testing", "study", "explore", "exercises"} & set(path.relative_to(PACKAGE).parts)]
@@ -100,8 +101,8 @@ def test_im2col_and_naive_never_load_numba():
 # The rooms from the ground up: a file imports from its own room and from those before it, for types too.
 ROOMS = ["registry", "checks", "utils", "tables", "figures", "backend", "kernels", "initializers", "regularizers",
          "constraints", "schedules", "digits", "layers", "activations", "losses", "metrics", "optimizers", "steps",
-         "files", "datasets", "callbacks", "training", "models", "testing", "study", "explore", "exercises", "demo",
-         "__main__"]
+         "files", "datasets", "callbacks", "training", "models", "distributed", "testing", "study", "explore",
+         "exercises", "demo", "__main__"]
 ONLY = {                                      # rooms that know less than what lies below them
     "kernels": {"kernels", "registry"},
     "layers": {"layers", "kernels", "initializers", "regularizers", "constraints", "registry", "checks", "utils"},

@@ -39,6 +39,7 @@ from types import ModuleType
 
 import numpy as np
 
+from tinynet.kernels.part import of_all_parts
 from tinynet.registry import pick
 
 NAMES = {"naive": "tinynet.kernels.naive", "im2col": "tinynet.kernels.im2col", "fast": "tinynet.kernels.fast"}
@@ -68,7 +69,9 @@ def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None, 
     shift)``, only those dy go that it lets through.
 
     All statistics over a batch go through here. What it returns for the parts of a batch adds up to what it returns for
-    the whole, so that processes that have a part each can take part.
+    the whole; where several threads or processes have a part each (`kernels.part`), they wait here for each other, and
+    each gets the sums of the whole batch. A layer whose gradients are made of them says ``grads_of_batch = True``, so
+    that they are not added once more.
 
     >>> batch_sums(np.array([[1.0, 10.0], [3.0, 40.0]]), center=np.array([1.0, 20.0]))
     array([[  2.,   2.],
@@ -76,7 +79,7 @@ def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None, 
            [  4., 500.]])
     """
     sums = (using or current()).channel_sums(x, center, dy, through)
-    return np.concatenate([np.full((1, x.shape[1]), x.size / max(1, x.shape[1])), sums])
+    return of_all_parts(np.concatenate([np.full((1, x.shape[1]), x.size / max(1, x.shape[1])), sums]))
 
 
 def in_pieces(work: Callable[[int, int], object], n: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Unpack
 
@@ -49,7 +48,7 @@ class Dropout(Noise):
         x = as_floating(x)
         key, threshold, scale = self.draw(x)
         shape = self.mask_shape(x)
-        mask = (random_bits(key, math.prod(shape)).reshape(shape) >= threshold) * scale         # 0 or the scale
+        mask = (random_bits(key, *shape) >= threshold) * scale                                  # 0 or the scale
 
         def backward(dy: np.ndarray) -> np.ndarray:
             return dy * mask

@@ -121,6 +121,7 @@ class BatchNormalization(Normalizing):
     """
 
     differs_in_training = True
+    grads_of_batch = True                                  # made of `kernels.batch_sums`: see there
 
     def __init__(self, axis: int = 1, momentum: float = 0.99, epsilon: float = 1e-3, center: bool = True,
                  scale: bool = True, beta_initializer: Identifier | InitializerLike = "zeros",

@@ -25,6 +25,10 @@ class Data(NamedTuple):
         """Return the samples at a slice or an array of indices."""
         return Data(self.x[where], self.y[where], None if self.weight is None else self.weight[where])
 
+    @property
+    def samples(self) -> int:
+        """The number of samples."""
+        return len(self.x)
 
     def batch(self, where: Index, dtype: np.dtype) -> Data:
         """Return those samples, x in a model's dtype: cast here, as all at once may not fit the memory."""
@@ -47,16 +51,16 @@ def as_samples(x: ArrayLike, dtype: np.dtype | None, what: str = "x") -> np.ndar
     return array.astype(dtype or array.dtype, copy=False)
 
 
-def check_numbers(data: Data, owner: str, dtype: np.dtype) -> None:
+def check_numbers(data: Data, owner: str, dtype: np.dtype, start: int = 0) -> None:
     """Raise a ValueError for NaN and infinity, in the name of the method that they were passed to.
 
-    In x they may be what a number has become in the model's `dtype`.
+    In x they may be what a number has become in the model's `dtype`. The data are those from sample `start` on.
     """
     for what, array in {"x": data.x, "y": data.y, "sample_weight": data.weight}.items():
         if array is not None and array.size and not finite([array.min(), array.max()], dtype).all():
             bad = np.flatnonzero(~finite(array, dtype).reshape(len(array), -1).all(axis=1))
             raise invalid(owner, f"numbers in {what}",
-                          f"NaN or infinity in {len(bad)} of {len(array)} samples, the first of them {bad[0]}")
+                          f"NaN or infinity in {len(bad)} of {len(array)} samples, the first of them {start + bad[0]}")
 
 
 def finite(numbers: ArrayLike, dtype: np.dtype) -> np.ndarray:

@@ -33,11 +33,12 @@ from tinynet.steps.plan import Plan, PlanCache
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import Step, steps_of, steps_of_parts
 from tinynet.steps.untouched import StateSnapshot
-from tinynet.training import data, mismatches, progress, sources
+from tinynet.training import data, mismatches, progress, sources, team
 from tinynet.training.data import Data, Tally
-from tinynet.training.divergence import check_loss, check_weights
+from tinynet.training.divergence import check_weights
 from tinynet.training.run import Run
 from tinynet.training.sources import Arrays, HasBatches, Source, check_limit, validation_epochs
+from tinynet.training.team import ALONE, Alone
 
 ALL = slice(None)                                                         # of the samples
 Samples = ArrayLike | HasBatches | Iterable[Any]              # an array, or what has or yields batches
@@ -174,15 +175,18 @@ class Model(Layer):
                                                                ("validation_steps", validation_steps))]
         validates = validation_epochs(validation_freq)
         self.optimizer.belong_to(self._identity)
+        workers = team.current()                       # this process, or several: see `tinynet.distributed`
         for source in filter(None, (train, validation)):
             if not getattr(self.steps()[0].layer, "rescales", False):
-                data.warn_of_pixels(source.first)
+                data.warn_of_pixels(source.first.at(workers.own(len(source.first.x))))
         epochs = check_int(epochs, "epochs", 0)
         self.history = History()                       # after the callbacks passed in: it sees what they add
         called = CallbackList([callbacks, *progress.for_verbosity(verbose), self.history])
-        run = Run(self, called.callbacks, train, limits[0], shuffle, check_int(initial_epoch, "initial_epoch", 0),
-                  class_weight=text(class_weight or None), sample_weight=sample_weight is not None,
-                  validation_samples=0 if validation is None else validation.samples)
+        run = Run(self, called.callbacks, workers.share(train), limits[0], shuffle,
+                  check_int(initial_epoch, "initial_epoch", 0), class_weight=text(class_weight or None),
+                  sample_weight=sample_weight is not None,
+                  validation_samples=0 if validation is None else validation.samples, **workers.settings)
+        called = workers.begin(self, run, called, {"x and y": train, "validation_data": validation}, epochs)
         called.call("set_params", {"epochs": epochs, "steps": run.steps, "samples": train.samples, "verbose": verbose,
                                    "batch_size": None if train.samples is None else train.per_batch})
         called.call("set_model", self)
@@ -192,14 +196,14 @@ class Model(Layer):
             called.call("on_train_begin", {})          # a backup is restored here: from now on the run knows the epoch
             while run.more(epochs):
                 called.call("on_epoch_begin", run.epoch, {})
-                self._train_epoch(run, called)
+                self._train_epoch(run, called, workers)
                 if run.ran_out():
                     sources.warn_of_end(run.batch, run.steps, run.epoch)
                     self.stop_training = True
                 run.logs = run.means.means()           # a copy, to which validation and callbacks add
                 if validation is not None and validates(run.epoch + 1):
                     with np.errstate(all="ignore"):
-                        held_out = self._evaluate(validation, called, limits[1])
+                        held_out = self._evaluate(workers.share(validation), called, limits[1], workers)
                     run.logs.update({f"val_{key}": value for key, value in held_out.items()})
                 called.call("on_epoch_end", run.end_epoch(), run.logs)
                 if not self.stop_training:             # unless a callback has seen to it
@@ -211,16 +215,16 @@ class Model(Layer):
             called.call("on_train_end", run.logs)
         return self.history
 
-    def _train_epoch(self, run: Run, called: CallbackList) -> None:
+    def _train_epoch(self, run: Run, called: CallbackList, workers: Alone[Model]) -> None:
         """Train on the batches that are left of an epoch, until a callback stops the training."""
         for number, batch in run.batches():
             called.call("on_train_batch_begin", number, {})
             with np.errstate(all="ignore"):            # check_loss reports what is not finite, and where it began
-                logs = run.add(self._train_step(batch), len(batch.x))
+                logs = run.add(workers.train_step(self, batch), batch.samples)
             called.call("on_train_batch_end", number, logs)
             if self.stop_training:                     # first, so that TerminateOnNaN can end it without an error
                 return
-            check_loss(self, self.optimizer, logs["loss"], run.epoch, number, batch)
+            workers.check_loss(self, self.optimizer, logs["loss"], run.epoch, number, batch)
 
     def evaluate(self, x: Samples, y: ArrayLike | None = None, batch_size: int | None = None, verbose: int | str = 1,
                  sample_weight: ArrayLike | None = None, steps: int | None = None, callbacks: Callbacks = None,
@@ -324,12 +328,13 @@ class Model(Layer):
         logs = data.values(tallies, self._all_metrics())
         return logs if return_dict else [*logs.values()] if len(logs) > 1 else logs["loss"]
 
-    def _evaluate(self, source: Source, called: CallbackList, limit: int | None = None) -> Logs:
+    def _evaluate(self, source: Source, called: CallbackList, limit: int | None = None,
+                  workers: Alone[Model] = ALONE) -> Logs:
         means = data.RunningMeans(self._all_metrics())
         called.call("on_test_begin", {})
         for number, batch in enumerate(source.batches(None, 0, limit)):
             called.call("on_test_batch_begin", number, {})
-            called.call("on_test_batch_end", number, means.add(self._test_step(batch), len(batch.x)))
+            called.call("on_test_batch_end", number, means.add(workers.test_step(self, batch), batch.samples))
         called.call("on_test_end", means.means())
         return means.means()
 
@@ -366,8 +371,9 @@ class Model(Layer):
         """Return the batches of what a user has passed to `owner`: arrays, or what has or yields batches."""
         def checked(parts: Sequence[Any]) -> Data:
             samples = data.with_class_weights(self._prepare(*parts), class_weight, self.output_shape or ())
-            data.check_numbers(samples, owner, self.dtype)               # of NaNs argmax takes the first: a plausible
-            return samples                                               # accuracy
+            part = team.current().own(len(samples.x)) if owner == "fit" else ALL
+            data.check_numbers(samples.at(part), owner, self.dtype, part.start or 0)       # of NaNs argmax takes the
+            return samples                                               # first: a plausible accuracy
 
         if y is None and sources.has_batches(x):
             sources.expect_alone(owner, batch_size=batch_size, sample_weight=sample_weight)

@@ -8,11 +8,11 @@ from tinynet.kernels.fast.compiling import compiled, for_loops
 from tinynet.kernels.fast.layout import common_dtype
 from tinynet.kernels.fast.products import matmul
 from tinynet.kernels.fast.threads import NUM_CHUNKS, parallel_for
-from tinynet.kernels.splitmix import FACTORS, GAMMA, SHIFTS
+from tinynet.kernels.part import place
+from tinynet.kernels.splitmix import FACTORS, GAMMA, NUMBERS_PER_WORD, SHIFTS
 
 MIN_CHUNK = 100_000            # numbers: waking a second thread takes longer than a pass over them
 MIN_RELU_CHUNK = 4 * MIN_CHUNK                # of which a pass only selects
-NUMBERS_PER_WORD = 4           # a word of SplitMix64 is 16 random bits for each of four numbers
 
 
 def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
@@ -37,10 +37,11 @@ def dropout(x: np.ndarray, key: np.uint64, threshold: int, scale: float) -> np.n
     x, factor = for_loops(x), x.dtype.type(scale)
     y = empty(x.shape, x.dtype)
     flat_x, flat_y = x.reshape(-1), y.reshape(-1)
+    first = place(len(x)) * (x.size // max(1, len(x)))                            # of the batch's numbers
     words = -(-numbers_per_chunk(x.size) // NUMBERS_PER_WORD)                     # chunks begin with a word
 
     def work(start: int, stop: int) -> None:
-        dropout_loop(flat_x[start:stop], key, start, threshold, factor, flat_y[start:stop])
+        dropout_loop(flat_x[start:stop], key, first + start, threshold, factor, flat_y[start:stop])
     parallel_for(work, x.size, words * NUMBERS_PER_WORD)
     return y
 
@@ -86,7 +87,8 @@ def adam_loop(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
 def dropout_loop(x: np.ndarray, key: np.uint64, start: int, threshold: int, scale: float, y: np.ndarray) -> None:
     """Fill y (n,) from x (n,), number `start` and those after it of a longer array."""
     words = np.empty(256, np.uint64)                                      # 2 KiB, which stay in L1
-    bits = words.view(np.uint16)
+    skipped = start % NUMBERS_PER_WORD                                    # of the first word, in each block
+    bits = words.view(np.uint16)[skipped:words.size * NUMBERS_PER_WORD - NUMBERS_PER_WORD + skipped]
     for begin in range(0, x.size, bits.size):
         random_words(key, (start + begin) // NUMBERS_PER_WORD, words)
         x_block, y_block = x[begin:begin + bits.size], y[begin:begin + bits.size]
