@@ -22,6 +22,7 @@ from tinynet.testing.gradcheck.targets import Target, random_upstream
 EPS = 4 * 2.0 ** -52   # rounding of a gradient, as a fraction of the largest of its tensor
 AS_SURE = 3.0         # a slope may be less sure, by this factor, than its neighbour's, for which a step was searched
 MAX_SUSPECTS = 4      # cells of a group that are looked at one by one
+COARSE = 1e-9         # relative noise of a forward that computes in float32 or float16
 
 
 @dataclass
@@ -124,6 +125,7 @@ class Sampler:
         self.y0 = target.outputs()
         self.scales = scales_of(self.tensor).ravel()
         self.noise = self.measure_noise()
+        self.precision = float(np.linalg.norm(self.noise)) / max(float(np.linalg.norm(self.y0)), 1e-300)
         self.searched: KnownStep | None = None
 
     def measure_noise(self) -> np.ndarray:
@@ -144,7 +146,7 @@ class Sampler:
         among = np.arange(self.tensor.size) if among is None else among
         done = ([self.measure(among[i:i + 1]) for i in range(len(among))] if len(among) <= every
                 else self.sample_large(among, every, directions))
-        if everything and self.is_coarse(done, SURE):
+        if everything and self.precision > COARSE and self.is_coarse(done, SURE):
             done += self.wrong_in_proportion()
         return done + self.ties(done)
 
@@ -208,9 +210,10 @@ class Sampler:
             cells = self.cells.suspicious(self.along(np.arange(len(parts)), direction), parts)[:MAX_SUSPECTS]
             for cell in cells:
                 where = np.flatnonzero(self.cells.of_entries == cell)
-                group = self.measure(where, direction[where], seen=np.flatnonzero(self.cells.of_outputs == cell))
-                coarse = float(np.linalg.norm(self.noise)) / max(float(np.linalg.norm(self.y0)), 1e-300)
-                rounding = NOISE * coarse * float(np.linalg.norm(parts[where]))     # of a backward as coarse as forward
+                seen = np.flatnonzero(self.cells.of_outputs == cell)
+                group = self.measure(where, direction[where], seen=seen)
+                sizes = np.linalg.norm(parts[where]) + np.linalg.norm((self.target.upstream * self.y0)[seen])
+                rounding = NOISE * self.precision * float(sizes)           # of a backward as coarse as forward
                 group = replace(group, tolerance=group.tolerance + rounding)
                 if group.verdict == "wrong" and not group.kinked:
                     return [group]
