@@ -6,7 +6,7 @@ from wrong_layers import Written
 
 from tinynet.testing import check_gradients
 from tinynet.testing.gradcheck import sampling
-from tinynet.testing.gradcheck.aligned import Cells, aligned_axes, cell_numbers
+from tinynet.testing.gradcheck.aligned import Cells, aligned_axes, cell_numbers, in_proportion
 from tinynet.testing.gradcheck.targets import LayerTarget
 
 rng = np.random.default_rng(0)
@@ -45,6 +45,7 @@ def test_the_axes_that_go_together_are_found(function, params, name, axes):
 def test_cells_are_numbered_along_their_axes():
     np.testing.assert_array_equal(cell_numbers((2, 3), [1], (3,)), [0, 1, 2, 0, 1, 2])
     np.testing.assert_array_equal(cell_numbers((2, 2), [0, 1], (2, 2)), [0, 1, 2, 3])
+    np.testing.assert_array_equal(cell_numbers((2, 2), [], ()), [0, 0, 0, 0])    # all in one
 
 
 def in_float16(factor):
@@ -66,7 +67,40 @@ def test_in_float16_one_entry_of_many_that_is_wrong_by_a_tenth_is_found_in_its_c
     assert check_gradients(wrong, LARGE, raises=False)["x"].at == entry
     assert check_gradients(in_float16(1)[0], LARGE).passed
     monkeypatch.setattr(sampling.Sampler, "wrong_in_cells", lambda self, order, directions: [])
+    monkeypatch.setattr(sampling.Sampler, "wrong_in_proportion", lambda self: [])
     assert check_gradients(wrong, LARGE, raises=False).passed                    # the groups alone do not show it
+
+
+def row_maximum_in_float16(factor):
+    """The maximum of each row in float16, the gradient of the first row's times a factor."""
+    def function(x, params):
+        def backward(dy):
+            dx = dy * (np.arange(x.shape[1]) == x.argmax(axis=1)[:, None])
+            dx[0] *= factor
+            return {"x": dx}
+        return x.astype(np.float16).max(axis=1, keepdims=True).astype(np.float64), backward
+    return Written(function, {})
+
+
+@pytest.mark.parametrize("shape", [(3, 6), (9, 12)], ids=["each entry measured", "entries in groups"])
+def test_in_float16_a_wrong_entry_closer_to_a_kink_than_rounding_shows_is_found_along_lines_without_kinks(
+        shape, monkeypatch):
+    x = np.linspace(-1.5, 1.5, np.prod(shape)).reshape(shape)
+    x[:, -2] = x[:, -1] - 2.0 ** -7                                              # the second largest, 8 to 16 ulp below
+    assert check_gradients(row_maximum_in_float16(1), x).passed
+    report = check_gradients(row_maximum_in_float16(1.1), x, raises=False)
+    assert "perturbed together, too little to be seen" in report.failures[0].message
+    assert report.failures[0].cause != "kink"
+    monkeypatch.setattr(sampling.Sampler, "wrong_in_proportion", lambda self: [])
+    assert check_gradients(row_maximum_in_float16(1.1), x, raises=False).passed
+
+
+def test_a_direction_in_proportion_keeps_order_and_signs():
+    numbers = np.array([-1.0, 0.0, 2.0, 2.0])
+    for direction in in_proportion(numbers):
+        moved = numbers + 0.5 * direction
+        assert (np.argsort(moved, kind="stable") == np.arange(4)).all()
+        assert moved[2] == moved[3]
 
 
 @pytest.mark.parametrize("scale", [1e6, 1e10])

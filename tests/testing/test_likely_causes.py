@@ -82,6 +82,7 @@ WRONG = [
     ("one entry", "kernel", dense(change("kernel", at((2, 3), 1.1))), (4,)),
     ("some slices", "kernel", conv(change("kernel", at((slice(None), 1), 1.2))), IMAGE),
     ("some slices", "x", conv(change("x", at((slice(None), slice(None), 2), 1.2))), IMAGE),
+    ("some slices", "bias", conv(change("bias", lambda g: g * [1, 1, 1.2, 0.7])), IMAGE),
     ("borders", "x", conv(change("x", borders_wrong)), (2, 6, 7)),
     ("part is zero", "x", dense(change("x", lambda g: np.where(np.abs(g) < 0.5, 0, g))), (6,)),
     ("should be zero", "x", Spoiled(ReLU(), setting("x", lambda dy, x: np.where(x > -1, dy, 0))), (6,)),

@@ -41,9 +41,9 @@ class Cells:
         pairs = list(aligned_axes(target, name, rng)) if target.dy is not None else []
         sizes = tuple(shape[a] for a, _ in pairs)
         self.count = int(np.prod(sizes))
-        if pairs and target.dy is not None:
-            self.of_entries = cell_numbers(shape, [a for a, _ in pairs], sizes)
-            self.of_outputs = cell_numbers(target.dy.shape, [b for _, b in pairs], sizes)
+        self.of_entries = cell_numbers(shape, [a for a, _ in pairs], sizes)
+        outputs = target.upstream if target.dy is None else target.dy
+        self.of_outputs = cell_numbers(outputs.shape, [b for _, b in pairs], sizes)
 
     def suspicious(self, line: Line, parts: np.ndarray) -> np.ndarray:
         """Return the cells whose analytic slopes, the sums of `parts` (n,) along the line, are not the measured ones.
@@ -89,6 +89,15 @@ class Cells:
         return np.bincount(self.of_outputs, outputs, self.count)
 
 
+def in_proportion(numbers: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield directions along which the order of numbers (n,), and their signs, stay for a long way.
+
+    All grow by the same fraction, which leaves every ReLU and maximum the same number, or by the same amount.
+    """
+    yield numbers.copy()
+    yield np.full(numbers.shape, float(np.sqrt(np.mean(np.square(numbers)))) or 1.0)
+
+
 def aligned_axes(target: Target, name: str, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
     """Yield (a, b) where axis a of a tensor goes with axis b of the output, each axis once."""
     assert target.dy is not None
@@ -111,5 +120,7 @@ def along(mask: np.ndarray, axis: int, ndim: int) -> np.ndarray:
 
 def cell_numbers(shape: tuple[int, ...], axes: list[int], sizes: tuple[int, ...]) -> np.ndarray:
     """Return the cell of each number of an array, flat: its indices along some axes as one number."""
+    if not axes:
+        return np.zeros(int(np.prod(shape)), int)
     indices = [along(np.arange(shape[axis]), axis, len(shape)) for axis in axes]
     return np.broadcast_to(np.ravel_multi_index(np.broadcast_arrays(*indices), sizes), shape).ravel()

@@ -119,11 +119,14 @@ def wrong_entries(report: TensorReport) -> str:
     assert m is not None
     singles = [m for m in report.measurements if m.single]
     wrong = sum(m.verdict == "wrong" for m in singles)
+    percent = f"{100 * report.max_relative_error:.3g} %"
+    slopes = f"analytic {m.analytic:.6g}, numeric {m.measured.text(6)} ± {m.measured.uncertainty:.0e}."
+    if not wrong and not m.kinked:
+        return (f"it is wrong by {percent} where {len(m.where)} entries are perturbed together, too little to be seen "
+                f"at the {len(singles)} that were measured one by one: {slopes}")
     where = (f"at {list(report.at)}" if report.at is not None
              else f"where {len(m.where)} entries are perturbed together")
-    percent = f"{100 * report.max_relative_error:.3g} %"
-    return (f"{wrong} of {len(singles)} entries measured are wrong, by up to {percent}; worst {where}: "
-            f"analytic {m.analytic:.6g}, numeric {m.measured.text(6)} ± {m.measured.uncertainty:.0e}.")
+    return f"{wrong} of {len(singles)} entries measured are wrong, by up to {percent}; worst {where}: {slopes}"
 
 
 def decide_by_layers(report: TensorReport, layers: LayerByLayer) -> None:

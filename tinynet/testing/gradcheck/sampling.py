@@ -14,14 +14,15 @@ from functools import cached_property
 
 import numpy as np
 
-from tinynet.testing.gradcheck.aligned import GROUP_RTOL, Cells
-from tinynet.testing.gradcheck.differences import SURE, Line, Slope, at_step, first_look, holds, search
+from tinynet.testing.gradcheck.aligned import GROUP_RTOL, Cells, in_proportion
+from tinynet.testing.gradcheck.differences import NOISE, SURE, Line, Slope, at_step, first_look, holds, search
 from tinynet.testing.gradcheck.precision import computational_noise
 from tinynet.testing.gradcheck.targets import Target, random_upstream
 
 EPS = 4 * 2.0 ** -52   # rounding of a gradient, as a fraction of the largest of its tensor
 AS_SURE = 3.0         # a slope may be less sure, by this factor, than its neighbour's, for which a step was searched
 MAX_SUSPECTS = 4      # cells of a group that are looked at one by one
+COARSE = 1e-9         # relative noise of a forward that computes in float32 or float16
 
 
 @dataclass
@@ -124,6 +125,7 @@ class Sampler:
         self.y0 = target.outputs()
         self.scales = scales_of(self.tensor).ravel()
         self.noise = self.measure_noise()
+        self.precision = float(np.linalg.norm(self.noise)) / max(float(np.linalg.norm(self.y0)), 1e-300)
         self.searched: KnownStep | None = None
 
     def measure_noise(self) -> np.ndarray:
@@ -140,10 +142,18 @@ class Sampler:
 
         `among` are the flat indices of the coordinates to measure, all if None.
         """
+        everything = among is None
         among = np.arange(self.tensor.size) if among is None else among
         done = ([self.measure(among[i:i + 1]) for i in range(len(among))] if len(among) <= every
                 else self.sample_large(among, every, directions))
+        if everything and self.precision > COARSE and self.is_coarse(done, SURE):
+            done += self.wrong_in_proportion()
         return done + self.ties(done)
+
+    def is_coarse(self, done: list[Measurement], rtol: float) -> bool:
+        """Return whether some slopes are less sure than a fraction of the usual size of the gradient's entries."""
+        usual = float(np.linalg.norm(self.gradient)) / np.sqrt(max(len(self.gradient), 1))
+        return bool(np.isfinite(usual)) and any(m.measured.uncertainty > rtol * usual for m in done)
 
     def sample_large(self, among: np.ndarray, every: int, directions: int) -> list[Measurement]:
         """Measure groups of coordinates, and some single ones."""
@@ -160,9 +170,7 @@ class Sampler:
                 queue += [self.measure(half) for half in np.array_split(group.where, 2)]
             else:
                 done.append(group)
-        usual = float(np.linalg.norm(self.gradient)) / np.sqrt(len(self.gradient))
-        coarse = any(m.measured.uncertainty > self.rtol * usual for m in done)
-        if coarse and np.isfinite(usual) and self.cells.count > 1:
+        if self.is_coarse(done, self.rtol) and self.cells.count > 1:
             done += self.wrong_in_cells(order, directions)
         suspects = [m for m in done if m.verdict == "wrong" and not m.kinked]
         if suspects and not any(m.single for m in suspects):
@@ -190,6 +198,25 @@ class Sampler:
                                         np.flatnonzero(self.cells.of_outputs == cell))
                 if entry.verdict == "wrong":
                     return [entry]
+        return []
+
+    def wrong_in_proportion(self) -> list[Measurement]:
+        """Return the first group that is wrong along a line on which a maximum or a ReLU meets no kink, if any is.
+
+        Where forward computes coarsely, numbers closer to a kink than its rounding cannot be measured one by one.
+        """
+        for direction in in_proportion(self.tensor.ravel()):
+            parts = self.gradient * direction
+            cells = self.cells.suspicious(self.along(np.arange(len(parts)), direction), parts)[:MAX_SUSPECTS]
+            for cell in cells:
+                where = np.flatnonzero(self.cells.of_entries == cell)
+                seen = np.flatnonzero(self.cells.of_outputs == cell)
+                group = self.measure(where, direction[where], seen=seen)
+                sizes = np.linalg.norm(parts[where]) + np.linalg.norm((self.target.upstream * self.y0)[seen])
+                rounding = NOISE * self.precision * float(sizes)           # of a backward as coarse as forward
+                group = replace(group, tolerance=group.tolerance + rounding)
+                if group.verdict == "wrong" and not group.kinked:
+                    return [group]
         return []
 
     def ties(self, done: list[Measurement]) -> list[Measurement]:

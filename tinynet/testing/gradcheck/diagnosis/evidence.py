@@ -30,7 +30,7 @@ class Evidence:
     numeric : the measured one, of the tensor's shape; NaN where it was not measured.
     known : mask of the coordinates that were measured and are no kinks.
     wrong : mask of those among them where the analytic gradient is wrong.
-    on_kink : mask of the coordinates that lie on a kink, where any subgradient is right.
+    on_kink : mask of the coordinates that lie on a kink, where any subgradient is right; none if it is wrong beside.
     batch_size : N.
     is_input : whether the tensor is the input.
     dy : the upstream gradient; None for a loss, which has none.

@@ -47,13 +47,14 @@ def gather(target: Target, report: TensorReport, coarse: bool = False) -> Eviden
             tensor[...] = before
 
     assert report.analytic is not None
+    beside = any(m.verdict == "wrong" and not m.kinked for m in report.measurements)
     steps = {int(m.where[0]): m.measured.step for m in report.measurements if m.single and m.measured.kind == "smooth"}
     x = getattr(target, "x", None)
     return Evidence(
         analytic=report.analytic, numeric=report.numeric,
         known=mask(lambda m: m.measured.kind == "smooth"),
         wrong=mask(lambda m: m.measured.kind == "smooth" and m.verdict == "wrong"),
-        on_kink=mask(lambda m: m.measured.kind == "kink"),
+        on_kink=mask(lambda m: m.measured.kind == "kink" and not beside),
         batch_size=len(x) if x is not None and np.ndim(x) else 1, is_input=report.name == target.input_name,
         dy=target.dy, rerun=rerun_of(target, report),
         settings=dict(settings(getattr(target, "layer", None))), penalty=target.penalty(report.name),

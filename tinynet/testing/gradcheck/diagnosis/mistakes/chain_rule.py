@@ -206,7 +206,8 @@ def power_of(a: np.ndarray, v: np.ndarray, name: str) -> str | None:
         with np.errstate(all="ignore"):
             for exponent, how in ((-power, "is missing"), (power, "is too much, or should be divided by")):
                 constant = a / v ** exponent
-                if a.size > FEW and np.isfinite(constant).all() and np.ptp(constant) <= CLOSE * np.abs(constant).max():
+                usable = np.isfinite(constant) & (constant != 0)                  # not where the tensor is 0
+                if a.size > FEW and usable.all() and np.ptp(constant) <= CLOSE * np.abs(constant).max():
                     times = 1 / constant[0] if exponent < 0 else constant[0]
                     factor = "" if abs(times - 1) < CLOSE else f"{times:.4g} "
                     inner = " (the derivative of an inner function?)" if exponent < 0 else ""

@@ -90,6 +90,9 @@ def some_slices(e: Evidence) -> str | None:
         if enough and mostly and 0 < wrong.sum() <= known.sum() / 2:
             return (f"it is wrong for {axis_name(e.is_input, e.numeric.ndim, axis)} "
                     f"{', '.join(map(str, np.flatnonzero(wrong)[:6]))} only, and right for the others.")
+    block = np.flatnonzero(e.wrong)
+    if e.numeric.ndim == 1 and 2 <= len(block) == np.ptp(block) + 1 <= e.known.sum() / 2:
+        return f"it is wrong from index {block[0]} to {block[-1]} only, and right for the others."
     return None
 
 
