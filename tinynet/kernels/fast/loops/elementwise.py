@@ -86,9 +86,9 @@ def adam_loop(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
 @compiled
 def dropout_loop(x: np.ndarray, key: np.uint64, start: int, threshold: int, scale: float, y: np.ndarray) -> None:
     """Fill y (n,) from x (n,), number `start` and those after it of a longer array."""
-    words = np.empty(256, np.uint64)                                      # 2 KiB, which stay in L1
     skipped = start % NUMBERS_PER_WORD                                    # of the first word, in each block
-    bits = words.view(np.uint16)[skipped:words.size * NUMBERS_PER_WORD - NUMBERS_PER_WORD + skipped]
+    words = np.empty(256 + 4 * (skipped > 0), np.uint64)                  # 2 KiB, which stay in L1
+    bits = words.view(np.uint16)[skipped:skipped + 1024]
     for begin in range(0, x.size, bits.size):
         random_words(key, (start + begin) // NUMBERS_PER_WORD, words)
         x_block, y_block = x[begin:begin + bits.size], y[begin:begin + bits.size]
