@@ -38,7 +38,7 @@ FILES = {
                                                       "fusing")],
     "training": [f"tests/test_{name}.py" for name in (
         "optimizers", "schedules", "fit", "fit_hooks", "evaluate_predict", "freezing", "sequential_building",
-        "randomness", "training", "threads_and_forks")],
+        "randomness", "training", "threads_and_forks", "distributed")],
     "state": ["tests/test_plan.py", "tests/test_layer_state.py"],
     "selftest": [f"tests/testing/test_{name}.py" for name in (
         "check_layer_rules", "check_layer", "check_gradients_preconditions", "check_gradients_kinks",

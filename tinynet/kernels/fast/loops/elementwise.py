@@ -86,12 +86,13 @@ def adam_loop(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
 @compiled
 def dropout_loop(x: np.ndarray, key: np.uint64, start: int, threshold: int, scale: float, y: np.ndarray) -> None:
     """Fill y (n,) from x (n,), number `start` and those after it of a longer array."""
-    words = np.empty(256, np.uint64)                                      # 2 KiB, which stay in L1
     skipped = start % NUMBERS_PER_WORD                                    # of the first word, in each block
-    bits = words.view(np.uint16)[skipped:words.size * NUMBERS_PER_WORD - NUMBERS_PER_WORD + skipped]
-    for begin in range(0, x.size, bits.size):
+    words = np.empty(256, np.uint64)                                      # 2 KiB, which stay in L1
+    bits = words.view(np.uint16)[skipped:]
+    block = bits.size if skipped == 0 else bits.size - bits.size % NUMBERS_PER_WORD
+    for begin in range(0, x.size, block):
         random_words(key, (start + begin) // NUMBERS_PER_WORD, words)
-        x_block, y_block = x[begin:begin + bits.size], y[begin:begin + bits.size]
+        x_block, y_block = x[begin:begin + block], y[begin:begin + block]
         for k in range(x_block.size):
             y_block[k] = x_block[k] * (scale if bits[k] >= threshold else x.dtype.type(0))
 
