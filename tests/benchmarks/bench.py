@@ -96,7 +96,7 @@ def take_turns(found: dict, case: Case, what: str, turns: int, seconds: float) -
 
 
 def options(found: dict, turns: int, seconds: float, named: str) -> dict[str, dict[str, float]]:
-    """Time all that a user may change, in turns with PyTorch, and print a row of Markdown for each; return the figures."""
+    """Time all that a user may change, in turns with PyTorch; print rows of Markdown, and return the figures."""
     few = {label: found[label] for label in ("tinynet", "pytorch tuned") if label in found}
     workers = {label: Worker(engine, python, MODELS[0], env=env) for label, (engine, python, env) in few.items()}
     results: dict[str, dict[str, float]] = {}
