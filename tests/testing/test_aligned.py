@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from wrong_layers import Written
 
-from tinynet.testing import check_gradients
+from tinynet.testing import check_gradients, check_vjp
 from tinynet.testing.gradcheck import sampling
 from tinynet.testing.gradcheck.aligned import Cells, aligned_axes, cell_numbers, in_proportion
 from tinynet.testing.gradcheck.targets import LayerTarget
@@ -93,6 +93,21 @@ def test_in_float16_a_wrong_entry_closer_to_a_kink_than_rounding_shows_is_found_
     assert report.failures[0].cause != "kink"
     monkeypatch.setattr(sampling.Sampler, "wrong_in_proportion", lambda self: [])
     assert check_gradients(row_maximum_in_float16(1.1), x, raises=False).passed
+
+
+def test_a_saturated_output_is_right_though_its_gradient_is_all_rounding():
+    rng = np.random.default_rng(14)
+    x, w = np.maximum(rng.normal(size=(3, 4)), 0) * 10 ** rng.uniform(0, 2), rng.normal(size=(4, 5))
+
+    def f(x, w):
+        e = np.exp(x @ w - (x @ w).max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def vjp(dy, x, w):
+        p = f(x, w)
+        dz = p * (dy - (dy * p).sum(axis=1, keepdims=True))
+        return dz @ w.T, x.T @ dz
+    assert check_vjp(f, vjp, x, w, seed=14).passed
 
 
 def test_a_direction_in_proportion_keeps_order_and_signs():
