@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ready import mpiexec
+from installed import mpiexec
 
 TRAIN = Path(__file__).with_name("train.py")
 SECONDS = 120                              # after which a training that hangs is given up

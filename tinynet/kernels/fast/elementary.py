@@ -17,7 +17,7 @@ from numba import njit
 
 Number = Any                                     # a float32 or a float64, as the module is for
 TERMS = {4: 7, 8: 13}                            # of e^r - 1, for |r| <= ln(2) / 2; by the bytes of a number
-LOG_TERMS = {4: 8, 8: 17}                        # of artanh(s) / s, in s^2, for 0 <= s <= 1/3
+LOG_TERMS = {4: 5, 8: 11}                        # of artanh(s) / s, in s^2, for |s| <= 0.172
 LN2 = {4: (0.693359375, -2.12194440e-4), 8: (6.93147180369123816490e-01, 1.90821492927058770002e-10)}       # in two
 MANTISSA = {4: 23, 8: 52}                        # its bits
 BIAS = {4: 127, 8: 1023}                         # of the exponent
@@ -43,11 +43,12 @@ def functions(dtype: np.dtype) -> ModuleType:
     """Return a module that has, under NumPy's names, the functions of numbers of one dtype, for compiled code."""
     number, whole, size = dtype.type, np.dtype(f"i{dtype.itemsize}").type, dtype.itemsize
     zero, one, two = number(0), number(1), number(2)
-    low, high = map(number, RANGE[size])
+    (low, high), large = map(number, RANGE[size]), number(50)              # e^50 - 1 is e^50
     high_part, low_part = map(number, LN2[size])
     per_ln2, bits, bias = number(1 / math.log(2)), whole(MANTISSA[size]), whole(BIAS[size])
     rounds = number(1.5 * 2.0 ** MANTISSA[size])             # added, it leaves no bits behind the point: x is rounded
     rounds_bits = rounds.view(whole)
+    infinity, nan, root_half = number(math.inf), number(math.nan), number(math.sqrt(0.5)).view(whole)
     taylor = written_out([number(1 / math.factorial(k)) for k in range(TERMS[size], 1, -1)])
     artanh = written_out([number(1 / (2 * k + 1)) for k in range(LOG_TERMS[size] - 1, -1, -1)])
     module = ModuleType(f"elementary_{dtype.name}")
@@ -85,20 +86,28 @@ def functions(dtype: np.dtype) -> ModuleType:
     def expm1(x: Number) -> Number:
         """Return e^x - 1, with all digits near 0."""
         p, a, b = parts(x)
-        return (a * p) * b + (a * b - one) if x < high else x
+        y = (a * p) * b + (a * b - one) if x < large else (a + a * p) * b       # where a b overflows, e^x may not
+        return y if x != zero else x                         # 0 keeps its sign
 
     @compiled
     def log1p(x: Number) -> Number:
-        """Return log(1 + x) for x from 0 to 1: 2 artanh(s), with s = x / (2 + x)."""
-        s = x / (two + x)
-        return two * s * artanh(s * s)
+        """Return log(1 + x): 1 + x is m 2^n with m about 1, and log m is 2 artanh(s), with s = (m - 1) / (m + 1)."""
+        u = one + x                                          # rounded: what was lost is added at the end
+        n = whole(whole(number(u).view(whole) - root_half) >> bits)
+        m = whole(number(u).view(whole) - whole(n << bits)).view(number)
+        s = (m - one) / (m + one)
+        y = number(n) * high_part + (two * s * artanh(s * s) + (number(n) * low_part + (x - (u - one)) / u))
+        y = y if u > zero else nan
+        y = -infinity if u == zero else y
+        return y if (abs(x) < infinity) & (x != zero) | (u < zero) else x
 
     @compiled
     def tanh(x: Number) -> Number:
         """Return the hyperbolic tangent."""
         e = expm1(-two * abs(x))
         y = -e / (e + two)
-        return -y if x < zero else y
+        y = -y if x < zero else y
+        return y if x != zero else x                         # 0 keeps its sign
 
     @compiled
     def where(condition: bool, x: Number, y: Number) -> Number:

@@ -1,0 +1,57 @@
+"""The elementary functions of compiled formulas: NumPy's, within a few units of the last place, and at the ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinynet.kernels.elementwise import elementwise
+
+MOST = 3.0                     # units in the last place
+
+
+@elementwise
+def exp(x):
+    return np.exp(x)
+
+
+@elementwise
+def expm1(x):
+    return np.expm1(x)
+
+
+@elementwise
+def log1p(x):
+    return np.log1p(x)
+
+
+@elementwise
+def tanh(x):
+    return np.tanh(x)
+
+
+PAIRS = [(exp, np.exp), (expm1, np.expm1), (log1p, np.log1p), (tanh, np.tanh)]
+pytestmark = pytest.mark.filterwarnings("ignore:(overflow|divide|invalid):RuntimeWarning")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("ours", "numpys"), PAIRS)
+def test_within_a_few_units_of_the_last_place(ours, numpys, dtype, rng):
+    x = np.concatenate([rng.uniform(-1, 1, 20_000), rng.normal(size=20_000) * 30, rng.uniform(-760, 720, 20_000),
+                        10 ** rng.uniform(-30, 30, 20_000), -10 ** rng.uniform(-30, 0, 20_000)]).astype(dtype)
+    expected = numpys(x.astype(np.longdouble))
+    seen = np.isfinite(expected) & (abs(expected) < np.finfo(dtype).max) & (abs(expected) > np.finfo(dtype).tiny)
+    units = abs(ours(x) - expected)[seen] / np.spacing(abs(expected[seen]).astype(dtype))
+    assert units.max() < MOST
+    assert seen.sum() > 50_000
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("ours", "numpys"), PAIRS)
+def test_the_ends_and_zero_are_those_of_numpy(ours, numpys, dtype):
+    most, least = np.finfo(dtype).max, np.finfo(dtype).tiny
+    x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, most, -most, least, -least, 1, -1, -2], dtype)
+    y, expected = ours(x), numpys(x)
+    np.testing.assert_allclose(y, expected, rtol=4 * np.finfo(dtype).eps, atol=0)
+    number = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(y[number]), np.signbit(expected[number]))
