@@ -50,7 +50,7 @@ test-browser: .venv/installed-test .venv/installed-browser  ## the explorer's pa
 
 test-mpi: .venv/installed-test  ## training on several processes: the same bits, kills, what goes wrong: minutes
 	@$(MAKE) --no-print-directory .venv/installed-mpi || echo "mpi4py and mpich could not be installed."
-	$(BIN)/python tests/mpi/installed.py
+	$(BIN)/python tests/mpi/mpi_ready.py
 	$(BIN)/python -m pytest -m "mpi and not long" tests/mpi
 
 lint-page: tests/browser/node_modules/installed

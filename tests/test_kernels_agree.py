@@ -74,7 +74,9 @@ def examples(test):
         test = example(Case(layout=layout))(test)
     for case in (Case(N=1), Case(N=0), Case(C=1), Case(F=1), Case(window=(1, 1)), Case(strides=(4, 3)),
                  Case(strides=(2, 2), left_over=(1, 1), window=(3, 3)), Case(dilation=(2, 3)),
-                 Case(counts=(1, 1)), Case(dtype=np.float64, strides=(2, 1), dilation=(1, 2)),
+                 Case(window=(2, 2), strides=(2, 2), specials=(np.nan, np.inf), counts=(3, 2)),
+                 Case(window=(2, 2), strides=(1, 1), dtype=np.float64), Case(counts=(1, 1)),
+                 Case(dtype=np.float64, strides=(2, 1), dilation=(1, 2)),
                  Case(specials=(np.nan,)), Case(specials=(np.inf, -np.inf)),
                  Case(dtype=np.float64, layout="read-only", N=1, C=1)):
         test = example(case)(test)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from installed import mpiexec
+from mpi_ready import mpiexec
 
 TRAIN = Path(__file__).with_name("train.py")
 SECONDS = 120                              # after which a training that hangs is given up

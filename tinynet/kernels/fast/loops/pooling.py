@@ -6,12 +6,12 @@ import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops
-from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS, relu_max, scatter_to_winners, static_lengths
+from tinynet.kernels.fast.conv_relu_pool import relu_max, scatter_to_winners, static_lengths
 from tinynet.kernels.fast.layout import arrays, common_dtype, images
 from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.geometry import Pair, output_size
 
-MAX_STRIDE = 4                 # that a loop is compiled for
+MAX_SIDE = 4                   # of the square windows that a loop is compiled for, each kind by itself
 MAX_CHUNK_BYTES = 1 << 20      # of images that one thread takes at a time: half of a common core's L2
 
 
@@ -104,8 +104,9 @@ def sum_pool2d_gradient(dy: np.ndarray, input_size: Pair, pool_size: Pair, strid
 
 
 def is_small(pool_size: Pair, strides: Pair) -> bool:
-    """Return whether windows, and the steps between them, are small enough for a loop that is unrolled."""
-    return math.prod(pool_size) <= MAX_POOL_PIXELS and max(strides) <= MAX_STRIDE
+    """Return whether windows, and the steps between them, are of the usual kind, for which a loop is unrolled."""
+    side, step = pool_size[0], strides[0]
+    return pool_size == (side, side) and strides == (step, step) and step <= side <= MAX_SIDE
 
 
 def images_per_chunk(images: np.ndarray) -> int:
