@@ -14,6 +14,7 @@ from tinynet.layers import Dense
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))
 cores = importlib.import_module("cores")
+bench = importlib.import_module("bench")
 sys.path.pop(0)
 AT_ONCE = cores.Waking(0, 0, 0)
 SLOWLY = cores.Waking(put=1, start=10, join=5)
@@ -49,3 +50,11 @@ def test_the_parts_of_a_step_are_its_loops_and_what_is_between(monkeypatch):
     assert all(names[k] == f"before {names[k + 1]}" for k in range(0, len(names) - 1, 2))
     products = [part for part in parts if part.name == "blas_in_pieces"]
     assert [(len(part.pieces), part.shared) for part in products] == [(8, True), (8, True)]
+
+
+def test_the_benchmark_shows_it(monkeypatch):
+    shown = []
+    monkeypatch.setattr(sys, "argv", ["bench.py", "--cores"])
+    monkeypatch.setattr(cores, "show", shown.append)
+    bench.main()
+    assert shown == [bench.on_cores]

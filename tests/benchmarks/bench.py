@@ -3,6 +3,7 @@
     make bench                                            # this engine
     python tests/benchmarks/bench.py --with pytorch=/path/to/python --with keras=/path/to/python
     ... --options [--only-named TEXT]                     # each layer, optimizer, option, activation: options.py
+    ... --cores                                           # a step on cores that are not here: cores.py
     ... --json results.json --figures folder --only models
 
 Every engine runs in a process of its own and they take turns, a few steps each, so that a slow moment of the machine
@@ -24,6 +25,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import cores
 import numpy as np
 from models import GRID, MODELS, Case, multiply_adds
 from options import CASES
@@ -122,6 +124,19 @@ def options(found: dict, turns: int, seconds: float, named: str) -> dict[str, di
     return results
 
 
+def on_cores(case: Case, numbers: list[int]) -> dict[int, float]:
+    """Return the milliseconds of a step for each number of threads, measured in turns."""
+    workers = {number: Worker("tinynet", sys.executable, case._replace(threads=number)) for number in numbers}
+    times: dict[int, list[float]] = {number: [] for number in numbers}
+    for _ in range(7):
+        for number, worker in workers.items():
+            worker.ask({"run": 2})
+            times[number].append(statistics.median(worker.ask({"run": 20})))
+    for worker in workers.values():
+        worker.close()
+    return {number: statistics.median(turns) for number, turns in times.items()}
+
+
 def sgemm_peak() -> float:
     """Return the GFLOP/s of NumPy's largest float32 products here, on all the threads BLAS takes."""
     a = np.random.default_rng(0).standard_normal((2048, 2048), dtype=np.float32)
@@ -205,7 +220,11 @@ def main() -> None:
     parser.add_argument("--figures", type=Path, metavar="DIR", help="folder for a figure of the growth")
     parser.add_argument("--options", action="store_true", help="each layer, optimizer, option and activation instead")
     parser.add_argument("--only-named", default="", metavar="TEXT", help="of them, those with this in their name")
+    parser.add_argument("--cores", action="store_true", help="a training step on 1 to 32 cores, simulated, instead")
     args = parser.parse_args()
+    if args.cores:
+        cores.show(on_cores)
+        return
     if args.options:
         found = engines([entry for entry in args.others if not entry.startswith("keras")])
         figures = options(found, min(args.turns, 3), args.seconds / 4, args.only_named)
