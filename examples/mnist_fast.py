@@ -31,9 +31,9 @@ steps = args.epochs * -(-len(x_train) // args.batch_size)                     # 
 # ## The model
 # Convolution, ReLU and pooling run in one pass each, and most of the parameters are in a dense layer: nothing of it is
 # slow. It is small, for twice as many steps: on training images that were kept aside, 16 and 32 kernels in batches of
-# 100 make no more errors than 24 and 32 in batches of 200, in two thirds of the time. The rate rises
-# for a third of the steps to ten times what Adam is used to, and falls to nothing. Adam's means are short: in 600 steps
-# there is no time for a mean over a thousand of them.
+# 100 make no more errors than 24 and 32 in batches of 200, in two thirds of the time. The rate rises for a third of the
+# steps to ten times what Adam is used to, and falls to nothing. Adam's means are short: in 600 steps there is no time
+# for a mean over a thousand of them.
 
 
 # %%
