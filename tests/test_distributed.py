@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from sampled import sampled
 
 from tinynet import Sequential, distributed, kernels
 from tinynet.callbacks import BackupAndRestore, LambdaCallback, TrainingDiverged
@@ -67,7 +68,8 @@ def trained(layers, use, samples=21, batch_size=10, epochs=2, optimizer="sgd", s
         return model, model.fit(x, y, **arguments).history
 
 
-@pytest.mark.parametrize(("kernel_set", "fuse"), [("fast", True), ("fast", False), ("im2col", True)])
+@pytest.mark.parametrize(("kernel_set", "fuse"), sampled([
+    ("fast", True), ("fast", False), ("im2col", True)], every=3))
 @pytest.mark.parametrize("name", IMAGES)
 def test_a_training_in_shards_is_that_of_plain_fit_but_for_rounding(name, kernel_set, fuse):
     weights = np.linspace(0.5, 1.5, 21)

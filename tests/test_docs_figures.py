@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 PHOTOGRAPHED = {"tour", "explorer"}             # in a browser: examples/look_inside.py, tests/browser/picture.py
-SAMPLE = {"conv-windows", "im2col-columns", "pool-routing"}
+SAMPLE = {"conv-windows", "pool-routing"}
 FEW = 400                                       # images to train on, where a figure is of a trained model
 
 sys.path.insert(0, str(DOCS))

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent / "mutants"))
 
 from catalogue import PROJECT, load
 
+MUTANTS = load()
 ALL = {getattr(layers, name) for name in layers.__all__}
 KINDS = sorted(ALL - {layers.Layer, layers.Input}, key=lambda kind: kind.__name__)      # Input computes nothing
 
@@ -77,7 +78,7 @@ def test_the_contract_is_tested_with_the_oracle_of_the_tests(kind):
 
 def test_defects_are_seeded_into_it(kind):
     file = Path(inspect.getsourcefile(kind)).resolve().relative_to(PROJECT).as_posix()
-    assert file in {mutant.file for mutant in load()}, f"Seed some defects into {file}, in tests/mutants/defects."
+    assert file in {mutant.file for mutant in MUTANTS}, f"Seed some defects into {file}, in tests/mutants/defects."
 
 
 def test_the_book_tells_of_it(kind):

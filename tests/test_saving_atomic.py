@@ -68,7 +68,7 @@ def only(folder, name):
 
 @pytest.mark.slow
 def test_a_kill_while_saving_leaves_no_half_file(tmp_path):
-    kill_while_saving(tmp_path / "m", 10)
+    kill_while_saving(tmp_path / "m", 5)
     assert only(tmp_path, "m")
 
 

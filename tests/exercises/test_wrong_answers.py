@@ -4,7 +4,7 @@ import pytest
 from answers import TASKS, function, marked, read
 
 WRONG = read("wrong_answers")
-SAMPLE = WRONG[::10]
+SAMPLE = WRONG[::25]
 # What is said without a claim to know the cause.
 NEUTRAL = {"unknown", "exception", "shape", "not finite"}
 
@@ -25,7 +25,7 @@ def test_the_catalogue_is_large_and_leaves_no_exercise_out():
 
 
 @pytest.mark.slow
-def test_every_tenth_is_marked_wrong_and_nine_in_ten_for_the_right_reason():
+def test_one_in_twenty_five_is_marked_wrong_and_nine_in_ten_for_the_right_reason():
     named = [judge(answer) for answer in SAMPLE]
     assert sum(named) >= 0.9 * len(named)
 

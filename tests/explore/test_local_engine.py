@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 from local_models import LABEL, NODE, ask, models
+from sampled import sampled
 
 from tinynet import Sequential, kernels
 from tinynet.digits.digit import from_ink, normalise
@@ -80,7 +81,7 @@ def test_models_have_every_public_layer_in_them():
     assert met >= BUILT_IN - {Input, Linear}               # an Input is no step; Linear is what a reader puts in
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", sampled(MODELS, every=3))
 def test_outputs_and_gradients_are_the_engines(name):
     model, x = MODELS[name]
     trace = Trace(model, x[None])
@@ -108,7 +109,7 @@ def test_gradients_of_parameters_are_the_engines(name):
         close(answer["gradient"], model.grads[key])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", sampled(MODELS, every=3))
 def test_explanations_add_up_to_the_engines_numbers(name):
     model, _ = MODELS[name]
     session = session_of(model)

@@ -78,7 +78,7 @@ def test_the_target_of_a_noisy_sample_is_that_of_the_clean_one():
 
 
 @pytest.mark.parametrize("baseline", [
-    0.0, pytest.param(0.7, marks=pytest.mark.rest),
+    pytest.param(0.0, marks=pytest.mark.rest), pytest.param(0.7, marks=pytest.mark.rest),
     pytest.param(np.random.default_rng(1).normal(size=(2, 9, 8)), marks=pytest.mark.rest),
     np.random.default_rng(2).normal(size=(5, 2, 9, 8))])
 @pytest.mark.slow

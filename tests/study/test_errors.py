@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sampled import sampled
 
 from tinynet import Sequential, study
 from tinynet.layers import Dense, Flatten, Softmax
@@ -112,7 +113,7 @@ def images(count):
     return model, np.log(p).reshape(-1, 1, 1, 3), np.zeros(count, int)
 
 
-@pytest.mark.parametrize("count", [1, 8, *(pytest.param(count, marks=pytest.mark.long) for count in (3, 11))])
+@pytest.mark.parametrize("count", sampled([8, 1, 3, 11]))
 @pytest.mark.slow
 def test_the_gallery_shows_the_first_mistakes_with_their_probabilities(count, tmp_path):
     found = study.misclassified(*images(count))
