@@ -7,7 +7,7 @@ PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 SUITE = not book and not long and not browser and not mpi and not exercises and not rest   # each has a target of its own
 
 .DEFAULT_GOAL = help
-.PHONY: help mnist explore quick test test-rest test-book test-exercises test-notebooks test-libraries
+.PHONY: help mnist explore quick test test-rest test-book test-site test-exercises test-notebooks test-libraries
 .PHONY: test-browser test-mpi lint-page test-long mutants checker-trial bench docs listings lint wheel clean
 
 help:                           ## this list
@@ -29,8 +29,11 @@ test: .venv/installed-test      ## the test suite: a few minutes
 test-rest: .venv/installed-test ## what `make test` has a sample of, or that many processes take: a minute or two
 	$(PYTEST) -m "rest and not long" tests
 
-test-book: .venv/installed-test .venv/installed-docs  ## the tour, the site, the longest chapters and all figures
+test-book: .venv/installed-test docs  ## the tour, the site, the longest chapters and all figures
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m book
+
+test-site: .venv/installed-test docs  ## the site: what it shows, every link, what it refuses
+	$(BIN)/python -m pytest -m book tests/test_docs_site.py
 
 test-exercises: .venv/installed-test  ## the exercises and bugs: every wrong and every right answer, minutes
 	$(PYTEST) -m "" tests/exercises
@@ -61,7 +64,7 @@ tests/browser/node_modules/installed: tests/browser/package.json
 	npm --prefix tests/browser install --no-package-lock --no-audit --no-fund --loglevel error
 	@touch $@
 
-test-long: .venv/installed-test ## all of it with many more examples, and the seeded defects: hours
+test-long: .venv/installed-test docs ## all of it with many more examples, and the seeded defects: hours
 	TINYNET_HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not browser and not mpi"
 	$(MAKE) mutants
 
