@@ -52,7 +52,7 @@ class Measurement:
 
     def __post_init__(self) -> None:
         self.kinked |= self.measured.kind == "kink"
-        if self.measured.kind == "not converged":
+        if self.measured.kind in ("not converged", "lost"):
             self.verdict = "skipped"
         elif self.excess > 1:
             self.verdict = "wrong"
