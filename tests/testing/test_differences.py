@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from tinynet.testing.gradcheck.differences import Line, slope
-from tinynet.testing.gradcheck.sampling import KnownStep
+from tinynet.testing.gradcheck.checking import judge
+from tinynet.testing.gradcheck.differences import Line, Slope, at_step, search, slope
+from tinynet.testing.gradcheck.report import TensorReport
+from tinynet.testing.gradcheck.sampling import KnownStep, Measurement
 
 
 def measured(f, *, upstream=(1.0,), **options):
@@ -89,3 +91,59 @@ def test_a_step_that_suited_a_neighbour_is_taken_where_it_suits():
     (lambda t: max(3 * t, t), 1e-3)], ids=["whole periods", "small", "kink"])
 def test_and_not_where_a_far_smaller_one_disagrees_or_another_may_be_better(f, uncertainty):
     assert KnownStep(relative_step=1.0, relative_uncertainty=uncertainty).slope(line(f), scale=1.0) is None
+
+
+def coarse(f, noise=2.5e-4):
+    """A line of one output that is f, rounded to 3.5 times its noise."""
+    def rounded(t):
+        return np.array([np.round((1 + f(t)) / (3.5 * noise)) * (3.5 * noise)])
+    return Line(rounded, np.ones(1), rounded(0.0), noise=np.array([noise]))
+
+
+def test_a_kink_is_still_one_where_the_steps_are_so_small_that_it_is_lost_in_rounding():
+    found = search(coarse(lambda t: max(t, 0) + 0.4 * max(t - 0.3, 0) - 0.7 * max(-t - 0.5, 0)), 1.0)
+    assert found.kind == "kink"
+    assert (found.value, found.half_width) == pytest.approx((0.5, 0.5), abs=0.05)
+
+
+def test_a_kink_that_only_large_steps_show_lies_beside_0():
+    beside = Line(lambda t: np.array([abs(t - 1.2e-8)]), np.ones(1), np.array([1.2e-8]), noise=np.array([3e-14]))
+    found = search(beside, 1.4e-6)
+    assert (found.kind, found.value) == ("smooth", pytest.approx(-1, rel=1e-3))
+
+
+def test_the_rounding_error_is_that_of_the_side_that_moves():
+    above, below = (at_step(line(f), 2.0) for f in (lambda t: max(1e9 * t, 0), lambda t: max(-1e9 * t, 0)))
+    assert above.rounding == below.rounding > 1
+
+
+@pytest.mark.parametrize("jump", [0.01, 0.1, 0.3, 0.4, 0.5, 0.6, 0.7, 1.0, 3.0])
+def test_a_kink_beside_0_that_is_lost_in_rounding_is_within_the_uncertainty(jump):
+    exact = Line(lambda t: np.array([jump * max(t - 0.1, 0)]), np.ones(1), np.zeros(1), noise=np.array([1e-3]))
+    for h in 0.1 * 1.1 ** np.arange(-8, 60):
+        found = at_step(exact, h)
+        assert abs(found.value) <= found.uncertainty + found.half_width, h / 0.1
+
+
+def test_outputs_that_move_within_the_smallest_steps_and_no_further_have_no_slope_of_0():
+    plateau = coarse(lambda t: float(np.clip(t, -2e-3, 2e-3)))
+    found = search(plateau, 1.0, expected=1.0, typical=1.0)
+    assert found.kind != "smooth" or abs(found.value - 1) <= found.uncertainty
+    assert search(plateau, 1.0, expected=300.0, typical=1.0).value < 300 - 100         # such a slope would have shown
+
+
+@pytest.mark.parametrize(("f", "kind"), [
+    (lambda t: -t + 2 * max(t - 0.008, 0), "lost"), (lambda t: t + (t > 0), "not converged")], ids=["kink", "jump"])
+def test_what_a_kink_beside_0_leaves_to_rounding_is_told_from_a_jump(f, kind):
+    assert search(coarse(f, 3e-4), 1.0, typical=1.0).kind == kind
+
+
+@pytest.mark.parametrize(("kind", "count", "cause"), [
+    ("not converged", 2, None), ("not converged", 3, "bends too sharply"), ("lost", 10, None),
+    ("lost", 11, "rounding")])
+def test_slopes_lost_in_rounding_are_a_failure_only_where_they_are_most_of_them(kind, count, cause):
+    slopes = [Slope(1.0, 0.0, 0.0, 0.1, 0.1, 1.0, kind if i < count else "smooth") for i in range(20)]
+    report = TensorReport("x", (20,), False, np.ones(20), [
+        Measurement(np.array([i]), np.ones(1), 1.0, slope, 0.1) for i, slope in enumerate(slopes)])
+    failures = judge(None, report, None)
+    assert [cause in failure.explanation for failure in failures] == [True] * (cause is not None)

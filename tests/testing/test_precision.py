@@ -108,6 +108,18 @@ def test_numbers_far_smaller_than_what_they_are_added_to_must_be_moved_far_befor
     assert 1e-4 < computational_noise(f)[0] < 1e-3
 
 
+def test_noise_has_not_been_seen_where_one_output_of_many_makes_a_step():
+    x = np.linspace(0.3, 0.9, 50)
+    x[7] = 0.5 * (1 + 2.0 ** -11) * (1 - 2.0 ** -22)                       # about to be rounded up
+    noise = computational_noise(lambda t: (x * (1 + t)).astype(np.float16).astype(float))
+    assert 0.05 < np.median(noise) / 2.0 ** -11 < 1
+
+
+def test_a_sharp_bend_is_no_noise():
+    noise = computational_noise(lambda t: np.tanh(np.array([20 - 1e3 * t, 300 - 2e4 * t, 1e4 * t])))
+    assert (noise < 1e-14).all()
+
+
 def test_at_the_minimum_of_a_coarse_forward_the_slopes_that_rounding_leaves_are_no_failure():
     target = np.random.default_rng(0).normal(size=(4, 6))
 

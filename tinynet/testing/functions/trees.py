@@ -110,7 +110,7 @@ def as_numpy(tree: Any, name: str = "") -> Any:
             raise TypeError(f"expected NumPy arrays. Received: a {type(leaf).__name__} of torch, in {leaf_name}. For "
                             "what PyTorch differentiates, use check_function; for a pair, convert in f and vjp.")
         return np.array(leaf) if getattr(leaf.dtype, "kind", "O") in "fciub" else leaf
-    return rebuild(tree, (converted(*leaf) for leaf in leaves(tree, name)))
+    return tree if isinstance(tree, np.ndarray) else rebuild(tree, (converted(*leaf) for leaf in leaves(tree, name)))
 
 
 def is_floating(leaf: object) -> bool:

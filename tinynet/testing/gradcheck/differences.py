@@ -46,6 +46,7 @@ SEEN = 1e-3            # a slope times its step is no measurement if it is less 
 SURE = 1e-3            # a slope not known to this fraction of itself is measured with a better step
 MARGIN = 5.0           # estimates beyond a larger multiple of the rounding error do not converge
 FALLS = 0.9            # a remainder that falls by this with every halving of the step falls to 0
+GROWS = 1.25           # and a slope that grows by this with every halving is not the slope at 0 yet
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,11 @@ class Slope:
     value : the slope; on a kink, the middle of the interval of subgradients.
     half_width : 0, or on a kink half the width of that interval.
     error : estimate of the truncation error: by how much two steps disagree.
-    rounding : bound of the rounding error.
+    rounding : bound of the rounding error, kinks that may be lost in it included.
     step : the h of the five-point formula.
     size : sum of the absolute slopes of all outputs: what `value` would be if nothing cancelled.
-    kind : ``"smooth"``, ``"kink"`` or ``"not converged"``.
+    kind : ``"smooth"``, ``"kink"``, ``"not converged"``, or ``"lost"`` if rounding leaves nothing of it.
+    hidden : the part of `rounding` that such kinks may have. Of kinks beside 0 it is too small, by less than `error`.
     """
 
     value: float
@@ -70,11 +72,13 @@ class Slope:
     step: float
     size: float
     kind: str
+    hidden: float = 0.0
 
     @property
     def uncertainty(self) -> float:
         """How far a right analytic slope may be from `value` (on a kink: from the interval) by measurement error."""
-        return 10 * max(0.0, self.error - self.rounding) + self.rounding
+        noise = self.rounding - self.hidden
+        return self.rounding + max(10 * (self.error - noise), self.error if self.hidden > noise / 2 else 0.0)
 
     def nearest(self, analytic: float) -> float:
         """Return the slope, or on a kink the subgradient, that is nearest to an analytic slope."""
@@ -120,12 +124,12 @@ class Line:
                        noise=None if self.noise is None else self.noise[outputs])
 
     def doubts(self, changes: np.ndarray) -> np.ndarray:
-        """Return by how much each output may be off (M,), where it changes by `changes` along the line."""
+        """Return by how much each output may be off (M,), where it changes by `changes` >= 0 along the line."""
         if self.noise is None:
-            return ROUNDING * self.eps * (np.abs(self.y0) + np.abs(changes))
+            return ROUNDING * self.eps * (np.abs(self.y0) + changes)
         size = max(float(np.linalg.norm(self.y0)), 1e-300)
         relative = min(max(self.eps, float(np.linalg.norm(self.noise)) / size), 1e-3)
-        return NOISE * (np.maximum(self.noise, relative * np.abs(self.y0)) + relative * np.abs(changes))
+        return NOISE * (np.maximum(self.noise, relative * np.abs(self.y0)) + relative * changes)
 
 
 def slope(f: Callable[[float], np.ndarray], upstream: np.ndarray, *, scale: float = 1.0, rounding_scale: float = 0.0,
@@ -183,26 +187,30 @@ def search(line: Line, scale: float, *, expected: float = 0.0, typical: float = 
     typical : size of the slopes beside this one: what is small beside them need not be known to all its digits.
     """
     levels: list[Slope] = []
-    kink, kinked_at = None, np.inf                                     # the best, and the smallest step that shows it
+    kink: Slope | None = None
     for level in _levels(line, scale):
         if levels and level.kind == levels[-1].kind == "smooth":       # an estimate is trusted if the next one agrees
             levels[-1] = replace(levels[-1], error=max(levels[-1].error, abs(level.value - levels[-1].value)))
         if levels and level.kind == levels[-1].kind == "kink" and _same_kink(level, levels[-1]):
-            again = replace(level, error=_change(level, levels[-1]))
-            kink = again if kink is None else min(kink, again, key=lambda k: k.uncertainty)
-            kinked_at = level.step
+            both = [replace(one, error=_change(level, levels[-1])) for one in (levels[-1], level)]
+            kink = min([kink, *both] if kink else both, key=lambda k: k.uncertainty)
+        elif kink and _change(level, kink) > level.uncertainty + kink.uncertainty:
+            kink = None                                                # it lies beside 0, within the last step
         best = _best(levels, typical)
         levels.append(level)
         if level.step <= STEPS[0] * scale and (level.rounding >= best.uncertainty and holds(best, line, typical)
                                                if best else kink and level.rounding >= 1e-4 * kink.half_width):
             break
-    if best is None or kinked_at < best.step:
+    if best is None or (kink and best.uncertainty > kink.half_width > kink.uncertainty):   # it is lost in noise
         return kink or replace(levels[-1], kind="not converged")
+    kind = "lost" if _bounded(levels, best) else "not converged"
+    if best.uncertainty < abs(best.value - expected) and (followed := _followed(levels, best)) is not best:
+        best, kind = followed, "not converged"
     away = abs(best.value - expected)
     if best.uncertainty < away < 100 * best.error and _falls(levels[:-1], expected):
         return replace(levels[-2], error=abs(levels[-2].value - expected), kind="smooth")
     seen = max(best.size, typical, SEEN * float(np.linalg.norm(line.upstream * line.y0)) / scale)
-    return best if best.uncertainty <= seen or best.value == expected else replace(best, kind="not converged")
+    return best if best.uncertainty <= seen or best.value == expected else replace(best, kind=kind)
 
 
 def _best(levels: list[Slope], typical: float) -> Slope | None:
@@ -266,6 +274,27 @@ def _falls(levels: list[Slope], expected: float) -> bool:
     return len(away) == 8 and all(after <= FALLS * before for before, after in pairwise(away))
 
 
+def _bounded(levels: list[Slope], best: Slope) -> bool:
+    """Return whether the slope at the next larger step is no larger than the best may be: at a jump it is."""
+    larger = [level for level in levels if level.step > best.step][-1:]
+    return all(abs(level.value) + level.half_width <= abs(best.value) + best.uncertainty for level in larger)
+
+
+def _followed(levels: list[Slope], best: Slope) -> Slope:
+    """Return the slope at a smaller step, down to which slopes keep growing, if they do so with four halvings.
+
+    The outputs move within the smallest steps, and no further: on a plateau that ends close to 0, or after a jump,
+    the slope shrinks as the step grows, down to nothing beside others, and agrees with itself to that.
+    """
+    smaller = [best, *(level for level in levels if level.step < best.step)]
+    grown = 0
+    for level, after in pairwise(smaller):
+        if after.kind != "smooth" or not after.value * level.value > 0 or abs(after.value) < GROWS * abs(level.value):
+            break
+        grown += 1
+    return smaller[grown] if grown >= 4 else best
+
+
 def _stencil(line: Line, h: float, pairs: list[tuple[np.ndarray, np.ndarray]], moved: np.ndarray,
              largest: float) -> Slope:
     """Compute slope and jump of each output from the outputs at h/2, h, 2h and their negatives.
@@ -288,17 +317,17 @@ def _stencil(line: Line, h: float, pairs: list[tuple[np.ndarray, np.ndarray]], m
 
         value, error = float(upstream @ each), abs(float(upstream @ (fine - coarse)))
         changes = np.zeros(len(line.y0))
-        changes[moved] = above[1]
+        changes[moved] = np.maximum(np.abs(above[1]), np.abs(below[1]))    # on a kink one of them may be 0
         doubts = line.doubts(changes) / h
         unseen = float(np.linalg.norm((line.upstream * doubts)[~moved])) * h / largest
         internal = ROUNDING * line.eps * line.rounding_scale / h
-        hidden = MIN_JUMP * np.abs(each).max(initial=0) + JUMP_NOISE * np.maximum(doubts[moved], internal)
-        kinked = np.abs(jump) > hidden
+        least = MIN_JUMP * np.abs(each).max(initial=0) + JUMP_NOISE * np.maximum(doubts[moved], internal)
+        kinked = np.abs(jump) > least
         half_width = float(np.abs(upstream * jump)[kinked].sum()) / 2
-        rounding = (max(float(np.linalg.norm(upstream * doubts[moved])), internal) + UNSEEN * unseen
-                    + float(np.linalg.norm((upstream * jump)[~kinked])) / 2)       # which may be kinks, lost in noise
+        hidden = float(np.linalg.norm((upstream * jump)[~kinked])) / 2            # which may be kinks, lost in noise
+        rounding = max(float(np.linalg.norm(upstream * doubts[moved])), internal) + UNSEEN * unseen + hidden
         size = float(np.abs(upstream * each).sum())
     kind = "kink" if half_width else "smooth"
     if not np.isfinite([value, error, half_width, rounding]).all():
         kind = "not converged"
-    return Slope(value, half_width, error, rounding, h, size, kind)
+    return Slope(value, half_width, error, rounding, h, size, kind, hidden)

@@ -2,11 +2,14 @@
 
 A smooth function on evenly spaced points so close together that it is a straight line between them has differences
 of the fourth order that are 0. What is left of them is the computational noise of the function: rounding, of its
-result or of anything inside. Points that are too close see none of it, where float32 numbers do not move at all; so
-the distance grows until the noise does no longer.
+result or of anything inside. Points that are too close see little of it: float32 numbers do not move there at all, or
+one of many makes a single step, of the size of its rounding unit. Points too far apart see the bends of the function
+instead. So the distance grows, until most of the outputs that move at all do so from point to point and their noise
+grows no longer. Bends are told from noise: their differences grow with the fourth power of the distance, and
+neighbouring ones have the same sign, where those of noise alternate.
 
 Sources: Hamming 1962, "Numerical Methods for Scientists and Engineers", chapter 1 (the difference table); Moré & Wild
-2011, "Estimating computational noise" (its scaling, and the rule for the distance).
+2011, "Estimating computational noise" (its scaling, and the rules for the distance).
 """
 
 from __future__ import annotations
@@ -15,12 +18,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-DISTANCES = [2.0 ** -k for k in (49, 44, 36, 28, 24, 20, 16, 12, 9, 6)]    # relative
+DISTANCES = [2.0 ** -k for k in (49, 44, 36, 23, 21, 16, 11, 9, 6)]    # relative: where float64, 32 and 16 step
 POINTS = 9
 ORDER = 4
 SCALING = 70.0        # the variance of fourth differences of independent numbers, in units of theirs: 8! / 4!^2
-GROWTH = 1.5          # noise that grows by less than this from one distance to the next, in size and in the number of
-                      # outputs that show it, has been seen in full
+GROWTH = 1.5          # noise that grows by less than this from one distance to the next has been seen in full
+BENDS = 16.0          # more than the square root of the distances' ratio: no noise grows so fast
+OFTEN = 4             # an output that moves between so many of the points moves by more than single steps
+UNIFORM = 12 ** -0.5  # the standard deviation of a rounding error, in rounding units
+MOST = 2 / 3          # of the outputs that move
 
 
 def computational_noise(f: Callable[[float], np.ndarray]) -> np.ndarray:
@@ -36,20 +42,26 @@ def computational_noise(f: Callable[[float], np.ndarray]) -> np.ndarray:
     >>> bool(computational_noise(exact)[0] < 1e-15), bool(1e-9 < computational_noise(rounded)[0] < 1e-7)
     (True, True)
     """
-    noise = _fourth_differences(f, DISTANCES[0])
-    for distance in DISTANCES[1:]:
-        further = _fourth_differences(f, distance)
-        seen = np.count_nonzero(noise)
-        if (seen and np.count_nonzero(further) <= GROWTH * seen
-                and np.linalg.norm(further) <= GROWTH * np.linalg.norm(noise)):
-            return np.maximum(noise, further)
-        noise = further
+    noise = np.zeros(0)
+    for distance in DISTANCES:
+        with np.errstate(all="ignore"):
+            values = np.array([f((1 + k) * distance) for k in range(POINTS)])       # (POINTS, M)
+            fourth = np.diff(values, ORDER, axis=0)
+            size = np.sqrt(np.mean(fourth ** 2, axis=0) / SCALING)
+            bends = (fourth[1:] * fourth[:-1]).sum(axis=0) > 0
+            steps = np.abs(np.diff(values, axis=0))
+            unit = np.min(steps, axis=0, where=steps > 0, initial=np.inf)
+        if not noise.size:
+            noise, full, often = np.zeros_like(size), np.zeros(size.shape, bool), np.zeros(size.shape, bool)
+        finite = np.isfinite(size)
+        moves = np.count_nonzero(steps, axis=0)
+        now = finite & (moves >= OFTEN) & ~full
+        size = np.where(noise > 0, size, np.minimum(size, BENDS * unit))
+        bent = now & (bends | (size > BENDS * noise)) & (noise > 0)
+        full |= bent | (now & often & (size <= GROWTH * noise))
+        noise = np.where(now & ~bent, np.maximum(noise, size), noise)
+        noise = np.where(finite & (moves > 0) & (moves < OFTEN) & ~full, np.maximum(noise, UNIFORM * unit), noise)
+        often |= now
+        if noise.any() and np.count_nonzero(full) >= MOST * np.count_nonzero(noise):
+            break
     return noise
-
-
-def _fourth_differences(f: Callable[[float], np.ndarray], distance: float) -> np.ndarray:
-    """Return the scaled root mean square of the fourth differences of each output (M,); 0 where it is not finite."""
-    with np.errstate(all="ignore"):
-        values = np.array([f((1 + k) * distance) for k in range(POINTS)])           # (POINTS, M)
-        noise = np.sqrt(np.mean(np.diff(values, ORDER, axis=0) ** 2, axis=0) / SCALING)
-    return np.where(np.isfinite(noise), noise, 0.0)

@@ -21,6 +21,7 @@ from tinynet.testing.gradcheck.targets import Target, random_upstream
 
 EPS = 4 * 2.0 ** -52   # rounding of a gradient, as a fraction of the largest of its tensor
 AS_SURE = 3.0         # a slope may be less sure, by this factor, than its neighbour's, for which a step was searched
+NEARLY_SURE = 0.03    # if it is no less sure than this fraction of itself, as it is in float16
 MAX_SUSPECTS = 4      # cells of a group that are looked at one by one
 COARSE = 1e-9         # relative noise of a forward that computes in float32 or float16
 
@@ -52,7 +53,7 @@ class Measurement:
 
     def __post_init__(self) -> None:
         self.kinked |= self.measured.kind == "kink"
-        if self.measured.kind == "not converged":
+        if self.measured.kind in ("not converged", "lost"):
             self.verdict = "skipped"
         elif self.excess > 1:
             self.verdict = "wrong"
@@ -101,7 +102,8 @@ class KnownStep:
     def slope(self, line: Line, scale: float) -> Slope | None:
         """Measure with this step; None where another one may be better, or a far smaller one does not agree."""
         near = at_step(line, self.relative_step * scale)
-        if near.kind != "smooth" or near.uncertainty > min(AS_SURE * self.relative_uncertainty, SURE) * near.size:
+        sure = min(AS_SURE * self.relative_uncertainty, NEARLY_SURE)
+        if near.kind != "smooth" or near.uncertainty > sure * near.size:
             return None
         far = at_step(line, self.relative_step * scale / 8)
         return near if abs(near.value - far.value) <= near.uncertainty + far.uncertainty else None
@@ -126,7 +128,7 @@ class Sampler:
         self.scales = scales_of(self.tensor).ravel()
         self.noise = self.measure_noise()
         self.precision = float(np.linalg.norm(self.noise)) / max(float(np.linalg.norm(self.y0)), 1e-300)
-        self.searched: KnownStep | None = None
+        self.searched: dict[int, KnownStep] = {}           # by the number of coordinates that move together
 
     def measure_noise(self) -> np.ndarray:
         """Measure how precisely each output (M,) is computed, as a function of this tensor."""
@@ -255,7 +257,8 @@ class Sampler:
         scale = float(self.scales[where].max())
         parts = self.gradient[where] * direction
         typical = self.typical if single else float(np.linalg.norm(parts))
-        if single and self.searched and (known_step := self.searched.slope(line, scale)):
+        before = None if seen is not None else self.searched.get(len(where))
+        if before and (known_step := before.slope(line, scale)):
             found = self.compare(where, direction, known_step)
             if found.verdict == "right":
                 return found
@@ -271,8 +274,8 @@ class Sampler:
         if not single and seen is None and self.cells.count > 1:       # which show more than a group does
             return found
         measured = search(line, scale, expected=float(parts.sum()), typical=typical)
-        if single and measured.kind == "smooth" and 0 < measured.uncertainty <= SURE * measured.size:
-            self.searched = KnownStep(measured.step / scale, measured.uncertainty / measured.size)
+        if seen is None and measured.kind == "smooth" and 0 < measured.uncertainty <= NEARLY_SURE * measured.size:
+            self.searched[len(where)] = KnownStep(measured.step / scale, measured.uncertainty / measured.size)
         return self.compare(where, direction, measured)
 
     def compare(self, where: np.ndarray, direction: np.ndarray, measured: Slope) -> Measurement:
