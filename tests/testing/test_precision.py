@@ -78,6 +78,14 @@ def test_a_sort_of_equal_numbers_is_no_false_alarm():
     assert check_gradients(Sort(), np.array([[0.0, 0, 0, 0, 0], [1, 1, 1, 2, 0]])).passed
 
 
+def test_a_median_of_zeros_among_positive_numbers_is_no_false_alarm():
+    class Median(Layer):
+        def forward(self, x, training=False):
+            places = np.argsort(np.argsort(x, axis=1, kind="stable"), axis=1, kind="stable")
+            return np.sort(x, axis=1)[:, 2:3], lambda dy: dy * (places == 2)
+    assert check_gradients(Median(), np.array([[0.0, 0, 0.7, 0, 0]])).passed
+
+
 def test_the_training_mode_is_checked_though_it_is_not_declared():
     class Undeclared(Layer):
         def forward(self, x, training=False):
