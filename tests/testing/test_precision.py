@@ -53,7 +53,7 @@ def test_in_float16_a_step_that_was_searched_serves_the_neighbours_and_groups_to
     for shape in ((4, 6), (5, 5, 6)):
         calls.clear()
         check_vjp(f, lambda dy, x: 3 * dy, np.random.default_rng(1).normal(size=shape))
-        assert len(calls) < 700                                                # of 24 coordinates, or of 16 and 16 groups
+        assert len(calls) < 700                            # of 24 coordinates, or of 16 and 16 groups
 
 
 @pytest.mark.parametrize("size", [1e-10, 1e-8, 1e-3, 1, 1e6, 1e10])
