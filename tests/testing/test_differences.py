@@ -138,6 +138,10 @@ def test_what_a_kink_beside_0_leaves_to_rounding_is_told_from_a_jump(f, kind):
     assert search(coarse(f, 3e-4), 1.0, typical=1.0).kind == kind
 
 
+def test_a_forward_that_rounds_as_no_floating_point_format_does_hides_nothing():
+    assert search(coarse(lambda t: -0.3 * t + 0.6 * max(t - 0.08, 0), 0.01), 1.0, typical=0.1).kind == "not converged"
+
+
 @pytest.mark.parametrize(("kind", "count", "cause"), [
     ("not converged", 2, None), ("not converged", 3, "bends too sharply"), ("lost", 10, None),
     ("lost", 11, "rounding")])

@@ -5,7 +5,7 @@ import pytest
 from wrong_layers import Scale
 
 from tinynet.layers import Layer
-from tinynet.testing import check_gradients
+from tinynet.testing import check_gradients, check_vjp
 from tinynet.testing.gradcheck.precision import computational_noise
 
 
@@ -44,6 +44,18 @@ def test_a_float32_or_float16_inside_is_no_false_alarm_and_hides_no_larger_error
         assert check_gradients(tanh_of(dtype, 1 + wrong), x, seed=seed, raises=False)["x"].at == (0, 1)
 
 
+def test_in_float16_a_step_that_was_searched_serves_the_neighbours_and_groups_too():
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return (np.float16(3) * x.astype(np.float16)).astype(np.float64)
+    for shape in ((4, 6), (5, 5, 6)):
+        calls.clear()
+        check_vjp(f, lambda dy, x: 3 * dy, np.random.default_rng(1).normal(size=shape))
+        assert len(calls) < 700                            # of 24 coordinates, or of 16 and 16 groups
+
+
 @pytest.mark.parametrize("size", [1e-10, 1e-8, 1e-3, 1, 1e6, 1e10])
 @pytest.mark.parametrize(("forward", "derivative"), [
     (lambda x: 1 / x, lambda x: -1 / x ** 2), (np.log, lambda x: 1 / x), (np.sqrt, lambda x: 0.5 / np.sqrt(x))],
@@ -76,6 +88,14 @@ def test_a_sort_of_equal_numbers_is_no_false_alarm():
             return np.sort(x, axis=1), lambda dy: np.take_along_axis(dy, np.argsort(np.argsort(
                 x, axis=1, kind="stable"), axis=1, kind="stable"), axis=1)
     assert check_gradients(Sort(), np.array([[0.0, 0, 0, 0, 0], [1, 1, 1, 2, 0]])).passed
+
+
+def test_a_median_of_zeros_among_positive_numbers_is_no_false_alarm():
+    class Median(Layer):
+        def forward(self, x, training=False):
+            places = np.argsort(np.argsort(x, axis=1, kind="stable"), axis=1, kind="stable")
+            return np.sort(x, axis=1)[:, 2:3], lambda dy: dy * (places == 2)
+    assert check_gradients(Median(), np.array([[0.0, 0, 0.7, 0, 0]])).passed
 
 
 def test_the_training_mode_is_checked_though_it_is_not_declared():

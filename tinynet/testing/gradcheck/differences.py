@@ -45,6 +45,7 @@ ACCEPTABLE = 1e-5      # and one not known to this fraction at any step has not 
 SEEN = 1e-3            # a slope times its step is no measurement if it is less sure than this fraction of the outputs
 SURE = 1e-3            # a slope not known to this fraction of itself is measured with a better step
 MARGIN = 5.0           # estimates beyond a larger multiple of the rounding error do not converge
+COARSEST = 2.0 ** -8   # a forward whose noise is a larger fraction of its outputs jumps: no floating-point format does
 FALLS = 0.9            # a remainder that falls by this with every halving of the step falls to 0
 GROWS = 1.25           # and a slope that grows by this with every halving is not the slope at 0 yet
 
@@ -123,12 +124,18 @@ class Line:
         return replace(self, f=lambda t: self.f(t)[outputs], upstream=self.upstream[outputs], y0=self.y0[outputs],
                        noise=None if self.noise is None else self.noise[outputs])
 
+    @property
+    def precision(self) -> float:
+        """The noise of the outputs as a fraction of their size; 0 if it is not known."""
+        if self.noise is None:
+            return 0.0
+        return float(np.linalg.norm(self.noise)) / max(float(np.linalg.norm(self.y0)), 1e-300)
+
     def doubts(self, changes: np.ndarray) -> np.ndarray:
         """Return by how much each output may be off (M,), where it changes by `changes` >= 0 along the line."""
         if self.noise is None:
             return ROUNDING * self.eps * (np.abs(self.y0) + changes)
-        size = max(float(np.linalg.norm(self.y0)), 1e-300)
-        relative = min(max(self.eps, float(np.linalg.norm(self.noise)) / size), 1e-3)
+        relative = min(max(self.eps, self.precision), 1e-3)
         return NOISE * (np.maximum(self.noise, relative * np.abs(self.y0)) + relative * changes)
 
 
@@ -203,7 +210,7 @@ def search(line: Line, scale: float, *, expected: float = 0.0, typical: float = 
             break
     if best is None or (kink and best.uncertainty > kink.half_width > kink.uncertainty):   # it is lost in noise
         return kink or replace(levels[-1], kind="not converged")
-    kind = "lost" if _bounded(levels, best) else "not converged"
+    kind = "lost" if line.precision <= COARSEST and _bounded(levels, best) else "not converged"
     if best.uncertainty < abs(best.value - expected) and (followed := _followed(levels, best)) is not best:
         best, kind = followed, "not converged"
     away = abs(best.value - expected)

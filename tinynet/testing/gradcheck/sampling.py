@@ -88,7 +88,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class KnownStep:
-    """The step that was searched for one coordinate, which suits its neighbours: six values in place of forty.
+    """The step that was searched for a coordinate or a group, which suits others: twelve values in place of forty.
 
     Attributes
     ----------

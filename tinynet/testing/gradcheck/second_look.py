@@ -34,8 +34,7 @@ def beside_kinks(target: Target, report: TensorReport, sample: Sample, rng: np.r
     if not undecided:
         return None
     where = np.unique(np.concatenate(undecided))
-    directions = {name: away_from_zero(array.ravel(), rng) * rng.uniform(0.5, 1.5, array.size)
-                  for name, array in target.tensors.items()}
+    directions = apart(target, rng)
     looks = []
     for side in (FRACTION, -FRACTION):
         with moved(target, directions, side):
@@ -60,8 +59,7 @@ def allow_what_is_right_around(target: Target, report: TensorReport, rng: np.ran
     suspects = [m for m in report.measurements if m.single and m.verdict == "wrong" and np.isfinite(m.analytic)]
     around = []
     for _ in range(SAMPLES if suspects else 0):
-        directions = {name: away_from_zero(array.ravel(), rng) for name, array in target.tensors.items()}
-        with moved(target, directions, NEARBY):
+        with moved(target, apart(target, rng), NEARBY):
             gradient = gradients_here(target).get(report.name)
         if gradient is not None and gradient.shape == report.shape:
             around.append(gradient.ravel())
@@ -74,6 +72,12 @@ def allow_what_is_right_around(target: Target, report: TensorReport, rng: np.ran
         i = m.where[0]
         if high[i] - low[i] > 4 * close and low[i] <= report.analytic.flat[i] <= high[i]:
             m.verdict, m.kinked = "on kink", True
+
+
+def apart(target: Target, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Draw directions for all tensors, by name, in which no two equal numbers stay equal."""
+    return {name: away_from_zero(array.ravel(), rng) * rng.uniform(0.5, 1.5, array.size)
+            for name, array in target.tensors.items()}
 
 
 def gradients_here(target: Target) -> Gradients:
