@@ -7,10 +7,9 @@ reading it again takes longer than computing it. Here a few rows of one image go
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast import conv, layout, tiles
+from tinynet.kernels.fast import conv, conv_loops, layout, tiles
 from tinynet.kernels.fast.compiling import compiled
 from tinynet.kernels.fast.conv import Upstream
 from tinynet.kernels.fast.layout import NO_MARGINS
@@ -42,14 +41,17 @@ class PooledConvolution(conv.Convolution):
         Of each maximum the index within its pooling window is remembered, row by row, or -1 where ReLU has set it to
         0: winner (N, P, Q, filters), filters being F rounded up to whole vectors.
         """
-        size, (weights, biases), F = self.kernel.shape[2:], self.panels(bias), len(self.kernel)
-        N, (P, Q) = len(self.images), self.pooled_size
-        self.winner = empty((N, P, Q, biases.shape[1]), np.dtype(np.int8))
+        (weights, biases), F, (N, (P, Q)) = self.panels(bias), len(self.kernel), (len(self.images), self.pooled_size)
+        a, b = map(len, self.pool)
+        self.winner = empty((N, P, Q, len(biases)), np.dtype(np.int8))
+        loops = self.loops(Q * b, len(biases))
+        rows = tiles.cut(conv.rows_per_block(weights, len(biases) * Q * b), a)                   # of pooling windows
         y = layout.arrays(empty((N, P, Q, F), self.dtype)) if channels_last else empty((N, F, P, Q), self.dtype)
 
         def work(start: int, stop: int) -> None:
-            forward(self.images[start:stop], weights, biases, *layout.memory_of(y[start:stop], self.dtype), F,
-                    self.winner[start:stop], size, *self.geometry, *self.pool, self.relu)
+            forward(self.tiles, loops, self.images[start:stop], weights, biases,
+                    *layout.memory_of(y[start:stop], self.dtype), F, self.winner[start:stop], self.geometry[0][0], rows,
+                    *self.pool, self.relu)
         self.for_chunks(work)
         return y
 
@@ -60,13 +62,21 @@ class PooledConvolution(conv.Convolution):
         dbias = np.zeros((NUM_CHUNKS, dweights.shape[-1]), self.dtype)
         weights = layout.transposed_kernel_panels(self.kernel, self.dtype)
         dx = empty((len(self.images), H, W, C), self.dtype) if need_dx else None
+        (N, *image, _), itemsize, filters = self.images.shape, self.dtype.itemsize, self.winner.shape[3]
+        image.append(tiles.round_up_to_vector(C, itemsize))
+        kernel_loops = conv_loops.of_kernel_gradient((1, *self.images.shape[1:]), (*self.output_size, filters), size,
+                                                     *self.geometry, itemsize)
+        input_loops = conv_loops.of_input_gradient((*self.output_size, filters), len(self.kernel), tuple(image), size,
+                                                   *self.geometry, itemsize)
 
         def work(start: int, stop: int) -> None:
-            chunk, (n, *image, _) = start // samples_per_chunk(len(self.images)), self.images[start:stop].shape
-            dimages = empty((n * need_dx, *image, tiles.round_up_to_vector(C, self.dtype.itemsize)), self.dtype)
-            backward(*layout.memory_of(upstream(start, stop), self.dtype), len(self.kernel), self.winner[start:stop],
-                     self.images[start:stop], dweights[chunk], dbias[chunk], size, *self.geometry, *self.pool,
-                     weights, dimages)
+            chunk, n = start // samples_per_chunk(N), stop - start
+            dimages = empty((n * need_dx, *image), self.dtype)
+            dimages[...] = 0
+            dz = np.zeros((*self.output_size, filters), self.dtype)                  # 0 where no pool reaches
+            backward(self.tiles, kernel_loops, input_loops, *layout.memory_of(upstream(start, stop), self.dtype),
+                     len(self.kernel), self.winner[start:stop], self.images[start:stop], dz, dweights[chunk],
+                     dbias[chunk], *self.pool, weights, dimages)
             if dx is not None:
                 (top, _), (left, _) = self.margins
                 dx[start:stop] = dimages[:, top:top + H, left:left + W, :C]
@@ -81,23 +91,23 @@ def static_lengths(pool_size: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 @compiled
-def forward(images: np.ndarray, weights: np.ndarray, bias: np.ndarray, memory: np.ndarray,
-            memory_strides: tuple[int, ...], F: int, winner: np.ndarray, kernel_size: Pair, strides: Pair,
-            dilation: Pair, pool_rows: tuple[int, ...], pool_columns: tuple[int, ...], relu: bool) -> None:
+def forward(entry: int, loops: np.ndarray, images: np.ndarray, weights: np.ndarray, bias: np.ndarray,
+            memory: np.ndarray, memory_strides: tuple[int, ...], F: int, winner: np.ndarray, stride: int, rows: int,
+            pool_rows: tuple[int, ...], pool_columns: tuple[int, ...], relu: bool) -> None:
     """Fill y (n, P, Q, F), which is made of `memory`, and winner (n, P, Q, filters) from images (n, H, W, C)."""
     N, P, Q, filters = winner.shape
     a, b = len(pool_rows), len(pool_columns)
-    y = as_strided(memory, (N, P, Q, F), memory_strides)
-    rows = -(-conv.rows_per_block(weights, bias, Q * b) // a)                       # of pooling windows
-    z, best = np.empty((rows * a, Q * b, filters), memory.dtype), np.empty((rows, Q, filters), memory.dtype)
+    of_n, of_p, of_q, of_f = memory_strides
+    z, best = np.empty((rows * a, Q * b, filters), memory.dtype), np.empty((Q, filters), memory.dtype)
     for n in range(N):
-        windows = layout.window_view(images[n], kernel_size, strides, dilation)[:, :Q * b]
         for p0 in range(0, P, rows):
             p1 = min(p0 + rows, P)
-            conv.convolve(windows[p0 * a:p1 * a], weights, bias, z[:(p1 - p0) * a])
+            tiles.multiply(entry, loops, (p1 - p0) * a, images[n, p0 * a * stride], weights, bias, z)
             for p in range(p0, p1):
-                relu_max(z[(p - p0) * a:], best[p - p0], winner[n, p], pool_rows, pool_columns, relu)
-            layout.copy_pixels(best, y[n, p0:p1])
+                relu_max(z[(p - p0) * a:], best, winner[n, p], pool_rows, pool_columns, relu)
+                for q in range(Q):
+                    for f in range(F):
+                        memory[n * of_n + p * of_p + q * of_q + f * of_f] = best[q, f]
 
 
 @compiled
@@ -123,30 +133,28 @@ def relu_max(z: np.ndarray, best: np.ndarray, winner: np.ndarray,
 
 
 @compiled
-def backward(memory: np.ndarray, memory_strides: tuple[int, ...], F: int, winner: np.ndarray, images: np.ndarray,
-             dweights: np.ndarray, dbias: np.ndarray, kernel_size: Pair, strides: Pair, dilation: Pair,
-             pool_rows: tuple[int, ...], pool_columns: tuple[int, ...], weights: np.ndarray, dimages: np.ndarray
-             ) -> None:
+def backward(entry: int, kernel_loops: np.ndarray, input_loops: np.ndarray, memory: np.ndarray,
+             memory_strides: tuple[int, ...], F: int, winner: np.ndarray, images: np.ndarray, dz: np.ndarray,
+             dweights: np.ndarray, dbias: np.ndarray, pool_rows: tuple[int, ...], pool_columns: tuple[int, ...],
+             weights: np.ndarray, dimages: np.ndarray) -> None:
     """Add the gradients to dweights (S, kh, R, filters) and dbias (filters,), given dy (n, P, Q, F), which is made of
-    `memory`; fill dimages (n, H, W, channels), or as many of them as there are.
+    `memory`; fill dimages (n, H, W, channels), or as many of them as there are, which are 0.
 
-    With 2x2 pooling three of four numbers of dz are 0. They are multiplied all the same: skipping them takes as long,
-    and would lose the NaN of infinity times 0.
+    With 2x2 pooling three of four numbers of dz (rows, columns, filters), a sample's share, are 0. They are multiplied
+    all the same: skipping them takes as long, and would lose the NaN of infinity times 0.
     """
     N, P, Q, filters = winner.shape
-    a, dy = len(pool_rows), as_strided(memory, (N, P, Q, F), memory_strides)
-    rows, columns = output_size(images.shape[1:3], kernel_size, strides, dilation)
-    dz = np.zeros((1, rows, columns, filters), images.dtype)                         # 0 where no pool reaches
-    upstream = np.zeros((P, Q, filters), images.dtype)
+    a, (of_n, of_p, of_q, of_f) = len(pool_rows), memory_strides
+    upstream = np.zeros((Q, filters), images.dtype)
     for n in range(N):
-        layout.copy_pixels(dy[n], upstream)
         for p in range(P):
-            scatter_to_winners(upstream[p], winner[n, p], dz[0, p * a:], dbias, pool_rows, pool_columns)
-        windows, dz_windows = layout.transposed_windows(images[n:n + 1], dz, kernel_size, strides, dilation)
-        conv.add_kernel_gradient(windows, dz_windows, dweights)
+            for q in range(Q):
+                for f in range(F):
+                    upstream[q, f] = memory[n * of_n + p * of_p + q * of_q + f * of_f]
+            scatter_to_winners(upstream, winner[n, p], dz[p * a:], dbias, pool_rows, pool_columns)
+        tiles.multiply(entry, kernel_loops, 0, images[n], dz, dweights, dweights)
         if n < len(dimages):
-            dimages[n] = 0
-            conv.add_input_gradient(dz[0], weights, dimages[n], strides, dilation)
+            tiles.multiply(entry, input_loops, 1, dz, weights, dimages[n], dimages[n])
 
 
 @compiled
