@@ -40,7 +40,7 @@ def tile_module(scalar: ir.Type, itemsize: int, lanes: int, sizes: Sizes, loops:
     """
     module = ir.Module("tiles")
     multiply = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64.as_pointer(), I64, *[BYTES] * 4]), "multiply")
-    kind = ir.FunctionType(ir.VoidType(), [*[BYTES] * 4, *[I64] * 9])
+    kind = ir.FunctionType(ir.VoidType(), [*[BYTES] * 4, I64, I64, I64.as_pointer()])
     tiles = {}
     for M, V in sizes:
         tiles[M, V] = ir.Function(module, kind, f"tile_{M}x{V}")
@@ -53,8 +53,9 @@ def tile_module(scalar: ir.Type, itemsize: int, lanes: int, sizes: Sizes, loops:
 def write_loops(function: ir.Function, tiles: dict[tuple[int, int], ir.Function], loops: int) -> None:
     """Write the loops, in the order of `tiles.Loop` and `tiles.Tile`, and in the innermost the call of a tile."""
     builder, (numbers, count, *pointers) = ir.IRBuilder(function.append_basic_block()), function.args
-    values = [builder.load(builder.gep(numbers, [I64(k)])) for k in range(8 * loops + 14)]
-    rows, M, V, O, K, a_m, a_o, a_k, b_o, b_k, start_m, c_m, vectors, depth = values[-14:]
+    values = load_numbers(builder, numbers, 8 * loops)
+    of_tile = builder.gep(numbers, [I64(8 * loops)])
+    rows, M, V, _, K, *_, start_m, c_m, vectors, depth = load_numbers(builder, of_tile, 14)
     cut = [I64(0)] * 3                                            # where the tile begins: m, v, k
     with ExitStack() as stack:
         for number in range(loops):
@@ -65,8 +66,7 @@ def write_loops(function: ir.Function, tiles: dict[tuple[int, int], ir.Function]
         a, b, start, c = pointers
         further = builder.icmp_signed(">", index, I64(0))
         rows, vectors, depth = map(partial(left, builder), (rows, vectors, depth), (M, V, K), cut)
-        passed = [a, b, builder.select(further, c, start), c, a_m, a_o, a_k, b_o, b_k,
-                  builder.select(further, c_m, start_m), c_m, O, depth]
+        passed = [a, b, builder.select(further, c, start), c, builder.select(further, c_m, start_m), depth, of_tile]
         done, columns = builder.append_basic_block(), max(V for _, V in tiles) + 1         # a case for each (M, V)
         switch = builder.switch(builder.add(builder.mul(rows, I64(columns)), vectors), done)
         for (height, width), tile in tiles.items():
@@ -77,6 +77,11 @@ def write_loops(function: ir.Function, tiles: dict[tuple[int, int], ir.Function]
             builder.branch(done)
         builder.position_at_end(done)
     builder.ret_void()
+
+
+def load_numbers(builder: ir.IRBuilder, numbers: ir.Value, count: int) -> list[ir.Value]:
+    """Return so many of the numbers that lie at a pointer."""
+    return [builder.load(builder.gep(numbers, [I64(k)])) for k in range(count)]
 
 
 def left(builder: ir.IRBuilder, most: ir.Value, size: ir.Value, begin: ir.Value) -> ir.Value:
@@ -116,21 +121,26 @@ class TileWriter:
 
     def __init__(self, function: ir.Function, vector: ir.VectorType, itemsize: int):
         self.builder, self.arguments = ir.IRBuilder(function.append_basic_block()), function.args
-        self.vector, self.itemsize = vector, itemsize
+        self.vector, self.itemsize, self.vector_bytes = vector, itemsize, vector.count * itemsize
 
     def write(self, M: int, V: int) -> None:
-        """Write the loops over o and k."""
-        builder, (a, b, start, c, a_m, a_o, a_k, b_o, b_k, start_m, c_m, O, K) = self.builder, self.arguments
-        rows_of = {stride: [builder.mul(I64(m), stride) for m in range(M)] for stride in (a_m, start_m, c_m)}
-        places = [*product(range(M), range(V))]
-        sums = [self.load(self.place(start, rows_of[start_m][m], v), self.vector) for m, v in places]
-        with loop(builder, O, [a, b], [a_o, b_o], sums) as (_, in_o), loop(builder, K, in_o, [a_k, b_k], sums) as (_, at):
-            row = [self.load(self.place(at[1], I64(0), v), self.vector) for v in range(V)]
+        """Write the loops over o and k.
+
+        A pointer for every third row, and two offsets from it: one for each row would not fit the registers.
+        """
+        builder, (a, b, start, c, start_m, K, numbers) = self.builder, self.arguments
+        _, _, _, O, _, a_m, a_o, a_k, b_o, b_k, _, c_m, _, _ = load_numbers(builder, numbers, 14)
+        places, offsets = [*product(range(M), range(V))], [I64(0), self.opaque(a_m), self.opaque(builder.add(a_m, a_m))]
+        sums = [self.load(self.place(start, m, start_m, v), self.vector) for m, v in places]
+        pointers = [*(self.opaque(self.place(a, m, a_m, 0)) for m in range(0, M, 3)), b]
+        with loop(builder, O, pointers, [*[a_o] * (len(pointers) - 1), b_o], sums) as (_, pointers), \
+                loop(builder, K, pointers, [*[a_k] * (len(pointers) - 1), b_k], sums) as (_, (*thirds, b)):
+            row = [self.load(builder.gep(b, [I64(v * self.vector_bytes)]), self.vector) for v in range(V)]
             for m in range(M):
-                x = self.broadcast(self.load(self.place(at[0], rows_of[a_m][m], 0), self.vector.element))
+                x = self.broadcast(self.load(builder.gep(thirds[m // 3], [offsets[m % 3]]), self.vector.element))
                 sums[m * V:(m + 1) * V] = [self.multiply_add(x, row[v], sums[m * V + v]) for v in range(V)]
         for (m, v), total in zip(places, sums, strict=True):
-            target = builder.bitcast(self.place(c, rows_of[c_m][m], v), self.vector.as_pointer())
+            target = builder.bitcast(self.place(c, m, c_m, v), self.vector.as_pointer())
             builder.store(total, target).align = self.itemsize
         builder.ret_void()
 
@@ -138,9 +148,17 @@ class TileWriter:
         """Return x * y + total; "contract" allows one instruction, rounded once, and nothing else of fast math."""
         return self.builder.fadd(total, self.builder.fmul(x, y, flags=("contract",)), flags=("contract",))
 
-    def place(self, pointer: ir.Value, row: ir.Value, v: int) -> ir.Value:
-        """Return the address of vector v in a row that lies so many bytes further."""
-        return self.builder.gep(pointer, [self.builder.add(row, I64(v * self.vector.count * self.itemsize))])
+    def opaque(self, value: ir.Value) -> ir.Value:
+        """Return the value, of which LLVM no longer knows how it is related to others.
+
+        It would step from row to row by one addition after the other, and take longer for them than for the products.
+        """
+        return self.builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], False)
+
+    def place(self, pointer: ir.Value, row: int, stride: ir.Value, v: int) -> ir.Value:
+        """Return the address of vector v of a row."""
+        offset = self.builder.mul(stride, I64(row))
+        return self.builder.gep(pointer, [self.builder.add(offset, I64(v * self.vector_bytes))])
 
     def load(self, pointer: ir.Value, kind: ir.Type) -> ir.Value:
         """Load a number or a vector, aligned to its numbers alone: a row of a view may begin anywhere."""
