@@ -23,7 +23,7 @@ def run(a, b, start, c, *loops, rows=None, call=call, **cut):
     """Fill c (M, N) with start plus a (M, O, K) times b (O, K, N), by one tile, or by some loops around it."""
     (M, O, K), V = a.shape, c.shape[1] * c.itemsize // tiles.VECTOR_BYTES
     tile = tiles.Tile(rows or M, M, V, O, K, a.strides, b.strides[:2], start.strides[0], c.strides[0], **cut)
-    call(tiles.multiplier(c.dtype), tiles.tile_loops(tile, *loops), 1, a, b, start, c)
+    call(tiles.entries(c.dtype).multiply, tiles.tile_loops(tile, *loops), 1, a, b, start, c)
 
 
 def spaced(rng, shape, dtype, *, contiguous_rows):

@@ -59,15 +59,15 @@ def compiled(function: Function, inline: Literal["never", "always"] = "never",
     return dispatcher
 
 
-def compiled_module(text: Callable[[], str], name: str, *key: str) -> int:
-    """Compile a module of LLVM instructions, or load it as it was kept; return the address of one of its functions.
+def compiled_module(text: Callable[[], str], name: str) -> Callable[[str], int]:
+    """Compile a module of LLVM instructions, or load it as it was kept; return what tells a function's address by name.
 
-    The `key` is what its text depends on, besides the files of the kernels.
+    The name stands for all that its text depends on, besides the files of the kernels.
     """
     cpu = llvm.get_host_cpu_name() if config.CPU_NAME is None else config.CPU_NAME
     target = llvm.Target.from_default_triple()
     machine = target.create_target_machine(cpu, CPU_FEATURES, jit=True, codemodel="jitdefault")
-    kept, key = kernel_cache(compiled_module), (name, cpu, CPU_FEATURES, *key)
+    kept, key = kernel_cache(compiled_module), (name, cpu, CPU_FEATURES)
     code = kept.load_code(key)
     if code is None:
         compilation.begin()
@@ -80,7 +80,7 @@ def compiled_module(text: Callable[[], str], name: str, *key: str) -> int:
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     engines.append(engine)
-    return engine.get_function_address(name)
+    return engine.get_function_address
 
 
 engines: list[Any] = []                                     # whose code may run as long as the process

@@ -57,7 +57,7 @@ class Convolution:
                  margins: tuple[Pair, Pair] = NO_MARGINS):
         self.dtype, self.kernel, self.shape, self.margins = layout.common_dtype(x, kernel), kernel, x.shape, margins
         self.images = layout.images(x, self.dtype, margins)                                       # (N, H, W, C)
-        self.geometry, self.tiles = (strides, dilation), tiles.multiplier(self.dtype)
+        self.geometry, self.entries = (strides, dilation), tiles.entries(self.dtype)
         self.output_size = output_size(self.images.shape[1:3], kernel.shape[2:], strides, dilation)
         self.serial = is_small(len(x) * len(kernel) * math.prod(self.output_size), kernel.shape)
 
@@ -74,7 +74,7 @@ class Convolution:
         def work(start: int, stop: int) -> None:
             piece = y[start:stop]
             z = piece if channels_last and filters == F else empty((stop - start, *size, filters), self.dtype)
-            forward(self.tiles, loops, self.images[start:stop], weights, biases, z, self.geometry[0][0], rows, relu)
+            forward(self.entries.multiply, loops, self.images[start:stop], weights, biases, z, self.geometry[0][0], rows, relu)
             if z is not piece:
                 piece[...] = z[..., :F] if channels_last else layout.arrays(z)[:, :F]
         self.for_chunks(work)
@@ -149,14 +149,14 @@ class InputGradient:
             vectors = len(self.bias) * dx.itemsize // tiles.VECTOR_BYTES
             loops = conv_loops.of_outputs(images.shape[2:], padded.shape[2], vectors, self.size, self.strides,
                                           self.dilation, dx.itemsize)
-            forward(tiles.multiplier(dx.dtype), loops, images, self.weights, self.bias, padded, self.strides[0],
+            forward(tiles.entries(dx.dtype).multiply, loops, images, self.weights, self.bias, padded, self.strides[0],
                     rows_per_block(self.weights, len(self.bias) * padded.shape[2]), False)
         else:
             padded[...] = 0
             dy = unmarked(dy)
             loops = conv_loops.of_input_gradient(dy.shape[1:], dy.shape[3], padded.shape[1:], self.size, self.strides,
                                                  self.dilation, dx.itemsize)
-            tiles.run(tiles.multiplier(dx.dtype), loops, n, dy.reshape(-1), self.weights.reshape(-1),
+            tiles.run(tiles.entries(dx.dtype).multiply, loops, n, dy.reshape(-1), self.weights.reshape(-1),
                       padded.reshape(-1))
         if padded is not dx:
             dx[...] = padded[:, top:top + H, left:left + W, :C]
@@ -197,4 +197,4 @@ def add_kernel_gradient(images: np.ndarray, dz: np.ndarray, dweights: np.ndarray
     for n in range(0, len(dz), SUMMED_SAMPLES):
         some, dsome = images[n:n + SUMMED_SAMPLES], unmarked(dz[n:n + SUMMED_SAMPLES])
         loops = conv_loops.of_kernel_gradient(some.shape, dz.shape[1:], kernel_size, strides, dilation, dz.itemsize)
-        tiles.run(tiles.multiplier(dz.dtype), loops, 0, some.reshape(-1), dsome.reshape(-1), dweights.reshape(-1))
+        tiles.run(tiles.entries(dz.dtype).multiply, loops, 0, some.reshape(-1), dsome.reshape(-1), dweights.reshape(-1))

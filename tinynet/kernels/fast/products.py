@@ -68,7 +68,7 @@ def multiply_tiles(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
     y[...] = 0
     if a.size:
         loops = loops_of_product(*a.shape, y.strides[0] // tiles.VECTOR_BYTES, *a.strides)
-        tiles.run(tiles.multiplier(b.dtype), loops, 0, a[:1, 0], b.reshape(-1), y.reshape(-1))
+        tiles.run(tiles.entries(b.dtype).multiply, loops, 0, a[:1, 0], b.reshape(-1), y.reshape(-1))
 
 
 @lru_cache(maxsize=1024)

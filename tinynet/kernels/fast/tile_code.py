@@ -29,25 +29,19 @@ I64, I32, BYTES = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
 Sizes = Iterable[tuple[int, int]]
 
 
-def tile_module(scalar: ir.Type, itemsize: int, lanes: int, sizes: Sizes, loops: int) -> str:
-    """Return the module as text; its function is ``multiply(numbers, count, a, b, start, c)``, see `tiles.multiply`.
+def write_multiply(module: ir.Module, vector: ir.VectorType, itemsize: int, sizes: Sizes, loops: int) -> None:
+    """Write ``multiply(numbers, count, a, b, start, c)``, see `tiles.multiply`, with so many loops around a tile.
 
-    Parameters
-    ----------
-    scalar, itemsize, lanes : of numbers: LLVM's type, bytes, and how many are a vector.
-    sizes : (M, V) of all tiles.
-    loops : how many there are around a tile.
+    The sizes are (M, V) of all tiles; itemsize is that of a vector's numbers.
     """
-    module = ir.Module("tiles")
     multiply = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64.as_pointer(), I64, *[BYTES] * 4]), "multiply")
     kind = ir.FunctionType(ir.VoidType(), [*[BYTES] * 4, I64, I64, I64.as_pointer()])
     tiles = {}
     for M, V in sizes:
         tiles[M, V] = ir.Function(module, kind, f"tile_{M}x{V}")
         tiles[M, V].linkage = "internal"
-        TileWriter(tiles[M, V], ir.VectorType(scalar, lanes), itemsize).write(M, V)
+        TileWriter(tiles[M, V], vector, itemsize).write(M, V)
     write_loops(multiply, tiles, loops)
-    return str(module)
 
 
 def write_loops(function: ir.Function, tiles: dict[tuple[int, int], ir.Function], loops: int) -> None:
@@ -116,6 +110,25 @@ def loop(builder: ir.IRBuilder, length: ir.Value, pointers: list[ir.Value], step
     sums[:] = phis[len(steps) + 1:]
 
 
+def load(builder: ir.IRBuilder, pointer: ir.Value, kind: ir.Type, align: int) -> ir.Value:
+    """Load a number or a vector, aligned to its numbers alone: a row of a view may begin anywhere."""
+    value = builder.load(builder.bitcast(pointer, kind.as_pointer()))
+    value.align = align
+    return value
+
+
+def store(builder: ir.IRBuilder, value: ir.Value, pointer: ir.Value, align: int) -> None:
+    """Store a vector, aligned to its numbers alone."""
+    builder.store(value, builder.bitcast(pointer, value.type.as_pointer())).align = align
+
+
+def splat(builder: ir.IRBuilder, number: ir.Value, lanes: int) -> ir.Value:
+    """Return a vector with the number in all lanes: inserted into the first, which a shuffle copies to all."""
+    undefined = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
+    first = builder.insert_element(undefined, number, I32(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
+
+
 class TileWriter:
     """Writes the function of one size of tile; strides are in bytes."""
 
@@ -131,17 +144,17 @@ class TileWriter:
         builder, (a, b, start, c, start_m, K, numbers) = self.builder, self.arguments
         _, _, _, O, _, a_m, a_o, a_k, b_o, b_k, _, c_m, _, _ = load_numbers(builder, numbers, 14)
         places, offsets = [*product(range(M), range(V))], [I64(0), self.opaque(a_m), self.opaque(builder.add(a_m, a_m))]
-        sums = [self.load(self.place(start, m, start_m, v), self.vector) for m, v in places]
+        sums = [load(builder, self.place(start, m, start_m, v), self.vector, self.itemsize) for m, v in places]
         pointers = [*(self.opaque(self.place(a, m, a_m, 0)) for m in range(0, M, 3)), b]
         with loop(builder, O, pointers, [*[a_o] * (len(pointers) - 1), b_o], sums) as (_, pointers), \
                 loop(builder, K, pointers, [*[a_k] * (len(pointers) - 1), b_k], sums) as (_, (*thirds, b)):
-            row = [self.load(builder.gep(b, [I64(v * self.vector_bytes)]), self.vector) for v in range(V)]
+            row = [load(builder, builder.gep(b, [I64(v * self.vector_bytes)]), self.vector, self.itemsize) for v in range(V)]
             for m in range(M):
-                x = self.broadcast(self.load(builder.gep(thirds[m // 3], [offsets[m % 3]]), self.vector.element))
+                number = load(builder, builder.gep(thirds[m // 3], [offsets[m % 3]]), self.vector.element, self.itemsize)
+                x = splat(builder, number, self.vector.count)
                 sums[m * V:(m + 1) * V] = [self.multiply_add(x, row[v], sums[m * V + v]) for v in range(V)]
         for (m, v), total in zip(places, sums, strict=True):
-            target = builder.bitcast(self.place(c, m, c_m, v), self.vector.as_pointer())
-            builder.store(total, target).align = self.itemsize
+            store(builder, total, self.place(c, m, c_m, v), self.itemsize)
         builder.ret_void()
 
     def multiply_add(self, x: ir.Value, y: ir.Value, total: ir.Value) -> ir.Value:
@@ -159,16 +172,3 @@ class TileWriter:
         """Return the address of vector v of a row."""
         offset = self.builder.mul(stride, I64(row))
         return self.builder.gep(pointer, [self.builder.add(offset, I64(v * self.vector_bytes))])
-
-    def load(self, pointer: ir.Value, kind: ir.Type) -> ir.Value:
-        """Load a number or a vector, aligned to its numbers alone: a row of a view may begin anywhere."""
-        value = self.builder.load(self.builder.bitcast(pointer, kind.as_pointer()))
-        value.align = self.itemsize
-        return value
-
-    def broadcast(self, number: ir.Value) -> ir.Value:
-        """Return a vector with the number in all lanes: inserted into the first, which a shuffle copies to all."""
-        lanes = self.vector.count
-        undefined = ir.Constant(self.vector, ir.Undefined)
-        first = self.builder.insert_element(undefined, number, I32(0))
-        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))

@@ -23,7 +23,8 @@ from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
 from tinynet.kernels.fast.compiling import CPU_FEATURES, compiled, compiled_module
-from tinynet.kernels.fast.tile_code import tile_module
+from tinynet.kernels.fast.pool_code import write_pool, write_unpool
+from tinynet.kernels.fast.tile_code import I64, write_multiply
 
 AVX512 = "+avx512f" in CPU_FEATURES
 VECTOR_BYTES = 64 if AVX512 else 32
@@ -82,30 +83,55 @@ def tile_loops(tile: Tile, *loops: Loop) -> np.ndarray:
     return np.array([*around, rows, M, V, O, K, *a, *b, start, c, vectors, depth], np.int64)
 
 
+class Entries(NamedTuple):
+    """The addresses of compiled functions: `multiply`, `pool` and `unpool`."""
+
+    multiply: int
+    pool: int
+    unpool: int
+
+
 @cache
-def multiplier(dtype: np.dtype) -> int:
-    """Return the address of the compiled loops for a dtype: compiled when first asked for, and kept on disk."""
-    scalar: ir.Type = ir.FloatType() if dtype == np.float32 else ir.DoubleType()
-    lanes = VECTOR_BYTES // dtype.itemsize
-    return compiled_module(lambda: tile_module(scalar, dtype.itemsize, lanes, SIZES, MAX_LOOPS), "multiply",
-                           dtype.name)
+def entries(dtype: np.dtype) -> Entries:
+    """Return the functions for a dtype: compiled when first asked for, and kept on disk."""
+    def text() -> str:
+        module, scalar = ir.Module(dtype.name), ir.FloatType() if dtype == np.float32 else ir.DoubleType()
+        vector = ir.VectorType(scalar, VECTOR_BYTES // dtype.itemsize)
+        write_multiply(module, vector, dtype.itemsize, SIZES, MAX_LOOPS)
+        write_pool(module, vector, dtype.itemsize)
+        write_unpool(module, vector, dtype.itemsize)
+        return str(module)
+    return Entries(*map(compiled_module(text, dtype.name), Entries._fields))
 
 
 def multiply(entry: int, loops: np.ndarray, count: int, a: np.ndarray, b: np.ndarray, start: np.ndarray,
              c: np.ndarray) -> None:
-    """Run loops of `tile_loops` at a `multiplier`; each array begins where the first tile does.
+    """Run loops of `tile_loops`, at the entry for a dtype; each array begins where the first tile does.
 
     A loop that is `COUNTED` long is `count` rounds long. Compiled code has a call in place of this.
     """
-    function_at(entry)(address_of(loops), count, *map(address_of, (a, b, start, c)))
+    call(entry, loops, count, a, b, start, c)
 
 
-def address_of(array: np.ndarray) -> int:
-    """Return where an array begins in memory."""
-    return array.__array_interface__["data"][0]
+def pool(entry: int, z: np.ndarray, row: int, a: int, b: int, Q: int, V: int, relu: int, y: np.ndarray,
+         winner: np.ndarray) -> None:
+    """Fill y and winner (Q, V vectors) with the maxima of a row of windows a x b in z, and their places in them.
+
+    The rows of z (a, Q * b, V) are `row` bytes apart. With a ReLU the winner is -1 where it lets nothing through.
+    """
+    call(entry, z, row, a, b, Q, V, relu, y, winner)
 
 
-function_at = cache(ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6))          # it runs without the interpreter lock
+def unpool(entry: int, z: np.ndarray, row: int, a: int, b: int, Q: int, V: int, dy: np.ndarray, winner: np.ndarray,
+           total: np.ndarray) -> None:
+    """Write dy (Q, V vectors) to the winners in z, and 0 to all others; add what winners get to total (V)."""
+    call(entry, z, row, a, b, Q, V, dy, winner, total)
+
+
+def call(entry: int, *values: Any) -> None:
+    """Call a function from Python, without the interpreter lock."""
+    numbers = [each.ctypes.data if isinstance(each, np.ndarray) else int(each) for each in values]
+    ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(numbers))(entry)(*numbers)
 
 
 @type_callable(multiply)
@@ -114,14 +140,28 @@ def type_of_multiply(context: Any) -> Callable[..., Any]:
     return lambda entry, loops, count, a, b, start, c: types.void
 
 
-@lower_builtin(multiply, types.Integer, types.Array, types.Integer, *[types.Array] * 4)
+@type_callable(pool)
+def type_of_pool(context: Any) -> Callable[..., Any]:
+    """Tell numba that `pool` returns nothing."""
+    return lambda entry, z, row, a, b, Q, V, relu, y, winner: types.void
+
+
+@type_callable(unpool)
+def type_of_unpool(context: Any) -> Callable[..., Any]:
+    """Tell numba that `unpool` returns nothing."""
+    return lambda entry, z, row, a, b, Q, V, dy, winner, total: types.void
+
+
+@lower_builtin(multiply, types.VarArg(types.Any))
+@lower_builtin(pool, types.VarArg(types.Any))
+@lower_builtin(unpool, types.VarArg(types.Any))
 def write_call(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
-    """Write a call of `multiply` into compiled code."""
-    entry, loops, count, *arrays = arguments
-    data = [builder.ptrtoint(context.make_array(kind)(context, builder, value).data, ir.IntType(64))
-            for kind, value in zip([signature.args[1], *signature.args[3:]], [loops, *arrays], strict=True)]
-    kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * 6)
-    builder.call(builder.inttoptr(entry, kind.as_pointer()), [data[0], count, *data[1:]])
+    """Write a call of what stands at an address into compiled code; arrays are passed as where they begin."""
+    passed = [builder.ptrtoint(context.make_array(kind)(context, builder, value).data, I64)
+              if isinstance(kind, types.Array) else context.cast(builder, value, kind, types.int64)
+              for kind, value in zip(signature.args, arguments, strict=True)]
+    function = ir.FunctionType(ir.VoidType(), [I64] * (len(passed) - 1))
+    builder.call(builder.inttoptr(passed[0], function.as_pointer()), passed[1:])
     return context.get_dummy_value()
 
 
