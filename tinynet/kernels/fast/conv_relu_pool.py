@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.kernels.buffers import empty
+from tinynet.kernels.buffers import aligned, empty
 from tinynet.kernels.fast import conv, conv_loops, layout, tiles
 from tinynet.kernels.fast.compiling import compiled
 from tinynet.kernels.fast.conv import Upstream
@@ -51,8 +51,7 @@ class PooledConvolution(conv.Convolution):
         def work(start: int, stop: int) -> None:
             forward(*self.entries[:2], loops, self.images[start:stop], weights, biases,
                     *layout.memory_of(y[start:stop], self.dtype), F, self.winner[start:stop], self.geometry[0][0],
-                    np.empty((rows * a, Q * b, len(biases)), self.dtype), np.empty((Q, len(biases)), self.dtype),
-                    self.pool, self.relu)
+                    aligned((rows * a + 1, Q * b, len(biases)), self.dtype), self.pool, self.relu)
         self.for_chunks(work)
         return y
 
@@ -74,11 +73,11 @@ class PooledConvolution(conv.Convolution):
             chunk, n = start // samples_per_chunk(N), stop - start
             dimages = empty((n * need_dx, *image), self.dtype)
             dimages[...] = 0
-            dz = np.zeros((*self.output_size, filters), self.dtype)                  # 0 where no pool reaches
+            dz = aligned((self.output_size[0] + 1, self.output_size[1], filters), self.dtype)
+            dz[...] = 0                                                              # where no pool reaches
             backward(self.entries.multiply, self.entries.unpool, kernel_loops, input_loops, *layout.memory_of(upstream(start, stop), self.dtype),
                      len(self.kernel), self.winner[start:stop], self.images[start:stop], dz, dweights[chunk],
-                     dbias[chunk], self.pool, weights, dimages,
-                     np.zeros(self.winner.shape[2:], self.dtype))
+                     dbias[chunk], self.pool, weights, dimages)
             if dx is not None:
                 (top, _), (left, _) = self.margins
                 dx[start:stop] = dimages[:, top:top + H, left:left + W, :C]
@@ -90,14 +89,14 @@ class PooledConvolution(conv.Convolution):
 @compiled
 def forward(multiply: int, pool: int, loops: np.ndarray, images: np.ndarray, weights: np.ndarray, bias: np.ndarray,
             memory: np.ndarray, strides: tuple[int, ...], F: int, winner: np.ndarray, stride: int, z: np.ndarray,
-            best: np.ndarray, size: Pair, relu: bool) -> None:
+            size: Pair, relu: bool) -> None:
     """Fill y (n, P, Q, F), which is made of `memory`, and winner (n, P, Q, filters) from images (n, H, W, C).
 
-    A few rows of the convolution at a time, z (rows, columns, filters), are pooled while they are in the cache. The
-    winner is -1 where ReLU lets nothing through: no gradient flows back from there.
+    A few rows of the convolution at a time, z (rows, columns, filters), are pooled while they are in the cache, into one
+    more row of z. The winner is -1 where ReLU lets nothing through: no gradient flows back from there.
     """
     (N, P, Q, filters), (a, b) = winner.shape, size
-    rows = z.shape[0] // a                                                          # of pooling windows
+    rows, best = (len(z) - 1) // a, z[-1]                                               # rows of pooling windows
     V = filters * z.itemsize // tiles.VECTOR_BYTES
     for n in range(N):
         for p in range(P):
@@ -113,16 +112,16 @@ def forward(multiply: int, pool: int, loops: np.ndarray, images: np.ndarray, wei
 @compiled
 def backward(multiply: int, unpool: int, kernel_loops: np.ndarray, input_loops: np.ndarray, memory: np.ndarray,
              strides: tuple[int, ...], F: int, winner: np.ndarray, images: np.ndarray, dz: np.ndarray,
-             dweights: np.ndarray, dbias: np.ndarray, size: Pair, weights: np.ndarray, dimages: np.ndarray,
-             upstream: np.ndarray) -> None:
+             dweights: np.ndarray, dbias: np.ndarray, size: Pair, weights: np.ndarray, dimages: np.ndarray) -> None:
     """Add the gradients to dweights (S, kh, R, filters) and dbias (filters,), given dy (n, P, Q, F), which is made of
     `memory`; fill dimages (n, H, W, channels), or as many of them as there are, which are 0.
 
-    With 2x2 pooling three of four numbers of dz (rows, columns, filters), a sample's share, are 0. They are multiplied
+    With 2x2 pooling three of four numbers of dz (rows, columns, filters), a sample's share, are 0; one more row of it is
+    what comes to a row of windows. They are multiplied
     all the same: skipping them takes as long, and would lose the NaN of infinity times 0.
     """
     (N, P, Q, filters), (a, b) = winner.shape, size
-    V = filters * dz.itemsize // tiles.VECTOR_BYTES
+    upstream, V = dz[-1], filters * dz.itemsize // tiles.VECTOR_BYTES
     for n in range(N):
         for p in range(P):
             for q in range(Q):
