@@ -49,7 +49,7 @@ class PooledConvolution(conv.Convolution):
         y = layout.arrays(empty((N, P, Q, F), self.dtype)) if channels_last else empty((N, F, P, Q), self.dtype)
 
         def work(start: int, stop: int) -> None:
-            forward(*self.entries[:2], loops, self.images[start:stop], weights, biases,
+            forward(self.entries, loops, self.images[start:stop], weights, biases,
                     *layout.memory_of(y[start:stop], self.dtype), F, self.winner[start:stop], self.geometry[0][0],
                     aligned((rows * a + 1, Q * b, len(biases)), self.dtype), self.pool, self.relu)
         self.for_chunks(work)
@@ -75,7 +75,7 @@ class PooledConvolution(conv.Convolution):
             dimages[...] = 0
             dz = aligned((self.output_size[0] + 1, self.output_size[1], filters), self.dtype)
             dz[...] = 0                                                              # where no pool reaches
-            backward(self.entries.multiply, self.entries.unpool, kernel_loops, input_loops, *layout.memory_of(upstream(start, stop), self.dtype),
+            backward(self.entries, kernel_loops, input_loops, *layout.memory_of(upstream(start, stop), self.dtype),
                      len(self.kernel), self.winner[start:stop], self.images[start:stop], dz, dweights[chunk],
                      dbias[chunk], self.pool, weights, dimages)
             if dx is not None:
@@ -87,7 +87,7 @@ class PooledConvolution(conv.Convolution):
 
 
 @compiled
-def forward(multiply: int, pool: int, loops: np.ndarray, images: np.ndarray, weights: np.ndarray, bias: np.ndarray,
+def forward(entries: tiles.Entries, loops: np.ndarray, images: np.ndarray, weights: np.ndarray, bias: np.ndarray,
             memory: np.ndarray, strides: tuple[int, ...], F: int, winner: np.ndarray, stride: int, z: np.ndarray,
             size: Pair, relu: bool) -> None:
     """Fill y (n, P, Q, F), which is made of `memory`, and winner (n, P, Q, filters) from images (n, H, W, C).
@@ -95,22 +95,21 @@ def forward(multiply: int, pool: int, loops: np.ndarray, images: np.ndarray, wei
     A few rows of the convolution at a time, z (rows, columns, filters), are pooled while they are in the cache, into one
     more row of z. The winner is -1 where ReLU lets nothing through: no gradient flows back from there.
     """
-    (N, P, Q, filters), (a, b) = winner.shape, size
+    (N, P, Q, filters), (a, b), (of_n, of_p, of_q, of_f), size_of = winner.shape, size, strides, z.itemsize
     rows, best = (len(z) - 1) // a, z[-1]                                               # rows of pooling windows
     V = filters * z.itemsize // tiles.VECTOR_BYTES
     for n in range(N):
         for p in range(P):
             r = p % rows
             if r == 0:
-                tiles.multiply(multiply, loops, min(rows, P - p) * a, images[n, p * a * stride], weights, bias, z)
-            tiles.pool(pool, z[r * a], z.strides[0], a, b, Q, V, relu, best, winner[n, p])
-            for q in range(Q):
-                for f in range(F):
-                    memory[n * strides[0] + p * strides[1] + q * strides[2] + f * strides[3]] = best[q, f]
+                tiles.multiply(entries.multiply, loops, min(rows, P - p) * a, images[n, p * a * stride], weights, bias, z)
+            tiles.pool(entries.pool, z[r * a], z.strides[0], a, b, Q, V, relu, best, winner[n, p])
+            tiles.copy(entries.copy, best, filters * size_of, size_of, memory[n * of_n + p * of_p:], of_q * size_of,
+                       of_f * size_of, Q, F)
 
 
 @compiled
-def backward(multiply: int, unpool: int, kernel_loops: np.ndarray, input_loops: np.ndarray, memory: np.ndarray,
+def backward(entries: tiles.Entries, kernel_loops: np.ndarray, input_loops: np.ndarray, memory: np.ndarray,
              strides: tuple[int, ...], F: int, winner: np.ndarray, images: np.ndarray, dz: np.ndarray,
              dweights: np.ndarray, dbias: np.ndarray, size: Pair, weights: np.ndarray, dimages: np.ndarray) -> None:
     """Add the gradients to dweights (S, kh, R, filters) and dbias (filters,), given dy (n, P, Q, F), which is made of
@@ -120,14 +119,13 @@ def backward(multiply: int, unpool: int, kernel_loops: np.ndarray, input_loops: 
     what comes to a row of windows. They are multiplied
     all the same: skipping them takes as long, and would lose the NaN of infinity times 0.
     """
-    (N, P, Q, filters), (a, b) = winner.shape, size
+    (N, P, Q, filters), (a, b), (of_n, of_p, of_q, of_f), size_of = winner.shape, size, strides, dz.itemsize
     upstream, V = dz[-1], filters * dz.itemsize // tiles.VECTOR_BYTES
     for n in range(N):
         for p in range(P):
-            for q in range(Q):
-                for f in range(F):
-                    upstream[q, f] = memory[n * strides[0] + p * strides[1] + q * strides[2] + f * strides[3]]
-            tiles.unpool(unpool, dz[p * a], dz.strides[0], a, b, Q, V, upstream, winner[n, p], dbias)
-        tiles.multiply(multiply, kernel_loops, 0, images[n], dz, dweights, dweights)
+            tiles.copy(entries.copy, memory[n * of_n + p * of_p:], of_q * size_of, of_f * size_of, upstream,
+                       filters * size_of, size_of, Q, F)
+            tiles.unpool(entries.unpool, dz[p * a], dz.strides[0], a, b, Q, V, upstream, winner[n, p], dbias)
+        tiles.multiply(entries.multiply, kernel_loops, 0, images[n], dz, dweights, dweights)
         if n < len(dimages):
-            tiles.multiply(multiply, input_loops, 1, dz, weights, dimages[n], dimages[n])
+            tiles.multiply(entries.multiply, input_loops, 1, dz, weights, dimages[n], dimages[n])

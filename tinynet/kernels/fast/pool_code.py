@@ -121,3 +121,23 @@ def write_unpool(module: ir.Module, vector: ir.VectorType, itemsize: int) -> Non
         store(builder, builder.fadd(load(builder, sums, vector, itemsize), share), sums, itemsize)
     writer.for_windows(add_window)
     builder.ret_void()
+
+
+def write_copy(module: ir.Module, vector: ir.VectorType, itemsize: int) -> None:
+    """Write ``copy(x, x_q, x_f, y, y_q, y_f, Q, F)``: x (Q, F) to y, given the strides of both, in bytes.
+
+    Where numbers are neighbours in both, as many at a time as a vector has.
+    """
+    function = ir.Function(module, ir.FunctionType(VOID, [BYTES, I64, I64, BYTES, *[I64] * 4]), "copy")
+    x, x_q, x_f, y, y_q, y_f, Q, F = function.args
+    builder, lanes = ir.IRBuilder(function.append_basic_block()), I64(vector.count)
+    close = builder.and_(*(builder.icmp_signed("==", stride, I64(itemsize)) for stride in (x_f, y_f)))
+    whole = builder.select(close, builder.udiv(F, lanes), I64(0))                            # vectors
+    rest, step = builder.sub(F, builder.mul(whole, lanes)), I64(vector.count * itemsize)
+    with loop(builder, Q, [x, y], [x_q, y_q]) as (_, (x, y)):
+        with loop(builder, whole, [x, y], [step, step]) as (_, (source, target)):
+            store(builder, load(builder, source, vector, itemsize), target, itemsize)
+        x, y = (builder.gep(pointer, [builder.mul(whole, step)]) for pointer in (x, y))
+        with loop(builder, rest, [x, y], [x_f, y_f]) as (_, (source, target)):
+            store(builder, load(builder, source, vector.element, itemsize), target, itemsize)
+    builder.ret_void()

@@ -23,7 +23,7 @@ from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
 from tinynet.kernels.fast.compiling import CPU_FEATURES, compiled, compiled_module
-from tinynet.kernels.fast.pool_code import write_pool, write_unpool
+from tinynet.kernels.fast.pool_code import write_copy, write_pool, write_unpool
 from tinynet.kernels.fast.tile_code import I64, write_multiply
 
 AVX512 = "+avx512f" in CPU_FEATURES
@@ -84,11 +84,12 @@ def tile_loops(tile: Tile, *loops: Loop) -> np.ndarray:
 
 
 class Entries(NamedTuple):
-    """The addresses of compiled functions: `multiply`, `pool` and `unpool`."""
+    """The addresses of compiled functions for a dtype."""
 
     multiply: int
     pool: int
     unpool: int
+    copy: int
 
 
 @cache
@@ -100,6 +101,7 @@ def entries(dtype: np.dtype) -> Entries:
         write_multiply(module, vector, dtype.itemsize, SIZES, MAX_LOOPS)
         write_pool(module, vector, dtype.itemsize)
         write_unpool(module, vector, dtype.itemsize)
+        write_copy(module, vector, dtype.itemsize)
         return str(module)
     return Entries(*map(compiled_module(text, dtype.name), Entries._fields))
 
@@ -128,6 +130,11 @@ def unpool(entry: int, z: np.ndarray, row: int, a: int, b: int, Q: int, V: int, 
     call(entry, z, row, a, b, Q, V, dy, winner, total)
 
 
+def copy(entry: int, x: np.ndarray, x_q: int, x_f: int, y: np.ndarray, y_q: int, y_f: int, Q: int, F: int) -> None:
+    """Copy x (Q, F) to y, given the strides of both, in bytes."""
+    call(entry, x, x_q, x_f, y, y_q, y_f, Q, F)
+
+
 def call(entry: int, *values: Any) -> None:
     """Call a function from Python, without the interpreter lock."""
     numbers = [each.ctypes.data if isinstance(each, np.ndarray) else int(each) for each in values]
@@ -152,6 +159,13 @@ def type_of_unpool(context: Any) -> Callable[..., Any]:
     return lambda entry, z, row, a, b, Q, V, dy, winner, total: types.void
 
 
+@type_callable(copy)
+def type_of_copy(context: Any) -> Callable[..., Any]:
+    """Tell numba that `copy` returns nothing."""
+    return lambda entry, x, x_q, x_f, y, y_q, y_f, Q, F: types.void
+
+
+@lower_builtin(copy, types.VarArg(types.Any))
 @lower_builtin(multiply, types.VarArg(types.Any))
 @lower_builtin(pool, types.VarArg(types.Any))
 @lower_builtin(unpool, types.VarArg(types.Any))
