@@ -11,7 +11,7 @@ from tinynet.kernels.fast.layout import arrays, common_dtype, images, in_whole_v
 from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.geometry import Pair, output_size
 
-MAX_SIDE = 4                   # of the square windows that a loop is compiled for, each kind by itself
+USUAL = (2, 2), (3, 2), (3, 3)  # (side, stride) of the square windows that a loop is compiled for, each by itself
 MAX_CHUNK_BYTES = 1 << 20      # of images that one thread takes at a time: half of a common core's L2
 
 
@@ -113,7 +113,7 @@ def static_lengths(size: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def is_small(pool_size: Pair, strides: Pair) -> bool:
     """Return whether windows, and the steps between them, are of the usual kind, for which a loop is unrolled."""
     side, step = pool_size[0], strides[0]
-    return pool_size == (side, side) and strides == (step, step) and step <= side <= MAX_SIDE
+    return pool_size == (side, side) and strides == (step, step) and (side, step) in USUAL
 
 
 def images_per_chunk(images: np.ndarray) -> int:

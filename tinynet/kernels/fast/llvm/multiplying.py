@@ -1,9 +1,7 @@
 """The instructions of tiles: the inner loop of all products, and the loops around it, written for LLVM.
 
 In loops written in Python numba would keep the sums in memory: a tile of 12 x 32 reaches 107 GFLOP/s on a core, those
-loops, compiled, 25; NumPy's product of large matrices 103. And numba compiles what a function calls into it anew: with
-all sizes of tile in seven kernels, a first start took 17 s. So this is written once, compiled once for each dtype, and
-called where it stands. A function for each size (M, V) of a tile, V in vectors, has the loops over m and v unrolled, so
+loops, compiled, 25; NumPy's product of large matrices 103. A function for each size (M, V) of a tile, V in vectors, has the loops over m and v unrolled, so
 that each sum has a register of its own::
 
     sum[m, v] = start[m, v]                             for all m < M, v < V: M * V registers
@@ -18,14 +16,15 @@ that each sum has a register of its own::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
 from functools import partial
 from itertools import product
 
 from llvmlite import ir
 
-I64, I32, BYTES = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
+from tinynet.kernels.fast.llvm.writing import BYTES, I64, load, loop, splat, store
+
 Sizes = Iterable[tuple[int, int]]
 
 
@@ -82,51 +81,6 @@ def left(builder: ir.IRBuilder, most: ir.Value, size: ir.Value, begin: ir.Value)
     """Return how much of a size is left for a tile, at most the most that it has."""
     rest = builder.sub(size, begin)
     return builder.select(builder.icmp_signed("<", rest, most), rest, most)
-
-
-@contextmanager
-def loop(builder: ir.IRBuilder, length: ir.Value, pointers: list[ir.Value], steps: list[ir.Value],
-         sums: list[ir.Value] | None = None) -> Iterator[tuple[ir.Value, list[ir.Value]]]:
-    """Write a loop around what is written meanwhile: it gets the index and the pointers, which move on by steps.
-
-    The `sums` are replaced by those of the loop, in place; what they are set to inside is what the next round has.
-    """
-    sums = [] if sums is None else sums
-    before, head, body, after = builder.block, *(builder.append_basic_block() for _ in range(3))
-    begin = [I64(0), *pointers, *sums]
-    builder.branch(head)
-    builder.position_at_end(head)
-    phis = [builder.phi(value.type) for value in begin]
-    index, moving, sums[:] = phis[0], phis[1:len(steps) + 1], phis[len(steps) + 1:]
-    builder.cbranch(builder.icmp_signed("<", index, length), body, after)
-    builder.position_at_end(body)
-    yield index, moving
-    again = [builder.add(index, I64(1)), *(builder.gep(x, [step]) for x, step in zip(moving, steps, strict=True)), *sums]
-    for phi, value, next_value in zip(phis, begin, again, strict=True):
-        phi.add_incoming(value, before)
-        phi.add_incoming(next_value, builder.block)
-    builder.branch(head)
-    builder.position_at_end(after)
-    sums[:] = phis[len(steps) + 1:]
-
-
-def load(builder: ir.IRBuilder, pointer: ir.Value, kind: ir.Type, align: int) -> ir.Value:
-    """Load a number or a vector, aligned to its numbers alone: a row of a view may begin anywhere."""
-    value = builder.load(builder.bitcast(pointer, kind.as_pointer()))
-    value.align = align
-    return value
-
-
-def store(builder: ir.IRBuilder, value: ir.Value, pointer: ir.Value, align: int) -> None:
-    """Store a vector, aligned to its numbers alone."""
-    builder.store(value, builder.bitcast(pointer, value.type.as_pointer())).align = align
-
-
-def splat(builder: ir.IRBuilder, number: ir.Value, lanes: int) -> ir.Value:
-    """Return a vector with the number in all lanes: inserted into the first, which a shuffle copies to all."""
-    undefined = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
-    first = builder.insert_element(undefined, number, I32(0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
 
 
 class TileWriter:

@@ -24,7 +24,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from tinynet.kernels.fast.tile_code import BYTES, I32, I64, load, loop, splat, store
+from tinynet.kernels.fast.llvm.writing import BYTES, I32, I64, load, loop, splat, store
 
 VOID, I8 = ir.VoidType(), ir.IntType(8)
 
