@@ -21,8 +21,8 @@ def call(entry, loops, count, a, b, start, c):
 
 def run(a, b, start, c, *loops, rows=None, call=call, **cut):
     """Fill c (M, N) with start plus a (M, O, K) times b (O, K, N), by one tile, or by some loops around it."""
-    (M, O, K), V = a.shape, c.shape[1] * c.itemsize // tiles.VECTOR_BYTES
-    tile = tiles.Tile(rows or M, M, V, O, K, a.strides, b.strides[:2], start.strides[0], c.strides[0], **cut)
+    (M, outer, K), V = a.shape, c.shape[1] * c.itemsize // tiles.VECTOR_BYTES
+    tile = tiles.Tile(rows or M, M, V, outer, K, a.strides, b.strides[:2], start.strides[0], c.strides[0], **cut)
     call(tiles.entries(c.dtype).multiply, tiles.tile_loops(tile, *loops), 1, a, b, start, c)
 
 
@@ -60,9 +60,9 @@ def test_a_tile_may_add_to_itself(rng):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_loops_cut_rows_columns_and_sums_into_tiles(dtype, rng):
-    M, O, K, vectors, rows, depth = 2 * tiles.MAX_ROWS + 1, 3, 11, 5, tiles.MAX_ROWS - 1, 4
+    M, outer, K, vectors, rows, depth = 2 * tiles.MAX_ROWS + 1, 3, 11, 5, tiles.MAX_ROWS - 1, 4
     N = vectors * lanes(dtype)
-    a, b = rng.normal(size=(M, O, K)).astype(dtype), rng.normal(size=(O, K, N)).astype(dtype)
+    a, b = rng.normal(size=(M, outer, K)).astype(dtype), rng.normal(size=(outer, K, N)).astype(dtype)
     start, c = rng.normal(size=(M, N)).astype(dtype), np.empty((M, N), dtype)
     run(a, b, start, c,
         tiles.Loop(tiles.cut(vectors, 2), b=2 * tiles.VECTOR_BYTES, start=2 * tiles.VECTOR_BYTES,

@@ -54,8 +54,8 @@ def compiled(function: Function, inline: Literal["never", "always"] = "never",
     """
     # nogil: the threads of `parallel_for` really run in parallel. No fastmath: NaN and infinity must propagate. No
     # wrapper for C, which nothing calls: compiling it takes a third of what a small function takes.
-    dispatcher: Any = njit(nogil=True, error_model="numpy", inline=inline, fastmath=set(fastmath),
-                           no_cfunc_wrapper=True)(function)
+    options: dict[str, Any] = {"inline": inline, "fastmath": set(fastmath), "no_cfunc_wrapper": True}
+    dispatcher: Any = njit(nogil=True, error_model="numpy", **options)(function)
     if hasattr(dispatcher, "_cache"):                       # a plain function where NUMBA_DISABLE_JIT is set
         dispatcher._cache = kernel_cache(function, source)
     return dispatcher

@@ -74,7 +74,8 @@ class Convolution:
         def work(start: int, stop: int) -> None:
             piece = y[start:stop]
             z = piece if channels_last and filters == F else empty((stop - start, *size, filters), self.dtype)
-            forward(self.entries.multiply, loops, self.images[start:stop], weights, biases, z, self.geometry[0][0], rows, relu)
+            forward(self.entries.multiply, loops, self.images[start:stop], weights, biases, z,
+                    self.geometry[0][0], rows, relu)
             if z is not piece:
                 piece[...] = z[..., :F] if channels_last else layout.arrays(z)[:, :F]
         self.for_chunks(work)

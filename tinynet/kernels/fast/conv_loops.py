@@ -75,8 +75,8 @@ def of_input_gradient(outputs: tuple[int, int, int], F: int, images: tuple[int, 
     have there are t columns apart, and no two windows share one.
     """
     (P, Q, lanes), (H, W, C), (kh, kw), (s, t), (d, e) = outputs, images, size, strides, dilation
-    pixel, z_pixel, place, rows, V = C * itemsize, lanes * itemsize, F * WIDTH, balanced_rows(Q), C * itemsize // VECTOR_BYTES
-    row = W * pixel
+    pixel, z_pixel, place, rows = C * itemsize, lanes * itemsize, F * WIDTH, balanced_rows(Q)
+    row, V = W * pixel, pixel // VECTOR_BYTES
     return tile_loops(Tile(rows, Q, V, 1, F, (z_pixel, 0, itemsize), (0, WIDTH), t * pixel, t * pixel),
                       Loop(COUNTED, a=P * Q * z_pixel, start=H * row, c=H * row),
                       Loop(cut(V, MAX_VECTORS), b=kh * kw * place, start=WIDTH, c=WIDTH, v=MAX_VECTORS),

@@ -13,6 +13,7 @@ from tinynet.kernels.fast import conv, conv_loops, layout, tiles
 from tinynet.kernels.fast.compiling import compiled
 from tinynet.kernels.fast.conv import Upstream
 from tinynet.kernels.fast.layout import NO_MARGINS
+from tinynet.kernels.fast.llvm.functions import Entries
 from tinynet.kernels.fast.threads import NUM_CHUNKS, samples_per_chunk
 from tinynet.kernels.geometry import Pair, output_size
 
@@ -87,13 +88,13 @@ class PooledConvolution(conv.Convolution):
 
 
 @compiled
-def forward(entries: tiles.Entries, loops: np.ndarray, images: np.ndarray, weights: np.ndarray, bias: np.ndarray,
+def forward(entries: Entries, loops: np.ndarray, images: np.ndarray, weights: np.ndarray, bias: np.ndarray,
             memory: np.ndarray, strides: tuple[int, ...], F: int, winner: np.ndarray, stride: int, z: np.ndarray,
             size: Pair, relu: bool) -> None:
     """Fill y (n, P, Q, F), which is made of `memory`, and winner (n, P, Q, filters) from images (n, H, W, C).
 
-    A few rows of the convolution at a time, z (rows, columns, filters), are pooled while they are in the cache, into one
-    more row of z. The winner is -1 where ReLU lets nothing through: no gradient flows back from there.
+    A few rows of the convolution at a time, z (rows, columns, filters), are pooled while they are in the cache, into
+    one more row of z. The winner is -1 where ReLU lets nothing through: no gradient flows back from there.
     """
     (N, P, Q, filters), (a, b), (of_n, of_p, of_q, of_f), size_of = winner.shape, size, strides, z.itemsize
     rows, best = (len(z) - 1) // a, z[-1]                                               # rows of pooling windows
@@ -102,21 +103,22 @@ def forward(entries: tiles.Entries, loops: np.ndarray, images: np.ndarray, weigh
         for p in range(P):
             r = p % rows
             if r == 0:
-                tiles.multiply(entries.multiply, loops, min(rows, P - p) * a, images[n, p * a * stride], weights, bias, z)
+                first = images[n, p * a * stride]
+                tiles.multiply(entries.multiply, loops, min(rows, P - p) * a, first, weights, bias, z)
             tiles.pool(entries.pool, z[r * a], z.strides[0], a, b, Q, V, relu, best, winner[n, p])
             tiles.copy(entries.copy, best, filters * size_of, size_of, memory[n * of_n + p * of_p:], of_q * size_of,
                        of_f * size_of, Q, F)
 
 
 @compiled
-def backward(entries: tiles.Entries, kernel_loops: np.ndarray, input_loops: np.ndarray, memory: np.ndarray,
+def backward(entries: Entries, kernel_loops: np.ndarray, input_loops: np.ndarray, memory: np.ndarray,
              strides: tuple[int, ...], F: int, winner: np.ndarray, images: np.ndarray, dz: np.ndarray,
              dweights: np.ndarray, dbias: np.ndarray, size: Pair, weights: np.ndarray, dimages: np.ndarray) -> None:
     """Add the gradients to dweights (S, kh, R, filters) and dbias (filters,), given dy (n, P, Q, F), which is made of
     `memory`; fill dimages (n, H, W, channels), or as many of them as there are, which are 0.
 
-    With 2x2 pooling three of four numbers of dz (rows, columns, filters), a sample's share, are 0; one more row of it is
-    what comes to a row of windows. They are multiplied
+    With 2x2 pooling three of four numbers of dz (rows, columns, filters), a sample's share, are 0; one more row of it
+    is what comes to a row of windows. They are multiplied
     all the same: skipping them takes as long, and would lose the NaN of infinity times 0.
     """
     (N, P, Q, filters), (a, b), (of_n, of_p, of_q, of_f), size_of = winner.shape, size, strides, dz.itemsize

@@ -62,7 +62,7 @@ class Tile(NamedTuple):
     rows: int
     M: int
     V: int
-    O: int
+    O: int                                                   # noqa: E741
     K: int
     a: tuple[int, int, int]                                  # strides of m, o, k, in bytes
     b: tuple[int, int]                                       # of o, k
@@ -77,9 +77,8 @@ def tile_loops(tile: Tile, *loops: Loop) -> np.ndarray:
 
     In all rounds of the innermost loop but the first, c stands for start: it may be a loop over parts of a sum.
     """
-    rows, M, V, O, K, a, b, start, c, vectors, depth = tile
     around = chain(*[Loop(1)] * (MAX_LOOPS - len(loops)), *loops)
-    return np.array([*around, rows, M, V, O, K, *a, *b, start, c, vectors, depth], np.int64)
+    return np.array([*around, *tile[:5], *tile.a, *tile.b, *tile[7:]], np.int64)
 
 
 @compiled

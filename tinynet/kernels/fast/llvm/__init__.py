@@ -1,4 +1,4 @@
-"""Functions written in the instructions of LLVM, numba's compiler: compiled once for each dtype, and called where they are.
+"""Functions in the instructions of LLVM, numba's compiler: compiled once for each dtype, and called where they are.
 
 numba compiles what a function calls into it anew: with all sizes of tile in seven kernels a first start took 17 s.
 

@@ -1,8 +1,8 @@
 """The instructions of tiles: the inner loop of all products, and the loops around it, written for LLVM.
 
 In loops written in Python numba would keep the sums in memory: a tile of 12 x 32 reaches 107 GFLOP/s on a core, those
-loops, compiled, 25; NumPy's product of large matrices 103. A function for each size (M, V) of a tile, V in vectors, has the loops over m and v unrolled, so
-that each sum has a register of its own::
+loops, compiled, 25; NumPy's product of large matrices 103. A function for each size (M, V) of a
+tile, V in vectors, has the loops over m and v unrolled, so that each sum has a register of its own::
 
     sum[m, v] = start[m, v]                             for all m < M, v < V: M * V registers
     for o in range(O):
@@ -96,16 +96,17 @@ class TileWriter:
         A pointer for every third row, and two offsets from it: one for each row would not fit the registers.
         """
         builder, (a, b, start, c, start_m, K, numbers) = self.builder, self.arguments
-        _, _, _, O, _, a_m, a_o, a_k, b_o, b_k, _, c_m, _, _ = load_numbers(builder, numbers, 14)
+        _, _, _, length, _, a_m, a_o, a_k, b_o, b_k, _, c_m, _, _ = load_numbers(builder, numbers, 14)
         places, offsets = [*product(range(M), range(V))], [I64(0), self.opaque(a_m), self.opaque(builder.add(a_m, a_m))]
         sums = [load(builder, self.place(start, m, start_m, v), self.vector, self.itemsize) for m, v in places]
         pointers = [*(self.opaque(self.place(a, m, a_m, 0)) for m in range(0, M, 3)), b]
-        with loop(builder, O, pointers, [*[a_o] * (len(pointers) - 1), b_o], sums) as (_, pointers), \
+        with loop(builder, length, pointers, [*[a_o] * (len(pointers) - 1), b_o], sums) as (_, pointers), \
                 loop(builder, K, pointers, [*[a_k] * (len(pointers) - 1), b_k], sums) as (_, (*thirds, b)):
-            row = [load(builder, builder.gep(b, [I64(v * self.vector_bytes)]), self.vector, self.itemsize) for v in range(V)]
+            row = [load(builder, builder.gep(b, [I64(v * self.vector_bytes)]), self.vector, self.itemsize)
+                   for v in range(V)]
             for m in range(M):
-                number = load(builder, builder.gep(thirds[m // 3], [offsets[m % 3]]), self.vector.element, self.itemsize)
-                x = splat(builder, number, self.vector.count)
+                at = builder.gep(thirds[m // 3], [offsets[m % 3]])
+                x = splat(builder, load(builder, at, self.vector.element, self.itemsize), self.vector.count)
                 sums[m * V:(m + 1) * V] = [self.multiply_add(x, row[v], sums[m * V + v]) for v in range(V)]
         for (m, v), total in zip(places, sums, strict=True):
             store(builder, total, self.place(c, m, c_m, v), self.itemsize)

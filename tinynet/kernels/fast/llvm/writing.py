@@ -27,7 +27,8 @@ def loop(builder: ir.IRBuilder, length: ir.Value, pointers: list[ir.Value], step
     builder.cbranch(builder.icmp_signed("<", index, length), body, after)
     builder.position_at_end(body)
     yield index, moving
-    again = [builder.add(index, I64(1)), *(builder.gep(x, [step]) for x, step in zip(moving, steps, strict=True)), *sums]
+    again = [builder.add(index, I64(1)), *(builder.gep(x, [step]) for x, step in zip(moving, steps, strict=True)),
+             *sums]
     for phi, value, next_value in zip(phis, begin, again, strict=True):
         phi.add_incoming(value, before)
         phi.add_incoming(next_value, builder.block)
