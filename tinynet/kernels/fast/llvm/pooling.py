@@ -1,8 +1,8 @@
 """The instructions of max pooling in windows side by side, written for LLVM as those of tiles are.
 
 A vector is as many channels of one pixel. The maximum of a window, and its place, stay in registers whatever the size
-of the window; numba would have to unroll the loops over it, and compile anew for each size. In a row of Q windows of a x b
-pixels::
+of the window; numba would have to unroll the loops over it, and compile anew for each size. In a row of Q windows of
+a x b pixels::
 
     for q in range(Q):
         for v in range(V):                                   # vectors of channels
