@@ -91,11 +91,13 @@ def dropout_loop(x: np.ndarray, key: np.uint64, start: int, threshold: int, scal
                  words: np.ndarray, bits: np.ndarray) -> None:
     """Fill y (n,) from x (n,), number `start` and those after it of a longer array; bits are those of words."""
     skipped = start % NUMBERS_PER_WORD                                    # of the first word, in each block
-    block = bits.size if skipped == 0 else bits.size - NUMBERS_PER_WORD
+    bits = bits[skipped:]
+    block = bits.size if skipped == 0 else bits.size - bits.size % NUMBERS_PER_WORD
     for begin in range(0, x.size, block):
         random_words(key, (start + begin) // NUMBERS_PER_WORD, words)
-        for k in range(min(block, x.size - begin)):
-            y[begin + k] = x[begin + k] * (scale if bits[skipped + k] >= threshold else x.dtype.type(0))
+        x_block, y_block = x[begin:begin + block], y[begin:begin + block]
+        for k in range(x_block.size):
+            y_block[k] = x_block[k] * (scale if bits[k] >= threshold else x.dtype.type(0))
 
 
 @inlined
