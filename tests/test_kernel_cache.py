@@ -67,3 +67,36 @@ def test_where_no_folder_can_be_written_to_kernels_are_used_all_the_same_and_one
     with pytest.warns(UserWarning, match="NUMBA_CACHE_DIR") as told:
         assert (started()(3), started()(4)) == (6, 8)
     assert len(told) == 1
+
+
+def code_cache():
+    def function():
+        pass
+    return cache.kernel_cache(function)
+
+
+def test_machine_code_is_kept_under_its_key(folder):
+    code_cache().save_code(("multiply", "here"), b"code")
+    assert code_cache().load_code(("multiply", "here")) == b"code"
+    assert code_cache().load_code(("multiply", "elsewhere")) is None
+
+
+@pytest.mark.parametrize(("file", "damage"), [("*.nbi", "cut"), *[("*.nbc", damage) for damage in DAMAGE]])
+def test_damaged_machine_code_is_taken_for_not_there(folder, file, damage):
+    code_cache().save_code("multiply", bytes(range(256)))
+    (kept,) = folder.rglob(file)
+    kept.write_bytes(DAMAGE[damage](kept.read_bytes()))
+    assert code_cache().load_code("multiply") is None
+
+
+def test_where_machine_code_cannot_be_kept_one_warning_says_so(folder, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(cache.CheckedFiles, "_open_for_write", full)
+    with pytest.warns(UserWarning, match="NUMBA_CACHE_DIR .*No space left") as told:
+        code_cache().save_code("multiply", b"code")
+    code_cache().save_code("multiply", b"code")                 # a second warning would be an error
+    assert len(told) == 1
+    monkeypatch.setattr(CacheImpl, "_locator_classes", [])
+    code_cache().save_code("multiply", b"code")
+    assert code_cache().load_code("multiply") is None

@@ -105,6 +105,7 @@ def test_the_bar_says_once_that_kernels_are_compiled_and_its_clock_does_not_coun
     listening = set(compilation.listeners)
     model.fit(X, Y, batch_size=3, epochs=2, callbacks=[Compiles()])
     assert sys.stdout.getvalue().count("compiling kernels") == 1
+    assert sys.stdout.getvalue().count("Kernels were compiled in ") == 1
     assert compilation.listeners == listening
 
 

@@ -1,4 +1,4 @@
-"""The compiled tile computes what its Python says, for every size, at any strides."""
+"""Tiles of every size, at any strides, and loops around them compute products."""
 
 import numpy as np
 import pytest
@@ -15,8 +15,15 @@ def lanes(dtype):
 
 
 @compiled
-def run(a, b, start, c):
-    tiles.tile(a, b, start, c)
+def call(entry, loops, count, a, b, start, c):
+    tiles.multiply(entry, loops, count, a, b, start, c)
+
+
+def run(a, b, start, c, *loops, rows=None, call=call, **cut):
+    """Fill c (M, N) with start plus a (M, O, K) times b (O, K, N), by one tile, or by some loops around it."""
+    (M, outer, K), V = a.shape, c.shape[1] * c.itemsize // tiles.VECTOR_BYTES
+    tile = tiles.Tile(rows or M, M, V, outer, K, a.strides, b.strides[:2], start.strides[0], c.strides[0], **cut)
+    call(tiles.entries(c.dtype).multiply, tiles.tile_loops(tile, *loops), 1, a, b, start, c)
 
 
 def spaced(rng, shape, dtype, *, contiguous_rows):
@@ -28,17 +35,17 @@ def spaced(rng, shape, dtype, *, contiguous_rows):
     return large[tuple(slice(None, None, gap) for gap in gaps)]
 
 
+@pytest.mark.parametrize("call", [call, call.py_func], ids=["from compiled code", "from Python"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("vectors", range(1, tiles.MAX_VECTORS + 1))
-def test_the_compiled_tile_computes_what_its_python_says(dtype, vectors, rng):
+def test_a_tile_of_any_size_is_the_product(dtype, call, rng):
     near = {"rtol": 1e-4, "atol": 1e-4} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-12}
-    N = vectors * tiles.VECTOR_BYTES // np.dtype(dtype).itemsize
-    for M in range(1, tiles.MAX_ROWS + 1):
+    for M, vectors in tiles.SIZES:
+        N = vectors * lanes(dtype)
         a = spaced(rng, (M, 2, 7), dtype, contiguous_rows=False)
         b = spaced(rng, (2, 7, N), dtype, contiguous_rows=True)
         start = np.broadcast_to(rng.normal(size=N).astype(dtype), (M, N))
         c = np.full((2 * M, N), np.nan, dtype)
-        run(a, b, start, c[::2])
+        run(a, b, start, c[::2], vectors=vectors, call=call)
         np.testing.assert_allclose(c[::2], start + np.tensordot(a, b, 2), **near)
         assert np.isnan(c[1::2]).all()
 
@@ -49,6 +56,22 @@ def test_a_tile_may_add_to_itself(rng):
     expected = c + a[:, 0] @ b[0]
     run(a, b, c, c)
     np.testing.assert_allclose(c, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_loops_cut_rows_columns_and_sums_into_tiles(dtype, rng):
+    M, outer, K, vectors, rows, depth = 2 * tiles.MAX_ROWS + 1, 3, 11, 5, tiles.MAX_ROWS - 1, 4
+    N = vectors * lanes(dtype)
+    a, b = rng.normal(size=(M, outer, K)).astype(dtype), rng.normal(size=(outer, K, N)).astype(dtype)
+    start, c = rng.normal(size=(M, N)).astype(dtype), np.empty((M, N), dtype)
+    run(a, b, start, c,
+        tiles.Loop(tiles.cut(vectors, 2), b=2 * tiles.VECTOR_BYTES, start=2 * tiles.VECTOR_BYTES,
+                   c=2 * tiles.VECTOR_BYTES, v=2),
+        tiles.Loop(tiles.COUNTED, a=99),                                         # once: it goes nowhere
+        tiles.Loop(tiles.cut(M, rows), a=rows * a.strides[0], start=rows * c.strides[0], c=rows * c.strides[0], m=rows),
+        tiles.Loop(tiles.cut(K, depth), a=depth * a.strides[2], b=depth * b.strides[1], k=depth), rows=rows,
+        depth=depth)
+    np.testing.assert_allclose(c, start + np.tensordot(a.astype(float), b, 2), **NEAR[dtype])
 
 
 def test_a_sum_over_nothing_is_the_start(rng):
@@ -66,7 +89,7 @@ def test_a_product_by_tiles_is_the_product(M, K, vectors, dtype, rng):
     right, near = a.astype(float) @ b.astype(float), NEAR[dtype]
     for left in (a, np.asfortranarray(a)):
         y = np.full(right.shape, np.nan, dtype)
-        products.multiply_matrix(left, b, y)
+        products.multiply_tiles(left, b, y)
         np.testing.assert_allclose(y, right, **near)
 
 
@@ -76,11 +99,9 @@ def test_a_vector_matrix_product_by_tiles_is_the_product(vectors, dtype, rng):
     a, b = rng.normal(size=(1, 100)).astype(dtype), rng.normal(size=(100, vectors * lanes(dtype))).astype(dtype)
     for left in (a, spaced(rng, (1, 100), dtype, contiguous_rows=False)):
         y = np.full((1, b.shape[1]), np.nan, dtype)
-        products.multiply_vector(left, b, y)
+        products.multiply_tiles(left, b, y)
         np.testing.assert_allclose(y, left.astype(float) @ b.astype(float), **NEAR[dtype])
         np.testing.assert_array_equal(fast.matmul(left, b), y)
-        products.multiply_vector.py_func(left, b, y)              # its body, as where nothing is compiled
-        np.testing.assert_allclose(y, left.astype(float) @ b.astype(float), **NEAR[dtype])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -149,7 +149,10 @@ def sgemm_peak() -> float:
 
 
 def cold_starts(found: dict) -> dict[str, float]:
-    """Return seconds from process start to the larger CNN's first step: compiled code cached, or not."""
+    """Return seconds from process start to the larger CNN's first step: compiled code cached, or not.
+
+    And what of it is beyond the time that NumPy and numba take to be imported.
+    """
     case = MODELS[2]
     with tempfile.TemporaryDirectory() as empty:
         env = {"NUMBA_CACHE_DIR": empty}
@@ -158,10 +161,16 @@ def cold_starts(found: dict) -> dict[str, float]:
     for label, (engine, python, extra) in found.items():
         if label not in ("tinynet", "pytorch tuned"):
             result[label] = min(_start(engine, python, case, extra) for _ in range(3))
-    code = "import time; t = time.perf_counter(); import tinynet; print(time.perf_counter() - t)"
-    result["import tinynet"] = min(float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                                                        check=True).stdout) for _ in range(3))
+    imported = [_imported("numpy, numba") for _ in range(3)]
+    result["import tinynet"], result["import numpy, numba"] = min(_imported("tinynet") for _ in range(3)), min(imported)
+    for cache in ("empty", "warm"):
+        result[f"{cache} cache, beyond them"] = result[f"tinynet, {cache} cache"] - min(imported)
     return result
+
+
+def _imported(modules: str) -> float:
+    code = f"import time; t = time.perf_counter(); import {modules}; print(time.perf_counter() - t)"
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
 def _start(engine: str, python: str, case: Case, env: dict[str, str]) -> float:

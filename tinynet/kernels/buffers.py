@@ -87,6 +87,12 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return np.asarray(PooledBuffer(memory))[:size].view(dtype).reshape(shape)
 
 
+def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return what `empty` does, aligned to a cache line however small: vectors that cross a line load half as fast."""
+    size = math.prod(shape) * dtype.itemsize
+    return allocate(size).view(dtype).reshape(shape) if size < MIN_POOLED_BYTES else empty(shape, dtype)
+
+
 def copy(array: np.ndarray) -> np.ndarray:
     """Return a copy, as ``array.copy()`` does; a large one in memory from the pool."""
     fresh = empty(array.shape, array.dtype)

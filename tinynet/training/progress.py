@@ -75,7 +75,7 @@ class ProgressBar(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Load the kernels, before there is a clock, and listen for those that are compiled."""
         kernels.current()
-        self.said = False
+        self.said, self.told, self.before = False, False, compilation.seconds
         compilation.listeners.add(self.say_compiling)
 
     def say_compiling(self) -> None:
@@ -108,9 +108,16 @@ class ProgressBar(Callback):
         return steps if samples is None else min(samples, steps * self.params["batch_size"])
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Leave the full bar, and below it the epoch's logs, those of the validation included."""
+        """Leave the full bar, and below it the epoch's logs, those of the validation included.
+
+        Before them, once, how long the kernels took to be compiled.
+        """
+        self.leave_out_compiling()
         self.bar.set_postfix_str("")
         self.bar.close()
+        if self.said and not self.told:
+            self.told = True
+            print_line(f"Kernels were compiled in {compilation.seconds - self.before:.1f}s; they are kept.")
         print_line(format_logs(logs))
 
     def leave_out_compiling(self) -> None:

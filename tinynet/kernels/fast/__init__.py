@@ -3,9 +3,10 @@
 Besides the functions that every kernel set has, there are some that do the work of several steps in one pass;
 `tinynet.steps.fused` uses them. From the inside out:
 
-    tiles            the inner loop of all products: a tile of sums in registers, written in LLVM instructions
+    llvm             the inner loop of all products, a tile of sums in registers, and max pooling, in LLVM instructions
+    tiles            how products are cut into tiles: loops around one, as numbers
     layout           images channels last, kernels in panels: what tiles multiply
-    conv             the three convolutions
+    conv             the three convolutions; conv_loops says how far their loops move on
     conv_relu_pool   convolution, ReLU and max pooling in one pass
     products         matrix products: by tiles, by BLAS, or past zeros, which is `sparse`
     loops            what is no product: pooling, elementwise, depthwise, channels, rows, warping

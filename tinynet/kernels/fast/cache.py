@@ -4,6 +4,8 @@ numba keeps what it has compiled beside the source, or in the user's cache folde
 can be written to, where the disk is full, and where a file that it has kept is damaged. No reason not to train.
 """
 
+from __future__ import annotations
+
 import hashlib
 import warnings
 from collections.abc import Callable
@@ -19,13 +21,23 @@ SOURCE_HASH = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(KERNE
 CHECKSUM_BYTES = 32
 
 
-def kernel_cache(function: Callable[..., Any], source: str = "") -> FunctionCache | NullCache:
+def kernel_cache(function: Callable[..., Any], source: str = "") -> KernelCache | NothingKept:
     """Return the cache for the compiled versions of a function; one that keeps nothing where no folder can be used."""
     try:
         return KernelCache(function, source)
     except (RuntimeError, OSError) as error:              # numba's "no locator available", or of a path that is no file
         warn_not_kept(error)
-        return NullCache()
+        return NothingKept()
+
+
+class NothingKept(NullCache):
+    """The cache where no folder can be used."""
+
+    def load_code(self, key: Any) -> None:
+        """Return None: there is nothing."""
+
+    def save_code(self, key: Any, code: bytes) -> None:
+        """Keep nothing."""
 
 
 class KernelCache(FunctionCache):
@@ -55,6 +67,22 @@ class KernelCache(FunctionCache):
         """Keep a compiled version."""
         try:
             super().save_overload(sig, data)
+        except OSError as error:
+            warn_not_kept(error)
+
+
+    def load_code(self, key: Any) -> Any:
+        """Return machine code that was kept under a key; None if there is none that is intact."""
+        try:
+            return self._cache_file.load(key)
+        except Exception:
+            return None
+
+    def save_code(self, key: Any, code: bytes) -> None:
+        """Keep machine code."""
+        try:
+            self._impl.locator.ensure_cache_path()
+            self._cache_file.save(key, code)
         except OSError as error:
             warn_not_kept(error)
 

@@ -9,13 +9,18 @@ from collections.abc import Set as AbstractSet
 from types import SimpleNamespace
 from typing import Any, Literal, TypeVar
 
+import llvmlite.binding as llvm
 import numpy as np
+from numba import config as numba_config
 from numba import njit
 from numba.core import event
+from numba.core.codegen import get_host_cpu_features
 
 from tinynet.kernels.compilation import compilation
 from tinynet.kernels.fast.cache import kernel_cache
 
+config: Any = numba_config                                   # its attributes are set when it is loaded
+CPU_FEATURES = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES     # as numba decides it
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -47,11 +52,42 @@ def compiled(function: Function, inline: Literal["never", "always"] = "never",
 
     What was made from a `source` that is no kernel's is kept as long as that does not change, either.
     """
-    # nogil: the threads of `parallel_for` really run in parallel. No fastmath: NaN and infinity must propagate.
-    dispatcher: Any = njit(nogil=True, error_model="numpy", inline=inline, fastmath=set(fastmath))(function)
+    # nogil: the threads of `parallel_for` really run in parallel. No fastmath: NaN and infinity must propagate. No
+    # wrapper for C, which nothing calls: compiling it takes a third of what a small function takes.
+    options: dict[str, Any] = {"inline": inline, "fastmath": set(fastmath), "no_cfunc_wrapper": True}
+    dispatcher: Any = njit(nogil=True, error_model="numpy", **options)(function)
     if hasattr(dispatcher, "_cache"):                       # a plain function where NUMBA_DISABLE_JIT is set
         dispatcher._cache = kernel_cache(function, source)
     return dispatcher
+
+
+def compiled_module(text: Callable[[], str], name: str) -> Callable[[str], int]:
+    """Compile a module of LLVM instructions, or load it as it was kept; return what tells a function's address by name.
+
+    The name stands for all that its text depends on, besides the files of the kernels.
+    """
+    cpu = llvm.get_host_cpu_name() if config.CPU_NAME is None else config.CPU_NAME
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple()
+    machine = target.create_target_machine(cpu, CPU_FEATURES, jit=True, codemodel="jitdefault")
+    kept, key = kernel_cache(compiled_module), (name, cpu, CPU_FEATURES)
+    code = kept.load_code(key)
+    if code is None:
+        compilation.begin()
+        try:
+            code = machine.emit_object(llvm.parse_assembly(text()))
+        finally:
+            compilation.end()
+        kept.save_code(key, code)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    engines.append(engine)
+    return engine.get_function_address
+
+
+engines: list[Any] = []                                     # whose code may run as long as the process
 
 
 def for_loops(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast import layout, tiles
-from tinynet.kernels.fast.compiling import compiled, inlined
+from tinynet.kernels.fast import conv_loops, layout, tiles
+from tinynet.kernels.fast.compiling import compiled, for_loops, unmarked
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.threads import MIN_PARALLEL, NUM_CHUNKS, parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair, output_size
@@ -57,7 +57,7 @@ class Convolution:
                  margins: tuple[Pair, Pair] = NO_MARGINS):
         self.dtype, self.kernel, self.shape, self.margins = layout.common_dtype(x, kernel), kernel, x.shape, margins
         self.images = layout.images(x, self.dtype, margins)                                       # (N, H, W, C)
-        self.geometry = strides, dilation
+        self.geometry, self.entries = (strides, dilation), tiles.entries(self.dtype)
         self.output_size = output_size(self.images.shape[1:3], kernel.shape[2:], strides, dilation)
         self.serial = is_small(len(x) * len(kernel) * math.prod(self.output_size), kernel.shape)
 
@@ -66,14 +66,16 @@ class Convolution:
 
         Where channels are to lie first in memory, and not last, a chunk is turned while it is in the cache.
         """
-        kernel_size, (weights, biases) = self.kernel.shape[2:], self.panels(bias)
-        N, F, size, filters = len(self.images), len(self.kernel), self.output_size, biases.shape[1]
+        weights, biases = self.panels(bias)
+        N, F, size, filters = len(self.images), len(self.kernel), self.output_size, len(biases)
+        loops, rows = self.loops(size[1], filters), rows_per_block(weights, filters * size[1])
         y = empty((N, *size, F) if channels_last else (N, F, *size), self.dtype)
 
         def work(start: int, stop: int) -> None:
             piece = y[start:stop]
             z = piece if channels_last and filters == F else empty((stop - start, *size, filters), self.dtype)
-            forward(self.images[start:stop], weights, biases, z, kernel_size, *self.geometry, relu)
+            forward(self.entries.multiply, loops, self.images[start:stop], weights, biases, z,
+                    self.geometry[0][0], rows, relu)
             if z is not piece:
                 piece[...] = z[..., :F] if channels_last else layout.arrays(z)[:, :F]
         self.for_chunks(work)
@@ -89,7 +91,8 @@ class Convolution:
         def work(start: int, stop: int) -> None:
             dy, chunk = layout.images(upstream(start, stop), self.dtype), start // samples_per_chunk(len(self.images))
             dz = layout.in_whole_vectors(dy)
-            kernel_gradient(self.images[start:stop], dz, dweights[chunk], dbias[chunk], size, *self.geometry)
+            add_kernel_gradient(self.images[start:stop], dz, dweights[chunk], size, *self.geometry)
+            dbias[chunk] += dz.reshape(-1, dz.shape[-1]).sum(axis=0)
             if gradient is not None:
                 gradient.fill(start, stop, dy)
         self.for_chunks(work)
@@ -99,7 +102,13 @@ class Convolution:
     def panels(self, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the kernel and a bias as the loops take them."""
         return (layout.kernel_panels(self.kernel, self.geometry[1], self.dtype),
-                layout.bias_rows(bias.astype(self.dtype, copy=False)))
+                layout.in_whole_vectors(for_loops(bias, self.dtype)))
+
+    def loops(self, Q: int, filters: int) -> np.ndarray:
+        """Return the loops for rows of Q outputs, of some filters, which are whole vectors."""
+        vectors = filters * self.dtype.itemsize // tiles.VECTOR_BYTES
+        return conv_loops.of_outputs(self.images.shape[2:], Q, vectors, self.kernel.shape[2:], *self.geometry,
+                                     self.dtype.itemsize)
 
     def for_chunks(self, work: Callable[[int, int], None]) -> None:
         """Call ``work(start, stop)`` for each chunk of the samples, on all cores if that is worth it."""
@@ -125,7 +134,7 @@ class InputGradient:
             (top, bottom), (left, right) = margins
             self.margins = (reach[0] - top, reach[0] - bottom), (reach[1] - left, reach[1] - right)
             self.weights = layout.kernel_panels(kernel[:, :, ::-1, ::-1].swapaxes(0, 1), dilation, dtype)
-            self.bias = layout.bias_rows(np.zeros(C, dtype))
+            self.bias = layout.in_whole_vectors(np.zeros(C, dtype))
         else:
             self.weights = layout.transposed_kernel_panels(kernel, dtype)
 
@@ -137,10 +146,19 @@ class InputGradient:
         padded_shape = n, top + H + bottom, left + W + right, tiles.round_up_to_vector(C, dx.itemsize)
         padded = dx if padded_shape == dx.shape else empty(padded_shape, dx.dtype)
         if self.turned:
-            forward(layout.images(layout.arrays(dy), dx.dtype, self.margins), self.weights, self.bias, padded,
-                    self.size, self.strides, self.dilation, False)
+            images = layout.images(layout.arrays(dy), dx.dtype, self.margins)
+            vectors = len(self.bias) * dx.itemsize // tiles.VECTOR_BYTES
+            loops = conv_loops.of_outputs(images.shape[2:], padded.shape[2], vectors, self.size, self.strides,
+                                          self.dilation, dx.itemsize)
+            forward(tiles.entries(dx.dtype).multiply, loops, images, self.weights, self.bias, padded, self.strides[0],
+                    rows_per_block(self.weights, len(self.bias) * padded.shape[2]), False)
         else:
-            input_gradient(dy, self.weights, padded, self.strides, self.dilation)
+            padded[...] = 0
+            dy = unmarked(dy)
+            loops = conv_loops.of_input_gradient(dy.shape[1:], dy.shape[3], padded.shape[1:], self.size, self.strides,
+                                                 self.dilation, dx.itemsize)
+            tiles.run(tiles.entries(dx.dtype).multiply, loops, n, dy.reshape(-1), self.weights.reshape(-1),
+                      padded.reshape(-1))
         if padded is not dx:
             dx[...] = padded[:, top:top + H, left:left + W, :C]
 
@@ -150,114 +168,34 @@ def is_small(outputs: int, kernel_shape: tuple[int, ...]) -> bool:
     return outputs * math.prod(kernel_shape[1:]) < MIN_PARALLEL
 
 
-@compiled
-def forward(images: np.ndarray, weights: np.ndarray, bias: np.ndarray, z: np.ndarray, kernel_size: Pair, strides: Pair,
-            dilation: Pair, relu: bool) -> None:
-    """Fill z (n, P, Q, filters) with the convolutions of images (n, H, W, C), cut off below 0 if there is a ReLU."""
-    N, P, Q, _ = z.shape
-    rows = rows_per_block(weights, bias, Q)
-    for n in range(N):
-        windows = layout.window_view(images[n], kernel_size, strides, dilation)
-        for p in range(0, P, rows):
-            block = z[n, p:p + rows]
-            convolve(windows[p:p + rows], weights, bias, block)
-            if relu:
-                for values in block:
-                    cut_off(values)
-
-
-@compiled
-def cut_off(z: np.ndarray) -> None:
-    """Set what is below 0 in z (Q, F) to 0; a NaN stays."""
-    for q in range(z.shape[0]):
-        for f in range(z.shape[1]):
-            z[q, f] = z.dtype.type(0) if z[q, f] <= 0 else z[q, f]
-
-
-@compiled
-def kernel_gradient(images: np.ndarray, dz: np.ndarray, dweights: np.ndarray, dbias: np.ndarray, kernel_size: Pair,
-                    strides: Pair, dilation: Pair) -> None:
-    """Add the gradients for images (n, H, W, C) and dz (n, P, Q, filters) to dweights (S, kh, R, filters) and dbias."""
-    N, P, Q, F = dz.shape
-    for row in dz.reshape(N * P * Q, F):
-        for f in range(F):
-            dbias[f] += row[f]
-    for n in range(0, len(dz), SUMMED_SAMPLES):
-        some, dsome = images[n:n + SUMMED_SAMPLES], dz[n:n + SUMMED_SAMPLES]
-        windows, upstream = layout.transposed_windows(some, dsome, kernel_size, strides, dilation)
-        add_kernel_gradient(windows, upstream, dweights)
-
-
-@compiled
-def input_gradient(dz: np.ndarray, weights: np.ndarray, images: np.ndarray, strides: Pair, dilation: Pair) -> None:
-    """Fill images (n, H, W, channels) with the input's gradient for gradients dz (n, P, Q, F) of the output."""
-    images[...] = 0
-    for n in range(len(dz)):
-        add_input_gradient(dz[n], weights, images[n], strides, dilation)
-
-
-@compiled
-def rows_per_block(weights: np.ndarray, bias: np.ndarray, Q: int) -> int:
+def rows_per_block(weights: np.ndarray, row: int) -> int:
     """Return how many rows of outputs to compute at a time: a block about as large as the kernels shares their cache.
 
     A larger one would push them out, a smaller one would read them more often than it must.
     """
-    return max(1, max(weights.size, MIN_BLOCK) // (Q * bias.shape[1]))
+    return max(1, max(weights.size, MIN_BLOCK) // max(1, row))
 
 
-@inlined
-def convolve(windows: np.ndarray, weights: np.ndarray, bias: np.ndarray, z: np.ndarray) -> None:
-    """Fill z (P, Q, F) with the bias plus windows (P, Q, S, kh, R) times weights (panels, S, kh, R, width).
-
-    The bias is (MAX_ROWS, F), its rows all the same, and a panel has as many filters as a tile is wide.
-    """
-    P, Q, F = z.shape
-    panels, S, _, _, width = weights.shape
-    rows = tiles.balanced_rows(Q)
-    for panel in range(panels):
-        f = panel * width
-        filters, weight = slice(f, min(f + width, F)), weights[panel, :, :, :, :min(width, F - f)]
-        for p in range(P):
-            for q in range(0, Q, rows):
-                columns = slice(q, min(q + rows, Q))
-                c = z[p, columns, filters]
-                for s in range(S):
-                    tiles.tile(windows[p, columns, s], weight[s], bias[:len(c), filters] if s == 0 else c, c)
+@compiled
+def forward(entry: int, loops: np.ndarray, images: np.ndarray, weights: np.ndarray, bias: np.ndarray, z: np.ndarray,
+            stride: int, rows: int, relu: bool) -> None:
+    """Fill z (n, P, Q, filters) with the convolutions of images (n, H, W, C), cut off below 0 if there is a ReLU."""
+    N, P, Q, F = z.shape
+    for n in range(N):
+        for p in range(0, P, rows):
+            last = min(p + rows, P)
+            tiles.multiply(entry, loops, last - p, images[n, p * stride], weights, bias, z[n, p])
+            if relu:
+                for r in range(p, last):
+                    for q in range(Q):
+                        for f in range(F):
+                            z[n, r, q, f] = z.dtype.type(0) if z[n, r, q, f] <= 0 else z[n, r, q, f]   # a NaN stays
 
 
-@inlined
-def add_kernel_gradient(transposed: np.ndarray, dz: np.ndarray, dweights: np.ndarray) -> None:
-    """Add to dweights (S, kh, R, F) the transposed windows (S, kh, R, K, L, Q) times dz (K, L, Q, F)."""
-    S, kh, R, F = dweights.shape
-    rows, width = tiles.balanced_rows(R), tiles.tile_width(dz.itemsize)
-    for f in range(0, F, width):
-        for k in range(len(dz)):
-            upstream = dz[k, :, :, f:f + width]
-            for s, i in np.ndindex((S, kh)):
-                for r in range(0, R, rows):
-                    c = dweights[s, i, r:r + rows, f:f + width]
-                    tiles.tile(transposed[s, i, r:r + rows, k], upstream, c, c)
-
-
-@inlined
-def add_input_gradient(dz: np.ndarray, weights: np.ndarray, image: np.ndarray, strides: Pair, dilation: Pair) -> None:
-    """Add dz (P, Q, F) times weights (panels, kh, kw, 1, F, width) onto the windows of image (H, W, C).
-
-    One product for each place (i, j) of the window, so that all Q windows of a row take part: the pixels that they
-    have there are t columns apart, and no two windows share one.
-    """
-    P, Q, lanes = dz.shape
-    dz_rows = dz.reshape(P, Q, 1, lanes)                                        # (M, O, K) for a tile: O is 1
-    C = image.shape[2]
-    panels, kh, kw, _, F, width = weights.shape
-    rows = tiles.balanced_rows(Q)
-    for panel in range(panels):
-        c0 = panel * width
-        channels = slice(c0, min(c0 + width, C))
-        for p, i, j in np.ndindex((P, kh, kw)):
-            row = image[p * strides[0] + i * dilation[0], j * dilation[1]:, channels]
-            pixels = row[::strides[1]]                                            # pixel q belongs to window q
-            weight = weights[panel, i, j, :, :, :min(width, C - c0)]
-            for q in range(0, Q, rows):
-                c = pixels[q:min(q + rows, Q)]
-                tiles.tile(dz_rows[p, q:q + rows, :, :F], weight, c, c)
+def add_kernel_gradient(images: np.ndarray, dz: np.ndarray, dweights: np.ndarray, kernel_size: Pair, strides: Pair,
+                        dilation: Pair) -> None:
+    """Add the gradients for images (n, H, W, C) and dz (n, P, Q, filters) to dweights (S, kh, R, filters)."""
+    for n in range(0, len(dz), SUMMED_SAMPLES):
+        some, dsome = images[n:n + SUMMED_SAMPLES], unmarked(dz[n:n + SUMMED_SAMPLES])
+        loops = conv_loops.of_kernel_gradient(some.shape, dz.shape[1:], kernel_size, strides, dilation, dz.itemsize)
+        tiles.run(tiles.entries(dz.dtype).multiply, loops, 0, some.reshape(-1), dsome.reshape(-1), dweights.reshape(-1))

@@ -7,17 +7,17 @@ reading it again takes longer than computing it. Here a few rows of one image go
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
-from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast import conv, layout, tiles
+from tinynet.kernels.buffers import aligned, empty
+from tinynet.kernels.fast import conv, conv_loops, layout, tiles
 from tinynet.kernels.fast.compiling import compiled
 from tinynet.kernels.fast.conv import Upstream
 from tinynet.kernels.fast.layout import NO_MARGINS
+from tinynet.kernels.fast.llvm.functions import Entries
 from tinynet.kernels.fast.threads import NUM_CHUNKS, samples_per_chunk
 from tinynet.kernels.geometry import Pair, output_size
 
-MAX_POOL_PIXELS = 16           # of a pooling window: the loop over them is unrolled
+MAX_POOL_PIXELS = 127          # of a pooling window: winners are kept as int8
 
 
 class PooledConvolution(conv.Convolution):
@@ -33,7 +33,7 @@ class PooledConvolution(conv.Convolution):
     def __init__(self, x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair, pool_size: Pair,
                  margins: tuple[Pair, Pair] = NO_MARGINS, relu: bool = True):
         super().__init__(x, kernel, strides, dilation, margins)
-        self.pool, self.relu = static_lengths(pool_size), relu
+        self.pool, self.relu = pool_size, relu
         self.pooled_size = output_size(self.output_size, pool_size, pool_size)
 
     def forward(self, bias: np.ndarray, relu: bool = False, channels_last: bool = True) -> np.ndarray:
@@ -42,14 +42,17 @@ class PooledConvolution(conv.Convolution):
         Of each maximum the index within its pooling window is remembered, row by row, or -1 where ReLU has set it to
         0: winner (N, P, Q, filters), filters being F rounded up to whole vectors.
         """
-        size, (weights, biases), F = self.kernel.shape[2:], self.panels(bias), len(self.kernel)
-        N, (P, Q) = len(self.images), self.pooled_size
-        self.winner = empty((N, P, Q, biases.shape[1]), np.dtype(np.int8))
+        (weights, biases), F, (N, (P, Q)) = self.panels(bias), len(self.kernel), (len(self.images), self.pooled_size)
+        a, b = self.pool
+        self.winner = empty((N, P, Q, len(biases)), np.dtype(np.int8))
+        loops = self.loops(Q * b, len(biases))
+        rows = tiles.cut(conv.rows_per_block(weights, len(biases) * Q * b), a)                   # of pooling windows
         y = layout.arrays(empty((N, P, Q, F), self.dtype)) if channels_last else empty((N, F, P, Q), self.dtype)
 
         def work(start: int, stop: int) -> None:
-            forward(self.images[start:stop], weights, biases, *layout.memory_of(y[start:stop], self.dtype), F,
-                    self.winner[start:stop], size, *self.geometry, *self.pool, self.relu)
+            forward(self.entries, loops, self.images[start:stop], weights, biases,
+                    *layout.memory_of(y[start:stop], self.dtype), F, self.winner[start:stop], self.geometry[0][0],
+                    aligned((rows * a + 1, Q * b, len(biases)), self.dtype), self.pool, self.relu)
         self.for_chunks(work)
         return y
 
@@ -60,13 +63,22 @@ class PooledConvolution(conv.Convolution):
         dbias = np.zeros((NUM_CHUNKS, dweights.shape[-1]), self.dtype)
         weights = layout.transposed_kernel_panels(self.kernel, self.dtype)
         dx = empty((len(self.images), H, W, C), self.dtype) if need_dx else None
+        (N, *image, _), itemsize, filters = self.images.shape, self.dtype.itemsize, self.winner.shape[3]
+        image.append(tiles.round_up_to_vector(C, itemsize))
+        kernel_loops = conv_loops.of_kernel_gradient((1, *self.images.shape[1:]), (*self.output_size, filters), size,
+                                                     *self.geometry, itemsize)
+        input_loops = conv_loops.of_input_gradient((*self.output_size, filters), len(self.kernel), tuple(image), size,
+                                                   *self.geometry, itemsize)
 
         def work(start: int, stop: int) -> None:
-            chunk, (n, *image, _) = start // samples_per_chunk(len(self.images)), self.images[start:stop].shape
-            dimages = empty((n * need_dx, *image, tiles.round_up_to_vector(C, self.dtype.itemsize)), self.dtype)
-            backward(*layout.memory_of(upstream(start, stop), self.dtype), len(self.kernel), self.winner[start:stop],
-                     self.images[start:stop], dweights[chunk], dbias[chunk], size, *self.geometry, *self.pool,
-                     weights, dimages)
+            chunk, n = start // samples_per_chunk(N), stop - start
+            dimages = empty((n * need_dx, *image), self.dtype)
+            dimages[...] = 0
+            dz = aligned((self.output_size[0] + 1, self.output_size[1], filters), self.dtype)
+            dz[...] = 0                                                              # where no pool reaches
+            backward(self.entries, kernel_loops, input_loops, *layout.memory_of(upstream(start, stop), self.dtype),
+                     len(self.kernel), self.winner[start:stop], self.images[start:stop], dz, dweights[chunk],
+                     dbias[chunk], self.pool, weights, dimages)
             if dx is not None:
                 (top, _), (left, _) = self.margins
                 dx[start:stop] = dimages[:, top:top + H, left:left + W, :C]
@@ -75,91 +87,47 @@ class PooledConvolution(conv.Convolution):
                 None if dx is None else layout.arrays(dx))
 
 
-def static_lengths(pool_size: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return tuples as long as a pooling window is high and wide: numba compiles for their lengths, and unrolls."""
-    return (0,) * pool_size[0], (0,) * pool_size[1]
-
-
 @compiled
-def forward(images: np.ndarray, weights: np.ndarray, bias: np.ndarray, memory: np.ndarray,
-            memory_strides: tuple[int, ...], F: int, winner: np.ndarray, kernel_size: Pair, strides: Pair,
-            dilation: Pair, pool_rows: tuple[int, ...], pool_columns: tuple[int, ...], relu: bool) -> None:
-    """Fill y (n, P, Q, F), which is made of `memory`, and winner (n, P, Q, filters) from images (n, H, W, C)."""
-    N, P, Q, filters = winner.shape
-    a, b = len(pool_rows), len(pool_columns)
-    y = as_strided(memory, (N, P, Q, F), memory_strides)
-    rows = -(-conv.rows_per_block(weights, bias, Q * b) // a)                       # of pooling windows
-    z, best = np.empty((rows * a, Q * b, filters), memory.dtype), np.empty((rows, Q, filters), memory.dtype)
-    for n in range(N):
-        windows = layout.window_view(images[n], kernel_size, strides, dilation)[:, :Q * b]
-        for p0 in range(0, P, rows):
-            p1 = min(p0 + rows, P)
-            conv.convolve(windows[p0 * a:p1 * a], weights, bias, z[:(p1 - p0) * a])
-            for p in range(p0, p1):
-                relu_max(z[(p - p0) * a:], best[p - p0], winner[n, p], pool_rows, pool_columns, relu)
-            layout.copy_pixels(best, y[n, p0:p1])
+def forward(entries: Entries, loops: np.ndarray, images: np.ndarray, weights: np.ndarray, bias: np.ndarray,
+            memory: np.ndarray, strides: tuple[int, ...], F: int, winner: np.ndarray, stride: int, z: np.ndarray,
+            size: Pair, relu: bool) -> None:
+    """Fill y (n, P, Q, F), which is made of `memory`, and winner (n, P, Q, filters) from images (n, H, W, C).
 
-
-@compiled
-def relu_max(z: np.ndarray, best: np.ndarray, winner: np.ndarray,
-             pool_rows: tuple[int, ...], pool_columns: tuple[int, ...], relu: bool) -> None:
-    """Fill best and winner (Q, F) with the maximum of z, or of max(z, 0), in each pooling window, and its index.
-
-    The winner is -1 where ReLU lets nothing through: no gradient flows back from there.
+    A few rows of the convolution at a time, z (rows, columns, filters), are pooled while they are in the cache, into
+    one more row of z. The winner is -1 where ReLU lets nothing through: no gradient flows back from there.
     """
-    Q, F = best.shape
-    b = len(pool_columns)
-    for q in range(Q):
-        for f in range(F):
-            largest, place = z[0, q * b, f], winner.dtype.type(0)
-            for u in range(len(pool_rows)):
-                for v in range(b):
-                    value = z[u, q * b + v, f]
-                    # selects instead of branching, for vectors of filters; the second case is a NaN, never lost
-                    better = (value > largest) | ((value != value) & (largest == largest))
-                    largest, place = value if better else largest, winner.dtype.type(u * b + v) if better else place
-            winner[q, f] = place if (largest > 0) | (not relu) else winner.dtype.type(-1)
-            best[q, f] = z.dtype.type(0) if (largest <= 0) & relu else largest
-
-
-@compiled
-def backward(memory: np.ndarray, memory_strides: tuple[int, ...], F: int, winner: np.ndarray, images: np.ndarray,
-             dweights: np.ndarray, dbias: np.ndarray, kernel_size: Pair, strides: Pair, dilation: Pair,
-             pool_rows: tuple[int, ...], pool_columns: tuple[int, ...], weights: np.ndarray, dimages: np.ndarray
-             ) -> None:
-    """Add the gradients to dweights (S, kh, R, filters) and dbias (filters,), given dy (n, P, Q, F), which is made of
-    `memory`; fill dimages (n, H, W, channels), or as many of them as there are.
-
-    With 2x2 pooling three of four numbers of dz are 0. They are multiplied all the same: skipping them takes as long,
-    and would lose the NaN of infinity times 0.
-    """
-    N, P, Q, filters = winner.shape
-    a, dy = len(pool_rows), as_strided(memory, (N, P, Q, F), memory_strides)
-    rows, columns = output_size(images.shape[1:3], kernel_size, strides, dilation)
-    dz = np.zeros((1, rows, columns, filters), images.dtype)                         # 0 where no pool reaches
-    upstream = np.zeros((P, Q, filters), images.dtype)
+    (N, P, Q, filters), (a, b), (of_n, of_p, of_q, of_f), size_of = winner.shape, size, strides, z.itemsize
+    rows, best = (len(z) - 1) // a, z[-1]                                               # rows of pooling windows
+    V = filters * z.itemsize // tiles.VECTOR_BYTES
     for n in range(N):
-        layout.copy_pixels(dy[n], upstream)
         for p in range(P):
-            scatter_to_winners(upstream[p], winner[n, p], dz[0, p * a:], dbias, pool_rows, pool_columns)
-        windows, dz_windows = layout.transposed_windows(images[n:n + 1], dz, kernel_size, strides, dilation)
-        conv.add_kernel_gradient(windows, dz_windows, dweights)
-        if n < len(dimages):
-            dimages[n] = 0
-            conv.add_input_gradient(dz[0], weights, dimages[n], strides, dilation)
+            r = p % rows
+            if r == 0:
+                first = images[n, p * a * stride]
+                tiles.multiply(entries.multiply, loops, min(rows, P - p) * a, first, weights, bias, z)
+            tiles.pool(entries.pool, z[r * a], z.strides[0], a, b, Q, V, relu, best, winner[n, p])
+            tiles.copy(entries.copy, best, filters * size_of, size_of, memory[n * of_n + p * of_p:], of_q * size_of,
+                       of_f * size_of, Q, F)
 
 
 @compiled
-def scatter_to_winners(dy: np.ndarray, winner: np.ndarray, dz: np.ndarray, dbias: np.ndarray,
-                       pool_rows: tuple[int, ...], pool_columns: tuple[int, ...]) -> None:
-    """Write dy (Q, F) to the winners in dz, 0 to the others; add what the winners get to dbias (F,)."""
-    Q, F = dy.shape
-    b = len(pool_columns)
-    for q in range(Q):
-        for u in range(len(pool_rows)):
-            for v in range(b):
-                row, place = dz[u, q * b + v], winner.dtype.type(u * b + v)
-                for f in range(F):
-                    row[f] = dy[q, f] if winner[q, f] == place else dy.dtype.type(0)
-        for f in range(F):
-            dbias[f] += dy[q, f] if winner[q, f] >= 0 else dy.dtype.type(0)
+def backward(entries: Entries, kernel_loops: np.ndarray, input_loops: np.ndarray, memory: np.ndarray,
+             strides: tuple[int, ...], F: int, winner: np.ndarray, images: np.ndarray, dz: np.ndarray,
+             dweights: np.ndarray, dbias: np.ndarray, size: Pair, weights: np.ndarray, dimages: np.ndarray) -> None:
+    """Add the gradients to dweights (S, kh, R, filters) and dbias (filters,), given dy (n, P, Q, F), which is made of
+    `memory`; fill dimages (n, H, W, channels), or as many of them as there are, which are 0.
+
+    With 2x2 pooling three of four numbers of dz (rows, columns, filters), a sample's share, are 0; one more row of it
+    is what comes to a row of windows. They are multiplied
+    all the same: skipping them takes as long, and would lose the NaN of infinity times 0.
+    """
+    (N, P, Q, filters), (a, b), (of_n, of_p, of_q, of_f), size_of = winner.shape, size, strides, dz.itemsize
+    upstream, V = dz[-1], filters * dz.itemsize // tiles.VECTOR_BYTES
+    for n in range(N):
+        for p in range(P):
+            tiles.copy(entries.copy, memory[n * of_n + p * of_p:], of_q * size_of, of_f * size_of, upstream,
+                       filters * size_of, size_of, Q, F)
+            tiles.unpool(entries.unpool, dz[p * a], dz.strides[0], a, b, Q, V, upstream, winner[n, p], dbias)
+        tiles.multiply(entries.multiply, kernel_loops, 0, images[n], dz, dweights, dweights)
+        if n < len(dimages):
+            tiles.multiply(entries.multiply, input_loops, 1, dz, weights, dimages[n], dimages[n])

@@ -5,58 +5,25 @@ Images are channels last, (H, W, C), in memory alone: every function still takes
 
 Channels last, a row of a window, kw pixels of C channels, is contiguous: S = 1 segment of
 R = kw * C numbers. Where dilation leaves gaps between its columns, only pixels are: S = kw segments of R = C numbers.
-The windows of an image are then a strided view, (P, Q, S, kh, R), and the columns of im2col are never written.
+The windows of an image are then (P, Q, S, kh, R), numbers at regular distances in memory, and the columns of im2col are
+never written.
 Kernels are cut into panels as wide as a tile, in the same order of rows.
 """
 
 import numpy as np
-from numba.extending import register_jitable
-from numpy.lib.stride_tricks import as_strided
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import tiles
-from tinynet.kernels.fast.compiling import compiled, for_loops, unmarked
+from tinynet.kernels.fast.compiling import for_loops, unmarked
 from tinynet.kernels.fast.threads import parallel_for, samples_per_chunk
-from tinynet.kernels.geometry import Pair, output_size
+from tinynet.kernels.geometry import Pair
 
 NO_MARGINS = (0, 0), (0, 0)
 MIN_SHARED = 100_000           # numbers that one thread copies before a second one wakes
 
-register_jitable(inline="always")(output_size)               # so that compiled code may call it too
-
-
-@register_jitable(inline="always")
 def row_segments(width: int, channels: int, column_dilation: int) -> Pair:
     """Return (S, R): a row of a window is S segments of R contiguous numbers."""
     return (1, width * channels) if column_dilation == 1 else (width, channels)
-
-
-@compiled
-def window_view(image: np.ndarray, kernel_size: Pair, strides: Pair, dilation: Pair) -> np.ndarray:
-    """Return a view of the windows of an image (H, W, C): (P, Q, S, kh, R)."""
-    (H, W, C), (kh, kw), (s, t), (d, e) = image.shape, kernel_size, strides, dilation
-    P, Q = output_size((H, W), kernel_size, strides, dilation)
-    S, R = row_segments(kw, C, e)
-    row, pixel, number = image.strides
-    return as_strided(image, (P, Q, S, kh, R), (s * row, t * pixel, e * pixel, d * row, number))
-
-
-@compiled
-def transposed_windows(images: np.ndarray, dz: np.ndarray, kernel_size: Pair, strides: Pair, dilation: Pair
-                       ) -> tuple[np.ndarray, np.ndarray]:
-    """Return views of the windows of images (N, H, W, C), transposed to (S, kh, R, K, L, Q), and of dz (N, P, Q, F),
-    as (K, L, Q, F): the L are rows of an image and the K images, or the other way round, whichever makes L larger.
-    """
-    (N, _, _, C), (kh, kw), (s, t), (d, e) = images.shape, kernel_size, strides, dilation
-    _, P, Q, F = dz.shape
-    S, R = row_segments(kw, C, e)
-    image, row, pixel, number = images.strides
-    if P >= N:
-        (K, L), (of_k, of_l), (dz_k, dz_l) = (N, P), (image, s * row), (dz.strides[0], dz.strides[1])
-    else:
-        (K, L), (of_k, of_l), (dz_k, dz_l) = (P, N), (s * row, image), (dz.strides[1], dz.strides[0])
-    return (as_strided(images, (S, kh, R, K, L, Q), (e * pixel, d * row, number, of_k, of_l, t * pixel)),
-            as_strided(dz, (K, L, Q, F), (dz_k, dz_l, dz.strides[2], dz.strides[3])))
 
 
 def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGINS) -> np.ndarray:
@@ -89,25 +56,17 @@ def arrays(last: np.ndarray) -> np.ndarray:
 
 
 def memory_of(x: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Return images (N, C, H, W) as flat memory and strides: compiled code makes views (N, H, W, C) of it.
+    """Return images (N, C, H, W) as flat memory and, in numbers, the strides of (N, H, W, C) in it.
 
     For arrays themselves numba would compile anew in each order in which they may lie.
     """
     last = x.transpose(0, 2, 3, 1)
     if lies_channels_last(x, dtype):
-        return unmarked(last.reshape(-1)), last.strides
-    x = for_loops(x, dtype)
-    return x.reshape(-1), x.transpose(0, 2, 3, 1).strides
-
-
-@compiled
-def copy_pixels(x: np.ndarray, y: np.ndarray) -> None:
-    """Copy x (H, W, C) to y (H, W, C), however they lie in memory, as many channels as both have."""
-    for h in range(len(y)):
-        for w in range(y.shape[1]):
-            source, target = x[h, w], y[h, w]
-            for c in range(min(source.size, target.size)):
-                target[c] = source[c]
+        flat, strides = last.reshape(-1), last.strides
+    else:
+        x = for_loops(x, dtype)
+        flat, strides = x.reshape(-1), x.transpose(0, 2, 3, 1).strides
+    return unmarked(flat), tuple(stride // dtype.itemsize for stride in strides)
 
 
 def in_whole_vectors(piece: np.ndarray) -> np.ndarray:
@@ -146,13 +105,6 @@ def cut_into_panels(matrix: np.ndarray, dtype: np.dtype) -> np.ndarray:
     for panel, start in enumerate(range(0, N, width)):
         cut[panel, ..., :N - start] = matrix[..., start:start + width]
     return cut
-
-
-def bias_rows(bias: np.ndarray) -> np.ndarray:
-    """Repeat a bias (F,) in each row that a tile may have, F rounded up to whole vectors: (MAX_ROWS, F + zeros)."""
-    rows = np.zeros((tiles.MAX_ROWS, tiles.round_up_to_vector(len(bias), bias.itemsize)), bias.dtype)
-    rows[:, :len(bias)] = bias
-    return rows
 
 
 def gradient_sums(chunks: int, shape: tuple[int, int, int, int], dilation: Pair, dtype: np.dtype) -> np.ndarray:

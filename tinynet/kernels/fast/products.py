@@ -1,10 +1,12 @@
 """Matrix products: past the zeros of a sparse matrix, by tiles, or by BLAS, whichever is fastest."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import layout, sparse, tiles
-from tinynet.kernels.fast.compiling import compiled, unmarked
+from tinynet.kernels.fast.compiling import unmarked
 from tinynet.kernels.fast.threads import MIN_PARALLEL, on_one_blas_thread, parallel_for
 
 NUM_PIECES = 8                 # of a large product, whatever the number of threads
@@ -32,8 +34,8 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def by_tiles(a: np.ndarray, b: np.ndarray, rows: int) -> np.ndarray:
     """Multiply (M, K) by (K, N), N whole vectors, some rows of the result at a time."""
     a, b = unmarked(a), unmarked(b)
-    y, multiply = empty((len(a), b.shape[1]), b.dtype), multiply_matrix if len(a) > 1 else multiply_vector
-    parallel_for(lambda start, stop: multiply(a[start:stop], b, y[start:stop]), len(a), rows)
+    y = empty((len(a), b.shape[1]), b.dtype)
+    parallel_for(lambda start, stop: multiply_tiles(a[start:stop], b, y[start:stop]), len(a), rows)
     return y
 
 
@@ -61,30 +63,26 @@ def num_pieces(multiply_adds: int) -> int:
     return max(1, min(NUM_PIECES, multiply_adds // MIN_PIECE))
 
 
-@compiled
-def multiply_matrix(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
-    """Fill y (M, N) with a (M, K) times b (K, N), N whole vectors, rows of b and y contiguous.
-
-    A block of rows of b at a time, so that they stay in L2 while all rows of a pass.
-    """
-    (M, K), N = a.shape, b.shape[1]
-    rows, width = tiles.balanced_rows(M), tiles.tile_width(y.itemsize)
+def multiply_tiles(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
+    """Fill y (M, N) with a (M, K) times b (K, N), N whole vectors, rows of b and y contiguous."""
     y[...] = 0
-    for k in range(0, K, DEPTH_BLOCK):
-        for m in range(0, M, rows):
-            for n in range(0, N, width):
-                c = y[m:m + rows, n:n + width]
-                tiles.tile(a[m:m + rows, None, k:k + DEPTH_BLOCK], b[None, k:k + DEPTH_BLOCK, n:n + width], c, c)
+    if a.size:
+        loops = loops_of_product(*a.shape, y.strides[0] // tiles.VECTOR_BYTES, *a.strides)
+        tiles.run(tiles.entries(b.dtype).multiply, loops, 0, a[:1, 0], b.reshape(-1), y.reshape(-1))
 
 
-@compiled
-def multiply_vector(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
-    """Fill y (1, N) with a (1, K) times b (K, N), as `multiply_matrix` does.
+@lru_cache(maxsize=1024)
+def loops_of_product(M: int, K: int, V: int, a_m: int, a_k: int) -> np.ndarray:
+    """Return the loops of a product of M x K numbers by K x V vectors, given the strides of those numbers.
 
-    Each number of b is used once, so only the bandwidth of memory counts: wide tiles read long runs of its rows.
+    A block of rows of b at a time, so that they stay in L2 while all rows of a pass. Where a is one row, each number of
+    b is used once, so only the bandwidth of memory counts: wide tiles read long runs of its rows.
     """
-    width = tiles.MAX_GEMV_VECTORS * tiles.VECTOR_BYTES // y.itemsize
-    y[...] = 0
-    for n in range(0, b.shape[1], width):
-        c = y[:, n:n + width]
-        tiles.gemv_tile(a[:, None], b[None, :, n:n + width], c, c)
+    rows, vectors, depth = tiles.balanced_rows(M), tiles.MAX_VECTORS, DEPTH_BLOCK
+    if M == 1:
+        vectors, depth = tiles.MAX_GEMV_VECTORS, K
+    width, row = vectors * tiles.VECTOR_BYTES, V * tiles.VECTOR_BYTES
+    tile = tiles.Tile(rows, M, V, 1, K, (a_m, 0, a_k), (0, row), row, row, vectors, depth)
+    return tiles.tile_loops(tile, tiles.Loop(tiles.cut(K, depth), a=depth * a_k, b=depth * row, k=depth),
+                            tiles.Loop(tiles.cut(M, rows), a=rows * a_m, start=rows * row, c=rows * row, m=rows),
+                            tiles.Loop(tiles.cut(V, vectors), b=width, start=width, c=width, v=vectors))

@@ -4,7 +4,7 @@ import numpy as np
 
 from tinynet.kernels import im2col
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast.compiling import compiled, for_loops
+from tinynet.kernels.fast.compiling import compiled, for_loops, inlined
 from tinynet.kernels.fast.layout import common_dtype
 from tinynet.kernels.fast.products import matmul
 from tinynet.kernels.fast.threads import NUM_CHUNKS, parallel_for
@@ -12,6 +12,7 @@ from tinynet.kernels.part import place
 from tinynet.kernels.splitmix import FACTORS, GAMMA, NUMBERS_PER_WORD, SHIFTS
 
 MIN_CHUNK = 100_000            # numbers: waking a second thread takes longer than a pass over them
+WORDS = 256                    # drawn at a time: 2 KiB, which stay in L1
 MIN_RELU_CHUNK = 4 * MIN_CHUNK                # of which a pass only selects
 
 
@@ -41,7 +42,9 @@ def dropout(x: np.ndarray, key: np.uint64, threshold: int, scale: float) -> np.n
     words = -(-numbers_per_chunk(x.size) // NUMBERS_PER_WORD)                     # chunks begin with a word
 
     def work(start: int, stop: int) -> None:
-        dropout_loop(flat_x[start:stop], key, first + start, threshold, factor, flat_y[start:stop])
+        block = np.empty(WORDS, np.uint64)
+        dropout_loop(flat_x[start:stop], key, first + start, threshold, factor, flat_y[start:stop], block,
+                     block.view(np.uint16))
     parallel_for(work, x.size, words * NUMBERS_PER_WORD)
     return y
 
@@ -84,11 +87,11 @@ def adam_loop(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
 
 
 @compiled
-def dropout_loop(x: np.ndarray, key: np.uint64, start: int, threshold: int, scale: float, y: np.ndarray) -> None:
-    """Fill y (n,) from x (n,), number `start` and those after it of a longer array."""
+def dropout_loop(x: np.ndarray, key: np.uint64, start: int, threshold: int, scale: float, y: np.ndarray,
+                 words: np.ndarray, bits: np.ndarray) -> None:
+    """Fill y (n,) from x (n,), number `start` and those after it of a longer array; bits are those of words."""
     skipped = start % NUMBERS_PER_WORD                                    # of the first word, in each block
-    words = np.empty(256, np.uint64)                                      # 2 KiB, which stay in L1
-    bits = words.view(np.uint16)[skipped:]
+    bits = bits[skipped:]
     block = bits.size if skipped == 0 else bits.size - bits.size % NUMBERS_PER_WORD
     for begin in range(0, x.size, block):
         random_words(key, (start + begin) // NUMBERS_PER_WORD, words)
@@ -97,7 +100,7 @@ def dropout_loop(x: np.ndarray, key: np.uint64, start: int, threshold: int, scal
             y_block[k] = x_block[k] * (scale if bits[k] >= threshold else x.dtype.type(0))
 
 
-@compiled
+@inlined
 def random_words(key: np.uint64, start: int, words: np.ndarray) -> None:
     """Fill words with those of SplitMix64 from number `start` on, the bits of `splitmix.random_bits`."""
     for i in range(words.size):

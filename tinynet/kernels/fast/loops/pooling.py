@@ -5,13 +5,13 @@ import math
 import numpy as np
 
 from tinynet.kernels.buffers import empty
+from tinynet.kernels.fast import tiles
 from tinynet.kernels.fast.compiling import compiled, for_loops
-from tinynet.kernels.fast.conv_relu_pool import relu_max, scatter_to_winners, static_lengths
-from tinynet.kernels.fast.layout import arrays, common_dtype, images
+from tinynet.kernels.fast.layout import arrays, common_dtype, images, in_whole_vectors
 from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.geometry import Pair, output_size
 
-MAX_SIDE = 4                   # of the square windows that a loop is compiled for, each kind by itself
+USUAL = (2, 2), (3, 2), (3, 3)  # (side, stride) of the square windows that a loop is compiled for, each by itself
 MAX_CHUNK_BYTES = 1 << 20      # of images that one thread takes at a time: half of a common core's L2
 
 
@@ -45,31 +45,33 @@ def max_pool2d_gradient(dy: np.ndarray, argmax: np.ndarray, input_size: Pair, po
 
 
 def tiled_max_pool2d(x: np.ndarray, pool_size: Pair) -> tuple[np.ndarray, np.ndarray]:
-    """Return the maximum of each window, where windows lie side by side, and its index: winner (N, P, Q, C).
+    """Return the maximum of each window, where windows lie side by side, and its index: winner (N, P, Q, lanes).
 
-    Channels last: neighbours in memory are of the same pixel, and are compared as one vector.
+    Channels last, and as many as fill whole vectors: neighbours in memory are of the same pixel, and are compared at
+    once.
     """
-    last = images(x, common_dtype(x))
+    last, C = in_whole_vectors(images(x, common_dtype(x))), x.shape[1]
     y = np.empty((len(x), *output_size(last.shape[1:3], pool_size, pool_size), last.shape[3]), last.dtype)
-    winner = np.empty(y.shape, np.int8)
+    winner, entry = np.empty(y.shape, np.int8), tiles.entries(last.dtype).pool
 
     def work(start: int, stop: int) -> None:
-        tiled_max_pool_loop(last[start:stop], y[start:stop], winner[start:stop], *static_lengths(pool_size))
+        tiled_max_pool_loop(entry, last[start:stop], y[start:stop], winner[start:stop], pool_size)
     parallel_for(work, len(x), images_per_chunk(last))
-    return arrays(y), winner
+    return arrays(np.ascontiguousarray(y[..., :C])), winner
 
 
 def tiled_max_pool2d_gradient(dy: np.ndarray, winner: np.ndarray, input_size: Pair, pool_size: Pair) -> np.ndarray:
     """Send each upstream gradient to the pixel that won."""
-    dlast = images(dy, common_dtype(dy))
-    dx = empty((len(dy), *input_size, dy.shape[1]), dlast.dtype)
+    dlast, C = in_whole_vectors(images(dy, common_dtype(dy))), dy.shape[1]
+    dx, entry = empty((len(dy), *input_size, dlast.shape[3]), dlast.dtype), tiles.entries(dlast.dtype).unpool
 
     def work(start: int, stop: int) -> None:
         if any(size % each for size, each in zip(input_size, pool_size, strict=True)):
             dx[start:stop] = 0                                                      # where no window reaches
-        tiled_max_pool_gradient_loop(dlast[start:stop], winner[start:stop], dx[start:stop], *static_lengths(pool_size))
+        tiled_max_pool_gradient_loop(entry, dlast[start:stop], winner[start:stop], dx[start:stop],
+                                     np.zeros(dx.shape[3], dx.dtype), pool_size)
     parallel_for(work, len(dx), images_per_chunk(dx))
-    return arrays(dx)
+    return arrays(np.ascontiguousarray(dx[..., :C]))
 
 
 def sum_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> np.ndarray:
@@ -92,10 +94,10 @@ def sum_pool2d_gradient(dy: np.ndarray, input_size: Pair, pool_size: Pair, strid
     dy = for_loops(dy, common_dtype(dy))
     dx = empty((*dy.shape[:2], *input_size), dy.dtype)
     covered = tuple(map(math.prod, zip(dy.shape[2:], pool_size, strict=True))) == tuple(input_size)
-    tiles = pool_size == strides and covered and is_small(pool_size, strides)
+    side_by_side = pool_size == strides and covered and is_small(pool_size, strides)
 
     def work(start: int, stop: int) -> None:
-        if tiles:
+        if side_by_side:
             tiled_sum_pool_gradient_loop(dy[start:stop], dx[start:stop], *static_lengths(pool_size))
         else:
             sum_pool_gradient_loop(dy[start:stop], dx[start:stop], pool_size, strides)
@@ -103,10 +105,15 @@ def sum_pool2d_gradient(dy: np.ndarray, input_size: Pair, pool_size: Pair, strid
     return dx
 
 
+def static_lengths(size: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return tuples as long as a pooling window is high and wide: numba compiles for their lengths, and unrolls."""
+    return (0,) * size[0], (0,) * size[1]
+
+
 def is_small(pool_size: Pair, strides: Pair) -> bool:
     """Return whether windows, and the steps between them, are of the usual kind, for which a loop is unrolled."""
     side, step = pool_size[0], strides[0]
-    return pool_size == (side, side) and strides == (step, step) and step <= side <= MAX_SIDE
+    return pool_size == (side, side) and strides == (step, step) and (side, step) in USUAL
 
 
 def images_per_chunk(images: np.ndarray) -> int:
@@ -192,22 +199,27 @@ def max_pool_gradient_loop(dy: np.ndarray, argmax: np.ndarray, dx: np.ndarray, o
 
 
 @compiled
-def tiled_max_pool_loop(x: np.ndarray, y: np.ndarray, winner: np.ndarray, pool_rows: tuple[int, ...],
-                        pool_columns: tuple[int, ...]) -> None:
+def tiled_max_pool_loop(entry: int, x: np.ndarray, y: np.ndarray, winner: np.ndarray, pool_size: Pair) -> None:
     """Fill y and winner (n, P, Q, C) with the maximum of each window of x (n, H, W, C) and its index."""
-    for n in range(len(y)):
-        for p in range(y.shape[1]):
-            relu_max(x[n, p * len(pool_rows):], y[n, p], winner[n, p], pool_rows, pool_columns, False)
+    (N, P, Q, C), (a, b) = y.shape, pool_size
+    for n in range(N):
+        for p in range(P):
+            tiles.pool(entry, x[n, p * a], x.strides[1], a, b, Q, C * x.itemsize // tiles.VECTOR_BYTES, False, y[n, p],
+                       winner[n, p])
 
 
 @compiled
-def tiled_max_pool_gradient_loop(dy: np.ndarray, winner: np.ndarray, dx: np.ndarray, pool_rows: tuple[int, ...],
-                                 pool_columns: tuple[int, ...]) -> None:
-    """Fill the windows in dx (n, H, W, C): dy (n, P, Q, C) at the winners, 0 at the others."""
-    total = np.zeros(dy.shape[3], dy.dtype)                                         # the bias's, which none has here
-    for n in range(len(dy)):
-        for p in range(dy.shape[1]):
-            scatter_to_winners(dy[n, p], winner[n, p], dx[n, p * len(pool_rows):], total, pool_rows, pool_columns)
+def tiled_max_pool_gradient_loop(entry: int, dy: np.ndarray, winner: np.ndarray, dx: np.ndarray, total: np.ndarray,
+                                 pool_size: Pair) -> None:
+    """Fill the windows in dx (n, H, W, C): dy (n, P, Q, C) at the winners, 0 at the others.
+
+    What all winners get is added up in `total` (C,), as a bias would need it; there is none here.
+    """
+    (N, P, Q, C), (a, b) = dy.shape, pool_size
+    for n in range(N):
+        for p in range(P):
+            tiles.unpool(entry, dx[n, p * a], dx.strides[1], a, b, Q, C * dx.itemsize // tiles.VECTOR_BYTES, dy[n, p],
+                         winner[n, p], total)
 
 
 @compiled

@@ -1,0 +1,143 @@
+"""The instructions of max pooling in windows side by side, written for LLVM as those of tiles are.
+
+A vector is as many channels of one pixel. The maximum of a window, and its place, stay in registers whatever the size
+of the window; numba would have to unroll the loops over it, and compile anew for each size. In a row of Q windows of
+a x b pixels::
+
+    for q in range(Q):
+        for v in range(V):                                   # vectors of channels
+            best, where = z[0, q * b, v], 0
+            for i in range(a):
+                for j in range(b):
+                    value = z[i, q * b + j, v]
+                    if value > best, or value is NaN and best is not:        # selected, without a branch
+                        best, where = value, i * b + j
+            y[q, v] = 0 if relu and best <= 0 else best
+            winner[q, v] = where if not relu or best > 0 else -1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from llvmlite import ir
+
+from tinynet.kernels.fast.llvm.writing import BYTES, I32, I64, load, loop, splat, store
+
+VOID, I8 = ir.VoidType(), ir.IntType(8)
+
+
+class RowWriter:
+    """Writes a function of a row of windows; `sizes` are its arguments row, a, b, Q, V, row being z's in bytes."""
+
+    def __init__(self, function: ir.Function, vector: ir.VectorType, itemsize: int, sizes: Any):
+        self.builder, self.vector, self.itemsize = ir.IRBuilder(function.append_basic_block()), vector, itemsize
+        self.row, self.a, self.b, self.Q, self.V = sizes
+        self.bytes, self.zero = I64(vector.count * itemsize), ir.Constant(vector, None)
+        self.pixel = self.builder.mul(self.V, self.bytes)
+
+    def for_windows(self, write: Callable[[ir.Value, ir.Value, ir.Value], None]) -> None:
+        """Write a loop over vectors v of windows, two at a time where V is even.
+
+        What it does is written by ``write(first, pooled, v)``: where the first pixel is in z, in bytes, and where it is
+        in what was pooled, in vectors.
+        """
+        builder = self.builder
+        even = builder.icmp_signed("==", builder.and_(self.V, I64(1)), I64(0))
+        with builder.if_else(even) as branches:
+            for at_once, branch in zip((2, 1), branches, strict=True):
+                with branch, loop(builder, self.Q, [], []) as (q, _), \
+                        loop(builder, builder.udiv(self.V, I64(at_once)), [], []) as (group, _):
+                    for k in range(at_once):
+                        v = builder.add(builder.mul(group, I64(at_once)), I64(k))
+                        first = builder.add(builder.mul(builder.mul(q, self.b), self.pixel), builder.mul(v, self.bytes))
+                        write(first, builder.add(builder.mul(q, self.V), v), v)
+
+    @contextmanager
+    def pixels(self, first: ir.Value, state: list[ir.Value]) -> Iterator[tuple[ir.Value, ir.Value]]:
+        """Loop over the pixels of a window: its address, and its place in all lanes."""
+        builder = self.builder
+        with loop(builder, self.a, [first], [self.row], state) as (i, (begin,)), \
+                loop(builder, self.b, [begin], [self.pixel], state) as (j, (at,)):
+            place = builder.trunc(builder.add(builder.mul(i, self.b), j), I32)
+            yield at, splat(builder, place, self.vector.count)
+
+    def at(self, pointer: ir.Value, vectors: ir.Value, itemsize: int) -> ir.Value:
+        """Return the address so many vectors further, of numbers of some bytes."""
+        return self.builder.gep(pointer, [self.builder.mul(vectors, I64(self.vector.count * itemsize))])
+
+
+def write_pool(module: ir.Module, vector: ir.VectorType, itemsize: int) -> None:
+    """Write ``pool(z, row, a, b, Q, V, relu, y, winner)``."""
+    function = ir.Function(module, ir.FunctionType(VOID, [BYTES, *[I64] * 6, BYTES, BYTES]), "pool")
+    z, *sizes, relu, y, winner = function.args
+    writer = RowWriter(function, vector, itemsize, sizes)
+    builder, lanes = writer.builder, vector.count
+    cuts = splat(builder, builder.icmp_signed("!=", relu, I64(0)), lanes)
+    none = ir.Constant(ir.VectorType(I32, lanes), [-1] * lanes)
+
+    def pool_window(first: ir.Value, pooled: ir.Value, v: ir.Value) -> None:
+        first = builder.gep(z, [first])
+        state = [load(builder, first, vector, itemsize), ir.Constant(ir.VectorType(I32, lanes), None)]
+        with writer.pixels(first, state) as (at, place):
+            value, (best, where) = load(builder, at, vector, itemsize), state
+            appears = builder.and_(builder.fcmp_unordered("uno", value, value), builder.fcmp_ordered("ord", best, best))
+            better = builder.or_(builder.fcmp_ordered(">", value, best), appears)
+            state[:] = builder.select(better, value, best), builder.select(better, place, where)
+        best, where = state
+        passes = builder.or_(builder.fcmp_ordered(">", best, writer.zero), builder.not_(cuts))
+        won = builder.trunc(builder.select(passes, where, none), ir.VectorType(I8, lanes))
+        store(builder, won, writer.at(winner, pooled, 1), 1)
+        below = builder.and_(builder.fcmp_ordered("<=", best, writer.zero), cuts)
+        store(builder, builder.select(below, writer.zero, best), writer.at(y, pooled, itemsize), itemsize)
+    writer.for_windows(pool_window)
+    builder.ret_void()
+
+
+def write_unpool(module: ir.Module, vector: ir.VectorType, itemsize: int) -> None:
+    """Write ``unpool(z, row, a, b, Q, V, dy, winner, total)``: dy (Q, V) to the winners in z, and 0 to all others.
+
+    What the winners get is added to total (V,).
+    """
+    function = ir.Function(module, ir.FunctionType(VOID, [BYTES, *[I64] * 5, BYTES, BYTES, BYTES]), "unpool")
+    z, *sizes, dy, winner, total = function.args
+    writer = RowWriter(function, vector, itemsize, sizes)
+    builder, lanes = writer.builder, vector.count
+    none = ir.Constant(ir.VectorType(I8, lanes), [-1] * lanes)
+    with writer.pixels(z, []) as (at, place):
+        def unpool_window(first: ir.Value, pooled: ir.Value, v: ir.Value) -> None:
+            upstream = load(builder, writer.at(dy, pooled, itemsize), vector, itemsize)
+            won = builder.sext(load(builder, writer.at(winner, pooled, 1), none.type, 1), place.type)
+            share = builder.select(builder.icmp_signed("==", won, place), upstream, writer.zero)
+            store(builder, share, builder.gep(at, [first]), itemsize)
+        writer.for_windows(unpool_window)
+
+    def add_window(first: ir.Value, pooled: ir.Value, v: ir.Value) -> None:
+        upstream = load(builder, writer.at(dy, pooled, itemsize), vector, itemsize)
+        won, sums = load(builder, writer.at(winner, pooled, 1), none.type, 1), writer.at(total, v, itemsize)
+        share = builder.select(builder.icmp_signed(">", won, none), upstream, writer.zero)
+        store(builder, builder.fadd(load(builder, sums, vector, itemsize), share), sums, itemsize)
+    writer.for_windows(add_window)
+    builder.ret_void()
+
+
+def write_copy(module: ir.Module, vector: ir.VectorType, itemsize: int) -> None:
+    """Write ``copy(x, x_q, x_f, y, y_q, y_f, Q, F)``: x (Q, F) to y, given the strides of both, in bytes.
+
+    Where numbers are neighbours in both, as many at a time as a vector has.
+    """
+    function = ir.Function(module, ir.FunctionType(VOID, [BYTES, I64, I64, BYTES, *[I64] * 4]), "copy")
+    x, x_q, x_f, y, y_q, y_f, Q, F = function.args
+    builder, lanes = ir.IRBuilder(function.append_basic_block()), I64(vector.count)
+    close = builder.and_(*(builder.icmp_signed("==", stride, I64(itemsize)) for stride in (x_f, y_f)))
+    whole = builder.select(close, builder.udiv(F, lanes), I64(0))                            # vectors
+    rest, step = builder.sub(F, builder.mul(whole, lanes)), I64(vector.count * itemsize)
+    with loop(builder, Q, [x, y], [x_q, y_q]) as (_, (x, y)):
+        with loop(builder, whole, [x, y], [step, step]) as (_, (source, target)):
+            store(builder, load(builder, source, vector, itemsize), target, itemsize)
+        x, y = (builder.gep(pointer, [builder.mul(whole, step)]) for pointer in (x, y))
+        with loop(builder, rest, [x, y], [x_f, y_f]) as (_, (source, target)):
+            store(builder, load(builder, source, vector.element, itemsize), target, itemsize)
+    builder.ret_void()
