@@ -88,10 +88,19 @@ class Evidence:
 
     def fits(self, candidate: np.ndarray, part: np.ndarray | None = None) -> bool:
         """Return whether an array is the measured gradient (where `part` is True), at two coordinates at least."""
-        known = self.known if part is None else self.known & part
-        return (candidate.shape == self.numeric.shape and int(known.sum()) >= min(2, self.numeric.size)
-                and bool(self.numeric[known].any())
-                and bool((np.abs(candidate - self.numeric)[known] <= self.tolerance).all()))
+        if candidate.shape != self.numeric.shape:
+            return False
+        known = self.known_indices                         # of a large tensor, a few: nothing else is looked at
+        if part is not None:
+            known = tuple(index[part[known]] for index in known)
+        numeric = self.numeric[known]
+        return (numeric.size >= min(2, self.numeric.size) and bool(numeric.any())
+                and bool((np.abs(candidate[known] - numeric) <= self.tolerance).all()))
+
+    @cached_property
+    def known_indices(self) -> tuple[np.ndarray, ...]:
+        """The indices of the known coordinates, along each axis."""
+        return np.nonzero(self.known)
 
     @cached_property
     def ratio(self) -> float | None:
