@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 from math import sqrt
 
 import numpy as np
@@ -70,6 +69,9 @@ class Line:
     noise : the standard deviation of the rounding errors of each output (M,); None if it is not known.
     rounding_scale : size of the numbers that f adds up internally, if larger than its outputs.
     eps : the relative precision that f computes with at best.
+    precision : the noise of the outputs as a fraction of their size; 0 if it is not known.
+    still_doubts : by how much each output may be off (M,) where it does not change along the line.
+    relative_doubt : by how much more, as a fraction of its change.
     """
 
     f: Callable[[float], np.ndarray]
@@ -78,6 +80,15 @@ class Line:
     noise: np.ndarray | None = None
     rounding_scale: float = 0.0
     eps: float = 2.0 ** -52
+
+    def __post_init__(self) -> None:
+        if self.noise is None:
+            self.precision, self.relative_doubt = 0.0, ROUNDING * self.eps
+            self.still_doubts = self.relative_doubt * np.abs(self.y0)
+        else:
+            self.precision = norm(self.noise) / max(norm(self.y0), 1e-300)
+            self.relative_doubt = NOISE * min(max(self.eps, self.precision), 1e-3)
+            self.still_doubts = np.maximum(NOISE * self.noise, self.relative_doubt * np.abs(self.y0))
 
     def pair(self, t: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the outputs at t and at -t."""
@@ -93,24 +104,6 @@ class Line:
         """Return the line of some of the outputs alone."""
         return Line(lambda t: self.f(t)[outputs], self.upstream[outputs], self.y0[outputs],
                     None if self.noise is None else self.noise[outputs], self.rounding_scale, self.eps)
-
-    @cached_property
-    def precision(self) -> float:
-        """The noise of the outputs as a fraction of their size; 0 if it is not known."""
-        if self.noise is None:
-            return 0.0
-        return norm(self.noise) / max(norm(self.y0), 1e-300)
-
-    @cached_property
-    def relative_doubt(self) -> float:
-        """By how much an output may be off where it changes along the line, as a fraction of the change."""
-        return ROUNDING * self.eps if self.noise is None else NOISE * min(max(self.eps, self.precision), 1e-3)
-
-    @cached_property
-    def still_doubts(self) -> np.ndarray:
-        """By how much each output may be off (M,) where it does not change."""
-        size = self.relative_doubt * np.abs(self.y0)
-        return size if self.noise is None else np.maximum(NOISE * self.noise, size)
 
     def doubts(self, changes: np.ndarray) -> np.ndarray:
         """Return by how much each output may be off (M,), where it changes by `changes` >= 0 along the line."""
