@@ -207,7 +207,7 @@ class Sampler:
     def line(self, where: np.ndarray, direction: np.ndarray) -> Callable[[float], np.ndarray]:
         """Return all outputs as a function of the distance along a direction; NaN where forward refuses its input."""
         flat = self.tensor.reshape(-1)                     # a view: the tensors of a target are contiguous
-        at: np.ndarray | int = where if len(where) > 1 else int(where[0])        # which is several times as fast
+        at: np.ndarray | int = where if len(where) > 1 else int(where[0])    # a plain index is far cheaper
         before, by = flat[where], direction
         if len(where) == 1:
             before, by = before[0], by[0]
