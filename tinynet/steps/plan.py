@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol, overload, runtime_checkable
 
 import numpy as np
@@ -214,18 +214,17 @@ class Pattern(NamedTuple):
         return [(type(step.layer), getattr(step.run, "__func__", None)) for step in steps] == self.forwards
 
 
-@dataclass(frozen=True, eq=False)
-class FusedLayers:
-    """The layers of a pattern, called as one step."""
+class FusedLayers(partial[tuple[np.ndarray, Backward]]):
+    """The layers of a pattern, called as one step, ``run(x, training)``."""
 
     pattern: Pattern
     layers: list[Layer]
-    channels_first: bool
 
-    def __call__(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
-        if self.channels_first:
-            return self.pattern.function(*self.layers, x, training, channels_last=False)
-        return self.pattern.function(*self.layers, x, training)
+    def __new__(cls, pattern: Pattern, layers: list[Layer], channels_first: bool) -> FusedLayers:
+        keywords = {"channels_last": False} if channels_first else {}
+        self = super().__new__(cls, pattern.function, *layers, **keywords)
+        self.pattern, self.layers = pattern, layers
+        return self
 
 
 def steps_inside(block: Residual) -> list[Step]:
@@ -306,17 +305,17 @@ class PlanCache:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[bool, bool], tuple[list[object], Plan]] = {}
+        self._kept: dict[tuple[bool, bool], tuple[list[object], list[tuple[dict[str, Any], object]], Plan]] = {}
 
     def plan(self, steps: list[Step], training: bool, loss: PlannedLoss | None = None) -> Plan:
         """Return the plan for these steps, the cached one if nothing has changed."""
-        key = [*steps, *[vars(step.layer).get("windows") for step in steps], loss,
-               dict(getattr(loss, "__dict__", {})), kernels.current(), kernels.fuses()]
+        key: list[object] = [*steps, kernels.current(), kernels.fuses(), loss, dict(getattr(loss, "__dict__", {}))]
         which = training, loss is not None
         kept = self._kept.get(which)
-        if kept is None or kept[0] != key:
-            kept = self._kept[which] = key, Plan(steps, training, loss)
-        return kept[1]
+        if kept is None or kept[0] != key or any(moving.get("windows") is not windows for moving, windows in kept[1]):
+            moved = [(vars(step.layer), vars(step.layer)["windows"]) for step in steps if "windows" in vars(step.layer)]
+            kept = self._kept[which] = key, moved, Plan(steps, training, loss)
+        return kept[2]
 
     # a copied or pickled model makes plans of its own: these hold the layers they were made for
 
