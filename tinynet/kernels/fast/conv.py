@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import conv_loops, layout, tiles
-from tinynet.kernels.fast.compiling import compiled, for_loops, unmarked
+from tinynet.kernels.fast.compiling import compiled, unmarked
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.threads import NUM_CHUNKS, parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair
@@ -98,8 +98,9 @@ class Convolution:
 
     def panels(self, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the kernel and a bias as the loops take them."""
-        return (layout.kernel_panels(self.kernel, self.geometry[1], self.dtype),
-                layout.in_whole_vectors(for_loops(bias, self.dtype)))
+        biases = np.zeros(self.sizes.filters, self.dtype)
+        biases[:len(bias)] = bias
+        return layout.kernel_panels(self.kernel, self.geometry[1], self.dtype), biases
 
     def for_chunks(self, work: Callable[[int, int], None]) -> None:
         """Call ``work(start, stop)`` for each chunk of the samples, on all cores if that is worth it."""

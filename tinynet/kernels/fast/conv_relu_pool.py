@@ -45,13 +45,13 @@ class PooledConvolution(conv.Convolution):
         (weights, biases), (_, (P, Q), filters, loops, rows, *_) = self.panels(bias), self.sizes
         N, F, (a, b), stride = len(self.images), len(self.kernel), self.pool, self.geometry[0][0]
         winner, memory = empty((N, P, Q, filters), INT8), empty((N * P * Q * F,), self.dtype)
-        strides = (P * Q * F, Q * F, F, 1) if channels_last else (F * P * Q, Q, 1, P * Q)       # of n, p, q, f
+        multiply, pool, _, copy = self.entries
         self.winner = winner
 
         def work(start: int, stop: int) -> None:
             z = aligned((rows * a + 1, Q * b, filters), self.dtype)
-            forward(self.entries, loops, start, stop, self.images, weights, biases, memory, strides, F, winner, stride,
-                    z, self.pool, self.relu)
+            forward(multiply, pool, copy, loops, start, stop, self.images, weights, biases, memory, channels_last, F,
+                    winner, stride, z, a, b, self.relu)
         self.for_chunks(work)
         return layout.arrays(memory.reshape(N, P, Q, F)) if channels_last else memory.reshape(N, F, P, Q)
 
@@ -88,16 +88,18 @@ class PooledConvolution(conv.Convolution):
 
 
 @compiled
-def forward(entries: Entries, loops: np.ndarray, start: int, stop: int, images: np.ndarray, weights: np.ndarray,
-            bias: np.ndarray, memory: np.ndarray, strides: tuple[int, ...], F: int, winner: np.ndarray, stride: int,
-            z: np.ndarray, size: Pair, relu: bool) -> None:
-    """Fill y (N, P, Q, F), which is made of `memory`, and winner (N, P, Q, filters) from images (N, H, W, C), for the
-    samples from `start` to `stop`.
+def forward(multiply: int, pool: int, copy: int, loops: np.ndarray, start: int, stop: int, images: np.ndarray,
+            weights: np.ndarray, bias: np.ndarray, memory: np.ndarray, channels_last: bool, F: int, winner: np.ndarray,
+            stride: int, z: np.ndarray, a: int, b: int, relu: bool) -> None:
+    """Fill y, which is made of `memory`, and winner (N, P, Q, filters) from images (N, H, W, C), for the samples from
+    `start` to `stop`; y is (N, P, Q, F), or (N, F, P, Q) unless channels are last. Numbers alone, as numba takes a
+    microsecond for a tuple.
 
     A few rows of the convolution at a time, z (rows, columns, filters), are pooled while they are in the cache, into
     one more row of z. The winner is -1 where ReLU lets nothing through: no gradient flows back from there.
     """
-    (_, P, Q, filters), (a, b), (of_n, of_p, of_q, of_f), size_of = winner.shape, size, strides, z.itemsize
+    (_, P, Q, filters), size_of = winner.shape, z.itemsize
+    of_p, of_q, of_f = (Q * F, F, 1) if channels_last else (Q, 1, P * Q)
     rows, best = (len(z) - 1) // a, z[-1]                                               # rows of pooling windows
     V = filters * z.itemsize // tiles.VECTOR_BYTES
     for n in range(start, stop):
@@ -105,9 +107,9 @@ def forward(entries: Entries, loops: np.ndarray, start: int, stop: int, images: 
             r = p % rows
             if r == 0:
                 first = images[n, p * a * stride]
-                tiles.multiply(entries.multiply, loops, min(rows, P - p) * a, first, weights, bias, z)
-            tiles.pool(entries.pool, z[r * a], z.strides[0], a, b, Q, V, relu, best, winner[n, p])
-            tiles.copy(entries.copy, best, filters * size_of, size_of, memory[n * of_n + p * of_p:], of_q * size_of,
+                tiles.multiply(multiply, loops, min(rows, P - p) * a, first, weights, bias, z)
+            tiles.pool(pool, z[r * a], z.strides[0], a, b, Q, V, relu, best, winner[n, p])
+            tiles.copy(copy, best, filters * size_of, size_of, memory[n * P * Q * F + p * of_p:], of_q * size_of,
                        of_f * size_of, Q, F)
 
 

@@ -91,12 +91,10 @@ def in_whole_vectors(piece: np.ndarray) -> np.ndarray:
 
 
 def kernel_panels(kernel: np.ndarray, dilation: Pair, dtype: np.dtype) -> np.ndarray:
-    """Lay a kernel (F, C, kh, kw) out for the forward pass: (panels, S, kh, R, width), `width` filters to a panel."""
-    if dilation[1] == 1:
-        panels = cut_into_panels(kernel.transpose(2, 3, 1, 0), dtype)                     # (panels, kh, kw, C, width)
-        number, kh, kw, C, width = panels.shape
-        return panels.reshape(number, 1, kh, kw * C, width)
-    return cut_into_panels(kernel.transpose(3, 2, 1, 0), dtype)                           # (panels, kw, kh, C, width)
+    """Lay a kernel (F, C, kh, kw) out for the forward pass, `width` filters to a panel: in memory (panels, S, kh, R,
+    width), which is (panels, kh, kw, C, width) or, where S = kw, (panels, kw, kh, C, width).
+    """
+    return cut_into_panels(kernel.transpose((2, 3, 1, 0) if dilation[1] == 1 else (3, 2, 1, 0)), dtype)
 
 
 def transposed_kernel_panels(kernel: np.ndarray, dtype: np.dtype) -> np.ndarray:
