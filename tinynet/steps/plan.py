@@ -297,6 +297,9 @@ def qualified_name(function: object) -> str:
     return f"{getattr(function, '__module__', cls.__module__)}.{getattr(function, '__qualname__', cls.__qualname__)}"
 
 
+_Kept = tuple[list[object], list[dict[str, Any]], list[object], Plan]       # key; attributes of layers, their windows
+
+
 class PlanCache:
     """The plans of one model, kept until anything that they depend on has changed.
 
@@ -305,17 +308,18 @@ class PlanCache:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[bool, bool], tuple[list[object], list[tuple[dict[str, Any], object]], Plan]] = {}
+        self._kept: dict[tuple[bool, bool], _Kept] = {}
 
     def plan(self, steps: list[Step], training: bool, loss: PlannedLoss | None = None) -> Plan:
         """Return the plan for these steps, the cached one if nothing has changed."""
         key: list[object] = [*steps, kernels.current(), kernels.fuses(), loss, dict(getattr(loss, "__dict__", {}))]
         which = training, loss is not None
         kept = self._kept.get(which)
-        if kept is None or kept[0] != key or any(moving.get("windows") is not windows for moving, windows in kept[1]):
-            moved = [(vars(step.layer), vars(step.layer)["windows"]) for step in steps if "windows" in vars(step.layer)]
-            kept = self._kept[which] = key, moved, Plan(steps, training, loss)
-        return kept[2]
+        if kept is None or kept[0] != key or kept[2] != [having.get("windows") for having in kept[1]]:
+            having_windows = [vars(step.layer) for step in steps if "windows" in vars(step.layer)]
+            windows = [having["windows"] for having in having_windows]
+            kept = self._kept[which] = key, having_windows, windows, Plan(steps, training, loss)
+        return kept[3]
 
     # a copied or pickled model makes plans of its own: these hold the layers they were made for
 

@@ -43,6 +43,7 @@ class Sizes(NamedTuple):
     rows : of pooling windows, whose outputs are computed at a time.
     chunk : how many samples one thread takes at a time.
     serial : whether all are computed before a second thread wakes.
+    spare : blocks to pool from, for `rows` of windows, small ones that no thread is using.
     """
 
     output: Pair
@@ -52,6 +53,7 @@ class Sizes(NamedTuple):
     rows: int
     chunk: int
     serial: bool
+    spare: list[np.ndarray]
 
 
 @lru_cache(maxsize=256)                    # worked out once: for a single image it would take as long as its products
@@ -66,7 +68,7 @@ def sizes(images: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, dilat
                        itemsize)
     rows = rows_per_block(cut(F, width) * width * C * math.prod(size), filters * Q * b)
     return Sizes(output, (P, Q), filters, loops, cut(rows, a), samples_per_chunk(N),
-                 is_small(N * F * math.prod(output), kernel))
+                 is_small(N * F * math.prod(output), kernel), [])
 
 
 def is_small(outputs: int, kernel_shape: tuple[int, ...]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.kernels.buffers import aligned, empty
+from tinynet.kernels.buffers import MIN_POOLED_BYTES, aligned, empty
 from tinynet.kernels.fast import conv, conv_loops, layout, tiles
 from tinynet.kernels.fast.compiling import compiled
 from tinynet.kernels.fast.conv import Upstream
@@ -42,16 +42,21 @@ class PooledConvolution(conv.Convolution):
         Of each maximum the index within its pooling window is remembered, row by row, or -1 where ReLU has set it to
         0: winner (N, P, Q, filters), filters being F rounded up to whole vectors.
         """
-        (weights, biases), (_, (P, Q), filters, loops, rows, *_) = self.panels(bias), self.sizes
+        (weights, biases), (_, (P, Q), filters, loops, rows, *_, spare) = self.panels(bias), self.sizes
         N, F, (a, b), stride = len(self.images), len(self.kernel), self.pool, self.geometry[0][0]
         winner, memory = empty((N, P, Q, filters), INT8), empty((N * P * Q * F,), self.dtype)
         multiply, pool, _, copy = self.entries
         self.winner = winner
 
         def work(start: int, stop: int) -> None:
-            z = aligned((rows * a + 1, Q * b, filters), self.dtype)
+            try:
+                z = spare.pop()                             # atomic: two threads never get the same one
+            except IndexError:
+                z = aligned((rows * a + 1, Q * b, filters), self.dtype)
             forward(multiply, pool, copy, loops, start, stop, self.images, weights, biases, memory, channels_last, F,
                     winner, stride, z, a, b, self.relu)
+            if z.nbytes < MIN_POOLED_BYTES:
+                spare.append(z)
         self.for_chunks(work)
         return layout.arrays(memory.reshape(N, P, Q, F)) if channels_last else memory.reshape(N, F, P, Q)
 

@@ -33,8 +33,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def by_tiles(a: np.ndarray, b: np.ndarray, rows: int) -> np.ndarray:
     """Multiply (M, K) by (K, N), N whole vectors, some rows of the result at a time."""
-    a, b = unmarked(a), unmarked(b)
-    y = empty((len(a), b.shape[1]), b.dtype)
+    a, b, y = unmarked(a), unmarked(b), empty((a.shape[0], b.shape[1]), b.dtype)
     if rows >= len(a):
         multiply_tiles(a, b, y)
     else:
