@@ -24,7 +24,7 @@ from tinynet.layers import Conv2DTranspose, DepthwiseConv2D, SeparableConv2D, Ze
 from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy, MeanSquaredError
 from tinynet.losses import BinaryCrossentropy, MeanAbsoluteError, Huber, KLDivergence, categorical_crossentropy
 from tinynet.optimizers import Adam, SGD, RMSprop
-from tinynet.optimizers import AdamW, Nadam, Adagrad, Adadelta
+from tinynet.optimizers import AdamW, Nadam, Adagrad, Adadelta, Adamax, Lion
 from tinynet.optimizers.schedules import CosineDecay, CosineDecayRestarts, InverseTimeDecay, OneCycle, PolynomialDecay
 from tinynet.metrics import AUC, Precision, Recall, SparseCategoricalAccuracy, TopKCategoricalAccuracy
 from tinynet.callbacks import Callback
