@@ -22,6 +22,7 @@ from tinynet.layers import ReLU, Sigmoid, Tanh, Softmax, MaxPooling2D, AveragePo
 from tinynet.layers import GlobalAveragePooling2D, GlobalMaxPooling2D, Reshape, Rescaling
 from tinynet.layers import Conv2DTranspose, DepthwiseConv2D, SeparableConv2D, ZeroPadding2D, UpSampling2D
 from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy, MeanSquaredError
+from tinynet.losses import CategoricalHinge, CosineSimilarity, Hinge, LogCosh, Poisson, SquaredHinge, hinge, poisson
 from tinynet.losses import BinaryCrossentropy, MeanAbsoluteError, Huber, KLDivergence, categorical_crossentropy
 from tinynet.optimizers import Adam, SGD, RMSprop
 from tinynet.optimizers import AdamW, Nadam, Adagrad, Adadelta, Adamax, Lion

@@ -67,10 +67,15 @@ from tinynet.layers import (
 from tinynet.losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
+    CosineSimilarity,
     Huber,
     KLDivergence,
+    LogCosh,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
     SparseCategoricalCrossentropy,
 )
 from tinynet.testing import check_gradients, check_layer, strategies
@@ -225,7 +230,9 @@ def test_gradients_of_any_layer_are_right_away_from_kinks(data, layer):
     check_gradients(layer, data.draw(strategies.tie_free_arrays((2, *layer.input_shape))))
 
 
-@pytest.mark.parametrize("loss", [MeanSquaredError(), MeanAbsoluteError(), Huber(0.3), KLDivergence(), *(
+@pytest.mark.parametrize("loss", [
+    MeanSquaredError(), MeanAbsoluteError(), Huber(0.3), KLDivergence(), LogCosh(), MeanAbsolutePercentageError(),
+    MeanSquaredLogarithmicError(), Poisson(), CosineSimilarity(), *(
     kind(from_logits) for kind in (CategoricalCrossentropy, SparseCategoricalCrossentropy, BinaryCrossentropy)
     for from_logits in (False, True))], ids=repr)
 def test_gradients_of_a_loss_are_right_for_sequences_soft_targets_and_weights(loss, rng):

@@ -43,16 +43,27 @@ from tinynet.metrics.means import (
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
 )
+from tinynet.metrics.of_losses import (
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    LogCoshError,
+    MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    SquaredHinge,
+)
 from tinynet.metrics.targets import MetricFunction, takes
 from tinynet.registry import pick
 
 __all__ = [
-    "AUC", "BinaryAccuracy", "BinaryCrossentropy", "CategoricalAccuracy", "CategoricalCrossentropy", "KLDivergence",
-    "MeanAbsoluteError", "MeanMetric", "MeanSquaredError", "Metric", "Precision", "Recall", "RootMeanSquaredError",
-    "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy", "SparseTopKCategoricalAccuracy",
-    "TopKCategoricalAccuracy", "accuracy", "binary_accuracy", "categorical_accuracy", "categorical_crossentropy",
-    "crossentropy", "get", "mean_absolute_error", "mean_squared_error", "named", "sparse_categorical_accuracy",
-    "sparse_categorical_crossentropy", "takes",
+    "AUC", "BinaryAccuracy", "BinaryCrossentropy", "CategoricalAccuracy", "CategoricalCrossentropy", "CategoricalHinge",
+    "CosineSimilarity", "Hinge", "KLDivergence", "LogCoshError", "MeanAbsoluteError", "MeanAbsolutePercentageError",
+    "MeanMetric", "MeanSquaredError", "MeanSquaredLogarithmicError", "Metric", "Poisson", "Precision", "Recall",
+    "RootMeanSquaredError", "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy", "SquaredHinge", "TopKCategoricalAccuracy", "accuracy", "binary_accuracy",
+    "categorical_accuracy", "categorical_crossentropy", "crossentropy", "get", "mean_absolute_error",
+    "mean_squared_error", "named", "sparse_categorical_accuracy", "sparse_categorical_crossentropy", "takes",
 ]
 
 MetricLike = MetricFunction | Metric
@@ -71,13 +82,21 @@ KNOWN: dict[str, MetricFunction | type[Metric]] = {
     "root_mean_squared_error": RootMeanSquaredError, "rmse": RootMeanSquaredError,
     "top_k_categorical_accuracy": TopKCategoricalAccuracy,
     "sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy,
+    "mean_absolute_percentage_error": MeanAbsolutePercentageError, "mape": MeanAbsolutePercentageError,
+    "MAPE": MeanAbsolutePercentageError,
+    "mean_squared_logarithmic_error": MeanSquaredLogarithmicError, "msle": MeanSquaredLogarithmicError,
+    "MSLE": MeanSquaredLogarithmicError,
+    "log_cosh_error": LogCoshError, "log_cosh": LogCoshError, "poisson": Poisson, "cosine_similarity": CosineSimilarity,
+    "hinge": Hinge, "squared_hinge": SquaredHinge, "categorical_hinge": CategoricalHinge,
     "precision": Precision, "recall": Recall, "auc": AUC,
     "Precision": Precision, "Recall": Recall, "AUC": AUC,
 }
 CLASSES: dict[str, type[Metric]] = {cls.__name__: cls for cls in (
-    AUC, BinaryAccuracy, BinaryCrossentropy, CategoricalAccuracy, CategoricalCrossentropy, KLDivergence,
-    MeanAbsoluteError, MeanSquaredError, Precision, Recall, RootMeanSquaredError, SparseCategoricalAccuracy,
-    SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy)}
+    AUC, BinaryAccuracy, BinaryCrossentropy, CategoricalAccuracy, CategoricalCrossentropy, CategoricalHinge,
+    CosineSimilarity, Hinge, KLDivergence, LogCoshError, MeanAbsoluteError, MeanAbsolutePercentageError,
+    MeanSquaredError, MeanSquaredLogarithmicError, Poisson, Precision, Recall, RootMeanSquaredError,
+    SparseCategoricalAccuracy, SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy, SquaredHinge,
+    TopKCategoricalAccuracy)}
 
 
 def get(identifier: str | MetricLike | type[Metric]) -> tuple[str, MetricLike]:
