@@ -51,6 +51,7 @@ X = [[-3.0, 0.0, 0.5, 2.0, 4.0, 9.0]]
     ({"negative_slope": 0.5}, [-1.5, 0, 0.5, 2, 4, 9], [0.5, 0.5, 1, 1, 1, 1]),
     ({"threshold": 2}, [0, 0, 0, 0, 4, 9], [0, 0, 0, 0, 1, 1]),
     ({"max_value": 4, "negative_slope": 0.5, "threshold": 1}, [-2, -0.5, -0.25, 2, 4, 4], [0.5, 0.5, 0.5, 1, 0, 0]),
+    ({"max_value": 0, "negative_slope": 0.5}, [-1.5, 0, 0, 0, 0, 0], [0.5, 0.5, 0, 0, 0, 0]),
     ({"max_value": 1, "threshold": 2}, [0, 0, 0, 0, 1, 1], [0] * 6)], ids=str)
 def test_relu_with_settings_by_hand(settings, y, slopes):
     layer = ReLU(**settings)

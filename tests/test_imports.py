@@ -27,6 +27,8 @@ from tinynet.losses import BinaryCrossentropy, MeanAbsoluteError, Huber, KLDiver
 from tinynet.optimizers import Adam, SGD, RMSprop
 from tinynet.optimizers import AdamW, Nadam, Adagrad, Adadelta, Adamax, Lion
 from tinynet.optimizers.schedules import CosineDecay, CosineDecayRestarts, InverseTimeDecay, OneCycle, PolynomialDecay
+from tinynet.layers import AlphaDropout, Convolution2D, GaussianDropout, SeparableConvolution2D
+from tinynet.metrics import FalseNegatives, FalsePositives, TrueNegatives, TruePositives
 from tinynet.metrics import AUC, Precision, Recall, SparseCategoricalAccuracy, TopKCategoricalAccuracy
 from tinynet.callbacks import Callback
 from tinynet.datasets import mnist

@@ -17,6 +17,8 @@ from tinynet.metrics import (
     CategoricalCrossentropy,
     CategoricalHinge,
     CosineSimilarity,
+    FalseNegatives,
+    FalsePositives,
     Hinge,
     KLDivergence,
     LogCoshError,
@@ -35,6 +37,8 @@ from tinynet.metrics import (
     SparseTopKCategoricalAccuracy,
     SquaredHinge,
     TopKCategoricalAccuracy,
+    TrueNegatives,
+    TruePositives,
 )
 
 P = np.array([[0.1, 0.7, 0.2], [0.6, 0.3, 0.1], [0.2, 0.3, 0.5], [0.4, 0.5, 0.1]])
@@ -73,6 +77,12 @@ BY_HAND = {                                                        # metric, tar
     "precision": (Precision(), YES[:4], SCORES[:4], 1 / 2, 1 / 3),
     "precision, higher": (Precision(thresholds=0.85), YES[:4], SCORES[:4], 1, 1),
     "precision at the threshold": (Precision(), YES[:4], [[0.5], [0.5], [0.7], [0.5]], 1, 1),
+    "true positives": (TruePositives(), YES[:4], SCORES[:4], 1, 1),
+    "false positives": (FalsePositives(), YES[:4], SCORES[:4], 1, 2),
+    "false negatives": (FalseNegatives(), YES[:4], SCORES[:4], 1, 3),
+    "true negatives": (TrueNegatives(), YES[:4], SCORES[:4], 1, 2),
+    "true positives, higher": (TruePositives(0.95), YES[:4], SCORES[:4], 0, 0),
+    "true negatives, of each output": (TrueNegatives(thresholds=0.05), HOT, np.zeros((4, 3)), 8, 16),
     "recall": (Recall(), YES[:4], SCORES[:4], 1 / 2, 1 / 4),
     "precision of one class": (Precision(thresholds=0.25, class_id=1), HOT, P, 2 / 4, 3 / 8),
     "recall among the best 2": (Recall(top_k=2), HOT, P, 1, 1),
@@ -139,6 +149,7 @@ def test_names_are_those_of_keras():
     made = [cls() for cls in metrics.CLASSES.values()]
     assert sorted(metric.name for metric in made) == sorted([
         "auc", "binary_accuracy", "binary_crossentropy", "categorical_accuracy", "categorical_crossentropy",
+        "true_positives", "false_positives", "true_negatives", "false_negatives",
         "categorical_hinge", "cosine_similarity", "hinge", "logcosh", "mean_absolute_percentage_error",
         "mean_squared_logarithmic_error", "poisson", "squared_hinge",
         "kl_divergence", "mean_absolute_error", "mean_squared_error", "precision", "recall", "root_mean_squared_error",
