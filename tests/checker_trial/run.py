@@ -118,7 +118,8 @@ def main() -> int:
                 tried = sum(len(done.times) for done in results)
                 print(f"    {tried} of {checks} checks, {time.perf_counter() - start:.0f} s", flush=True)
     for wrong, title, what in ((False, "right functions", "false alarms"), (True, "wrong gradients", "missed")):
-        if those := sorted((done for done in results if done.work.wrong == wrong), key=lambda done: done.work):
+        if those := [done for done in results if done.work.wrong == wrong]:
+            those.sort(key=lambda done: (done.work.index, done.work.seeds.start))
             table(title, what, those)
     print(f"\n{time.perf_counter() - start:.0f} s, {options.jobs} processes")
     return 1 if any(done.bad for done in results) else 0

@@ -22,27 +22,31 @@ from tinynet.testing.gradcheck.targets import Gradients, Target
 Sample = Callable[[Target, str, np.ndarray, np.ndarray], list[Measurement]]
 FRACTION = 2.0 ** -6        # how far numbers are moved, as a fraction of themselves: far beyond the usual step
 NEARBY = 2.0 ** -20         # and how far for the limits of gradients, which should not change on the way
-SAMPLES = 16                # gradients around a kink
+SAMPLES = 16                # gradients around x, more if they jump: of ten equal numbers, each is seldom the largest
+MAX_SAMPLES = 256
 CLOSE = 1e-4                # how far these are from their limit, as a fraction of the largest
 
 
 def beside_kinks(target: Target, report: TensorReport, sample: Sample, rng: np.random.Generator) -> TensorReport | None:
     """Measure the coordinates that lie on kinks, or were skipped, beside x on both sides; None if there are none.
 
-    `sample` measures the coordinates of the tensor at given flat indices, where the target's tensors are now.
+    `sample` measures the coordinates of the tensor at given flat indices, where the target's tensors are now. Those
+    whose gradient appears or vanishes there are measured as well: of equal numbers, another may be the median.
     """
     undecided = [m.where for m in report.measurements if m.kinked or m.verdict == "skipped"]
-    if not undecided:
+    if not undecided or report.analytic is None:
         return None
-    where = np.unique(np.concatenate(undecided))
+    where = np.concatenate(undecided)
+    singles = np.array([m.where[0] for m in report.measurements if m.single], int)
     directions = apart(target, rng)
     looks = []
     for side in (FRACTION, -FRACTION):
         with moved(target, directions, side):
             analytic = gradients_here(target).get(report.name)
             if analytic is not None and analytic.shape == report.shape and np.isfinite(analytic).all():
+                flipped = singles[(analytic.flat[singles] != 0) != (report.analytic.flat[singles] != 0)]
                 looks.append(TensorReport(report.name, report.shape, report.training, analytic,
-                                          sample(target, report.name, analytic, where)))
+                                          sample(target, report.name, analytic, np.union1d(where, flipped))))
     return max(looks, default=None, key=lambda look: sum(map(is_wrong, look.measurements)))
 
 
@@ -57,23 +61,28 @@ def allow_what_is_right_around(target: Target, report: TensorReport, rng: np.ran
     The slope along a coordinate need not show the kink: a median of three equal numbers stays where it is when one of
     them is moved.
     """
-    suspects = [m for m in report.measurements if m.single and m.verdict == "wrong" and np.isfinite(m.analytic)]
-    at = np.array([m.where[0] for m in suspects], int)
-    around, largest = [], 0.0
-    for _ in range(SAMPLES if suspects else 0):
+    singles = [m for m in report.measurements if m.single]
+    suspects = np.array([m.verdict == "wrong" and bool(np.isfinite(m.analytic)) for m in singles], bool)
+    if not suspects.any():
+        return
+    assert report.analytic is not None
+    at = np.array([m.where[0] for m in singles], int)
+    analytic, low, high = report.analytic.flat[at], np.full(at.shape, np.inf), np.full(at.shape, -np.inf)
+    jumps = allowed = np.zeros(at.shape, bool)
+    largest = 0.0
+    for count in range(MAX_SAMPLES):
+        if allowed[suspects].all() or (count >= SAMPLES and not jumps.any()):
+            break
         with moved(target, apart(target, rng), NEARBY):
             gradient = gradients_here(target).get(report.name)
         if gradient is not None and gradient.shape == report.shape:
-            around.append(gradient.ravel()[at])
+            low, high = np.minimum(low, gradient.flat[at]), np.maximum(high, gradient.flat[at])
             largest = np.maximum(largest, np.abs(gradient).max(initial=0))             # NaN stays NaN
-    if not around:
-        return
-    assert report.analytic is not None
-    close = CLOSE * largest
-    low, high = np.min(around, axis=0) - close, np.max(around, axis=0) + close
-    for i, m in enumerate(suspects):
-        if high[i] - low[i] > 4 * close and low[i] <= report.analytic.flat[at[i]] <= high[i]:
-            m.verdict, m.kinked = "on kink", True
+            close = CLOSE * largest
+            jumps = high - low > 2 * close
+            allowed = jumps & (low - close <= analytic) & (analytic <= high + close)
+    for m in np.array(singles, object)[suspects & allowed]:
+        m.verdict, m.kinked = "on kink", True
 
 
 def apart(target: Target, rng: np.random.Generator) -> dict[str, np.ndarray]:
