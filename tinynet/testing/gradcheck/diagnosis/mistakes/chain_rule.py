@@ -173,6 +173,8 @@ def normalised_input(e: Evidence) -> str | None:
     if c is None or x is None or x.shape != c.out_shape or (c.there.sum(axis=1) > 1).any() or c.missing.any():
         return None
     rows = c.there.any(axis=1)
+    if not rows.any():
+        return None
     index = tuple(c.outputs[:, rows])
     claimed, measured = c.claimed[rows].sum(axis=1), c.measured[rows].sum(axis=1)
     for axes in some_axes(x.ndim):

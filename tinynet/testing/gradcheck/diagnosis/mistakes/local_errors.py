@@ -102,6 +102,8 @@ def borders(e: Evidence) -> str | None:
         return None
     for width in (1, 2, 3):
         inside = (..., slice(width, -width), slice(width, -width))
+        if min(e.numeric.shape[-2:]) < 2 * width + 2:      # one row, or one column, is no interior to compare with
+            return None
         if e.known[inside].sum() >= 4 and not e.wrong[inside].any():
             return (f"it is wrong at the borders only, at most {width} {'pixel' if width == 1 else 'pixels'} from the "
                     "edge: the padding is cropped wrongly, or the last windows are left out.")

@@ -10,6 +10,12 @@ from tinynet.testing.gradcheck.diagnosis.contributions import Contributions
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
 from tinynet.testing.gradcheck.diagnosis.words import axes_text, axis_name
 
+NO_EFFECT = 1e-7      # what is measured is nothing but rounding, below this fraction of what backward says
+DOES_NOT_MATTER = ("all of it should be 0, as no output depends on it: terms that cancel in forward (a bias, and the mean "
+                   "that is subtracted later) do not cancel here, or a mask is missing.")
+BLOCK_OVERWRITTEN = ("of several windows that hold an entry only the last contributes to it, though it be with zeros: = "
+                     "stands where += belongs.")
+
 
 def coupled(c: Contributions, there: np.ndarray) -> dict[int, bool]:
     """Return for each axis that dy and the tensor share whether different indices along it take part in each other."""
@@ -53,8 +59,10 @@ def overwritten(e: Evidence) -> str | None:
     there, missing = c.there[:, c.complete], c.missing[:, c.complete]
     kept = there & ~missing
     losing = missing.any(axis=0)
-    if losing.sum() < 2 or not kept.any(axis=0)[there.any(axis=0)].all():
+    if losing.sum() < 2:
         return None
+    if not kept.any(axis=0)[there.any(axis=0)].all():
+        return BLOCK_OVERWRITTEN if last_wins(kept, missing) else None
     ends = []
     for axis, index in enumerate(c.outputs):
         for pick, which in ((np.max, "last"), (np.min, "first")):
@@ -66,11 +74,19 @@ def overwritten(e: Evidence) -> str | None:
             "with an index that repeats, which adds once; np.add.at adds all.")
 
 
+def last_wins(kept: np.ndarray, missing: np.ndarray) -> bool:
+    """Return whether of the outputs (in order) that some entries depend on, the last are kept and all before lost."""
+    both = np.flatnonzero(kept.any(axis=0) & missing.any(axis=0))
+    return len(both) > 1 and all(np.flatnonzero(missing[:, k])[-1] < np.flatnonzero(kept[:, k])[0] for k in both)
+
+
 def lets_through(e: Evidence) -> str | None:
     """Gradient flows where forward lets nothing through."""
     c = e.contributions
     if c is None:
         return flows_at_zeros(e)
+    if c.largest <= NO_EFFECT * np.abs(c.claimed).max(initial=0.0) and np.ptp(c.y):
+        return DOES_NOT_MATTER
     if not c.extra.any() or c.missing.any():
         return None
     if c.other_value.any():
@@ -90,8 +106,11 @@ def lets_through(e: Evidence) -> str | None:
 
 def flows_at_zeros(e: Evidence) -> str | None:
     """Every wrong entry should be 0, by its sum alone."""
-    if e.same_shape and e.wrong.any() and (
-            np.abs(e.numeric[e.wrong]) <= 1e-7 * e.size).all() and e.error > 1e-3 * e.size:
+    if not e.same_shape or not e.wrong.any():
+        return None
+    if e.size <= NO_EFFECT * e.error:
+        return DOES_NOT_MATTER
+    if (np.abs(e.numeric[e.wrong]) <= 1e-7 * e.size).all() and e.error > 1e-3 * e.size:
         return (f"{int(e.wrong.sum())} of {int(e.known.sum())} entries should be 0 and are not: gradient flows where "
                 "forward let nothing through (a mask is missing).")
     return None
@@ -115,7 +134,7 @@ def placed_elsewhere(e: Evidence) -> str | None:
         return None
     count = c.there.sum(axis=1)
     rows = np.flatnonzero((count == count.max()) & (count > 1))        # where no window is cut off by the border
-    if len(rows) < 2 or not all(same_numbers(c.claimed[row], c.measured[row], c.equal * c.largest) for row in rows):
+    if len(rows) < 2 or c.right[rows].all() or not all(same_numbers(c.claimed[row], c.measured[row], c.equal * c.largest) for row in rows):
         return strides(c)
     if (c.there[rows] == c.said[rows]).all():
         if any(all(reversed_within(c, row, axis) for row in rows.tolist()) for axis in (None, *range(len(c.shape)))):

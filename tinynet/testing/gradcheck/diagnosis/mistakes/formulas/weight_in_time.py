@@ -87,7 +87,7 @@ def shares_that_are_wrong(e: Evidence) -> str | None:
     wrong = np.flatnonzero((~right).any(axis=0))
     if len(wrong) < right.shape[1] and not said[:, wrong].any() and right[lag > 0].any():
         return (f"the share of step {', '.join(map(str, wrong))} is missing, and those of all other steps are right: "
-                "the loop over the steps begins too late or ends too early.")
+                "the loop over the steps begins too late or ends too early, or = stands where += belongs.")
     if not right[lag == 0].all() or not there[lag > 0].any():
         return None
     if not said[lag > 0].any():
