@@ -44,12 +44,14 @@ def test_the_version_is_that_of_the_package(capsys):
     assert capsys.readouterr().out == f"tinynet {tinynet.__version__}\n"
 
 
+@pytest.mark.slow
 def test_a_command_is_imported_only_when_it_is_asked_for():
     assert all(command.__doc__ for command in COMMANDS.values())
     code = "import sys, tinynet.__main__; print('tinynet.demo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
+@pytest.mark.slow
 def test_python_m_runs_it():
     done = subprocess.run([sys.executable, "-m", "tinynet"], capture_output=True, text=True, check=True)
     assert "demo" in done.stdout

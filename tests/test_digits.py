@@ -68,6 +68,7 @@ def test_the_digit_comes_back(name, images):
         assert off < 0.25, "of its ink; half a pixel would be as much"
 
 
+@pytest.mark.slow
 def test_most_digits_of_mnist_stay_as_they_are():
     off = [np.abs(digits.normalise(image).image - image).max() for image in IMAGES[:40]]
     assert np.mean(np.array(off) < 0.06) > 0.8         # FAINT, which is cut away, and a rounding
@@ -332,6 +333,7 @@ def test_the_lesson_predicts(model, drawing, tmp_path, monkeypatch, capsys, roug
         "predict_digit_layers.png", "predict_digit_normalised.png", "predict_digit_probabilities.png"]
 
 
+@pytest.mark.slow
 def test_without_normalisation_the_drawing_is_only_shrunk(model, drawing, tmp_path, monkeypatch, nothing_drawn):
     run = predict(monkeypatch, drawing, "--no-normalise", "--model", model, "--figures", tmp_path)
     np.testing.assert_array_equal(run["image"], resize(run["drawing"], 28, 28))
@@ -363,6 +365,7 @@ def test_a_model_of_another_shape_is_given_the_digit_as_it_takes_it(name, models
     assert ("taken for logits" in capsys.readouterr().out) == (name == "logits")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "told"), [
     ("letters", r"does not tell ten digits apart.*outputs \(26,\)"),
     ("colour", r"expected samples of 28 x 28.*3, 32, 32")], ids=["26 letters", "colour"])

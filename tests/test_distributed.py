@@ -148,6 +148,7 @@ def test_empty_shards_count_as_zeros(samples):
         np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", ["1", "3"])
 def test_the_bits_do_not_depend_on_the_threads(monkeypatch, threads):
     before, _ = trained(IMAGES["normalisation"], True, optimizer="adam")

@@ -46,6 +46,7 @@ def test_within_a_few_units_of_the_last_place(ours, numpys, dtype, rng):
     assert seen.sum() > 50_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("ours", "numpys"), PAIRS)
 def test_the_ends_and_zero_are_those_of_numpy(ours, numpys, dtype):

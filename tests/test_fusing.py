@@ -138,6 +138,7 @@ def assert_computes_what_its_steps_compute(layers, dtype, near, N, rng):
         np.testing.assert_allclose(model.grads[key], g, rtol=near, atol=10 * near, err_msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", sampled(["float64", "float32"], every=2))
 @pytest.mark.parametrize("name", ["normalised", "pooled and normalised", "normalised first", "residual"])
 def test_a_training_step_computes_what_its_steps_compute_one_by_one(name, dtype, rng):

@@ -165,6 +165,7 @@ def test_rooms_stay_small():
     assert {room: count for room, count in files.items() if count > limits.get(room, 13)} == {}
 
 
+@pytest.mark.slow
 def test_the_type_of_a_model_is_never_any():
     for module, path in MODULES.items():
         for node in ast.walk(parsed(path)):

@@ -76,6 +76,7 @@ def test_a_chapter_loses_neither_words_nor_pictures(name):
     assert not any("](pictures/" in part or "[[[cog" in part for part in text_of)
 
 
+@pytest.mark.slow
 def test_links_lead_to_other_notebooks_and_files():
     files = {f"{name}.ipynb" for name in CHAPTERS}
     for name in CHAPTERS:

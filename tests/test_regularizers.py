@@ -211,6 +211,7 @@ def test_gradients_are_slopes_of_the_loss_with_penalties_on_outputs(vectors, fus
         np.testing.assert_allclose(model.grads[key], g, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_without_a_loss_a_penalty_on_outputs_is_not_there(vectors, rng):
     model, _ = with_activities()
     plain = Sequential.from_config(model.get_config())

@@ -79,6 +79,7 @@ def interrupted(folder, after, save_freq, **arguments):
     raise AssertionError("never came to its end")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [
     pytest.param({}, id="plain"), pytest.param({"shuffle": False}, id="in order", marks=pytest.mark.long),
     pytest.param({"class_weight": {0: 2.0}, "batch_size": 2}, id="weighted", marks=pytest.mark.rest)])

@@ -510,6 +510,7 @@ def test_load_model_has_the_names_of_keras():
     assert tinynet.load_model is models.load_model
 
 
+@pytest.mark.slow
 def test_nothing_that_reads_files_can_run_code():
     forbidden = {"pickle", "marshal", "shelve", "importlib", "eval", "exec", "compile", "__import__", "dill", "joblib"}
     package = Path(tinynet.__file__).parent

@@ -1,5 +1,7 @@
 """Tiles of every size, at any strides, and loops around them compute products."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -129,3 +131,19 @@ def test_tiles_are_not_asked_for_what_they_cannot_multiply(rng):
 def test_products_of_nothing_have_their_shape(shape):
     M, K, N = shape
     np.testing.assert_array_equal(fast.matmul(np.ones((M, K)), np.ones((K, N))), np.zeros((M, N)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_copy_turns_what_lies_the_other_way_and_writes_nothing_else(dtype, rng):
+    def lying(Q, F, turned, gap):
+        """Return (array (Q, F), what it is a part of): neighbours along F, or if turned along Q."""
+        whole = np.full((F, Q + gap) if turned else (Q, F + gap), np.nan, dtype)
+        return (whole[:, :Q].T if turned else whole[:, :F]), whole
+
+    sizes = sorted({1, 2, lanes(dtype) - 1, lanes(dtype), lanes(dtype) + 1, 3 * lanes(dtype) + 2})
+    for Q, F, x_turned, y_turned, gap in product(sizes, sizes, [False, True], [False, True], [0, 3]):
+        (x, _), (y, whole) = lying(Q, F, x_turned, gap), lying(Q, F, y_turned, gap)
+        x[...] = rng.normal(size=(Q, F))
+        tiles.copy(tiles.entries(x.dtype).copy, x, *x.strides, y, *y.strides, Q, F)
+        np.testing.assert_array_equal(y, x)
+        assert np.isnan(whole).sum() == whole.size - Q * F

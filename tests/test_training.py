@@ -34,6 +34,7 @@ def tiny_cnn():
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel_set", ["im2col", "fast"])
 def test_every_layer_of_a_cnn_moves_and_the_loss_falls(kernel_set, digits):
     model = larger_cnn()
@@ -96,6 +97,7 @@ def test_a_convolution_learns_a_known_kernel(rng):
     np.testing.assert_allclose(student.get_weights()[1], [0.7], atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [SGD(0.5, momentum=0.9), SGD(0.5, momentum=0.9, nesterov=True),
                                        RMSprop(0.01), Adam(0.05)], ids=["momentum", "nesterov", "rmsprop", "adam"])
 @pytest.mark.parametrize("head", sampled(["softmax", "sigmoid"], every=2))

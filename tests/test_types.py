@@ -124,6 +124,7 @@ def each():
             for found in annotations(ast.parse(path.read_text()))]
 
 
+@pytest.mark.slow
 def test_every_parameter_and_every_return_is_annotated():
     assert [f"{path}:{line} {name}" for path, line, name, annotation in each() if annotation is None] == []
 

@@ -260,6 +260,7 @@ def test_the_list_names_every_bug_and_the_help_every_command(tmp_path, capsys):
     assert all(command in printed for command in COMMANDS)
 
 
+@pytest.mark.slow
 def test_start_writes_the_next_bug_and_shows_what_is_seen(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in BUGS:

@@ -51,6 +51,7 @@ def test_start_makes_the_folder_and_never_writes_over_a_file(few, tmp_path, caps
     assert (folder / "relu.py").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_check_returns_2_for_unfinished_1_for_wrong_0_for_right(few, tmp_path, capsys):
     here = ["--folder", str(tmp_path)]
     assert main(["check", *here]) == 2                                        # no file at all
@@ -136,6 +137,7 @@ def test_progress_is_a_table(few, tmp_path, capsys):
     assert rows[-1] == ["0", "of", "3", "done."]
 
 
+@pytest.mark.slow
 def test_what_has_not_changed_is_not_marked_again(few, tmp_path, capsys, monkeypatch):
     here = ["--folder", str(tmp_path)]
     marked = []
@@ -184,6 +186,7 @@ def test_all_lines_of_a_file_that_are_to_be_filled_in_are_named(tmp_path, capsys
     assert f"So are lines {', '.join(map(str, open_lines[:-1]))}." in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [pytest.param("exercises list", marks=pytest.mark.long), "bugs list"])
 def test_a_reader_that_has_read_enough_is_no_error(command):
     with subprocess.Popen([sys.executable, "-m", "tinynet", *command.split()], stdout=subprocess.PIPE,

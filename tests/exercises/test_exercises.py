@@ -80,6 +80,7 @@ def told_apart(name, number):
     assert "Or: " not in str(verdict), f"{mistake}\n{verdict}"
 
 
+@pytest.mark.slow
 def test_every_hundredth_known_mistake_is_told_from_the_others():
     for case in KNOWN[::100]:
         told_apart(*case)

@@ -32,6 +32,7 @@ def test_a_wrong_answer_gets_its_cause_the_first_wrong_entry_and_the_numbers_by_
     assert "x[0, 0] * dy[0, 0] + x[1, 0] * dy[1, 0] = 1 * 1 + 3 * 10 = 31" in text
 
 
+@pytest.mark.slow
 def test_a_map_shows_where_it_is_wrong():
     def pad(x, amount):
         padded = np.pad(x, ((0, 0), (0, 0), (amount, amount), (amount, amount)))
@@ -184,6 +185,7 @@ def test_sizes_must_be_whole_numbers():
     assert verdict.cause == "not whole"
 
 
+@pytest.mark.slow
 def test_recursion_and_exit_are_told_and_stop_nothing():
     def forever(dy):
         return forever(dy)
@@ -231,6 +233,7 @@ def test_functions_are_asked_for_by_name():
         check("flaten", abs)
 
 
+@pytest.mark.slow
 def test_a_gradient_that_no_known_mistake_explains_is_measured():
     def conv_kernel_gradient(x, dy):
         P, Q = dy.shape[2:]
@@ -244,6 +247,7 @@ def test_a_gradient_that_no_known_mistake_explains_is_measured():
     assert "The slopes that tinynet.testing measured suggest: " in str(verdict)
 
 
+@pytest.mark.slow
 def test_each_of_several_outputs_gets_its_own_cause():
     def batch_norm_backward(dy, x, gamma):
         axes = (0, 2, 3)
@@ -332,6 +336,7 @@ def every_output_changed(task, change):
         assert verdict.text()
 
 
+@pytest.mark.slow
 def test_a_sum_over_the_batch_of_an_output_of_many_is_marked():
     every_output_changed(TASKS["conv_im2col"], CHANGES["times the batch size"])
 

@@ -54,6 +54,7 @@ def test_there_are_a_thousand_and_several_for_each_exercise():
     assert min(counts.values()) >= 1, counts
 
 
+@pytest.mark.slow
 def test_every_tenth_passes(monkeypatch):
     monkeypatch.setattr("tinynet.exercises.marking.running.can_fork", lambda: False)      # a tenth of a second each
     for case in CASES[::10]:

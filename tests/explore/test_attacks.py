@@ -244,6 +244,7 @@ def test_a_picture_that_is_none_or_would_fill_the_memory_is_refused_in_words(cli
         assert answer["message"]
 
 
+@pytest.mark.slow
 def test_two_hundred_connections_at_once_are_served_or_turned_away_and_the_page_lives(served, client):
     host = served.url.removeprefix("http://").split("/")[0].split(":")
     client.ask("progress")                                                  # the page has its connection
@@ -277,6 +278,7 @@ def test_two_hundred_connections_at_once_are_served_or_turned_away_and_the_page_
         pytest.fail("no new connection is answered")
 
 
+@pytest.mark.slow
 def test_those_who_take_too_long_are_hung_up_on(served, monkeypatch):
     monkeypatch.setattr(server, "PATIENCE", 0.5)
     host = served.url.removeprefix("http://").split("/")[0].split(":")

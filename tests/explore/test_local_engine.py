@@ -81,6 +81,7 @@ def test_models_have_every_public_layer_in_them():
     assert met >= BUILT_IN - {Input, Linear}               # an Input is no step; Linear is what a reader puts in
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sampled(MODELS, every=3))
 def test_outputs_and_gradients_are_the_engines(name):
     model, x = MODELS[name]
@@ -98,6 +99,7 @@ def test_outputs_and_gradients_are_the_engines(name):
     assert asked(name, "run")[0][1]["loss"] == pytest.approx(-np.log(p[LABEL]), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_gradients_of_parameters_are_the_engines(name):
     model, x = MODELS[name]
@@ -221,6 +223,7 @@ def test_drawings_are_brought_to_the_shape_of_mnists_as_in_python():
     assert "empty" in found[-1]["message"]
 
 
+@pytest.mark.slow
 def test_ink_is_found_in_a_picture_as_in_python():
     ink = strokes(3) / 255
     two = np.zeros((112, 112))

@@ -114,6 +114,7 @@ def test_integrated_gradients_of_a_square_by_hand():
     assert str(found) == "sample 0: sum +15.750000, logit difference +15.750000, gap +0.0e+00"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "stride", "fill"), [(3, 2, 0.5), (1, 1, 0.0), (4, 4, -1.0), (8, 1, 0.0)])
 def test_occlusion_by_hand(size, stride, fill):
     model, (x, _) = twisted(), samples(2)

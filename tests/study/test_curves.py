@@ -20,6 +20,7 @@ def lines(figure):
     return {(ax.get_ylabel(), line.get_label()): line for ax in figure.axes for line in ax.lines}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 4])
 def test_the_curves_are_the_figures(epochs, tmp_path):
     history = trained(epochs, validation_split=0.25)

@@ -55,6 +55,7 @@ def test_the_matrix_is_what_evaluate_calls_accuracy():
     np.testing.assert_array_equal(found.matrix.sum(axis=0), np.bincount(model.predict(x).argmax(1), minlength=4))
 
 
+@pytest.mark.slow
 def test_colours_are_scaled_by_the_mistakes_and_counts_are_written(tmp_path):
     matrix = np.array([[990, 7, 0], [2, 1000, 1], [0, 0, 950]])
     figure = study.Confusion(matrix).plot(path=tmp_path / "confusion.png")
@@ -177,6 +178,7 @@ def test_calibration_is_the_sum_over_the_samples_of_each_bin():
     assert found.expected_error == pytest.approx(gaps / 700)
 
 
+@pytest.mark.slow
 def test_the_reliability_diagram_shows_accuracy_gap_and_counts(tmp_path):
     found = study.calibration(predicting(), np.log(P), TRUE, bins=5)
     upper, lower = found.plot(path=tmp_path / "calibration.png").axes

@@ -144,6 +144,7 @@ def test_the_model_stays_as_it_was():
         np.testing.assert_array_equal(model.grads[key], array)
 
 
+@pytest.mark.slow
 def test_the_figure_shows_the_patches_from_the_strongest(tmp_path):
     model, (x, _) = seeing(), samples(12)
     found = study.exciting_patches(model, "largest", x, count=4)

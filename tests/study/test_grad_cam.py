@@ -26,6 +26,7 @@ def coarse(model, x, name, target):
     return np.einsum("nk,nkpq->npq", gradient.mean(axis=(2, 3)), maps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize(("name", "start"), [("first", (0, 0.5)), ("largest", (1, 0.5)),
                                              ("inner/conv2d_1/relu", (3, 2))])

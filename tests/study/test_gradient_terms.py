@@ -54,6 +54,7 @@ def test_the_trace_sets_the_grads_that_objective_sets():
         np.testing.assert_allclose(MODEL.grads[key], array, rtol=1e-12, atol=1e-17)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["first", "inner/conv2d_1"])
 def test_the_terms_of_a_convolutions_weight(name):
     dy, x = gradients_of_outputs_and_inputs()[0][name], INPUTS[name]
@@ -99,6 +100,7 @@ def test_the_terms_agree_with_the_measured_slope_of_the_loss():
         slope(change_pixel), rel=1e-5, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["first", "inner/conv2d_1"])
 def test_the_terms_of_a_pixel(name):
     (dy, dx), kernel = gradients_of_outputs_and_inputs(), MODEL.params[f"{name}/kernel"]
@@ -113,6 +115,7 @@ def test_the_terms_of_a_pixel(name):
             assert at[1][1] == c
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["largest", "inner/average_pool2d_1"])
 def test_the_terms_of_a_pixel_that_is_pooled(name):
     dy, dx = gradients_of_outputs_and_inputs()

@@ -125,6 +125,7 @@ def test_a_convolution_is_drawn_with_its_numbers(tmp_path):
     assert (tmp_path / "step.png").exists()
 
 
+@pytest.mark.slow
 def test_the_channels_that_are_not_drawn_are_one_bar():
     model = Sequential([Conv2D(1, 2, input_shape=(7, 3, 3))], seed=0)
     step = study.conv_step(model, "conv2d_1", np.random.default_rng(0).normal(size=(1, 7, 3, 3)), (0, 1, 1))
@@ -228,6 +229,7 @@ def test_labels_and_logits_at_the_end_do_as_well():
     assert "loss" not in str(study.softmax_step(model, x))
 
 
+@pytest.mark.slow
 def test_the_window_is_framed_where_it_lies():
     step = study.conv_step(MODEL, "inner/conv2d_1", X, (2, 1, 3))                     # dilated: 3 rows, 4 columns
     figure = step.plot()
@@ -270,6 +272,7 @@ def test_figures_are_saved(tmp_path):
     np.testing.assert_array_equal(figure.axes[3].images[0].get_array(), step.jacobian)
 
 
+@pytest.mark.slow
 def test_the_rows_of_the_jacobian_are_probabilities_and_its_columns_logits():
     """It is symmetric: nothing but the labels says which is which."""
     ax = study.softmax_step(MODEL, X, Y).plot().axes[3]

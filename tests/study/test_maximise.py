@@ -68,6 +68,7 @@ def test_a_seed_repeats_to_the_bit_and_units_do_not_disturb_each_other():
     assert not np.allclose(alone.images, study.maximise(model, "conv2d_2", 0, steps=20, seed=4).images)
 
 
+@pytest.mark.slow
 def test_smoothing_smooths_and_decay_darkens():
     model = deep()
 

@@ -209,6 +209,7 @@ def test_the_table_has_a_line_for_each_step_and_the_totals():
     assert max(map(len, lines)) <= 120
 
 
+@pytest.mark.slow
 def test_the_bars_are_the_profiles(tmp_path):
     profile = study.profile(twisted(), 2, 1)
     figure = profile.plot(tmp_path / "profile.png")

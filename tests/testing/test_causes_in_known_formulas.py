@@ -189,6 +189,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", sampled(MISTAKES))
 def test_the_mistake_is_explained_for_each_tensor_that_is_wrong(mistake):
     (function, x, params), explanations = MISTAKES[mistake]

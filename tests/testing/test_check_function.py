@@ -28,6 +28,7 @@ def test_a_function_of_plain_numpy_is_a_type_error_that_says_what_to_do():
         check_function(plain, X)
 
 
+@pytest.mark.slow
 def test_no_library_is_imported():
     code = ("import sys, numpy, tinynet.testing as t\ntry: t.check_function(lambda x: x, numpy.ones(3))\n"
             "except TypeError: print(*{'torch', 'jax', 'autograd', 'mygrad'} & set(sys.modules))")

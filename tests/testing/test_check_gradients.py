@@ -354,6 +354,7 @@ def test_a_model_with_its_loss_and_penalties(regularizer):
         "x", "conv2d_1/kernel", "conv2d_1/bias", "dense_1/kernel", "dense_1/bias", "dense_2/kernel", "dense_2/bias"]
 
 
+@pytest.mark.slow
 def test_a_model_without_targets_is_checked_as_a_layer():
     assert len(check_gradients(model(), training=False).tensors) == 7
 
@@ -428,6 +429,7 @@ def test_a_regularizer_whose_gradient_is_wrong_is_named():
     assert failure.explanation == "the gradient of its regularizer is left out, or it is half of what it should be."
 
 
+@pytest.mark.slow
 def test_the_wrong_layer_of_a_model_is_named():
     net = Sequential([Dense(4, activation="tanh", input_dim=3), Spoiled(Dense(5), times("x", -1)), Dense(2)])
     net.compile(loss="mse")
@@ -456,6 +458,7 @@ def test_the_drawn_batch_has_no_ties_and_no_zeros(n):
 
 # The caller's things.
 
+@pytest.mark.slow
 def test_what_the_caller_passes_stays_as_it_is():
     net = model()
     x, y = tie_free((3, 1, 6, 6), np.random.default_rng(0)).astype(np.float32), np.eye(3)

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from tinynet.testing.gradcheck.checking import judge
-from tinynet.testing.gradcheck.differences import Line, Slope, at_step, search, slope
+from tinynet.testing.gradcheck.measurement import Measurement
 from tinynet.testing.gradcheck.report import TensorReport
-from tinynet.testing.gradcheck.sampling import KnownStep, Measurement
+from tinynet.testing.gradcheck.slopes.differences import at_step, slope
+from tinynet.testing.gradcheck.slopes.line import Line, Slope
+from tinynet.testing.gradcheck.slopes.search import search
+from tinynet.testing.gradcheck.slopes.shortcuts import KnownStep, Shortcuts
 
 
 def measured(f, *, upstream=(1.0,), **options):
@@ -80,7 +83,7 @@ def line(f):
 
 def test_a_step_that_suited_a_neighbour_is_taken_where_it_suits():
     known = KnownStep(relative_step=0.5, relative_uncertainty=1e-6)
-    found = known.slope(line(lambda t: 3 * t), scale=2.0)
+    found = known.slope(line(lambda t: 3 * t), 2.0)
     assert found.value == pytest.approx(3, abs=1e-6)
     assert found.step == 1.0
 
@@ -90,7 +93,66 @@ def test_a_step_that_suited_a_neighbour_is_taken_where_it_suits():
     (lambda t: 1e-2 * t, 1e-6),                                # so small that a better step may be had
     (lambda t: max(3 * t, t), 1e-3)], ids=["whole periods", "small", "kink"])
 def test_and_not_where_a_far_smaller_one_disagrees_or_another_may_be_better(f, uncertainty):
-    assert KnownStep(relative_step=1.0, relative_uncertainty=uncertainty).slope(line(f), scale=1.0) is None
+    assert KnownStep(relative_step=1.0, relative_uncertainty=uncertainty).slope(line(f), 1.0) is None
+
+
+EXACT = Line(lambda t: np.array([3 * t, -t]), np.ones(2), np.zeros(2))
+
+
+def counted(line):
+    """Return a line, and the list of the distances that it is asked for."""
+    asked = []
+    return line.turned(lambda t: asked.append(t) or line.f(t)), asked
+
+
+def test_on_a_straight_line_two_values_are_enough():
+    line, asked = counted(EXACT)
+    found = Shortcuts(False, 1e-6).slope(line, 1.0, 1, expected=2.0, typical=3.0)
+    assert (found.value, len(asked)) == (pytest.approx(2, rel=1e-12), 2)
+
+
+def test_where_forward_is_coarse_it_takes_two_that_are_nearer():
+    line, asked = counted(rounded_to(lambda t: 3 * t, 1e-7))
+    found = Shortcuts(True, 1e-6).slope(line, 1.0, 1, expected=3.0, typical=3.0)
+    assert (found.value, len(asked)) == (pytest.approx(3, rel=1e-5), 4)
+
+
+def rounded_to(f, unit):
+    """A line of one output that is 1 + f, rounded to multiples of a unit."""
+    def rounded(t):
+        return np.array([np.round((1 + f(t)) / unit) * unit])
+    return Line(rounded, np.ones(1), rounded(0.0), noise=np.array([0.3 * unit]))
+
+
+@pytest.mark.parametrize(("f", "expected"), [
+    (lambda t: 3 * t, 3 * (1 + 1e-9)),                         # wrong by a billionth
+    (lambda t: 3 * t + 1e-3 * t ** 2, 3), (lambda t: np.sin(3 * t), 3), (lambda t: max(3 * t, t), 2),
+    (lambda t: np.sin(2 ** 9 * np.pi * t), 0), (lambda t: np.round(256 * t) / 256, 1), (lambda t: 0 * t, 3)],
+    ids=["wrong", "bent", "sine", "kink", "whole periods", "rounded", "still"])
+def test_what_is_not_the_expected_straight_line_is_measured_in_full(f, expected):
+    assert Shortcuts(False, 1e-6).slope(Line(lambda t: np.array([f(t)]), np.ones(1), np.zeros(1)), 1.0, 1, expected,
+                                        typical=3.0) is None
+
+
+@pytest.mark.parametrize(("f", "expected"), [
+    (lambda t: 3 * t, 3 * (1 + 1e-4)), (lambda t: np.sin(t), float(np.sin(4) / 4)),      # the secant at the first step
+    (lambda t: np.sin(2 * np.pi * t) + t, 1), (lambda t: max(3 * t, t), 2)],
+    ids=["wrong", "secant", "whole periods", "kink"])
+def test_nor_is_it_taken_for_one_in_float32(f, expected):
+    assert Shortcuts(True, 1e-6).slope(rounded_to(f, 1e-7), 1.0, 1, expected, typical=3.0) is None
+
+
+def test_two_values_that_are_coarse_to_a_percent_settle_nothing():
+    assert Shortcuts(True, 1e-6).slope(rounded_to(lambda t: 3 * t, 1e-3), 1.0, 1, expected=3.0, typical=3.0) is None
+
+
+def test_after_two_lines_that_were_bent_no_more_are_tried_and_each_straight_one_allows_two():
+    shortcuts, (line, asked) = Shortcuts(False, 1e-6), counted(EXACT)
+    for expected in (2.0, 5.0, 5.0, 5.0, 5.0, 5.0):
+        shortcuts.slope(line, 1.0, 1, expected, typical=3.0)
+    assert len(asked) == 2 * (1 + 4)
+    shortcuts.slope(line, 1.0, 9, 2.0, typical=3.0)                    # groups are another matter
+    assert len(asked) == 2 * (1 + 4) + 2
 
 
 def coarse(f, noise=2.5e-4):

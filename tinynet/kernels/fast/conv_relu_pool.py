@@ -52,7 +52,8 @@ class PooledConvolution(conv.Convolution):
         def work(start: int, stop: int) -> None:
             forward(self.entries, loops, self.images[start:stop], weights, biases,
                     *layout.memory_of(y[start:stop], self.dtype), F, self.winner[start:stop], self.geometry[0][0],
-                    aligned((rows * a + 1, Q * b, len(biases)), self.dtype), self.pool, self.relu)
+                    aligned((rows * a, Q * b, len(biases)), self.dtype), aligned((rows, Q, len(biases)), self.dtype),
+                    self.pool, self.relu)
         self.for_chunks(work)
         return y
 
@@ -74,10 +75,11 @@ class PooledConvolution(conv.Convolution):
             chunk, n = start // samples_per_chunk(N), stop - start
             dimages = empty((n * need_dx, *image), self.dtype)
             dimages[...] = 0
-            dz = aligned((self.output_size[0] + 1, self.output_size[1], filters), self.dtype)
+            dz, pooled = (aligned((*size, filters), self.dtype) for size in (self.output_size, self.pooled_size))
             dz[...] = 0                                                              # where no pool reaches
+            pooled[...] = 0                                                          # filters that fill a vector
             backward(self.entries, kernel_loops, input_loops, *layout.memory_of(upstream(start, stop), self.dtype),
-                     len(self.kernel), self.winner[start:stop], self.images[start:stop], dz, dweights[chunk],
+                     len(self.kernel), self.winner[start:stop], self.images[start:stop], pooled, dz, dweights[chunk],
                      dbias[chunk], self.pool, weights, dimages)
             if dx is not None:
                 (top, _), (left, _) = self.margins
@@ -90,44 +92,43 @@ class PooledConvolution(conv.Convolution):
 @compiled
 def forward(entries: Entries, loops: np.ndarray, images: np.ndarray, weights: np.ndarray, bias: np.ndarray,
             memory: np.ndarray, strides: tuple[int, ...], F: int, winner: np.ndarray, stride: int, z: np.ndarray,
-            size: Pair, relu: bool) -> None:
+            best: np.ndarray, size: Pair, relu: bool) -> None:
     """Fill y (n, P, Q, F), which is made of `memory`, and winner (n, P, Q, filters) from images (n, H, W, C).
 
-    A few rows of the convolution at a time, z (rows, columns, filters), are pooled while they are in the cache, into
-    one more row of z. The winner is -1 where ReLU lets nothing through: no gradient flows back from there.
+    A few rows of the convolution at a time, z (rows * a, columns, filters), are pooled while they are in the cache, to
+    best (rows, Q, filters). The winner is -1 where ReLU lets nothing through: no gradient flows back from there.
     """
     (N, P, Q, filters), (a, b), (of_n, of_p, of_q, of_f), size_of = winner.shape, size, strides, z.itemsize
-    rows, best = (len(z) - 1) // a, z[-1]                                               # rows of pooling windows
-    V = filters * z.itemsize // tiles.VECTOR_BYTES
+    V, most = filters * z.itemsize // tiles.VECTOR_BYTES, len(best)
     for n in range(N):
-        for p in range(P):
-            r = p % rows
-            if r == 0:
-                first = images[n, p * a * stride]
-                tiles.multiply(entries.multiply, loops, min(rows, P - p) * a, first, weights, bias, z)
-            tiles.pool(entries.pool, z[r * a], z.strides[0], a, b, Q, V, relu, best, winner[n, p])
+        for p in range(0, P, most):
+            rows = min(most, P - p)                                                     # of pooling windows
+            tiles.multiply(entries.multiply, loops, rows * a, images[n, p * a * stride], weights, bias, z)
+            for r in range(rows):
+                tiles.pool(entries.pool, z[r * a], z.strides[0], a, b, Q, V, relu, best[r], winner[n, p + r])
             tiles.copy(entries.copy, best, filters * size_of, size_of, memory[n * of_n + p * of_p:], of_q * size_of,
-                       of_f * size_of, Q, F)
+                       of_f * size_of, rows * Q, F)
 
 
 @compiled
 def backward(entries: Entries, kernel_loops: np.ndarray, input_loops: np.ndarray, memory: np.ndarray,
-             strides: tuple[int, ...], F: int, winner: np.ndarray, images: np.ndarray, dz: np.ndarray,
-             dweights: np.ndarray, dbias: np.ndarray, size: Pair, weights: np.ndarray, dimages: np.ndarray) -> None:
+             strides: tuple[int, ...], F: int, winner: np.ndarray, images: np.ndarray, upstream: np.ndarray,
+             dz: np.ndarray, dweights: np.ndarray, dbias: np.ndarray, size: Pair, weights: np.ndarray,
+             dimages: np.ndarray) -> None:
     """Add the gradients to dweights (S, kh, R, filters) and dbias (filters,), given dy (n, P, Q, F), which is made of
     `memory`; fill dimages (n, H, W, channels), or as many of them as there are, which are 0.
 
-    With 2x2 pooling three of four numbers of dz (rows, columns, filters), a sample's share, are 0; one more row of it
-    is what comes to a row of windows. They are multiplied
-    all the same: skipping them takes as long, and would lose the NaN of infinity times 0.
+    A sample's share of dy is `upstream` (P, Q, filters), which goes to the winners in dz (rows, columns, filters). With
+    2x2 pooling three of four numbers of dz are 0. They are multiplied all the same: skipping them takes as long, and
+    would lose the NaN of infinity times 0.
     """
-    (N, P, Q, filters), (a, b), (of_n, of_p, of_q, of_f), size_of = winner.shape, size, strides, dz.itemsize
-    upstream, V = dz[-1], filters * dz.itemsize // tiles.VECTOR_BYTES
+    (N, P, Q, filters), (a, b), (of_n, _, of_q, of_f), size_of = winner.shape, size, strides, dz.itemsize
+    V = filters * dz.itemsize // tiles.VECTOR_BYTES
     for n in range(N):
+        tiles.copy(entries.copy, memory[n * of_n:], of_q * size_of, of_f * size_of, upstream, filters * size_of,
+                   size_of, P * Q, F)
         for p in range(P):
-            tiles.copy(entries.copy, memory[n * of_n + p * of_p:], of_q * size_of, of_f * size_of, upstream,
-                       filters * size_of, size_of, Q, F)
-            tiles.unpool(entries.unpool, dz[p * a], dz.strides[0], a, b, Q, V, upstream, winner[n, p], dbias)
+            tiles.unpool(entries.unpool, dz[p * a], dz.strides[0], a, b, Q, V, upstream[p], winner[n, p], dbias)
         tiles.multiply(entries.multiply, kernel_loops, 0, images[n], dz, dweights, dweights)
         if n < len(dimages):
             tiles.multiply(entries.multiply, input_loops, 1, dz, weights, dimages[n], dimages[n])

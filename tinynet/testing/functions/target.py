@@ -17,7 +17,16 @@ from typing import Any
 import numpy as np
 
 from tinynet.testing.functions.pair import Function, Pair
-from tinynet.testing.functions.trees import WrongStructure, as_numpy, is_floating, kind_of, leaves, matched, rebuild
+from tinynet.testing.functions.trees import (
+    WrongStructure,
+    as_numpy,
+    is_branch,
+    is_floating,
+    kind_of,
+    leaves,
+    matched,
+    rebuild,
+)
 from tinynet.testing.gradcheck.targets import Gradients, Target, random_upstream
 
 
@@ -45,7 +54,7 @@ class Argument:
         whole = real + 1j * imag[0] if imag else real
         if self.number is not None:
             return self.number(whole) if self.number in (float, complex) else self.dtype.type(whole)
-        self.passed = whole.astype(self.dtype, copy=False)
+        self.passed = whole if whole.dtype == self.dtype else whole.astype(self.dtype)
         return self.passed
 
     def written(self) -> None:
@@ -92,6 +101,7 @@ class FunctionTarget(Target):
                 self.leaves.append(Argument(leaf_name, leaf, precise) if is_floating(leaf) else leaf)
                 self.positions.append(position)
                 self._add_tensors(self.leaves[-1], leaf_name, position in pair.wrt)
+        self.no_branches = not any(map(is_branch, pair.args))
         self.input_name = next(iter(self.tensors), "")
         self.x = np.atleast_1d(next(iter(self.tensors.values()), np.zeros(0)))
         self.y = self._run(pair.f)
@@ -125,8 +135,8 @@ class FunctionTarget(Target):
 
     def arguments(self) -> tuple[Any, ...]:
         """Return the arguments as f is given them, with what the tensors hold now."""
-        made = (leaf.make() if isinstance(leaf, Argument) else leaf for leaf in self.leaves)
-        return tuple(rebuild(self.pair.args, made))
+        made = [leaf.make() if isinstance(leaf, Argument) else leaf for leaf in self.leaves]
+        return tuple(made if self.no_branches else rebuild(self.pair.args, iter(made)))
 
     def _run(self, f: Function, args: tuple[Any, ...] | None = None) -> Any:
         self.replay.restore()

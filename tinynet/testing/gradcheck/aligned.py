@@ -18,7 +18,7 @@ from itertools import product
 
 import numpy as np
 
-from tinynet.testing.gradcheck.differences import Line
+from tinynet.testing.gradcheck.slopes.line import Line
 from tinynet.testing.gradcheck.targets import Target
 
 MIN_SIZE = 8                                        # of an axis that is worth the trouble

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.gathering import explain
 from tinynet.testing.gradcheck.layer_by_layer import LayerByLayer
+from tinynet.testing.gradcheck.measurement import Measurement
 from tinynet.testing.gradcheck.preconditions import (
     NUMERIC,
     compare_reruns,
@@ -22,7 +23,7 @@ from tinynet.testing.gradcheck.preconditions import (
     unmeasured,
 )
 from tinynet.testing.gradcheck.report import Failure, TensorReport
-from tinynet.testing.gradcheck.sampling import Measurement, Sampler
+from tinynet.testing.gradcheck.sampling import Sampler
 from tinynet.testing.gradcheck.second_look import allow_what_is_right_around, beside_kinks, is_wrong
 from tinynet.testing.gradcheck.targets import Target
 
@@ -90,7 +91,8 @@ class Checker:
     def sample(self, target: Target, name: str, gradient: np.ndarray,
                among: np.ndarray | None = None) -> list[Measurement]:
         """Measure a tensor, or the coordinates at the flat indices `among`."""
-        return Sampler(target, name, gradient, self.rng, self.rtol).sample(self.every, self.directions, among)
+        with np.errstate(all="ignore"):                    # here, and not for each of thousands of forwards
+            return Sampler(target, name, gradient, self.rng, self.rtol).sample(self.every, self.directions, among)
 
     def look_again(self, target: Target, report: TensorReport, layers: LayerByLayer) -> list[Failure]:
         """Decide what lies on kinks by what is right beside them; return what is wrong there, if all else is right."""

@@ -34,8 +34,8 @@ def check_gradients(target: LayerLike | LossLike | str, x: ArrayLike | None = No
     """Check that a backward pass returns the gradient of its forward, for the input and every parameter.
 
     Each slope is measured from values of forward alone, in float64, by five-point differences at two steps whose
-    disagreement says how far the measurement can be trusted; see `tinynet.testing.gradcheck.differences`. The upstream
-    gradient is random. All arguments are copied, and stay as they are.
+    disagreement says how far the measurement can be trusted; see `tinynet.testing.gradcheck.slopes.differences`. The
+    upstream gradient is random. All arguments are copied, and stay as they are.
 
     - A tensor of at most `every` numbers is measured coordinate by coordinate. A larger one is split into `directions`
       groups, each perturbed along random signs and sizes, so that every entry counts; a group that deviates is halved

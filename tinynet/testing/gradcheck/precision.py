@@ -45,7 +45,10 @@ def computational_noise(f: Callable[[float], np.ndarray]) -> np.ndarray:
     noise = np.zeros(0)
     for distance in DISTANCES:
         with np.errstate(all="ignore"):
-            values = np.array([f((1 + k) * distance) for k in range(POINTS)])       # (POINTS, M)
+            some = {k: f(k * distance) for k in (1, 5, POINTS)}
+            if distance > DISTANCES[-1] and np.array_equal(some[1], some[5]) and np.array_equal(some[1], some[POINTS]):
+                continue                                               # nothing moves: float32 does not yet
+            values = np.array([some[k] if k in some else f(k * distance) for k in range(1, POINTS + 1)])  # (POINTS, M)
             fourth = np.diff(values, ORDER, axis=0)
             size = np.sqrt(np.mean(fourth ** 2, axis=0) / SCALING)
             bends = (fourth[1:] * fourth[:-1]).sum(axis=0) > 0

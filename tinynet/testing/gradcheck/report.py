@@ -12,7 +12,7 @@ import numpy as np
 
 from tinynet.tables import Table, Tabular
 from tinynet.testing.gradcheck.columns import WIDTH, cells_shown, table
-from tinynet.testing.gradcheck.sampling import Measurement
+from tinynet.testing.gradcheck.measurement import Measurement
 
 if TYPE_CHECKING:                # matplotlib is loaded when something is plotted
     from matplotlib.axes import Axes
@@ -77,7 +77,7 @@ class TensorReport(Tabular):
         slopes = np.full(self.shape, np.nan)
         for m in self.measurements:
             if m.single and m.verdict != "skipped":
-                slopes.flat[m.where] = m.measured.value
+                slopes.reshape(-1)[m.where] = m.measured.value
         return slopes
 
     @cached_property
@@ -85,7 +85,7 @@ class TensorReport(Tabular):
         """Mask of the coordinates that were measured by themselves, and not only in groups (the tensor's shape)."""
         mask = np.zeros(self.shape, bool)
         for m in self.measurements:
-            mask.flat[m.where] |= m.single
+            mask.reshape(-1)[m.where] |= m.single
         return mask
 
     def entries(self, verdict: str, alone: bool | None = None) -> np.ndarray:
@@ -101,9 +101,11 @@ class TensorReport(Tabular):
         """
         found = any(m.single and m.verdict == "wrong" for m in self.measurements)
         mask = np.zeros(self.shape, bool)
+        if verdict != "right" and not any(m.verdict == verdict for m in self.measurements):
+            return mask
         for m in sorted(self.measurements, key=lambda m: -len(m.where)):
             excused = found and not m.single and m.verdict == "wrong"
-            mask.flat[m.where] = verdict == ("right" if excused else m.verdict)
+            mask.reshape(-1)[m.where] = verdict == ("right" if excused else m.verdict)
         return mask if alone is None else mask & (self.alone == alone)
 
     def count(self, verdict: str, alone: bool | None = None) -> int:

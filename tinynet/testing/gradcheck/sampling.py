@@ -9,104 +9,23 @@ A sample of single coordinates is measured as well.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from tinynet.testing.gradcheck.aligned import GROUP_RTOL, Cells, in_proportion
-from tinynet.testing.gradcheck.differences import NOISE, SURE, Line, Slope, at_step, first_look, holds, search
+from tinynet.testing.gradcheck.measurement import Measurement
 from tinynet.testing.gradcheck.precision import computational_noise
+from tinynet.testing.gradcheck.slopes.differences import first_look
+from tinynet.testing.gradcheck.slopes.line import NOISE, Line, Slope, norm
+from tinynet.testing.gradcheck.slopes.search import SURE, holds, search
+from tinynet.testing.gradcheck.slopes.shortcuts import Shortcuts
 from tinynet.testing.gradcheck.targets import Target, random_upstream
 
 EPS = 4 * 2.0 ** -52   # rounding of a gradient, as a fraction of the largest of its tensor
-AS_SURE = 3.0         # a slope may be less sure, by this factor, than its neighbour's, for which a step was searched
-NEARLY_SURE = 0.03    # if it is no less sure than this fraction of itself, as it is in float16
 MAX_SUSPECTS = 4      # cells of a group that are looked at one by one
 COARSE = 1e-9         # relative noise of a forward that computes in float32 or float16
-
-
-@dataclass
-class Measurement:
-    """One slope of a tensor, analytic and measured.
-
-    Attributes
-    ----------
-    where : flat indices (k,) of the coordinates perturbed together.
-    direction : by how much each is perturbed (k,); (1.0,) for a single one.
-    analytic : the slope according to the gradient that backward returned.
-    measured : the slope as measured.
-    tolerance : how far the two may lie apart.
-    verdict : ``"right"``, ``"wrong"``, ``"on kink"`` (a subgradient, so right) or ``"skipped"``.
-    kinked : whether a kink lies there, or coordinates are perturbed together that lie on one each.
-    decided_by_layers : whether only a check of a model layer by layer could decide it.
-    """
-
-    where: np.ndarray
-    direction: np.ndarray
-    analytic: float
-    measured: Slope
-    tolerance: float
-    verdict: str = ""
-    kinked: bool = False
-    decided_by_layers: bool = False
-
-    def __post_init__(self) -> None:
-        self.kinked |= self.measured.kind == "kink"
-        if self.measured.kind in ("not converged", "lost"):
-            self.verdict = "skipped"
-        elif self.excess > 1:
-            self.verdict = "wrong"
-        else:
-            self.verdict = "on kink" if self.measured.kind == "kink" else "right"
-
-    @property
-    def single(self) -> bool:
-        """Whether this is one coordinate."""
-        return len(self.where) == 1
-
-    @property
-    def deviation(self) -> float:
-        """How far the analytic slope lies from the measured one, or on a kink from the interval of subgradients."""
-        if self.decided_by_layers:
-            return 0.0
-        apart = abs(self.analytic - self.measured.value) - self.measured.half_width
-        return np.inf if np.isnan(apart) else max(0.0, apart)
-
-    @property
-    def magnitude(self) -> float:
-        """The larger of the analytic and the measured slope."""
-        return max(abs(self.analytic), abs(self.measured.value) + self.measured.half_width)
-
-    @property
-    def excess(self) -> float:
-        """The deviation in units of the tolerance."""
-        if not self.tolerance:
-            return np.inf if self.deviation else 0.0
-        return self.deviation / self.tolerance
-
-
-@dataclass(frozen=True)
-class KnownStep:
-    """The step that was searched for a coordinate or a group, which suits others: twelve values in place of forty.
-
-    Attributes
-    ----------
-    relative_step : in units of the coordinate's scale.
-    relative_uncertainty : of the slope found with it, as a fraction of its size.
-    """
-
-    relative_step: float
-    relative_uncertainty: float
-
-    def slope(self, line: Line, scale: float) -> Slope | None:
-        """Measure with this step; None where another one may be better, or a far smaller one does not agree."""
-        near = at_step(line, self.relative_step * scale)
-        sure = min(AS_SURE * self.relative_uncertainty, NEARLY_SURE)
-        if near.kind != "smooth" or near.uncertainty > sure * near.size:
-            return None
-        far = at_step(line, self.relative_step * scale / 8)
-        return near if abs(near.value - far.value) <= near.uncertainty + far.uncertainty else None
 
 
 class Sampler:
@@ -126,9 +45,10 @@ class Sampler:
         self.typical = float(np.abs(self.gradient[np.isfinite(self.gradient)]).max(initial=0))
         self.y0 = target.outputs()
         self.scales = scales_of(self.tensor).ravel()
-        self.noise = self.measure_noise()
-        self.precision = float(np.linalg.norm(self.noise)) / max(float(np.linalg.norm(self.y0)), 1e-300)
-        self.searched: dict[int, KnownStep] = {}           # by the number of coordinates that move together
+        self.here = Line(lambda t: self.y0, target.upstream, self.y0, self.measure_noise(), target.rounding_scale,
+                         target.eps)
+        self.precision = self.here.precision
+        self.shortcuts = Shortcuts(self.precision > COARSE, rtol)
 
     def measure_noise(self) -> np.ndarray:
         """Measure how precisely each output (M,) is computed, as a function of this tensor."""
@@ -248,65 +168,61 @@ class Sampler:
         What a first look leaves open is searched for the best step; so is what it finds wrong, if that is to be
         confirmed. `seen` are the outputs that can depend on it, all if None.
         """
-        single = len(where) == 1
+        n = len(where)
         if direction is None:
-            direction = np.ones(1) if single else random_upstream(where.shape, self.rng)
-        line = self.along(where, direction)
-        if seen is not None:
-            line = line.of(seen)
-        scale = float(self.scales[where].max())
-        parts = self.gradient[where] * direction
-        typical = self.typical if single else float(np.linalg.norm(parts))
-        before = None if seen is not None else self.searched.get(len(where))
-        if before and (known_step := before.slope(line, scale)):
-            found = self.compare(where, direction, known_step)
+            direction = np.ones(1) if n == 1 else random_upstream(where.shape, self.rng)
+        line = self.along(where, direction) if seen is None else self.along(where, direction).of(seen)
+        parts, scale = self.gradient[where] * direction, float(self.scales[where].max())
+        expected, typical = float(parts.sum()), self.typical if n == 1 else norm(parts)
+        if seen is None and (quick := self.shortcuts.slope(line, scale, n, expected, typical)):
+            found = self.compare(where, direction, quick)
             if found.verdict == "right":
                 return found
-        found = self.compare(where, direction, first_look(line, scale / np.sqrt(len(where))))
+        found = self.compare(where, direction, first_look(line, scale / np.sqrt(n)))
         settled = ("right", "on kink") if confirm else ("right", "on kink", "wrong")
         uncertainty, size = found.measured.uncertainty, found.magnitude
-        known = uncertainty <= SURE * size if found.kinked else (
-            uncertainty <= self.rtol * typical and uncertainty <= SURE * size)
+        known = uncertainty <= SURE * size and (found.kinked or uncertainty <= self.rtol * typical)
         if found.verdict in settled and (known or not size):           # or nothing moves, and no gradient says so
             return found
         if known and not found.kinked and holds(found.measured, line, typical):
             return found
-        if not single and seen is None and self.cells.count > 1:       # which show more than a group does
+        if n > 1 and seen is None and self.cells.count > 1:            # which show more than a group does
             return found
-        measured = search(line, scale, expected=float(parts.sum()), typical=typical)
-        if seen is None and measured.kind == "smooth" and 0 < measured.uncertainty <= NEARLY_SURE * measured.size:
-            self.searched[len(where)] = KnownStep(measured.step / scale, measured.uncertainty / measured.size)
+        measured = search(line, scale, expected=expected, typical=typical)
+        if seen is None:
+            self.shortcuts.learn(measured, scale, n)
         return self.compare(where, direction, measured)
 
     def compare(self, where: np.ndarray, direction: np.ndarray, measured: Slope) -> Measurement:
         """Put the analytic slope along a direction beside the measured one."""
         parts = self.gradient[where] * direction
         allowed = (self.rtol * (abs(measured.value) + measured.half_width) if len(where) == 1
-                   else GROUP_RTOL * float(np.linalg.norm(parts)))
+                   else GROUP_RTOL * norm(parts))
         return Measurement(where, direction, float(parts.sum()), measured, measured.uncertainty + allowed)
 
     def along(self, where: np.ndarray, direction: np.ndarray) -> Line:
         """Return the outputs along a direction in some coordinates, with what is known of them."""
-        return Line(self.line(where, direction), self.target.upstream, self.y0, self.noise,
-                    self.target.rounding_scale, self.target.eps)
+        return self.here.turned(self.line(where, direction))
 
     def line(self, where: np.ndarray, direction: np.ndarray) -> Callable[[float], np.ndarray]:
         """Return all outputs as a function of the distance along a direction; NaN where forward refuses its input."""
         flat = self.tensor.reshape(-1)                     # a view: the tensors of a target are contiguous
-        before = flat[where].copy()
+        at: np.ndarray | int = where if len(where) > 1 else int(where[0])    # a plain index is far cheaper
+        before, by = flat[where], direction
+        if len(where) == 1:
+            before, by = before[0], by[0]
 
         def outputs(t: float) -> np.ndarray:
             if t == 0:
                 return self.y0
             try:
-                flat[where] = before + t * direction
-                with np.errstate(all="ignore"):
-                    y = self.target.outputs()
+                flat[at] = before + t * by
+                y = self.target.outputs()
                 return y if y.shape == self.y0.shape else np.full_like(self.y0, np.nan)
             except Exception:                              # it is outside the function's domain, or forward says so
                 return np.full_like(self.y0, np.nan)
             finally:
-                flat[where] = before
+                flat[at] = before
         return outputs
 
 
@@ -322,11 +238,14 @@ def away_from_zero(numbers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Where they are 0, there are no fractions, but numbers as large as the others: of the sign of all others if they
     have one, so that a logarithm stays defined.
     """
-    nonzero = numbers[numbers != 0]
-    usual = float(np.median(np.abs(nonzero))) if nonzero.size else 1.0
     signs = rng.choice([-1.0, 1.0], numbers.shape)
+    zero = numbers == 0
+    if not zero.any():
+        return numbers * signs
+    nonzero = numbers[~zero]
+    usual = float(np.median(np.abs(nonzero))) if nonzero.size else 1.0
     if nonzero.size and (nonzero > 0).all():
-        return np.where(numbers == 0, usual, numbers * signs)
+        return np.where(zero, usual, numbers * signs)
     if nonzero.size and (nonzero < 0).all():
-        return np.where(numbers == 0, -usual, numbers * signs)
-    return np.where(numbers == 0, usual * signs, numbers * signs)
+        return np.where(zero, -usual, numbers * signs)
+    return np.where(zero, usual * signs, numbers * signs)

@@ -126,18 +126,54 @@ def write_unpool(module: ir.Module, vector: ir.VectorType, itemsize: int) -> Non
 def write_copy(module: ir.Module, vector: ir.VectorType, itemsize: int) -> None:
     """Write ``copy(x, x_q, x_f, y, y_q, y_f, Q, F)``: x (Q, F) to y, given the strides of both, in bytes.
 
-    Where numbers are neighbours in both, as many at a time as a vector has.
+    Where numbers are neighbours along one axis in x and along one in y, a vector of them at a time, or, if these are
+    not the same axis, a square as wide, turned. The last vectors begin a little earlier, to end where the axis does.
     """
     function = ir.Function(module, ir.FunctionType(VOID, [BYTES, I64, I64, BYTES, *[I64] * 4]), "copy")
     x, x_q, x_f, y, y_q, y_f, Q, F = function.args
-    builder, lanes = ir.IRBuilder(function.append_basic_block()), I64(vector.count)
-    close = builder.and_(*(builder.icmp_signed("==", stride, I64(itemsize)) for stride in (x_f, y_f)))
-    whole = builder.select(close, builder.udiv(F, lanes), I64(0))                            # vectors
-    rest, step = builder.sub(F, builder.mul(whole, lanes)), I64(vector.count * itemsize)
-    with loop(builder, Q, [x, y], [x_q, y_q]) as (_, (x, y)):
-        with loop(builder, whole, [x, y], [step, step]) as (_, (source, target)):
+    builder, lanes = ir.IRBuilder(function.append_basic_block()), vector.count
+
+    def close(*strides: ir.Value) -> ir.Value:
+        return builder.and_(*(builder.icmp_signed("==", stride, I64(itemsize)) for stride in strides))
+
+    def starts(length: ir.Value, index: ir.Value) -> ir.Value:
+        begin, last = builder.mul(index, I64(lanes)), builder.sub(length, I64(lanes))
+        return builder.select(builder.icmp_signed("<", begin, last), begin, last)
+
+    def place(pointer: ir.Value, q: ir.Value, of_q: ir.Value, f: ir.Value, of_f: ir.Value) -> ir.Value:
+        return builder.gep(pointer, [builder.add(builder.mul(q, of_q), builder.mul(f, of_f))])
+
+    x_q, x_f, y_q, y_f, Q, F = swapped(builder, close(x_q, y_f), (x_q, x_f), (y_q, y_f), (Q, F))
+    wide, high = (builder.icmp_signed(">=", length, I64(lanes)) for length in (F, Q))
+    across, down = (builder.udiv(builder.add(length, I64(lanes - 1)), I64(lanes)) for length in (F, Q))
+    with builder.if_else(builder.and_(close(x_f, y_f), wide)) as (then, otherwise):
+        with then, loop(builder, Q, [x, y], [x_q, y_q]) as (_, rows), loop(builder, across, [], []) as (index, _):
+            source, target = (builder.gep(row, [builder.mul(starts(F, index), I64(itemsize))]) for row in rows)
             store(builder, load(builder, source, vector, itemsize), target, itemsize)
-        x, y = (builder.gep(pointer, [builder.mul(whole, step)]) for pointer in (x, y))
-        with loop(builder, rest, [x, y], [x_f, y_f]) as (_, (source, target)):
-            store(builder, load(builder, source, vector.element, itemsize), target, itemsize)
+        with otherwise, builder.if_else(builder.and_(close(x_f, y_q), builder.and_(wide, high))) as (then, otherwise):
+            with then, loop(builder, down, [], []) as (i, _), loop(builder, across, [], []) as (j, _):
+                q, f = starts(Q, i), starts(F, j)
+                square = [load(builder, place(x, builder.add(q, I64(k)), x_q, f, x_f), vector, itemsize)
+                          for k in range(lanes)]
+                for k, turned in enumerate(transposed(builder, square)):
+                    store(builder, turned, place(y, q, y_q, builder.add(f, I64(k)), y_f), itemsize)
+            with otherwise, loop(builder, Q, [x, y], [x_q, y_q]) as (_, rows), \
+                    loop(builder, F, rows, [x_f, y_f]) as (_, (source, target)):
+                store(builder, load(builder, source, vector.element, itemsize), target, itemsize)
     builder.ret_void()
+
+
+def swapped(builder: ir.IRBuilder, condition: ir.Value, *pairs: tuple[ir.Value, ir.Value]) -> list[ir.Value]:
+    """Return the values of all pairs, those of each exchanged where the condition holds."""
+    return [builder.select(condition, other, one) for pair in pairs
+            for one, other in (pair, pair[::-1])]
+
+
+def transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
+    """Return the columns of a square of vectors: rows of its halves interleaved, as often as halving makes one row."""
+    lanes = len(rows)
+    for _ in range(lanes.bit_length() - 1):
+        rows = [builder.shuffle_vector(upper, lower, ir.Constant(ir.VectorType(I32, lanes), [
+                    part * lanes // 2 + k // 2 + lanes * (k % 2) for k in range(lanes)]))
+                for upper, lower in zip(rows[:lanes // 2], rows[lanes // 2:], strict=True) for part in (0, 1)]
+    return rows

@@ -88,10 +88,21 @@ class Evidence:
 
     def fits(self, candidate: np.ndarray, part: np.ndarray | None = None) -> bool:
         """Return whether an array is the measured gradient (where `part` is True), at two coordinates at least."""
-        known = self.known if part is None else self.known & part
-        return (candidate.shape == self.numeric.shape and int(known.sum()) >= min(2, self.numeric.size)
-                and bool(self.numeric[known].any())
-                and bool((np.abs(candidate - self.numeric)[known] <= self.tolerance).all()))
+        return candidate.shape == self.numeric.shape and self.fits_known(candidate.ravel()[self.known_indices], part)
+
+    def fits_known(self, values: np.ndarray, part: np.ndarray | None = None) -> bool:
+        """Return whether an array that has these values (K,) at the known coordinates is the measured gradient."""
+        numeric = self.numeric.ravel()[self.known_indices]
+        if part is not None:
+            inside = part.ravel()[self.known_indices]
+            values, numeric = values[inside], numeric[inside]
+        return (numeric.size >= min(2, self.numeric.size) and bool(numeric.any())
+                and bool((np.abs(values - numeric) <= self.tolerance).all()))
+
+    @cached_property
+    def known_indices(self) -> np.ndarray:
+        """The flat indices (K,) of the known coordinates: of a large tensor a few, and nothing else is looked at."""
+        return np.flatnonzero(self.known)
 
     @cached_property
     def ratio(self) -> float | None:

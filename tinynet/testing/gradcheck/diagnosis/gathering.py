@@ -8,10 +8,10 @@ import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.causes import likely_cause
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
-from tinynet.testing.gradcheck.differences import Slope
+from tinynet.testing.gradcheck.measurement import Measurement
 from tinynet.testing.gradcheck.preconditions import same
 from tinynet.testing.gradcheck.report import TensorReport
-from tinynet.testing.gradcheck.sampling import Measurement
+from tinynet.testing.gradcheck.slopes.line import Slope
 from tinynet.testing.gradcheck.targets import Target, leaves_of
 
 Cause = tuple[str | None, str]      # the likely cause: its name, None if no usual mistake fits, and its explanation
@@ -33,7 +33,8 @@ def gather(target: Target, report: TensorReport, coarse: bool = False) -> Eviden
     def mask(condition: Callable[[Measurement], bool]) -> np.ndarray:
         chosen = np.zeros(report.shape, bool)
         for m in report.measurements:
-            chosen.flat[m.where] |= m.single and condition(m)
+            if m.single:
+                chosen.flat[m.where] |= condition(m)
         return chosen
 
     tensor = target.tensors[report.name]

@@ -28,7 +28,7 @@ class Target:
     dy : the upstream gradient, for a layer.
     upstream : the weight of each output (M,); the gradients are those of ``upstream . outputs``.
     x, input_name : the input, a batch, and its name among the tensors.
-    rounding_scale : see `differences.slope`.
+    rounding_scale : see `slopes.line.Line`.
     eps : the relative precision of the outputs.
     as_if : in place of forward, what slopes are measured on; None measures them on forward.
     """

@@ -66,9 +66,11 @@ def blocks(e: Evidence) -> str | None:
         for count in (2, 3, 4):
             if size % count or size == count:
                 continue
-            parts = np.split(e.analytic, count, axis)
+            there = list(np.unravel_index(e.known_indices, e.numeric.shape))
+            block, within = np.divmod(there[axis], size // count)
             for order in permutations(range(count)):
-                if order != tuple(range(count)) and e.fits(np.concatenate([parts[k] for k in order], axis)):
+                there[axis] = np.array(order)[block] * (size // count) + within
+                if order != tuple(range(count)) and e.fits_known(e.analytic[tuple(there)]):
                     return (f"its {count} blocks along axis {axis} are exchanged: they belong in the order {order}. "
                             "Gates, heads or joined arrays are taken apart in one order and put together in another.")
     return None

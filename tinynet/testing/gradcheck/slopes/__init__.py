@@ -1,0 +1,1 @@
+"""The slope of a function along a line, measured from its values alone."""
