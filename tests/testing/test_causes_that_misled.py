@@ -67,3 +67,69 @@ def test_what_is_right_is_no_evidence_of_an_exchange():
         return np.hstack([d * b * (1 - np.tanh(a) ** 2), d * np.tanh(a), dh * np.tanh(a) * b])
     (cause, _), = explained(f, vjp, rng.normal(size=(3, 12))).values()
     assert cause != "elsewhere"
+
+
+def test_rows_that_are_never_looked_up_are_not_right_but_nothing():
+    rows = np.array([0, 3, 3])
+
+    def vjp(dy, h, table):
+        dtable = np.zeros_like(table)
+        np.add.at(dtable, rows, np.broadcast_to(dy[:, None], h.shape))       # it should be dy * h
+        return dy[:, None] * table[rows], dtable
+    cause, _ = explained(lambda h, table: (table[rows] * h).sum(axis=1), vjp, rng.normal(size=(3, 4)),
+                         rng.normal(size=(6, 4)))["table"]
+    assert cause != "some slices"
+
+
+def test_outputs_side_by_side_are_no_steps():
+    """Two directions, one sum over the steps each, side by side: one of them has the wrong sign."""
+    w = rng.normal(size=(3, 4))
+
+    def vjp(dy, x):
+        return np.cumsum((dy * [1, 1, -1, -1])[:, ::-1], axis=1)[:, ::-1] @ w.T
+    (cause, _), = explained(lambda x: np.cumsum(x @ w, axis=1), vjp, rng.normal(size=(2, 5, 3))).values()
+    assert cause != "from step to step"
+
+
+def test_two_slopes_exchanged_are_no_reciprocal():
+    (cause, text), = explained(lambda x: np.where(x > 0, x, 0.2 * x), lambda dy, x: dy * np.where(x < 0, 1, 0.2),
+                               rng.normal(size=(4, 5))).values()
+    assert (cause, text) == ("no derivative", "0.2 and 1, the slopes of the two sides, are exchanged: a comparison is "
+                                              "turned round, or two branches are.")
+
+
+def test_a_sigmoid_is_named_beside_a_tanh_that_fits_as_well():
+    w = rng.normal(size=(4, 3))
+
+    def f(x):
+        return 1 / (1 + np.exp(-x @ w))
+    (_, text), = explained(f, lambda dy, x: dy * f(x) @ w.T, rng.normal(size=(5, 4))).values()      # 1 - y is missing
+    assert "there stands y, where it should be y (1 - y), the derivative of a sigmoid" in text
+    assert text.endswith("(either fits).")
+
+
+def test_the_1_of_a_derivative_is_not_only_a_skip_connection():
+    (_, text), = explained(np.tanh, lambda dy, x: -dy * np.tanh(x) ** 2, rng.normal(size=(4, 5))).values()
+    assert text.startswith("dy itself is missing in it") and "the 1 of a derivative such as 1 - y^2" in text
+
+
+def test_one_number_is_no_sum_whose_parts_could_differ():
+    def vjp(dy, x):
+        return np.where(x > 0, 1.7, 0.4) * x ** 3 * dy if dy else None       # for no gradient it returns nothing
+    (cause, _), = explained(lambda x: np.square(x).sum(), vjp, rng.normal(size=7)).values()
+    assert cause != "not linear"
+
+
+def test_a_sample_between_others_that_gets_nothing_is_not_where_a_loop_ends():
+    def vjp(dy, x):
+        margins = x - x[:, :1]
+        d = (margins > 0) / len(x) * (margins.max(axis=1, keepdims=True) < 2.2)
+        d[:, 0] = -d.sum(axis=1)
+        return dy * d
+
+    def hinge(x):
+        return np.maximum(x - x[:, :1], 0).sum() / len(x)
+    x = np.array([[0.0, 1.0, 0.5], [0.1, 3.0, -1.0], [0.0, 2.0, 0.3], [0.0, 1.0, -2.0]])
+    (_, text), = explained(hinge, vjp, x).values()
+    assert text == ("it is right for the samples 0, 2, 3, and 0 for the others: a loop over each window ends too early, "
+                    "or an index or a mask leaves them out.")

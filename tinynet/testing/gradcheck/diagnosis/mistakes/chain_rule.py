@@ -13,7 +13,7 @@ import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.contributions import Contributions
 from tinynet.testing.gradcheck.diagnosis.evidence import CLOSE, EPSILONS, Evidence
-from tinynet.testing.gradcheck.diagnosis.words import axes_text, some_axes
+from tinynet.testing.gradcheck.diagnosis.words import alternatives, axes_text, some_axes
 
 FEW = 3               # a function is recognised from so many numbers, at least; each must fit to a ten-thousandth
 
@@ -112,19 +112,27 @@ def factor_of_entries(e: Evidence) -> str | None:
     return found
 
 
-def of_the_output(a: np.ndarray, y: np.ndarray) -> str | None:
-    """Return what a factor (claimed / measured) is as a function of the output."""
+def of_the_output(a: np.ndarray, y: np.ndarray, measured: np.ndarray | None = None) -> str | None:
+    """Return what a factor (claimed / measured) is as a function of the output; measured is the derivative, if known.
+
+    Where it is not, (1 + y) / (1 - y^2), of tanh, is y / (y (1 - y)), of a sigmoid: both are named.
+    """
     with np.errstate(all="ignore"):
-        for right, (derivative, low, high) in OF_OUTPUT.items():
-            if not (low < y.min() and y.max() < high):
-                continue
-            d = derivative(y)
-            if agree(a, 1 / d):
-                return f"a factor of {right}, is missing: the derivative of the activation, from its output y."
-            for wrong, function in IN_ITS_PLACE.items():
-                if agree(a, function(y) / d) and function(y).tolist() != d.tolist():
-                    how = "evaluated at the output: it is" if "same formula" in wrong else "wrong: there stands"
-                    return f"the derivative of the activation is {how} {wrong}, where it should be {right}."
+        fitting = [(right, derivative(y)) for right, (derivative, low, high) in OF_OUTPUT.items()
+                   if low < y.min() and y.max() < high]
+        fitting = [(right, d) for right, d in fitting if measured is not None and agree(measured, d)] or fitting
+        found = [text for right, d in fitting if (text := in_its_place(a, y, right, d))]
+    return alternatives(found) if found else None
+
+
+def in_its_place(a: np.ndarray, y: np.ndarray, right: str, derivative: np.ndarray) -> str | None:
+    """Return what stands where a derivative belongs, if that makes up a factor (claimed / measured)."""
+    if agree(a, 1 / derivative):
+        return f"a factor of {right}, is missing: the derivative of the activation, from its output y."
+    for wrong, function in IN_ITS_PLACE.items():
+        if agree(a, function(y) / derivative) and function(y).tolist() != derivative.tolist():
+            how = "evaluated at the output: it is" if "same formula" in wrong else "wrong: there stands"
+            return f"the derivative of the activation is {how} {wrong}, where it should be {right}."
     return None
 
 

@@ -205,6 +205,8 @@ def between_indices(e: Evidence) -> str | None:
         if differ is not None and (c.there & differ).any() and c.right[~differ].all() and (~c.right[differ]).any():
             return (f"it is right within the same index along axis {axis}, and wrong from one index to another: what "
                     "is carried from step to step is wrong (a recurrent weight, untransposed or left out).")
+        if not any(v.ndim == 3 and v.shape[axis] == c.out_shape[axis] for v in e.values.values()):
+            continue                                       # the outputs alone are so many: no steps
         index = c.outputs[axis]
         alive = [k for k in range(c.out_shape[axis]) if c.there[index == k].any()]
         wrong = np.array([(~c.right[index == k]).any() for k in alive])
