@@ -43,7 +43,8 @@ def test_a_window_that_overwrites_the_one_before_it_is_no_matter_of_borders():
             dx[..., i:i + 3, j:j + 3] = largest * dy[..., k, None, None]
         return dx
     (cause, text), = explained(pool, vjp, np.random.default_rng(1).normal(size=(3, 3, 7, 7))).values()
-    assert cause == "overwritten" and "= stands where += belongs" in text, text
+    assert cause == "overwritten"
+    assert "= stands where += belongs" in text
 
 
 def test_a_centre_of_one_pixel_says_nothing_of_borders():
@@ -110,7 +111,8 @@ def test_a_sigmoid_is_named_beside_a_tanh_that_fits_as_well():
 
 def test_the_1_of_a_derivative_is_not_only_a_skip_connection():
     (_, text), = explained(np.tanh, lambda dy, x: -dy * np.tanh(x) ** 2, rng.normal(size=(4, 5))).values()
-    assert text.startswith("dy itself is missing in it") and "the 1 of a derivative such as 1 - y^2" in text
+    assert text.startswith("dy itself is missing in it")
+    assert "the 1 of a derivative such as 1 - y^2" in text
 
 
 def test_one_number_is_no_sum_whose_parts_could_differ():
@@ -131,5 +133,5 @@ def test_a_sample_between_others_that_gets_nothing_is_not_where_a_loop_ends():
         return np.maximum(x - x[:, :1], 0).sum() / len(x)
     x = np.array([[0.0, 1.0, 0.5], [0.1, 3.0, -1.0], [0.0, 2.0, 0.3], [0.0, 1.0, -2.0]])
     (_, text), = explained(hinge, vjp, x).values()
-    assert text == ("it is right for the samples 0, 2, 3, and 0 for the others: a loop over each window ends too early, "
-                    "or an index or a mask leaves them out.")
+    assert text == ("it is right for the samples 0, 2, 3, and 0 for the others: a loop over each window ends too "
+                    "early, or an index or a mask leaves them out.")

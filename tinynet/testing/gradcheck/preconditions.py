@@ -12,8 +12,8 @@ from tinynet.testing.tracebacks import exception_text
 
 IN_PLACE = "an in-place operation (+=, *=, out=, x[mask] = ...) on an array that belongs to the caller."
 NEW_MASK = "new mask", "it draws a mask of its own, where it must use the one that forward drew."
-IDLE_DRAWS = "idle draws", ("its result does not depend on them, but what is drawn after it does: the next dropout mask, "
-                            "say, or the next shuffle.")
+IDLE_DRAWS = "idle draws", ("its result does not depend on them, but what is drawn after it does: the next dropout "
+                            "mask, say, or the next shuffle.")
 COMPLEX = "complex", ("a complex slope is one of two, by convention. Check a function of the real and the imaginary "
                       "part instead, side by side along an axis.")
 NUMERIC = "fiu"       # dtype kinds of real numbers: float, int, unsigned int

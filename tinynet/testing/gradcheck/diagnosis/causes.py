@@ -83,6 +83,7 @@ STAGES: list[dict[str, Fits]] = [
     {"normalised input": chain_rule.normalised_input},
     {"weight untransposed": patterns.weight_untransposed},
     {"one side": elementwise.one_side},
+    {"factor of step": chain_rule.factor_of_step},
     {"factor of outputs": chain_rule.factor_of_outputs, "factor of entries": chain_rule.factor_of_entries},
     {"all the same": factors.all_the_same},
     {"sum of dx": order_of_outputs.sum_of_dx},

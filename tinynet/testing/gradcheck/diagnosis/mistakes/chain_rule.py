@@ -8,6 +8,7 @@ another tensor, it is named.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,7 +31,8 @@ OF_OUTPUT = {"1 - y^2, the derivative of tanh": (lambda y: 1 - y ** 2, -1, 1),
              "2 sqrt(y), as of a square": (lambda y: 2 * np.sqrt(y), 0, np.inf),
              "1 - exp(-y), the derivative of softplus": (lambda y: 1 - np.exp(-y), 0, np.inf)}
 IN_ITS_PLACE = {"y": lambda y: y, "1 - y": lambda y: 1 - y, "y^2": lambda y: y ** 2, "1 + y": lambda y: 1 + y,
-                "1 + y^2": lambda y: 1 + y ** 2, "exp(-y)": lambda y: np.exp(-y),
+                "1 + y^2": lambda y: 1 + y ** 2, "y (1 + y)": lambda y: y * (1 + y), "-y^2": lambda y: -y ** 2,
+                "exp(-y)": lambda y: np.exp(-y),
                 "the same formula with tanh(y) for y, as if y were the input": lambda y: 1 - np.tanh(y) ** 2,
                 "the same formula with sigmoid(y) for y, as if y were the input":
                     lambda y: sigmoid(y) * (1 - sigmoid(y))}
@@ -61,9 +63,24 @@ def factor_along(c: Contributions, axis: int) -> np.ndarray | None:
 
 def factor_of_outputs(e: Evidence) -> str | None:
     """A factor for each output: the derivative of an activation at the end, a scale."""
+    return None if e.contributions is None else factor_of_each(e.contributions, e)
+
+
+def factor_of_step(e: Evidence) -> str | None:
+    """A factor for each output, seen in what the entries of its own step contribute, before anything is carried on."""
     c = e.contributions
-    factor = None if c is None else factor_along(c, 1)
-    if c is None or factor is None:
+    differ = None if c is None or not e.is_input or not len(c.shape) == len(c.out_shape) == 3 else c.differ(1)
+    if c is None or differ is None or c.right[~differ].all() or not (c.there & differ).any():
+        return None
+    own = replace(c, measured=np.where(differ, 0, c.measured), claimed=np.where(differ, 0, c.claimed))
+    found = factor_of_each(own, e)
+    return None if found is None else f"within a step {found.removesuffix('.')}; so it is in what is carried on."
+
+
+def factor_of_each(c: Contributions, e: Evidence) -> str | None:
+    """Return what factor each output has too many or too few."""
+    factor = factor_along(c, 1)
+    if factor is None:
         return None
     known = np.isfinite(factor)
     a, y, index = factor[known], c.y[known], tuple(c.outputs[:, known])

@@ -11,10 +11,10 @@ from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
 from tinynet.testing.gradcheck.diagnosis.words import axes_text, axis_name
 
 NO_EFFECT = 1e-7      # what is measured is nothing but rounding, below this fraction of what backward says
-DOES_NOT_MATTER = ("all of it should be 0, as no output depends on it: terms that cancel in forward (a bias, and the mean "
-                   "that is subtracted later) do not cancel here, or a mask is missing.")
-BLOCK_OVERWRITTEN = ("of several windows that hold an entry only the last contributes to it, though it be with zeros: = "
-                     "stands where += belongs.")
+DOES_NOT_MATTER = ("all of it should be 0, as no output depends on it: terms that cancel in forward (a bias, and the "
+                   "mean that is subtracted later) do not cancel here, or a mask is missing.")
+BLOCK_OVERWRITTEN = ("of several windows that hold an entry only the last contributes to it, though it be with zeros: "
+                     "= stands where += belongs.")
 
 
 def coupled(c: Contributions, there: np.ndarray) -> dict[int, bool]:
@@ -121,6 +121,10 @@ def another_mask(e: Evidence) -> str | None:
     c = e.contributions
     if c is None or not c.extra.any() or not c.missing.any() or c.other_value.any():
         return None
+    alive, flows = c.there.any(axis=1), c.said.any(axis=1)
+    if not (alive & flows).any() and (c.there.sum(axis=1) > 1).any():
+        return ("gradient flows through outputs where forward lets nothing through, and through none of the others: a "
+                "mask is turned round (a comparison).")
     if (c.there.sum(axis=1) > 1).any() or (c.said.sum(axis=1) > 1).any():
         return None
     return ("gradient flows at other places than in forward, and not where it should: the mask, the index "
@@ -134,7 +138,8 @@ def placed_elsewhere(e: Evidence) -> str | None:
         return None
     count = c.there.sum(axis=1)
     rows = np.flatnonzero((count == count.max()) & (count > 1))        # where no window is cut off by the border
-    if len(rows) < 2 or c.right[rows].all() or not all(same_numbers(c.claimed[row], c.measured[row], c.equal * c.largest) for row in rows):
+    if len(rows) < 2 or c.right[rows].all() or not all(
+            same_numbers(c.claimed[row], c.measured[row], c.equal * c.largest) for row in rows):
         return strides(c)
     if (c.there[rows] == c.said[rows]).all():
         if any(all(reversed_within(c, row, axis) for row in rows.tolist()) for axis in (None, *range(len(c.shape)))):
@@ -219,7 +224,7 @@ def between_indices(e: Evidence) -> str | None:
 def weight_untransposed(e: Evidence) -> str | None:
     """A square weight, used as it is where its transpose belongs, or the other way round."""
     c = e.contributions
-    if c is None or not e.is_input or len(c.shape) < 2 or c.right.all():
+    if c is None or len(c.shape) < 2 or c.right.all() or not (e.is_input or c.shape[:-1] == c.out_shape[:-1]):
         return None
     for name, w in e.values.items():
         if name == e.name or w.ndim != 2 or w.shape != (*c.out_shape[-1:], *c.shape[-1:]) or w.shape[0] != w.shape[1]:

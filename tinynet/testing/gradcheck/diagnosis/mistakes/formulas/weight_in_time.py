@@ -13,6 +13,7 @@ import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.contributions import Contributions
 from tinynet.testing.gradcheck.diagnosis.evidence import CLOSE, Evidence
+from tinynet.testing.gradcheck.diagnosis.mistakes import chain_rule
 from tinynet.testing.gradcheck.diagnosis.mistakes.formulas.through_time import STEPS, through_time
 
 WRONG = ("the share of each output's own step is right, and those of the steps before it are wrong: the gradient that "
@@ -106,7 +107,8 @@ def as_another(e: Evidence) -> str | None:
         return None
     for other in others(e):
         theirs = other.contributions
-        why = None if theirs is None else through_time(other) or shares_that_are_wrong(other)
+        why = None if theirs is None else (
+            through_time(other) or shares_that_are_wrong(other) or chain_rule.factor_of_step(other))
         if theirs is None or why is None:
             continue
         ours, wrong = outputs(c, ~c.right), outputs(theirs, ~theirs.right)
