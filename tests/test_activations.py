@@ -12,6 +12,7 @@ from tinynet.layers import (
     Activation,
     Conv2D,
     Dense,
+    Flatten,
     HardSigmoid,
     LeakyReLU,
     ReLU,
@@ -26,7 +27,8 @@ from tinynet.layers import (
 
 EACH = pytest.mark.parametrize("layer", [
     ReLU(), Sigmoid(), Tanh(), Softmax(), LeakyReLU(), ELU(), SELU(), ReLU6(), HardSigmoid(), SiLU(), GELU(),
-    GELU(approximate=True), Softplus(), Softsign()], ids=lambda layer: f"{layer}{layer.get_config() or ''}")
+    GELU(approximate=True), Softplus(), Softsign(), ReLU(2.0, 0.1, 0.5)],
+    ids=lambda layer: f"{layer}{layer.get_config() or ''}")
 
 
 def run(layer, x, dy):
@@ -38,6 +40,85 @@ def test_relu_by_hand_and_its_slope_at_zero_is_zero():
     y, dx = run(ReLU(), [[-1.0, 0.0, 2.0, -0.0]], [[3.0, 5.0, 7.0, 9.0]])
     assert y.tolist() == [[0, 0, 2, 0]]
     assert dx.tolist() == [[0, 0, 7, 0]]
+
+
+X = [[-3.0, 0.0, 0.5, 2.0, 4.0, 9.0]]
+
+
+@pytest.mark.usefixtures("every_kernel_set")
+@pytest.mark.parametrize(("settings", "y", "slopes"), [
+    ({"max_value": 4}, [0, 0, 0.5, 2, 4, 4], [0, 0, 1, 1, 0, 0]),
+    ({"negative_slope": 0.5}, [-1.5, 0, 0.5, 2, 4, 9], [0.5, 0.5, 1, 1, 1, 1]),
+    ({"threshold": 2}, [0, 0, 0, 0, 4, 9], [0, 0, 0, 0, 1, 1]),
+    ({"max_value": 4, "negative_slope": 0.5, "threshold": 1}, [-2, -0.5, -0.25, 2, 4, 4], [0.5, 0.5, 0.5, 1, 0, 0]),
+    ({"max_value": 0, "negative_slope": 0.5}, [-1.5, 0, 0, 0, 0, 0], [0.5, 0.5, 0, 0, 0, 0]),
+    ({"max_value": 1, "threshold": 2}, [0, 0, 0, 0, 1, 1], [0] * 6)], ids=str)
+def test_relu_with_settings_by_hand(settings, y, slopes):
+    layer = ReLU(**settings)
+    found, dx = run(layer, X, [[2.0, 3.0, 5.0, 7.0, 11.0, 13.0]])
+    np.testing.assert_allclose(found, [y], rtol=1e-15)
+    np.testing.assert_allclose(dx, [np.multiply([2.0, 3.0, 5.0, 7.0, 11.0, 13.0], slopes)], rtol=1e-15)
+    again = ReLU.from_config(layer.get_config())
+    np.testing.assert_array_equal(again(np.array(X)), found)
+    np.testing.assert_array_equal(activations.relu(np.array(X), **settings), found)
+
+
+@pytest.mark.usefixtures("every_kernel_set")
+@pytest.mark.parametrize("kind", [Conv2D, Dense])
+def test_a_relu_with_settings_is_not_taken_for_one_without(kind, rng):
+    before = [Conv2D(4, 3)] if kind is Conv2D else [Flatten(), Dense(4)]
+    x = rng.normal(0, 5, (3, 1, 5, 5)).astype(np.float32)
+    linear = Sequential([*before], input_shape=(1, 5, 5), seed=0)
+    model = Sequential([*before, ReLU(1.0, 0.5)], input_shape=(1, 5, 5), seed=0)
+    z = linear(x)
+    y, backward = model.forward(x, training=True)
+    np.testing.assert_allclose(y, np.where(z > 0, np.minimum(z, 1), 0.5 * z), rtol=1e-6)
+    assert (y < 0).any()
+    backward(np.ones_like(y))
+    assert [row.fused for row in model.plan() if model.layers[-1].name in row.layers] == [False]
+
+
+@pytest.mark.parametrize(("make", "text"), [
+    (lambda: ReLU(-1), "ReLU: expected max_value, a number at least 0 and below inf. Received: -1."),
+    (lambda: ReLU(negative_slope=None), "ReLU: expected negative_slope, a number at least 0 and below inf. Received: "),
+    (lambda: ReLU(threshold=-0.5), "ReLU: expected threshold, a number at least 0"),
+    (lambda: Softmax("1"), "Softmax: expected axis, a whole number or several. Received: '1'."),
+    (lambda: Softmax([]), "Softmax: expected axis, a whole number or several"),
+    (lambda: Sequential([Softmax(0, input_shape=(3,))]),
+     r"'softmax_1': expected different axes of samples \(3,\), from 1 to 1; 0 is that of the batch. Received: \(0,\)."),
+    (lambda: Softmax((1, -1))(np.ones((2, 3))), r"Softmax: expected different axes of samples \(3,\), from 1 to 1"),
+    (lambda: Sequential([Softmax(3, input_shape=(3, 4))]), "expected different axes of samples")])
+def test_settings_that_cannot_be_are_told(make, text):
+    with pytest.raises(ValueError, match=text):
+        make()
+
+
+@pytest.mark.usefixtures("every_kernel_set")
+@pytest.mark.parametrize(("axis", "axes"), [(1, (1,)), (-2, (2,)), ([2, 3], (2, 3)), ((-1, 1), (1, 3)), (3, (3,))])
+def test_softmax_along_other_axes(axis, axes, rng):
+    x, dy = rng.normal(size=(2, 2, 3, 4, 5))
+    layer = Softmax(axis)
+    y, backward = layer.forward(x)
+    np.testing.assert_allclose(y.sum(axis=axes), 1, rtol=1e-14)
+    e = np.exp(x)
+    np.testing.assert_allclose(y, e / e.sum(axis=axes, keepdims=True), rtol=1e-13)
+    np.testing.assert_allclose(backward(dy), y * (dy - (dy * y).sum(axis=axes, keepdims=True)), rtol=1e-10, atol=1e-14)
+    assert Softmax.from_config(layer.get_config()).axis == layer.axis
+    model = Sequential([layer], input_shape=x.shape[1:])
+    np.testing.assert_allclose(model.forward(x, training=True)[0], y, rtol=2e-6)
+    assert layer.gives_probabilities == ("softmax" if axes == (3,) else None)
+    if isinstance(axis, int):
+        np.testing.assert_array_equal(activations.softmax(x[0], axis if axis < 0 else axis - 1), y[0])
+
+
+def test_a_softmax_of_channels_is_not_left_to_the_loss(rng):
+    x, t = rng.normal(size=(4, 3, 2)), np.eye(2)[rng.integers(0, 2, (4, 3))]
+    model = Sequential([Softmax(axis=1)], input_shape=(3, 2), dtype="float64")
+    model.compile("sgd", "categorical_crossentropy")
+    with pytest.warns(UserWarning, match="softmax"):
+        loss = model.evaluate(x, t, verbose=0)
+    p = Softmax(axis=1)(x)
+    assert loss == pytest.approx(-np.log((p / p.sum(axis=-1, keepdims=True) * t).sum(axis=-1)).mean(), rel=1e-6)
 
 
 def test_sigmoid_by_hand():
@@ -136,7 +217,8 @@ def test_linear_activation_changes_nothing(nothing, rng):
 def test_an_activation_can_be_a_name_a_class_a_layer_or_a_config():
     configs = [Activation(given).get_config() for given in
                ("relu", ReLU, ReLU(), {"class": "ReLU", "config": {}})]
-    assert configs == [{"activation": {"class": "ReLU", "config": {}}}] * 4
+    settings = {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}
+    assert configs == [{"activation": {"class": "ReLU", "config": settings}}] * 4
 
 
 # Keras's functions of an array, `tinynet.activations`.

@@ -15,11 +15,13 @@ from tinynet.distributed.shards import ShardedSource
 from tinynet.distributed.together import Together
 from tinynet.layers import (
     ActivityRegularization,
+    AlphaDropout,
     BatchNormalization,
     Conv2D,
     Dense,
     Dropout,
     Flatten,
+    GaussianDropout,
     GaussianNoise,
     Layer,
     LayerNormalization,
@@ -38,7 +40,8 @@ from tinynet.training.sources import Arrays
 IMAGES = {
     "dense": lambda: [Flatten(), Dense(5, activation="relu"), Dense(3, activation="softmax")],
     "convolution": lambda: [Conv2D(3, 3, activation="relu"), MaxPool2D(), Flatten(), Dense(3, activation="softmax")],
-    "dropout": lambda: [Dropout(0.5), Conv2D(3, 3), Dropout(0.3), SpatialDropout2D(0.3), Flatten(),
+    "dropout": lambda: [Dropout(0.5), Conv2D(3, 3), GaussianDropout(0.3), SpatialDropout2D(0.3), Flatten(),
+                        AlphaDropout(0.3),
                         Dropout(0.5, noise_shape=(None, 1)), Dense(3, activation="softmax")],
     "augmentation": lambda: [RandomAffine(0.1, 0.1), RandomElasticTransform(1.0, 2.0, seed=3), RandomFlip(),
                              GaussianNoise(0.1), Flatten(), Dense(3, activation="softmax")],

@@ -6,7 +6,7 @@ import pytest
 from tinynet import Sequential
 from tinynet.kernels import fast
 from tinynet.kernels.splitmix import random_bits
-from tinynet.layers import Dense, Dropout, Layer, SpatialDropout2D
+from tinynet.layers import AlphaDropout, Dense, Dropout, Layer, SpatialDropout2D
 
 
 def dropout(rate, seed=0):
@@ -185,3 +185,61 @@ def test_spatial_dropout_wants_images(training):
         spatial(0.5)(np.ones((2, 50)), training)
     with pytest.raises(ValueError, match=r"SpatialDropout2D 'spatial_dropout2d_1': expected input_shape \(C, H, W\)"):
         Sequential([SpatialDropout2D(0.5, input_shape=(50,))])
+
+
+# What goes with SELU.
+
+LOW = -1.0507009873554804934193349852946 * 1.6732632423543772848170429916717
+
+
+def alpha(rate, noise_shape=None):
+    layer = AlphaDropout(rate, noise_shape)
+    layer.build((1000,), np.random.default_rng(0))
+    return layer
+
+
+def test_alpha_dropout_by_hand():
+    y, backward = alpha(0.5).forward(np.full((4, 1000), 3.0), training=True)
+    s = (0.5 * (1 + 0.5 * LOW ** 2)) ** -0.5                                         # 0.8864
+    np.testing.assert_allclose(np.unique(y), [s * 0.5 * LOW, s * (3 - 0.5 * LOW)], rtol=1e-12)
+    np.testing.assert_allclose(np.unique(backward(np.ones_like(y))), [0, s], rtol=1e-12)
+    np.testing.assert_array_equal(backward(np.ones_like(y)) == 0, y < 0)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.3, 0.8])
+def test_alpha_dropout_keeps_the_mean_and_the_variance(rate):
+    y, _ = alpha(rate).forward(np.random.default_rng(1).normal(size=(1000, 1000)), training=True)
+    assert y.mean() == pytest.approx(0, abs=0.005)                                   # five standard errors
+    assert y.var() == pytest.approx(1, abs=0.01)
+
+
+def test_alpha_dropout_drops_the_units_that_dropout_would(rng):
+    x = rng.normal(size=(5, 1000))
+    kept = dropout(0.4).forward(x, training=True)[0] != 0
+    y, _ = alpha(0.4).forward(x, training=True)
+    assert len(np.unique(y[~kept])) == 1
+    assert len(np.unique(y[kept])) == kept.sum()
+
+
+def test_alpha_dropout_is_the_identity_in_inference_and_at_rate_zero(rng):
+    x = rng.normal(size=(2, 1000))
+    for y, backward in alpha(0.5).forward(x), alpha(0.0).forward(x, training=True):
+        np.testing.assert_array_equal(y, x)
+        np.testing.assert_array_equal(backward(x), x)
+
+
+def test_alpha_dropout_keeps_the_dtype_and_takes_bytes():
+    for dtype, found in (np.float64, np.float64), (np.float32, np.float32), (np.uint8, np.float32):
+        y, backward = alpha(0.3).forward(np.ones((2, 1000), dtype), training=True)
+        assert y.dtype == backward(y).dtype == found
+        assert len(np.unique(y)) == 2
+
+
+@pytest.mark.usefixtures("every_kernel_set")
+def test_alpha_dropout_in_a_model_is_not_taken_for_dropout_and_has_a_noise_shape():
+    model = Sequential([AlphaDropout(0.5, (None, 1))], input_shape=(1000,), seed=0)
+    y, _ = model.forward(np.full((50, 1000), 3.0), training=True)
+    assert (y == y[:, :1]).all()
+    assert len(np.unique(y)) == 2
+    assert (y != 0).all()
+    assert model.layers[0].get_config()["noise_shape"] == [None, 1]

@@ -22,10 +22,13 @@ from tinynet.layers import ReLU, Sigmoid, Tanh, Softmax, MaxPooling2D, AveragePo
 from tinynet.layers import GlobalAveragePooling2D, GlobalMaxPooling2D, Reshape, Rescaling
 from tinynet.layers import Conv2DTranspose, DepthwiseConv2D, SeparableConv2D, ZeroPadding2D, UpSampling2D
 from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy, MeanSquaredError
+from tinynet.losses import CategoricalHinge, CosineSimilarity, Hinge, LogCosh, Poisson, SquaredHinge, hinge, poisson
 from tinynet.losses import BinaryCrossentropy, MeanAbsoluteError, Huber, KLDivergence, categorical_crossentropy
 from tinynet.optimizers import Adam, SGD, RMSprop
-from tinynet.optimizers import AdamW, Nadam, Adagrad, Adadelta
+from tinynet.optimizers import AdamW, Nadam, Adagrad, Adadelta, Adamax, Lion
 from tinynet.optimizers.schedules import CosineDecay, CosineDecayRestarts, InverseTimeDecay, OneCycle, PolynomialDecay
+from tinynet.layers import AlphaDropout, Convolution2D, GaussianDropout, SeparableConvolution2D
+from tinynet.metrics import FalseNegatives, FalsePositives, TrueNegatives, TruePositives
 from tinynet.metrics import AUC, Precision, Recall, SparseCategoricalAccuracy, TopKCategoricalAccuracy
 from tinynet.callbacks import Callback
 from tinynet.datasets import mnist

@@ -9,11 +9,19 @@ from tinynet.layers import Activation, Dense, Sigmoid, Softmax
 from tinynet.losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
     Huber,
     KLDivergence,
+    LogCosh,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
     SparseCategoricalCrossentropy,
+    SquaredHinge,
 )
 from tinynet.optimizers import Adam
 from tinynet.utils import to_categorical
@@ -37,6 +45,14 @@ CASES = {
                                       lambda labels, K, rng: one_hot(labels, K), False),
     "mae": (MeanAbsoluteError(), lambda labels, K, rng: rng.normal(size=(*labels.shape, K)), False),
     "huber": (Huber(0.5), lambda labels, K, rng: rng.normal(size=(*labels.shape, K)), False),
+    "log_cosh": (LogCosh(), lambda labels, K, rng: rng.normal(size=(*labels.shape, K)), False),
+    "mape": (MeanAbsolutePercentageError(), lambda labels, K, rng: rng.normal(size=(*labels.shape, K)), False),
+    "msle": (MeanSquaredLogarithmicError(), lambda labels, K, rng: rng.exponential(size=(*labels.shape, K)), True),
+    "poisson": (Poisson(), lambda labels, K, rng: rng.poisson(2, (*labels.shape, K)), True),
+    "cosine_similarity": (CosineSimilarity(), lambda labels, K, rng: rng.normal(size=(*labels.shape, K)), False),
+    "hinge": (Hinge(), lambda labels, K, rng: 2 * one_hot(labels, K) - 1, False),
+    "squared_hinge": (SquaredHinge(), lambda labels, K, rng: one_hot(labels, K), False),
+    "categorical_hinge": (CategoricalHinge(), lambda labels, K, rng: one_hot(labels, K), False),
     "kl": (KLDivergence(), lambda labels, K, rng: rng.dirichlet(np.ones(K), labels.shape), True),
     "binary": (BinaryCrossentropy(), lambda labels, K, rng: rng.random(size=(*labels.shape, K)), True),
     "binary, logits": (BinaryCrossentropy(from_logits=True), lambda labels, K, rng: one_hot(labels, K), False),
@@ -65,6 +81,57 @@ def test_mean_squared_error_by_hand():
     value, backward = MeanSquaredError().forward(np.array([[0.0, 1.0], [2.0, 2.0]]), np.array([[1.0, 3.0], [2.0, 0.0]]))
     assert value == (2.5 + 2) / 2
     assert backward().tolist() == [[0.5, 1], [0, -1]]
+
+
+@pytest.mark.parametrize(("loss", "y_true", "y_pred", "value", "slopes"), [
+    (LogCosh(), [[0, 0]], [[np.log(2), 0]], np.log(1.25) / 2, [[0.3, 0]]),                   # cosh log 2, tanh log 2
+    (LogCosh(), [[0, 0]], [[-1000, 0]], (1000 - np.log(2)) / 2, [[-0.5, 0]]),
+    (MeanAbsolutePercentageError(), [[2, -10, 4]], [[1, -11, 4]], (50 + 10) / 3, [[-50 / 3, -10 / 3, 0]]),
+    (MeanAbsolutePercentageError(), [[0]], [[1e-7]], 100, [[1e9]]),
+    (MeanSquaredLogarithmicError(), [[0, 3]], [[1, 1]], np.log(2) ** 2, [[np.log(2) / 2, -np.log(2) / 2]]),
+    (MeanSquaredLogarithmicError(), [[3]], [[-2]], np.log(4) ** 2, [[0]]),
+    (Poisson(), [[2, 0]], [[1, 3]], 2, [[-0.5, 0.5]]),
+    (CosineSimilarity(), [[0, 2]], [[3, 4]], -0.8, [[3 / 5 * 0.8 / 5, (4 / 5 * 0.8 - 1) / 5]]),
+    (CosineSimilarity(), [[0, 0], [0, 1]], [[3, 4], [0, 0]], 0, [[0, 0], [0, 0]]),
+    (Hinge(), [[1, -1, 1, -1]], [[0.5, 0.5, 2, 1]], (0.5 + 1.5 + 0 + 2) / 4, [[-0.25, 0.25, 0, 0.25]]),
+    (Hinge(), [[1, 0]], [[0.5, 0.5]], 1, [[-0.5, 0.5]]),
+    (Hinge(), [[1]], [[1]], 0, [[0]]),
+    (SquaredHinge(), [[1, -1]], [[0.5, 0.5]], (0.25 + 2.25) / 2, [[-0.5, 1.5]]),
+    (CategoricalHinge(), [[0, 1, 0]], [[0.5, 1, 0.25]], 0.5, [[1, -1, 0]]),
+    (CategoricalHinge(), [[0, 1, 0]], [[-3, 0.5, -2]], 0.5, [[0, -1, 0]]),                    # the others are below 0
+    (CategoricalHinge(), [[0, 1, 0]], [[1, 3, 2]], 0, [[0, 0, 0]])], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_losses_of_numbers_and_margins_by_hand(loss, y_true, y_pred, value, slopes, dtype):
+    found, backward = loss.forward(np.array(y_true), np.array(y_pred, dtype))
+    tolerance = 1e-5 if dtype == np.float32 else 1e-6                              # Poisson's 1e-7 in the logarithm
+    assert found == pytest.approx(value, rel=tolerance, abs=1e-7)
+    np.testing.assert_allclose(backward(), np.array(slopes) / len(y_true), rtol=tolerance, atol=1e-7)
+    assert backward().dtype == dtype
+
+
+@pytest.mark.parametrize(("loss", "y_true", "text"), [
+    (Hinge(), [[2.0, 1.0]], "Hinge: expected targets of -1 and 1, or of 0 and 1. Received: 1 to 2."),
+    (SquaredHinge(), [[-1.0, 0.0]], "SquaredHinge: expected targets of -1 and 1, or of 0 and 1. Received: -1 to 0."),
+    (CategoricalHinge(), [1], "CategoricalHinge: expected one-hot targets .N, 2.. Received: labels")])
+def test_targets_of_a_margin_that_cannot_be_are_told(loss, y_true, text):
+    with pytest.raises(ValueError, match=text):
+        loss(np.array(y_true), np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("name", ["log_cosh", "mean_absolute_percentage_error", "mean_squared_logarithmic_error",
+                                  "poisson", "cosine_similarity", "hinge", "squared_hinge", "categorical_hinge"])
+def test_a_name_a_function_and_a_class_are_one_loss_and_a_model_keeps_it(name, tmp_path, rng):
+    y, p = np.eye(3)[rng.integers(0, 3, 4)], rng.random((4, 3))
+    loss = losses.get(name)
+    np.testing.assert_allclose(getattr(losses, name)(y, p).mean(), loss(y, p), rtol=1e-12)
+    assert type(losses.get(getattr(losses, name))) is type(loss) is type(losses.get({"class": type(loss).__name__,
+                                                                                     "config": {}}))
+    model = Sequential([Dense(3, activation="sigmoid", input_dim=2)], seed=0)
+    model.compile("sgd", name, metrics=[name])
+    logs = model.evaluate(rng.normal(size=(4, 2)), y, verbose=0)
+    assert logs[0] == pytest.approx(-logs[1] if name == "cosine_similarity" else logs[1], rel=1e-5)
+    model.save(tmp_path / "m")
+    assert type(load_model(tmp_path / "m").loss) is type(loss)
 
 
 def test_categorical_crossentropy_by_hand():

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from tinynet import Sequential, load_model
-from tinynet.layers import Conv2D, Dense, Dropout, Flatten, GaussianNoise, SpatialDropout2D
+from tinynet.layers import (
+    AlphaDropout,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout2D,
+)
 
 
 def noise(stddev, **arguments):
@@ -47,7 +56,41 @@ def test_noise_is_added_to_bytes_as_to_floats():
     assert 250 < y.min() < 255 < y.max() < 260
 
 
-@pytest.mark.parametrize("kind", [Dropout, SpatialDropout2D, GaussianNoise])
+def gaussian_dropout(rate):
+    layer = GaussianDropout(rate)
+    layer.build((1000,), np.random.default_rng(0))
+    return layer
+
+
+def test_gaussian_dropout_has_the_mean_and_the_variance_of_dropout():
+    y, _ = gaussian_dropout(0.2).forward(np.full((500, 1000), 3.0), training=True)
+    assert y.mean() == pytest.approx(3, abs=0.01)                                 # four standard errors
+    assert y.std() == pytest.approx(1.5, abs=0.01)                                # 3 sqrt(0.2 / 0.8)
+    assert np.mean(np.abs(y - 3) < 1.5) == pytest.approx(0.6827, abs=0.003)
+
+
+def test_gaussian_dropout_multiplies_and_its_gradient_takes_the_same_numbers(rng):
+    x, dy = rng.normal(size=(2, 4, 1000))
+    layer = gaussian_dropout(0.3)
+    y, backward = layer.forward(x, training=True)
+    again, _ = layer.forward(x, training=True)
+    np.testing.assert_allclose(backward(dy), dy * (y / x), rtol=1e-12)
+    assert len(np.unique(y / x)) == len(np.unique(again / x)) == 4000
+    assert (y != again).all()
+    zeros, _ = layer.forward(np.zeros((2, 1000)), training=True)
+    assert not zeros.any()
+
+
+def test_gaussian_dropout_is_the_identity_in_inference_and_at_rate_zero(rng):
+    x = rng.normal(size=(2, 1000))
+    for y, backward in gaussian_dropout(0.5).forward(x), gaussian_dropout(0.0).forward(x, training=True):
+        np.testing.assert_array_equal(y, x)
+        np.testing.assert_array_equal(backward(x), x)
+    assert gaussian_dropout(0.5).forward(x.astype(np.float32), training=True)[0].dtype == np.float32
+    assert gaussian_dropout(0.5).get_config()["rate"] == 0.5
+
+
+@pytest.mark.parametrize("kind", [Dropout, SpatialDropout2D, AlphaDropout, GaussianNoise, GaussianDropout])
 def test_the_generator_is_the_models_own_unless_there_is_a_seed(kind):
     x = np.ones((4, 8, 2, 2))
     plain, seeded = (Sequential([kind(0.5, seed=seed)], input_shape=x.shape[1:], seed=0) for seed in (None, 7))
@@ -66,7 +109,7 @@ def test_a_saved_training_goes_on_to_the_bit(tmp_path, rng):
 
     def model():
         model = Sequential([GaussianNoise(0.1, input_shape=(1, 5, 5)), Conv2D(3, 2), SpatialDropout2D(0.5), Flatten(),
-                            Dropout(0.3, seed=5), Dense(2)], seed=0)
+                            GaussianDropout(0.2), AlphaDropout(0.2), Dropout(0.3, seed=5), Dense(2)], seed=0)
         model.compile("adam", "mse")
         return model
     whole, half = model(), model()
@@ -81,6 +124,7 @@ def test_a_saved_training_goes_on_to_the_bit(tmp_path, rng):
 
 @pytest.mark.parametrize(("mistake", "text"), [
     (lambda: GaussianNoise(-1), "GaussianNoise: expected stddev, a number at least 0 and below inf. Received: -1"),
+    (lambda: GaussianDropout(1.0), "GaussianDropout: expected rate, the fraction dropped, at least 0 and below 1. Rec"),
     (lambda: GaussianNoise(0.5, seed="7"), "GaussianNoise: expected seed, a whole number from 0. Received: '7'"),
     (lambda: Dropout(0.5, seed=-1), "Dropout: expected seed, a whole number from 0. Received: -1"),
     (lambda: GaussianNoise(0.5)(np.ones((1, 2)), training=True), "GaussianNoise: has no random generator yet")])

@@ -17,9 +17,11 @@ from tinynet.optimizers import (
     Adadelta,
     Adagrad,
     Adam,
+    Adamax,
     AdamW,
     CosineDecay,
     ExponentialDecay,
+    Lion,
     Nadam,
     PiecewiseConstantDecay,
     RMSprop,
@@ -102,6 +104,23 @@ def nadam(p, gradients, rate, b1=0.9, b2=0.999, epsilon=1e-7):
     return p
 
 
+def adamax(p, gradients, rate, b1=0.9, b2=0.999, epsilon=1e-7):
+    m = u = 0.0
+    for t, g in enumerate(gradients, start=1):
+        m = b1 * m + (1 - b1) * g
+        u = max(b2 * u, abs(g))
+        p -= rate / (1 - b1 ** t) * m / (u + epsilon)
+    return p
+
+
+def lion(p, gradients, rate, b1=0.9, b2=0.99):
+    m = 0.0
+    for g in gradients:
+        p -= rate * math.copysign(1, b1 * m + (1 - b1) * g)
+        m = b2 * m + (1 - b2) * g
+    return p
+
+
 def decayed(p, gradients, rate, decay=0.004):
     m = v = 0.0
     for t, g in enumerate(gradients, start=1):
@@ -124,6 +143,10 @@ FORMULAS = {
     "adadelta": (lambda rate: Adadelta(rate), adadelta),
     "nadam": (lambda rate: Nadam(rate), nadam),
     "nadam, other settings": (lambda rate: Nadam(rate, 0.5, 0.9, 0.1), lambda *a: nadam(*a, 0.5, 0.9, 0.1)),
+    "adamax": (lambda rate: Adamax(rate), adamax),
+    "adamax, other settings": (lambda rate: Adamax(rate, 0.5, 0.7, 0.1), lambda *a: adamax(*a, 0.5, 0.7, 0.1)),
+    "lion": (lambda rate: Lion(rate), lion),
+    "lion, other settings": (lambda rate: Lion(rate, 0.5, 0.7), lambda *a: lion(*a, 0.5, 0.7)),
     "adamw": (lambda rate: AdamW(rate), decayed),
     "amsgrad": (lambda rate: Adam(rate, 0.8, 0.7, 1e-3, amsgrad=True), lambda *a: amsgrad(*a, 0.8, 0.7, 1e-3)),
     "adam, other settings": (lambda rate: Adam(rate, 0.5, 0.9, 0.1), lambda *a: adam(*a, 0.5, 0.9, 0.1)),
@@ -197,6 +220,22 @@ def test_adam_adds_epsilon_before_the_bias_correction():
     Adam(0.1, epsilon=1.0).update({"p": p}, {"p": np.array([2.0])})
     m, v = 0.1 * 2, 0.001 * 4
     assert p == pytest.approx(1 - 0.1 * math.sqrt(0.001) / 0.1 * m / (math.sqrt(v) + 1.0), rel=1e-12)
+
+
+def test_adamax_divides_by_the_largest_gradient_which_it_forgets_slowly():
+    p, optimizer = np.array([1.0]), Adamax(0.1, 0.0, 0.5, 0.0)
+    for g in 2.0, -0.5, 0.0:
+        optimizer.update({"p": p}, {"p": np.array([g])})
+    assert optimizer.slots["p"]["u"] == 0.5                                          # 2, 1, 0.5
+    assert p == pytest.approx(1 - 0.1 + 0.1 * 0.5 / 1, rel=1e-12)
+
+
+def test_every_step_of_lion_is_as_long_as_the_rate_and_no_gradient_moves_nothing():
+    p, optimizer = np.array([1.0, 1.0, 1.0]), Lion(0.1)
+    optimizer.update({"p": p}, {"p": np.array([1e-9, -1e9, 0.0])})
+    np.testing.assert_allclose(p, [0.9, 1.1, 1.0], rtol=1e-12)
+    optimizer.update({"p": p}, {"p": np.array([0.0, 0.0, 0.0])})                       # the mean goes on
+    np.testing.assert_allclose(p, [0.8, 1.2, 1.0], rtol=1e-12)
 
 
 def test_every_parameter_has_running_arrays_of_its_own(formula, rng):
@@ -359,7 +398,8 @@ def test_defaults_are_those_of_keras():
     assert SGD().get_config() == {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False, **common}
     assert RMSprop().get_config() == {"learning_rate": 0.001, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7,
                                       "centered": False, **common}
-    assert Nadam().get_config() == {**betas, **common}
+    assert Nadam().get_config() == Adamax().get_config() == {**betas, **common}
+    assert Lion().get_config() == {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.99, **common}
     assert Adam().get_config() == {**betas, **common, "amsgrad": False}
     assert AdamW().get_config() == {**betas, **common, "amsgrad": False, "weight_decay": 0.004}
     assert Adadelta().get_config() == {"learning_rate": 0.001, "rho": 0.95, "epsilon": 1e-7, **common}

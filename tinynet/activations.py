@@ -31,13 +31,14 @@ def run(layer: layers.Layer, x: ArrayLike) -> np.ndarray:
 
 
 @named
-def relu(x: ArrayLike) -> np.ndarray:
-    """Return ``max(x, 0)``.
+def relu(x: ArrayLike, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
+         ) -> np.ndarray:
+    """Return ``max(x, 0)``, or what `tinynet.layers.ReLU` makes of x with other settings.
 
-    >>> relu([-1.0, 0.0, 2.0])
-    array([0., 0., 2.])
+    >>> relu([-1.0, 0.0, 2.0]), relu([-1.0, 0.0, 8.0], 0.5, max_value=6)
+    (array([0., 0., 2.]), array([-0.5,  0. ,  6. ]))
     """
-    return run(layers.ReLU(), x)
+    return run(layers.ReLU(max_value, negative_slope, threshold), x)
 
 
 @named
@@ -61,14 +62,14 @@ def tanh(x: ArrayLike) -> np.ndarray:
 
 
 @named
-def softmax(x: ArrayLike) -> np.ndarray:
-    """Return ``e^x_i / sum_j e^x_j`` over the last axis.
+def softmax(x: ArrayLike, axis: int = -1) -> np.ndarray:
+    """Return ``e^x_i / sum_j e^x_j`` over an axis, the last if not given.
 
     >>> softmax([[0.0, 0.0], [1000.0, 0.0]])
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    return run(layers.Softmax(), x)
+    return run(layers.Softmax(axis if axis < 0 else axis + 1), x)            # of a batch of one
 
 
 @named

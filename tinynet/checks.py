@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import sys
 import warnings
+from collections.abc import Iterable
 from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+MAX_AXES = 32                  # of an array
 
 
 def invalid(owner: object, expected: str, received: object) -> ValueError:
@@ -75,6 +78,28 @@ def check_number(owner: object, what: str, value: object, least: float = -math.i
     if not (is_number(value) and math.isfinite(value) and value >= least):
         raise invalid(owner, f"{what}, a number" + (f" from {least:g}" if math.isfinite(least) else ""), repr(value))
     return float(value)
+
+
+def check_axes(owner: object, axis: object) -> tuple[int, ...]:
+    """Return an axis or several as a tuple of ints, or raise a ValueError."""
+    axes = tuple(axis) if isinstance(axis, Iterable) else (axis,)
+    if not axes or not all(is_int(each, -MAX_AXES) for each in axes):
+        raise invalid(owner, "axis, a whole number or several", repr(axis))
+    return tuple(int(each) for each in axes)
+
+
+def sample_axes(owner: object, axes: tuple[int, ...], input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return axes of samples of this shape, counted from 1 as 0 is the batch axis, or raise a ValueError.
+
+    >>> sample_axes("Softmax", (-1, 1), (3, 28, 28))
+    (1, 3)
+    """
+    rank = 1 + len(input_shape)
+    counted = tuple(sorted({each % rank for each in axes}))
+    if not all(-rank < each < rank for each in axes) or 0 in counted or len(counted) < len(axes):
+        raise invalid(owner, f"different axes of samples {input_shape}, from 1 to {rank - 1}; 0 is that of the batch",
+                      axes)
+    return counted
 
 
 def check_labels(y: ArrayLike, owner: str) -> np.ndarray:

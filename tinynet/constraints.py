@@ -16,16 +16,15 @@ array([[0.6, 0.3],
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tinynet.checks import check_nonnegative, check_number, invalid, is_int
+from tinynet.checks import check_axes, check_nonnegative, check_number, invalid
 from tinynet.registry import Configured, Identifier, resolve
 
 ConstraintLike = Callable[[np.ndarray], np.ndarray]                    # w -> what is to take its place
 AxisLike = int | Sequence[int]
-MAX_AXES = 32                                                          # of an array
 EPSILON = 1e-7                                                         # added to norms that are divided by, as in Keras
 
 
@@ -54,10 +53,8 @@ class OfNorm(Constraint):
     """
 
     def __init__(self, axis: AxisLike = 0):
-        axes = list(axis) if isinstance(axis, Iterable) else [axis]
-        if not axes or not all(is_int(each, -MAX_AXES) for each in axes):
-            raise invalid(type(self).__name__, "axis, a whole number or several", repr(axis))
-        self.axis = int(axes[0]) if len(axes) == 1 else [int(each) for each in axes]
+        axes = check_axes(type(self).__name__, axis)
+        self.axis = axes[0] if len(axes) == 1 else list(axes)
 
     def wanted(self, norms: np.ndarray) -> np.ndarray:
         """Return the norms that weights of these norms are to have."""

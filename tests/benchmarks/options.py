@@ -42,10 +42,12 @@ LAYERS: dict[str, Pair] = {
     "LayerNormalization": (lambda L: L.LayerNormalization(), lambda nn: nn.LayerNorm(24)),
     "Dropout": (lambda L: L.Dropout(0.3), lambda nn: nn.Dropout(0.3)),
     "SpatialDropout2D": (lambda L: L.SpatialDropout2D(0.3), lambda nn: nn.Dropout2d(0.3)),
+    "AlphaDropout": (lambda L: L.AlphaDropout(0.3), lambda nn: nn.AlphaDropout(0.3)),
     "Residual": (lambda L: L.Residual([L.Conv2D(32, 3, padding="same"), L.BatchNormalization(), L.ReLU()]),
                  lambda nn: residual(nn, nn.Conv2d(32, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU())),
     "PReLU": (lambda L: L.PReLU(shared_axes=[2, 3]), lambda nn: nn.PReLU(32)),
     "Softmax": (lambda L: L.Softmax(), lambda nn: nn.Softmax(-1)),
+    "Softmax of channels": (lambda L: L.Softmax(1), lambda nn: nn.Softmax(1)),
     "Dense": (lambda L: [L.Flatten(), L.Dense(128)], lambda nn: nn.Sequential(nn.Flatten(), nn.Linear(18432, 128))),
 }
 ACTIVATIONS: dict[str, Pair] = {
@@ -77,6 +79,7 @@ OPTIMIZERS: dict[str, Pair] = {
                           lambda optim, p: optim.RMSprop(p, 1e-3, 0.9, centered=True, foreach=True)),
     "adamw": (lambda made, **o: made.AdamW(**o), lambda optim, p: optim.AdamW(p, weight_decay=0.004, fused=True)),
     "nadam": (lambda made, **o: made.Nadam(**o), lambda optim, p: optim.NAdam(p, 1e-3, foreach=True)),
+    "adamax": (lambda made, **o: made.Adamax(**o), lambda optim, p: optim.Adamax(p, 1e-3, foreach=True)),
     "adagrad": (lambda made, **o: made.Adagrad(**o), lambda optim, p: optim.Adagrad(p, 1e-3, fused=True)),
     "adadelta": (lambda made, **o: made.Adadelta(**o), lambda optim, p: optim.Adadelta(p, 1e-3, 0.95, foreach=True)),
 }

@@ -17,6 +17,7 @@ from tinynet.layers import (
     SELU,
     Activation,
     ActivityRegularization,
+    AlphaDropout,
     AveragePool2D,
     BatchNormalization,
     Conv2D,
@@ -25,6 +26,7 @@ from tinynet.layers import (
     DepthwiseConv2D,
     Dropout,
     Flatten,
+    GaussianDropout,
     GaussianNoise,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
@@ -94,12 +96,14 @@ def the_rest():
     for pool in (GlobalMaxPool2D, GlobalAvgPool2D):
         yield pool.__name__, with_images(Conv2D(4, 3), pool(), flatten=False)
         yield f"{pool.__name__}, keepdims", with_images(pool(keepdims=True))
-    curves = [ReLU(), Sigmoid(), Tanh(), ELU(0.5), SELU(), GELU(), GELU(approximate=True), SiLU(),
+    curves = [ReLU(), ReLU(2.0, 0.1, 0.5), ReLU(negative_slope=0.3), Sigmoid(), Tanh(), ELU(0.5), SELU(), GELU(),
+              GELU(approximate=True), SiLU(),
               Softplus(), Softsign(), HardSigmoid(), ReLU6(), LeakyReLU(0.1), Activation("gelu"),
               Activation("linear")]
     for k, curve in enumerate(curves):
         yield f"{type(curve).__name__} {k}", with_vectors(Rescaling(4.0), Dense(9), curve)
     yield "Softmax", with_vectors(Rescaling(0.2), Dense(9), Softmax())
+    yield "Softmax of channels", with_images(Softmax(1), Softmax([2, 3]), Rescaling(4.0))
     yield "PReLU", with_images(*(PReLU("glorot_uniform", shared_axes=axes) for axes in (None, [2, 3], [1, 3])))
     yield "BatchNormalization", with_images(BatchNormalization(), BatchNormalization(scale=False, epsilon=0.1))
     yield "BatchNormalization of vectors", with_vectors(BatchNormalization(center=False))
@@ -110,8 +114,8 @@ def the_rest():
     yield "bilinear", with_images(UpSampling2D((3, 2), interpolation="bilinear"))
     yield "Reshape", with_images(Reshape((8, 21)), Dense(5, activation="tanh"), Reshape((5, -1)))
     yield "training alone", with_images(
-        Dropout(0.5), SpatialDropout2D(0.4), GaussianNoise(1.0), RandomFlip(), RandomContrast(0.3),
-        RandomElasticTransform(3.0, 2.0), RandomAffine(), RandomRotation(0.2), RandomShear(0.1),
+        Dropout(0.5), SpatialDropout2D(0.4), AlphaDropout(0.5), GaussianDropout(0.5), GaussianNoise(1.0), RandomFlip(),
+        RandomContrast(0.3), RandomElasticTransform(3.0, 2.0), RandomAffine(), RandomRotation(0.2), RandomShear(0.1),
         RandomTranslation(0.1, 0.1), RandomZoom(0.1), ActivityRegularization())
     yield "Residual", with_images(Residual([
         Conv2D(6, 3, padding="same", activation="relu"), BatchNormalization(), Residual([Conv2D(6, 1)]),

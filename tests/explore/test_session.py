@@ -25,7 +25,7 @@ from tinynet.layers import (
     ReLU,
     SeparableConv2D,
 )
-from tinynet.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, Nadam, RMSprop
+from tinynet.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, Nadam, RMSprop
 
 
 def classifier(optimizer="adam"):
@@ -240,7 +240,8 @@ def test_every_change_makes_another_version(session):
 
 @pytest.mark.parametrize("optimizer", [Adam(0.01), AdamW(0.01), SGD(0.1), SGD(0.1, momentum=0.9), Nadam(0.01),
                                        RMSprop(0.01, momentum=0.5, centered=True), Adagrad(0.1), Adadelta(1.0),
-                                       Adam(0.01, global_clipnorm=0.01), Adam(0.01, amsgrad=True)], ids=range(10))
+                                       Adam(0.01, global_clipnorm=0.01), Adam(0.01, amsgrad=True), Adamax(0.01),
+                                       Lion(0.01)], ids=range(12))
 def test_the_next_step_is_the_one_that_the_optimizer_makes(optimizer):
     model = classifier(optimizer)
     for _ in range(3):

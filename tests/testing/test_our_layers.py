@@ -18,6 +18,7 @@ from tinynet.layers import (
     SELU,
     Activation,
     ActivityRegularization,
+    AlphaDropout,
     AveragePool2D,
     BatchNormalization,
     Conv2D,
@@ -26,6 +27,7 @@ from tinynet.layers import (
     DepthwiseConv2D,
     Dropout,
     Flatten,
+    GaussianDropout,
     GaussianNoise,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
@@ -65,10 +67,15 @@ from tinynet.layers import (
 from tinynet.losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
+    CosineSimilarity,
     Huber,
     KLDivergence,
+    LogCosh,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
     SparseCategoricalCrossentropy,
 )
 from tinynet.testing import check_gradients, check_layer, strategies
@@ -128,10 +135,12 @@ ANY, SIMPLE = [(3,), (2, 3), (2, 3, 1)], [
     Dropout(0.0),
     Dropout(0.3),
     Dropout(0.3, seed=1),
+    AlphaDropout(0.3),
+    GaussianDropout(0.3),
     GaussianNoise(0.5),
     ActivityRegularization(0.1, 0.2), Dense(4, activity_regularizer="l2", kernel_constraint="max_norm"),
     *(Activation(name) for name in ("relu", "sigmoid", "tanh", "softmax", "linear")),
-    ReLU(), Sigmoid(), Tanh(), Softmax(), Flatten(),
+    ReLU(), ReLU(1.0, 0.2, 0.5), Sigmoid(), Tanh(), Softmax(), Softmax(axis=1), Flatten(),
     Reshape(-1), Rescaling(0.5, offset=-1.0),
     LeakyReLU(), PReLU(), PReLU("ones", "l2"), PReLU("normal", shared_axes=[1]), ELU(0.5),
     SELU(), ReLU6(), HardSigmoid(), GELU(), GELU(approximate=True), SiLU(), Softplus(), Softsign(),
@@ -221,7 +230,9 @@ def test_gradients_of_any_layer_are_right_away_from_kinks(data, layer):
     check_gradients(layer, data.draw(strategies.tie_free_arrays((2, *layer.input_shape))))
 
 
-@pytest.mark.parametrize("loss", [MeanSquaredError(), MeanAbsoluteError(), Huber(0.3), KLDivergence(), *(
+@pytest.mark.parametrize("loss", [
+    MeanSquaredError(), MeanAbsoluteError(), Huber(0.3), KLDivergence(), LogCosh(), MeanAbsolutePercentageError(),
+    MeanSquaredLogarithmicError(), Poisson(), CosineSimilarity(), *(
     kind(from_logits) for kind in (CategoricalCrossentropy, SparseCategoricalCrossentropy, BinaryCrossentropy)
     for from_logits in (False, True))], ids=repr)
 def test_gradients_of_a_loss_are_right_for_sequences_soft_targets_and_weights(loss, rng):

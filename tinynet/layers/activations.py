@@ -5,12 +5,13 @@ The others are in `rectifiers`, `smooth` and `gelu`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Unpack
 
 import numpy as np
 
-from tinynet.checks import invalid
+from tinynet.checks import check_axes, check_nonnegative, invalid, sample_axes
 from tinynet.kernels.elementwise import elementwise
 from tinynet.layers.base import Backward, Forward, Layer, LayerOptions, Shape, as_floating
 from tinynet.layers.gelu import GELU
@@ -25,17 +26,55 @@ ActivationLike = Identifier | Layer | Callable[..., np.ndarray] | Function | Non
 class ReLU(Layer):
     """``y = max(x, 0)``; its slope is 1 above 0, and 0 at and below it.
 
+    With settings, ``y = min(x, max_value)`` above the threshold, and ``negative_slope * (x - threshold)`` elsewhere;
+    the slope is 1 above the threshold, but 0 from `max_value` on, and `negative_slope` elsewhere.
+
+    Parameters
+    ----------
+    max_value : the largest output, at least 0; None: there is none.
+    negative_slope : at least 0.
+    threshold : at least 0.
+
     >>> ReLU()(np.array([[-1.0, 0.0, 2.0]]))
     array([[0., 0., 2.]])
+    >>> ReLU(max_value=6, negative_slope=0.5, threshold=1)(np.array([[-1.0, 0.5, 2.0, 8.0]]))
+    array([[-1.  , -0.25,  2.  ,  6.  ]])
     """
+
+    def __init__(self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0,
+                 **kwargs: Unpack[LayerOptions]):
+        super().__init__(**kwargs)
+        self.max_value = None if max_value is None else check_nonnegative(self, "max_value", max_value)
+        self.negative_slope = check_nonnegative(self, "negative_slope", negative_slope)
+        self.threshold = check_nonnegative(self, "threshold", threshold)
+        self.bounded = self.max_value is not None and self.negative_slope == 0
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is without settings, which is what the plan knows of."""
+        return self.max_value is None and self.negative_slope == self.threshold == 0
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
+        if not self.plain:
+            return self.bent(as_floating(x))
         y = relu(x)
 
         def backward(dy: np.ndarray) -> np.ndarray:
             return relu_gradient(dy, y)
         return y, backward
+
+    def bent(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward), by the settings."""
+        settings = math.inf if self.max_value is None else self.max_value, self.negative_slope, self.threshold
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            return bent_relu_gradient(dy, x, *settings)
+        return bent_relu(x, *settings), backward
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), "max_value": self.max_value, "negative_slope": self.negative_slope,
+                "threshold": self.threshold}
 
 
 @elementwise
@@ -50,30 +89,64 @@ def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(y > 0, dy, 0)
 
 
+@elementwise
+def bent_relu(x: np.ndarray, max_value: float, slope: float, threshold: float) -> np.ndarray:
+    """Return x above the threshold, but at most max_value, and the slope times what is missing elsewhere."""
+    return np.where(x > threshold, np.minimum(x, max_value), slope * (x - threshold))
+
+
+@elementwise
+def bent_relu_gradient(dy: np.ndarray, x: np.ndarray, max_value: float, slope: float, threshold: float) -> np.ndarray:
+    """Return dy times 1 above the threshold, 0 from max_value on, and the slope elsewhere."""
+    return np.where(x > threshold, np.where(x < max_value, dy, 0), slope * dy)
+
+
 class Softmax(Layer):
     """``y_i = e^x_i / sum_j e^x_j`` over the last axis: logits to probabilities.
 
     Every output depends on every input of its row, ``dy_i/dx_j = y_i (1[i=j] - y_j)``, so that with the
     upstream gradient g, ``dx_j = y_j (g_j - sum_i g_i y_i)``.
 
+    Parameters
+    ----------
+    axis : over which the sums are taken: an axis or several, counted with the batch axis, which is 0. With 1, the
+        channels of images (N, C, H, W), each pixel has a probability for every channel.
+
     >>> Softmax()(np.array([[1000.0, 1000.0]]))
     array([[0.5, 0.5]])
     """
 
-    gives_probabilities = "softmax"         # so that a cross-entropy right after it may work from the logits instead
     bounded = True
+
+    def __init__(self, axis: int | Iterable[int] = -1, **kwargs: Unpack[LayerOptions]):
+        super().__init__(**kwargs)
+        self.axis = check_axes(self, axis)
+        self.plain = self.axis == (-1,)                 # over the last axis, which the plan and the losses know of
+
+    @property
+    def gives_probabilities(self) -> str | None:
+        """What a cross-entropy right after it asks, which then may work from the logits instead."""
+        return "softmax" if self.plain else None
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
+        """Check the axes."""
+        self.plain = sample_axes(self, self.axis, input_shape) == (len(input_shape),)
+        return super().build(input_shape, rng)
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         self.expect(x.ndim >= 2, "input (N, ..., classes)", x.shape)
-        x = as_floating(x)
+        x, axes = as_floating(x), sample_axes(self, self.axis, x.shape[1:])         # (-1,) is the last
         with np.errstate(over="ignore"):                         # -inf is right: e^-inf is 0
-            e = np.exp(x - x.max(axis=-1, keepdims=True))        # each row's own maximum: e is in [0, 1]
-        y = e / e.sum(axis=-1, keepdims=True)
+            e = np.exp(x - x.max(axis=axes, keepdims=True))      # each row's own maximum: e is in [0, 1]
+        y = e / e.sum(axis=axes, keepdims=True)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+            return y * (dy - (dy * y).sum(axis=axes, keepdims=True))
         return y, backward
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), "axis": list(self.axis) if len(self.axis) > 1 else self.axis[0]}
 
 
 class Activation(Layer):

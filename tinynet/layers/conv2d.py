@@ -100,3 +100,6 @@ class Conv2D(Weighted):
         return {**super().get_config(), "filters": self.filters, "kernel_size": list(self.windows.size),
                 "strides": list(self.windows.strides), "padding": self.windows.padding,
                 "dilation_rate": list(self.windows.dilation), "groups": self.groups}
+
+
+Convolution2D = Conv2D

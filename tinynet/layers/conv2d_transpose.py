@@ -147,3 +147,6 @@ def as_output_padding(value: PairLike | None, windows: Windows) -> Pair | None:
     windows.layer.expect(good, "output_padding as a whole number from 0 or a pair of them, each less than its stride, "
                          f"{windows.strides}", repr(value))
     return int(rows), int(columns)
+
+
+Convolution2DTranspose = Conv2DTranspose

@@ -209,3 +209,6 @@ class SeparableConv2D(Weighted):
         return {**config, **own, "filters": self.filters, "kernel_size": list(self.windows.size),
                 "strides": list(self.windows.strides), "padding": self.windows.padding,
                 "dilation_rate": list(self.windows.dilation), "depth_multiplier": self.depth_multiplier}
+
+
+SeparableConvolution2D = SeparableConv2D

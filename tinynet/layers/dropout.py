@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Unpack
 
 import numpy as np
 
-from tinynet.checks import is_int, is_number
+from tinynet.checks import is_int
 from tinynet.kernels.splitmix import random_bits
 from tinynet.layers.base import Backward, LayerOptions, Shape, as_floating
-from tinynet.layers.noise import Noise
+from tinynet.layers.noise import Noise, as_rate
+from tinynet.layers.rectifiers import SELU
 from tinynet.layers.windows import image_shape
 from tinynet.registry import Config
 
@@ -33,8 +35,7 @@ class Dropout(Noise):
     def __init__(self, rate: float, noise_shape: Iterable[int | None] | None = None, seed: int | None = None,
                  **kwargs: Unpack[LayerOptions]):
         super().__init__(seed=seed, **kwargs)
-        self.expect(is_number(rate) and 0 <= rate < 1, "rate, the fraction dropped, at least 0 and below 1", repr(rate))
-        self.rate = float(rate)
+        self.rate = as_rate(self, rate)
         sizes = None if noise_shape is None else tuple(noise_shape)
         self.expect(all(size is None or is_int(size, 1) for size in sizes or ()),
                     "noise_shape as positive whole numbers, or None for the size of x", repr(noise_shape))
@@ -104,3 +105,40 @@ class SpatialDropout2D(Dropout):
         config = super().get_config()
         del config["noise_shape"]
         return config
+
+
+class AlphaDropout(Dropout):
+    """Dropout beside SELU: a unit that is dropped becomes -1.7581, what SELU levels out at; training only.
+
+    A 0 would be far from the least that SELU says. All are scaled and shifted then, so that numbers of mean 0 and
+    variance 1 keep these, and the layers behind learn from what they will see in inference::
+
+        y  = s where(kept, x, low) + t        low = -alpha scale of SELU
+        s  = 1 / sqrt((1 - rate) (1 + rate low^2))
+        t  = -s rate low
+        dx = s dy where kept, and 0 elsewhere
+
+    Source: Klambauer et al. 2017, "Self-normalizing neural networks", paragraph "New dropout technique".
+
+    Parameters
+    ----------
+    rate : fraction of the units dropped, at least 0 and below 1.
+    noise_shape : see `Dropout`.
+    seed : see `tinynet.layers.noise.Noise`.
+    """
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward), both of the shape of x."""
+        if self.rate == 0 or not training:
+            return x, lambda dy: dy
+        x, mask_shape = as_floating(x), self.mask_shape(x)
+        key, threshold, _ = self.draw(x)
+        kept = random_bits(key, *mask_shape) >= threshold
+        low = -SELU.alpha * SELU.scale
+        s = 1 / math.sqrt((1 - self.rate) * (1 + self.rate * low ** 2))
+        t = -s * self.rate * low
+        slope = (kept * s).astype(x.dtype)                                                      # 0 or s
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            return dy * slope
+        return x * slope + np.where(kept, t, s * low + t).astype(x.dtype), backward

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Unpack
 
 import numpy as np
 
-from tinynet.checks import check_nonnegative, is_int
+from tinynet.checks import check_nonnegative, is_int, is_number
 from tinynet.layers.base import Backward, Layer, LayerOptions, Shape, as_floating
 from tinynet.registry import Config
 
@@ -73,3 +74,41 @@ class GaussianNoise(Noise):
 
     def get_config(self) -> Config:
         return {**super().get_config(), "stddev": self.stddev}
+
+
+class GaussianDropout(Noise):
+    """``y = x n``, n drawn anew for each number from N(1, rate / (1 - rate)); training only, so ``dx = dy n``.
+
+    Mean and variance of n are those of the mask of a `Dropout` of the same rate, which is 0 or 1 / (1 - rate).
+    Source: Srivastava et al. 2014, section 10.
+
+    Parameters
+    ----------
+    rate : at least 0 and below 1.
+    seed : see `Noise`.
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Unpack[LayerOptions]):
+        super().__init__(seed=seed, **kwargs)
+        self.rate = as_rate(self, rate)
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        """Return (y, backward), both of the shape of x."""
+        if not training or self.rate == 0:
+            return x, lambda dy: dy
+        x = as_floating(x)
+        stddev = math.sqrt(self.rate / (1 - self.rate))
+        noise = self.generator().normal(1, stddev, x.shape).astype(x.dtype)
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            return dy * noise
+        return x * noise, backward
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), "rate": self.rate}
+
+
+def as_rate(layer: Layer, rate: object) -> float:
+    """Return the fraction dropped as a float, or raise a ValueError."""
+    layer.expect(is_number(rate) and 0 <= rate < 1, "rate, the fraction dropped, at least 0 and below 1", repr(rate))
+    return float(rate)                                                                       # type: ignore[arg-type]

@@ -8,14 +8,12 @@ from typing import Any, Unpack
 import numpy as np
 
 from tinynet import constraints, initializers, kernels, regularizers
-from tinynet.checks import check_nonnegative, is_int
+from tinynet.checks import MAX_AXES, check_axes, check_nonnegative, is_int, sample_axes
 from tinynet.constraints import ConstraintLike
 from tinynet.initializers import InitializerLike
 from tinynet.layers.base import Backward, Layer, LayerOptions, Shape, as_floating
 from tinynet.registry import Config, Identifier, to_config
 from tinynet.regularizers import RegularizerLike
-
-MAX_AXES = 32                  # of an array
 
 
 class Normalizing(Layer):
@@ -242,16 +240,11 @@ class LayerNormalization(Normalizing):
                  gamma_constraint: Identifier | ConstraintLike | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
                          gamma_regularizer, beta_constraint, gamma_constraint, **kwargs)
-        self.axis = tuple(axis) if isinstance(axis, Iterable) else (axis,)
-        self.expect(bool(self.axis) and all(is_int(each, -MAX_AXES) for each in self.axis),
-                    "axis, a whole number or several", repr(axis))
+        self.axis = check_axes(self, axis)
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
         """Make gamma and beta, of the shape of what is normalised."""
-        rank = 1 + len(input_shape)
-        axes = sorted({each % rank for each in self.axis})
-        self.expect(all(-rank < each < rank for each in self.axis) and 0 not in axes and len(axes) == len(self.axis),
-                    f"different axes of samples {input_shape}, from 1 to {rank - 1}; 0 is that of the batch", self.axis)
+        axes = sample_axes(self, self.axis, input_shape)
         return self.set_up(input_shape, tuple(input_shape[each - 1] for each in axes), rng)
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:

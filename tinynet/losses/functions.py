@@ -15,7 +15,17 @@ from tinynet.losses.base import Loss
 from tinynet.losses.binary import BinaryCrossentropy
 from tinynet.losses.categorical import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from tinynet.losses.divergence import KLDivergence
-from tinynet.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
+from tinynet.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
+from tinynet.losses.regression import (
+    CosineSimilarity,
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+)
 
 F = TypeVar("F", bound=Callable[..., np.ndarray])
 
@@ -54,6 +64,54 @@ def mean_absolute_error(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
 def huber(y_true: ArrayLike, y_pred: ArrayLike, delta: float = 1.0) -> np.ndarray:
     """Return Huber's loss of each sample."""
     return each(Huber(delta), y_true, y_pred)
+
+
+@stands_for(LogCosh)
+def log_cosh(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
+    """Return the logarithm of the hyperbolic cosine of the differences of each sample."""
+    return each(LogCosh(), y_true, y_pred)
+
+
+@stands_for(MeanAbsolutePercentageError)
+def mean_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
+    """Return the mean of the differences of each sample, in percent of its targets."""
+    return each(MeanAbsolutePercentageError(), y_true, y_pred)
+
+
+@stands_for(MeanSquaredLogarithmicError)
+def mean_squared_logarithmic_error(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
+    """Return the mean of the squared differences of the logarithms of each sample."""
+    return each(MeanSquaredLogarithmicError(), y_true, y_pred)
+
+
+@stands_for(Poisson)
+def poisson(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
+    """Return the Poisson loss of each sample."""
+    return each(Poisson(), y_true, y_pred)
+
+
+@stands_for(CosineSimilarity)
+def cosine_similarity(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
+    """Return minus the cosine of the angle between prediction and target of each sample."""
+    return each(CosineSimilarity(), y_true, y_pred)
+
+
+@stands_for(Hinge)
+def hinge(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
+    """Return the hinge loss of each sample."""
+    return each(Hinge(), y_true, y_pred)
+
+
+@stands_for(SquaredHinge)
+def squared_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
+    """Return the squared hinge loss of each sample."""
+    return each(SquaredHinge(), y_true, y_pred)
+
+
+@stands_for(CategoricalHinge)
+def categorical_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
+    """Return the hinge loss of each sample, with one-hot targets."""
+    return each(CategoricalHinge(), y_true, y_pred)
 
 
 @stands_for(KLDivergence)

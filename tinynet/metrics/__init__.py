@@ -17,7 +17,7 @@ from typing import cast
 from tinynet.checks import invalid
 from tinynet.metrics.auc import AUC
 from tinynet.metrics.base import MeanMetric, MeanOf, Metric
-from tinynet.metrics.confusion import Precision, Recall
+from tinynet.metrics.confusion import FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
 from tinynet.metrics.functions import (
     accuracy,
     binary_accuracy,
@@ -43,14 +43,26 @@ from tinynet.metrics.means import (
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
 )
+from tinynet.metrics.of_losses import (
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    LogCoshError,
+    MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    SquaredHinge,
+)
 from tinynet.metrics.targets import MetricFunction, takes
 from tinynet.registry import pick
 
 __all__ = [
-    "AUC", "BinaryAccuracy", "BinaryCrossentropy", "CategoricalAccuracy", "CategoricalCrossentropy", "KLDivergence",
-    "MeanAbsoluteError", "MeanMetric", "MeanSquaredError", "Metric", "Precision", "Recall", "RootMeanSquaredError",
-    "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy", "SparseTopKCategoricalAccuracy",
-    "TopKCategoricalAccuracy", "accuracy", "binary_accuracy", "categorical_accuracy", "categorical_crossentropy",
+    "AUC", "BinaryAccuracy", "BinaryCrossentropy", "CategoricalAccuracy", "CategoricalCrossentropy", "CategoricalHinge",
+    "CosineSimilarity", "FalseNegatives", "FalsePositives", "Hinge", "KLDivergence", "LogCoshError",
+    "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanMetric", "MeanSquaredError", "MeanSquaredLogarithmicError",
+    "Metric", "Poisson", "Precision", "Recall", "RootMeanSquaredError", "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy", "SparseTopKCategoricalAccuracy", "SquaredHinge", "TopKCategoricalAccuracy",
+    "TrueNegatives", "TruePositives", "accuracy", "binary_accuracy", "categorical_accuracy", "categorical_crossentropy",
     "crossentropy", "get", "mean_absolute_error", "mean_squared_error", "named", "sparse_categorical_accuracy",
     "sparse_categorical_crossentropy", "takes",
 ]
@@ -71,13 +83,23 @@ KNOWN: dict[str, MetricFunction | type[Metric]] = {
     "root_mean_squared_error": RootMeanSquaredError, "rmse": RootMeanSquaredError,
     "top_k_categorical_accuracy": TopKCategoricalAccuracy,
     "sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy,
+    "mean_absolute_percentage_error": MeanAbsolutePercentageError, "mape": MeanAbsolutePercentageError,
+    "MAPE": MeanAbsolutePercentageError,
+    "mean_squared_logarithmic_error": MeanSquaredLogarithmicError, "msle": MeanSquaredLogarithmicError,
+    "MSLE": MeanSquaredLogarithmicError,
+    "log_cosh_error": LogCoshError, "log_cosh": LogCoshError, "poisson": Poisson, "cosine_similarity": CosineSimilarity,
+    "hinge": Hinge, "squared_hinge": SquaredHinge, "categorical_hinge": CategoricalHinge,
+    "true_positives": TruePositives, "false_positives": FalsePositives, "true_negatives": TrueNegatives,
+    "false_negatives": FalseNegatives,
     "precision": Precision, "recall": Recall, "auc": AUC,
     "Precision": Precision, "Recall": Recall, "AUC": AUC,
 }
 CLASSES: dict[str, type[Metric]] = {cls.__name__: cls for cls in (
-    AUC, BinaryAccuracy, BinaryCrossentropy, CategoricalAccuracy, CategoricalCrossentropy, KLDivergence,
-    MeanAbsoluteError, MeanSquaredError, Precision, Recall, RootMeanSquaredError, SparseCategoricalAccuracy,
-    SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy)}
+    AUC, BinaryAccuracy, BinaryCrossentropy, CategoricalAccuracy, CategoricalCrossentropy, CategoricalHinge,
+    CosineSimilarity, FalseNegatives, FalsePositives, Hinge, KLDivergence, LogCoshError, MeanAbsoluteError,
+    MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError, Poisson, Precision, Recall,
+    RootMeanSquaredError, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy,
+    SquaredHinge, TopKCategoricalAccuracy, TrueNegatives, TruePositives)}
 
 
 def get(identifier: str | MetricLike | type[Metric]) -> tuple[str, MetricLike]:

@@ -1,4 +1,4 @@
-"""Precision and recall: of what was predicted, and of what there was, the part that was found."""
+"""Precision and recall: of what was predicted, and of what there was, the part that was found; and the counts of it."""
 
 from __future__ import annotations
 
@@ -41,12 +41,13 @@ class Confusions(Metric):
         return positive
 
     def counts(self, y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
-        """Return the weights of true positives, false positives and false negatives."""
+        """Return the weights of true positives, false positives, false negatives and true negatives."""
         real, found = self.check_targets(y_true, y_pred.shape) > 0.5, self.positive(y_pred)
         if self.class_id is not None:
             real, found = real[..., self.class_id], found[..., self.class_id]
         weights = spread(sample_weight, real.shape)
-        return np.array([weights[real & found].sum(), weights[found & ~real].sum(), weights[real & ~found].sum()])
+        kinds = real & found, found & ~real, real & ~found, ~real & ~found
+        return np.array([weights[kind].sum() for kind in kinds])
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return targets from 0 to 1, of the predictions' shape."""
@@ -67,7 +68,7 @@ class Precision(Confusions):
 
     def value(self, counts: np.ndarray) -> float:
         """Return the precision."""
-        true_positives, false_positives, _ = counts
+        true_positives, false_positives, _, _ = counts
         return ratio(true_positives, true_positives + false_positives)
 
 
@@ -80,5 +81,48 @@ class Recall(Confusions):
 
     def value(self, counts: np.ndarray) -> float:
         """Return the recall."""
-        true_positives, _, false_negatives = counts
+        true_positives, _, false_negatives, _ = counts
         return ratio(true_positives, true_positives + false_negatives)
+
+
+class Count(Confusions):
+    """Base of the metrics that count: a subclass says which of the four, by its place in ``counts``."""
+
+    place: int
+
+    def __init__(self, thresholds: float | None = None, name: str | None = None):
+        super().__init__(thresholds, name=name)
+
+    def value(self, counts: np.ndarray) -> float:
+        """Return how many there are, or their weights."""
+        return float(counts[self.place])
+
+
+class TruePositives(Count):
+    """How many predictions above the threshold are right.
+
+    >>> TruePositives()([1, 0, 1, 1], [[0.9], [0.8], [0.2], [0.7]])
+    2.0
+    """
+
+    place = 0
+
+
+class FalsePositives(Count):
+    """How many predictions above the threshold are wrong."""
+
+    direction = "min"
+    place = 1
+
+
+class FalseNegatives(Count):
+    """How many predictions up to the threshold are wrong."""
+
+    direction = "min"
+    place = 2
+
+
+class TrueNegatives(Count):
+    """How many predictions up to the threshold are right."""
+
+    place = 3

@@ -1,4 +1,4 @@
-"""Adagrad: a step size for each parameter entry, from the sum of all its squared gradients."""
+"""Adagrad: a step size for each parameter entry, from the sum of all its squared gradients; and Ftrl, beside zero."""
 
 from __future__ import annotations
 

@@ -210,8 +210,9 @@ class Pattern(NamedTuple):
     either_way: bool = False
 
     def fits(self, steps: Sequence[Step]) -> bool:
-        """Return whether these are exactly the steps: a subclass may differ, and so may a replaced forward."""
-        return [(type(step.layer), getattr(step.run, "__func__", None)) for step in steps] == self.forwards
+        """Return whether these are exactly the steps: a subclass, a replaced forward and other settings may differ."""
+        return ([(type(step.layer), getattr(step.run, "__func__", None)) for step in steps] == self.forwards
+                and all(getattr(step.layer, "plain", True) for step in steps))
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from tinynet.layers import (
     SELU,
     Activation,
     ActivityRegularization,
+    AlphaDropout,
     AveragePool2D,
     BatchNormalization,
     Conv2D,
@@ -25,6 +26,7 @@ from tinynet.layers import (
     DepthwiseConv2D,
     Dropout,
     Flatten,
+    GaussianDropout,
     GaussianNoise,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
@@ -195,7 +197,7 @@ def calls_for_any(shape: Shape) -> list[SearchStrategy[Call]]:
         call([SELU, ReLU6, HardSigmoid, SiLU, Softplus, Softsign]),
         activation_calls(shape),
         call([Activation], st.fixed_dictionaries({"activation": ACTIVATIONS})),
-        call([Dropout, *([SpatialDropout2D] if len(shape) == 3 else [])], rates),
+        call([Dropout, AlphaDropout, GaussianDropout, *([SpatialDropout2D] if len(shape) == 3 else [])], rates),
         call([ActivityRegularization], st.fixed_dictionaries({"l2": st.sampled_from([0.5, 0.0])})),
         call([GaussianNoise], st.fixed_dictionaries({"stddev": st.sampled_from([1.0, 0.1])})),
         call([Reshape], target_shapes(shape).map(lambda target: {"target_shape": target})),
@@ -233,8 +235,12 @@ def enlarging_calls(shape: Shape) -> list[SearchStrategy[Call]]:
 def activation_calls(shape: Shape) -> SearchStrategy[Call]:
     """Draw the calls that make an activation with arguments, for samples of `shape`."""
     slopes = st.sampled_from([0.3, 0.0, 1.5])
+    axes = st.sets(st.integers(1, len(shape)), min_size=1).map(sorted) | st.just(-1)
     shared = {"shared_axes": st.lists(st.integers(1, len(shape)), min_size=1, unique=True)}
+    rectifier = {"max_value": st.sampled_from([1.0, 6.0]), "negative_slope": slopes, "threshold": st.just(0.5)}
     return st.one_of(
+        call([ReLU], st.fixed_dictionaries({}, optional=rectifier)),
+        call([Softmax], st.fixed_dictionaries({}, optional={"axis": axes})),
         call([LeakyReLU], st.fixed_dictionaries({}, optional={"negative_slope": slopes})),
         call([ELU], st.fixed_dictionaries({}, optional={"alpha": slopes})),
         call([GELU], st.fixed_dictionaries({}, optional={"approximate": st.just(True)})),

@@ -34,12 +34,20 @@ from tinynet.layers import Layer
 from tinynet.losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
     Huber,
     KLDivergence,
+    LogCosh,
     Loss,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
     SparseCategoricalCrossentropy,
+    SquaredHinge,
 )
 from tinynet.testing.array_strategies import (
     Shape,
@@ -118,19 +126,27 @@ def sequentials(draw: DrawFn, input_shape: Shape | None = None, max_layers: int 
 
 # Losses.
 
+OF_NUMBERS = (MeanSquaredError, MeanAbsoluteError, Huber, LogCosh, MeanAbsolutePercentageError, CosineSimilarity)
+OF_COUNTS = (MeanSquaredLogarithmicError, Poisson)                            # of numbers that are not below 0
+
+
 @st.composite
 def losses(draw: DrawFn) -> tuple[Loss, np.ndarray, np.ndarray]:
     """Draw ``(loss, y_true, y_pred)``: a loss, with true values and predictions (N, ..., K) that it takes."""
-    loss = draw(st.sampled_from([MeanSquaredError(), *(
-        kind(from_logits=from_logits) for kind in (CategoricalCrossentropy, SparseCategoricalCrossentropy)
-        for from_logits in (True, False)), MeanAbsoluteError(), Huber(), KLDivergence(), *(
-        kind(from_logits=from_logits, label_smoothing=0.25) for kind in (CategoricalCrossentropy, BinaryCrossentropy)
-        for from_logits in (True, False))]))
+    of_classes = [kind(from_logits=from_logits) for kind in (CategoricalCrossentropy, SparseCategoricalCrossentropy)
+                  for from_logits in (True, False)]
+    smoothed = [kind(from_logits=from_logits, label_smoothing=0.25)
+                for kind in (CategoricalCrossentropy, BinaryCrossentropy) for from_logits in (True, False)]
+    loss = draw(st.sampled_from([MeanSquaredError(), *of_classes, MeanAbsoluteError(), Huber(), KLDivergence(),
+                                 *smoothed, Hinge(), SquaredHinge(), CategoricalHinge(), CosineSimilarity(), LogCosh(),
+                                 Poisson(), MeanAbsolutePercentageError(), MeanSquaredLogarithmicError()]))
     rows, classes = draw(shapes(1, 2)), draw(st.integers(2, 4))
     y_pred = draw(tie_free_arrays((*rows, classes)))
-    if not getattr(loss, "from_logits", True) or isinstance(loss, KLDivergence):         # probabilities, in (0, 1)
+    if not getattr(loss, "from_logits", True) or isinstance(loss, (KLDivergence, *OF_COUNTS)):         # in (0, 1)
         y_pred = np.exp(y_pred) / (1 + np.exp(y_pred))
-    if isinstance(loss, (MeanSquaredError, MeanAbsoluteError, Huber)):
+    if isinstance(loss, OF_COUNTS):
+        return loss, np.abs(draw(tie_free_arrays(y_pred.shape))), y_pred
+    if isinstance(loss, OF_NUMBERS):
         return loss, draw(tie_free_arrays(y_pred.shape)), y_pred
     count = math.prod(rows)
     labels = np.reshape(draw(st.lists(st.integers(0, classes - 1), min_size=count, max_size=count)), rows)

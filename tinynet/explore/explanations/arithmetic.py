@@ -118,6 +118,18 @@ def places_of_unit(shape: tuple[int, ...], axis: int, unit: int) -> np.ndarray:
     return places[places[:, axis] == unit]
 
 
+def axes_of_sample(shape: tuple[int, ...], axes: Sequence[int]) -> list[int]:
+    """Return a layer's axes, which count the batch axis as 0, as those of one sample of this shape."""
+    return sorted(axis % (len(shape) + 1) - 1 for axis in axes)
+
+
+def beside(shape: tuple[int, ...], axes: Sequence[int], at: Place) -> np.ndarray:
+    """Return the places (n, k) of a sample that differ from the one at a place along a layer's axes alone."""
+    own = axes_of_sample(shape, axes)
+    places = np.indices([size if axis in own else 1 for axis, size in enumerate(shape)]).reshape(len(shape), -1).T
+    return places + [0 if axis in own else i for axis, i in enumerate(at)]
+
+
 def computed(name: str, values: np.ndarray) -> Factor:
     """Return factors that are in no array that is shown."""
     return Factor(name, np.asarray(values, np.float64))

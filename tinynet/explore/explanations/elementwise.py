@@ -52,6 +52,21 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
+def rectified() -> Curve:
+    """Return the curve of ReLU."""
+    return Curve("max(x, 0)", lambda x: max(x, 0.0), "1 above 0, else 0", lambda x: float(x > 0))
+
+
+def bent(layer: ReLU) -> Curve:
+    """Return the curve of a ReLU with settings."""
+    top, slope, start = layer.max_value, layer.negative_slope, layer.threshold
+    above, until = ("x", "") if top is None else (f"min(x, {top:g})", f", 0 from {top:g} on")
+    top = math.inf if top is None else top
+    return Curve(f"{above} above {start:g}, else {slope:g} (x - {start:g})",
+                 lambda x: min(x, top) if x > start else slope * (x - start),
+                 f"1 above {start:g}{until}, else {slope:g}", lambda x: float(x < top) if x > start else slope)
+
+
 def leaky(slope: float) -> Curve:
     """Return the curve of a leaky ReLU."""
     return Curve(f"x above 0, else {slope:g} x", lambda x: x if x > 0 else slope * x,
@@ -87,7 +102,7 @@ def approximate_gelu() -> Curve:
 
 CURVES: dict[type[Layer], Callable[[Any], Curve]] = {
     Linear: lambda layer: Curve("x", lambda x: x, "1", lambda x: 1.0),
-    ReLU: lambda layer: Curve("max(x, 0)", lambda x: max(x, 0.0), "1 above 0, else 0", lambda x: float(x > 0)),
+    ReLU: lambda layer: rectified() if layer.plain else bent(layer),
     ReLU6: lambda layer: Curve("min(max(x, 0), 6)", lambda x: min(max(x, 0.0), 6.0), "1 between 0 and 6, else 0",
                                lambda x: float(0 < x < 6)),
     HardSigmoid: lambda layer: Curve("min(max(x + 3, 0), 6) / 6", lambda x: min(max(x + 3, 0.0), 6.0) / 6,

@@ -9,6 +9,8 @@ import numpy as np
 from tinynet.explore.explanations.arithmetic import (
     Arithmetic,
     arithmetic,
+    axes_of_sample,
+    beside,
     computed,
     input_at,
     places_of_unit,
@@ -85,15 +87,11 @@ class LayerNormalizationArithmetic(Arithmetic[LayerNormalization]):
     @property
     def axes(self) -> list[int]:
         """The axes that are normalised, of one sample."""
-        rank = self.step.x.ndim + 1
-        return sorted(each % rank - 1 for each in self.step.layer.axis)
+        return axes_of_sample(self.step.x.shape, self.step.layer.axis)
 
     def beside(self, at: Place) -> np.ndarray:
         """Return the places (n, k) of the numbers that are normalised together with the one at a place."""
-        shape = self.step.x.shape
-        places = np.indices([size if axis in self.axes else 1 for axis, size in enumerate(shape)])
-        places = places.reshape(len(shape), -1).T
-        return places + [0 if axis in self.axes else i for axis, i in enumerate(at)]
+        return beside(self.step.x.shape, self.step.layer.axis, at)
 
     def parameter(self, key: str, places: np.ndarray, default: float) -> np.ndarray:
         """Return gamma or beta at places (n, k) of the sample."""

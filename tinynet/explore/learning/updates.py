@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet.optimizers import SGD, Adadelta, Adagrad, Adam, Nadam, RMSprop
+from tinynet.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, Lion, Nadam, RMSprop
 from tinynet.training.model import Model
 
 FORMULAS: dict[type, dict[str, str]] = {               # of what each keeps for a weight, and of its step
@@ -17,6 +17,9 @@ FORMULAS: dict[type, dict[str, str]] = {               # of what each keeps for 
            "step": "-rate_t m / (sqrt(v) + epsilon)"},
     Nadam: {"m": "beta_1 m + (1 - beta_1) g", "v": "beta_2 v + (1 - beta_2) g^2",
             "step": "-rate m_hat / (sqrt(v_hat) + epsilon)"},
+    Adamax: {"m": "beta_1 m + (1 - beta_1) g", "u": "max(beta_2 u, |g|)",
+             "step": "-rate / (1 - beta_1^t) m / (u + epsilon)"},
+    Lion: {"m": "beta_2 m + (1 - beta_2) g, after the step", "step": "-rate sign(beta_1 m + (1 - beta_1) g)"},
     RMSprop: {"square": "rho v + (1 - rho) g^2", "mean": "rho mean + (1 - rho) g", "velocity": "the steps, added up",
               "step": "-rate g / sqrt(v + epsilon)"},
     Adagrad: {"accumulator": "a + g^2", "step": "-rate g / sqrt(a + epsilon)"},

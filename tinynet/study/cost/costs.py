@@ -17,6 +17,7 @@ from tinynet.layers import (
     DepthwiseConv2D,
     Dropout,
     Flatten,
+    GaussianDropout,
     GaussianNoise,
     HardSigmoid,
     Lambda,
@@ -177,12 +178,11 @@ def whole_image(layer: Layer, input_shape: Shape) -> tuple[Axis, Axis]:
 
 
 for elementwise_layer in (ReLU, Sigmoid, Tanh, Dropout, Flatten, Rescaling, ELU, GELU, SELU, HardSigmoid, LeakyReLU,
-                          PReLU, ReLU6, SiLU, Softplus, Softsign, GaussianNoise, ZeroPadding2D, BatchNormalization,
-                          Augmentation, ActivityRegularization):
+                          PReLU, ReLU6, SiLU, Softplus, Softsign, GaussianNoise, GaussianDropout, ZeroPadding2D,
+                          BatchNormalization, Augmentation, ActivityRegularization):
     reach.register(elementwise_layer, elementwise)
 reach.register(GlobalPooling, whole_image)
-for last_axis_layer in (Dense, Softmax):
-    reach.register(last_axis_layer, last_axis)
+reach.register(Dense, last_axis)
 
 
 @reach.register
@@ -192,8 +192,9 @@ def sliding_window(layer: Windowed, input_shape: Shape) -> tuple[Axis, Axis]:
     return (rows, down), (columns, across)
 
 
+@reach.register(Softmax)
 @reach.register(LayerNormalization)
-def normalised_axes(layer: LayerNormalization, input_shape: Shape) -> tuple[Axis, Axis]:
+def normalised_axes(layer: LayerNormalization | Softmax, input_shape: Shape) -> tuple[Axis, Axis]:
     """Return the reach of what sees its axes whole: of images rows are axis 2 and columns the last, as of a vector."""
     rank = 1 + len(input_shape)
     whole = {axis % rank for axis in layer.axis}

@@ -6,7 +6,7 @@
  */
 
 import { normalCdf, normalDensity } from "./gelu.js";
-import { mapped, zeros } from "./tensor.js";
+import { groupsAlong, mapped } from "./tensor.js";
 
 /** @type {(x: number) => number} */
 const sigmoid = (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
@@ -39,9 +39,26 @@ const approximateGelu = {
   formula: "x sigmoid(2 z), z = sqrt(2 / pi) (x + 0.044715 x^3)",
 };
 
+/** @type {Curve} */
+const rectified = { value: (x) => Math.max(x, 0), slope: (x) => (x > 0 ? 1 : 0), formula: "max(x, 0)" };
+
+/** @type {(config: Record<string, any>) => boolean} whether a ReLU is without settings */
+const plain = (config) => config.max_value === null && config.negative_slope === 0 && config.threshold === 0;
+
+/**
+ * @param {Record<string, any>} config of a ReLU with settings
+ * @returns {Curve}
+ */
+function bent({ max_value: limit, negative_slope: slope, threshold }) {
+  const top = limit ?? Infinity;
+  return { value: (x) => (x > threshold ? Math.min(x, top) : slope * (x - threshold)),
+           slope: (x) => (x > threshold ? (x < top ? 1 : 0) : slope),
+           formula: `${limit === null ? "x" : `min(x, ${limit})`} above ${threshold}, ${slope} (x - ${threshold}) elsewhere` };
+}
+
 /** @type {Record<string, (config: Record<string, any>) => Curve>} by the class's name; `config` is its settings */
 export const curves = {
-  ReLU: () => ({ value: (x) => Math.max(x, 0), slope: (x) => (x > 0 ? 1 : 0), formula: "max(x, 0)" }),
+  ReLU: (config) => (plain(config) ? rectified : bent(config)),
   LeakyReLU: ({ negative_slope: slope }) => ({
     value: (x) => (x > 0 ? x : slope * x), slope: (x) => (x > 0 ? 1 : slope),
     formula: `x above 0, ${slope} x elsewhere` }),
@@ -73,37 +90,30 @@ export const elementwise = {
   },
 };
 
-/** @type {Kind} y[i] = e^x[i] / sum_j e^x[j], over the last axis */
+/** @type {Kind} y[i] = e^x[i] / sum_j e^x[j], over the last axis or others */
 export const softmax = {
-  forward(_layer, x) {
-    const y = zeros(x.shape, x), n = x.shape[x.shape.length - 1];
-    for (let start = 0; start < x.data.length; start += n) {
-      const { max, sum } = exponentials(x, start, n);
-      for (let i = start; i < start + n; i++) y.data[i] = Math.exp(x.data[i] - max) / sum;
-    }
-    return y;
+  forward({ config }, x) {
+    const { groups, max, sum } = exponentials(x, config.axis);
+    return mapped(x, (number, k) => Math.exp(number - max[groups[k]]) / sum[groups[k]]);
   },
-  backward(_layer, x, dy, y) {
-    const dx = zeros(x.shape, x), n = x.shape[x.shape.length - 1];
-    for (let start = 0; start < x.data.length; start += n) {
-      let mean = 0;                                                // of dy, weighed by the probabilities
-      for (let i = start; i < start + n; i++) mean += dy.data[i] * y.data[i];
-      for (let i = start; i < start + n; i++) dx.data[i] = y.data[i] * (dy.data[i] - mean);
-    }
-    return dx;
+  backward({ config }, x, dy, y) {
+    const groups = groupsAlong(x.shape, config.axis);
+    const means = new Float64Array(groups.length);                           // of dy, weighed by the probabilities
+    for (let k = 0; k < groups.length; k++) means[groups[k]] += dy.data[k] * y.data[k];
+    return mapped(dy, (upstream, k) => y.data[k] * (upstream - means[groups[k]]));
   },
 };
 
 /**
- * Return the largest number of a row, and the sum of e^(x - it).
+ * Return for each number which group it is of, and of each group the largest, and the sum of e^(x - it).
  * @param {import("./tensor.js").Tensor} x
- * @param {number} start
- * @param {number} n
- * @returns {{max: number, sum: number}}
+ * @param {number | number[]} axis along which a group lies
+ * @returns {{groups: Int32Array, max: Float64Array, sum: Float64Array}}
  */
-export function exponentials(x, start, n) {
-  let max = -Infinity, sum = 0;
-  for (let i = start; i < start + n; i++) max = Math.max(max, x.data[i]);
-  for (let i = start; i < start + n; i++) sum += Math.exp(x.data[i] - max);
-  return { max, sum };
+export function exponentials(x, axis) {
+  const groups = groupsAlong(x.shape, axis), most = groups.length;             // of groups
+  const max = new Float64Array(most).fill(-Infinity), sum = new Float64Array(most);
+  for (let k = 0; k < groups.length; k++) max[groups[k]] = Math.max(max[groups[k]], x.data[k]);
+  for (let k = 0; k < groups.length; k++) sum[groups[k]] += Math.exp(x.data[k] - max[groups[k]]);
+  return { groups, max, sum };
 }

@@ -12,7 +12,7 @@ import {
   computed, inputGradient, inputs, output, parameterGradient, placesWhere, read, sumOfProducts, terms, upstreams,
 } from "./explanation.js";
 import { along, channelNumbers } from "./normalization.js";
-import { flat } from "./tensor.js";
+import { flat, groupsAlong } from "./tensor.js";
 
 /**
  * Explain a number that is made of the one at the same place.
@@ -117,15 +117,18 @@ const batchNormalization = {
   },
 };
 
-/** @type {(step: StepNumbers, at: number[]) => number[][]} the places of a row, along the last axis */
-const rowOf = ({ x }, at) => Array.from({ length: x.shape[x.shape.length - 1] }, (_, i) => [...at.slice(0, -1), i]);
+/** @type {(step: StepNumbers, at: number[]) => number[][]} the places of what is divided by one sum, a row of numbers */
+const rowOf = ({ x, layer }, at) => {
+  const groups = groupsAlong(x.shape, layer.config.axis), own = groups[flat(at, x.shape)];
+  return placesWhere(x.shape, (place) => groups[flat(place, x.shape)] === own);
+};
 
 /** @type {Explainer} */
 const softmax = {
   forward(step, at) {
     const row = rowOf(step, at), left = inputs(step, row), value = read(step.x, at);
-    const { max, sum } = exponentials(step.x, flat(row[0], step.x.shape), row.length);
-    const share = Math.exp(value - max);
+    const found = exponentials(step.x, step.layer.config.axis), group = found.groups[flat(at, step.x.shape)];
+    const max = found.max[group], sum = found.sum[group], share = Math.exp(value - max);
     return { of: output(step, at), form: "softmax", value: read(step.y, at), total: share / sum,
              how: "Its share in the sum of all e^x of the row; the largest is subtracted first, so that nothing overflows.",
              terms: terms(left, null, left.values.map((x) => Math.exp(x - max))),
@@ -133,12 +136,13 @@ const softmax = {
                { name: "sum of all", value: sum }, { name: "y", value: share / sum, formula: "e^(x - largest) / sum" }] };
   },
   backward(step, at) {
-    const row = rowOf(step, at), y = read(step.y, at), own = at[at.length - 1];
+    const row = rowOf(step, at), y = read(step.y, at), own = flat(at, step.x.shape);
     return sumOfProducts({ of: inputGradient(step, at), form: "softmax", value: read(step.dx, at),
       how: "Every output depends on every input of its row: each one's gradient, times y_i (1 - y_j) for its own input, and "
         + "-y_i y_j for another.",
       left: upstreams(step, row),
-      right: computed("dy_i / dx_j", row.map((place, i) => read(step.y, place) * ((i === own ? 1 : 0) - y))) });
+      right: computed("dy_i / dx_j", row.map((place) => (
+        read(step.y, place) * ((flat(place, step.x.shape) === own ? 1 : 0) - y)))) });
   },
 };
 

@@ -22,7 +22,13 @@
 import { exponentials } from "./activations.js";
 import { floats } from "./base64.js";
 import { kinds } from "./layers.js";
-import { last, sizeOf, zeros } from "./tensor.js";
+import { last, reshaped, sizeOf, zeros } from "./tensor.js";
+
+/** @type {(logits: Tensor) => {max: number, sum: number}} the largest of all, and the sum of e^(logit - it) */
+function ofAll(logits) {
+  const { max, sum } = exponentials(reshaped(logits, [logits.data.length]), -1);
+  return { max: max[0], sum: sum[0] };
+}
 
 export class Model {
   /** @param {ModelInFile} file */
@@ -41,7 +47,8 @@ export class Model {
 
   /** Whether the outputs are probabilities, made of logits. */
   get softmax() {
-    return last(this.layers).kind === "Softmax";
+    const { kind, config, inputShape } = last(this.layers);
+    return kind === "Softmax" && [-1, inputShape.length].includes(config.axis);         // along the last axis
   }
 
   /** The place of the logits in `values`. */
@@ -102,7 +109,7 @@ export class Model {
    * @returns {Tensor}
    */
   probabilities(values) {
-    const logits = values[this.logits], { max, sum } = exponentials(logits, 0, logits.data.length);
+    const logits = values[this.logits], { max, sum } = ofAll(logits);
     return { data: Float64Array.from(logits.data, (logit) => Math.exp(logit - max) / sum), shape: logits.shape };
   }
 
@@ -113,7 +120,7 @@ export class Model {
    * @returns {number}
    */
   loss(values, label) {
-    const logits = values[this.logits], { max, sum } = exponentials(logits, 0, logits.data.length);
+    const logits = values[this.logits], { max, sum } = ofAll(logits);
     this.expectClass(label, logits);
     return Math.log(sum) - (logits.data[label] - max);
   }

@@ -7,7 +7,7 @@
  * @typedef {import("./weighted.js").Layer} Layer
  */
 
-import { broadcast, mapped, rounded, zeros } from "./tensor.js";
+import { axesOfSample, broadcast, groupsAlong, mapped, rounded, zeros } from "./tensor.js";
 
 /** @type {Kind} y = gamma (x - mean) / std + beta, of each channel, the first axis */
 export const batchNormalization = {
@@ -69,9 +69,7 @@ export const layerNormalization = {
  * @param {Tensor} x
  */
 export function standardised({ config, params }, x) {
-  const rank = x.shape.length;
-  const axes = [config.axis].flat().map((axis) => (axis < 0 ? axis + rank : axis - 1));          // those of the sample
-  const groups = broadcast(x.shape, x.shape.map((side, axis) => (axes.includes(axis) ? 1 : side)));
+  const axes = axesOfSample(x.shape, config.axis), groups = groupsAlong(x.shape, config.axis);
   const places = broadcast(x.shape, x.shape.map((side, axis) => (axes.includes(axis) ? side : 1)));
   /** @param {ArrayLike<number>} a @returns {(k: number) => number} the mean over the group of place k */
   const mean = (a) => {

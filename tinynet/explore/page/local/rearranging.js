@@ -11,8 +11,8 @@ import { flat, indexOf, reshaped, sizeOf, zeros } from "./tensor.js";
 
 /** Layers whose outputs are their inputs, in order: in another shape, or changed in training alone. */
 export const unchanged = ["Linear", "Flatten", "Reshape", "Activation", "ActivityRegularization", "Dropout",
-  "SpatialDropout2D", "GaussianNoise", "RandomFlip", "RandomContrast", "RandomElasticTransform", "RandomAffine",
-  "RandomRotation", "RandomShear", "RandomTranslation", "RandomZoom"];
+  "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise", "RandomFlip", "RandomContrast",
+  "RandomElasticTransform", "RandomAffine", "RandomRotation", "RandomShear", "RandomTranslation", "RandomZoom"];
 
 /** @type {Kind} the same numbers, in order */
 export const reshape = {

@@ -105,6 +105,27 @@ export function broadcast(shape, small) {
 }
 
 /**
+ * Return the axes of a layer, which count the batch axis as 0, as those of one sample.
+ * @param {number[]} shape of the sample
+ * @param {number | number[]} axis
+ * @returns {number[]}
+ */
+export function axesOfSample(shape, axis) {
+  return [axis].flat().map((each) => (each < 0 ? each + shape.length : each - 1));
+}
+
+/**
+ * Say for each place of a sample which group it is of: those that differ along a layer's axes alone are one.
+ * @param {number[]} shape of the sample
+ * @param {number | number[]} axis as the layer has it
+ * @returns {Int32Array}
+ */
+export function groupsAlong(shape, axis) {
+  const axes = axesOfSample(shape, axis);
+  return broadcast(shape, shape.map((side, own) => (axes.includes(own) ? 1 : side)));
+}
+
+/**
  * Return the last of a list.
  * @template T
  * @param {T[]} list
