@@ -83,3 +83,31 @@ def test_a_weight_is_named_that_multiplies_another_argument_than_the_first():
     text = explained(f, lambda dy, x, h, u: (*vjp(dy, x, h), h.T @ (dy * (1 - f(x, h, u) ** 2))),
                      rng.normal(size=(3, 4)), rng.normal(size=(3, 4)), U)
     assert text == {"h": "u is not transposed where it must be, or transposed where it must not be."}
+
+
+def gates(x, w, b):
+    i, o = np.split(x @ w + b, 2, axis=1)
+    return sigmoid(o) * np.tanh(i)
+
+
+def test_a_gate_that_shows_in_the_bias_is_named_for_the_input_too():
+    def vjp(dy, x, w, b):
+        i, o = np.split(x @ w + b, 2, axis=1)
+        s = sigmoid(o)
+        da = np.hstack([dy * s * (1 - np.tanh(i) ** 2), dy * np.tanh(i) * s])                       # times 1 - s
+        return da @ w.T, x.T @ da, da.sum(axis=0)
+    text = explained(gates, vjp, rng.normal(size=(3, 4)), rng.normal(size=(4, 6)), rng.normal(size=6))
+    assert text["b"] == "it is wrong from index 3 to 5 only, and right for the others."
+    assert text["x"].startswith("it is wrong for the same outputs as w, and may be for the same reason. Of w: it is "
+                                "wrong for unit 3, 4, 5 only")
+
+
+def test_what_is_wrong_with_one_tensor_alone_is_no_reason_for_another():
+    def vjp(dy, x, w, b):
+        i, o = np.split(x @ w + b, 2, axis=1)
+        s = sigmoid(o)
+        da = np.hstack([dy * s * (1 - np.tanh(i) ** 2), dy * np.tanh(i) * s * (1 - s)])
+        return da @ w.T * (1 + x ** 2), x.T @ da, da.mean(axis=0)
+    text = explained(gates, vjp, rng.normal(size=(3, 4)), rng.normal(size=(4, 6)), rng.normal(size=6))
+    assert "mean" in text["b"]
+    assert "same outputs as b" not in text["x"]
