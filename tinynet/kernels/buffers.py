@@ -14,6 +14,7 @@ This file is not in ``fast/``: layers and optimizers allocate parameters with it
 
 from __future__ import annotations
 
+import ctypes
 import math
 import weakref
 from collections import deque
@@ -66,8 +67,13 @@ class PooledBuffer:
 def allocate(size: int) -> np.ndarray:
     """Return fresh bytes (size,), aligned to a cache line, each time in the next quarter of a page."""
     memory = np.empty(size + PAGE, np.uint8)
-    begin = -memory.ctypes.data % CACHE_LINE + next(staggered_offsets)
+    begin = -address(memory) % CACHE_LINE + next(staggered_offsets)
     return memory[begin:begin + size]
+
+
+def address(memory: np.ndarray) -> int:
+    """Return where bytes begin that may be written: their ``ctypes.data``, in a quarter of the time."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))                           # type: ignore[arg-type]
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -90,7 +96,10 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Return what `empty` does, aligned to a cache line however small: vectors that cross a line load half as fast."""
     size = math.prod(shape) * dtype.itemsize
-    return allocate(size).view(dtype).reshape(shape) if size < MIN_POOLED_BYTES else empty(shape, dtype)
+    if size >= MIN_POOLED_BYTES:
+        return empty(shape, dtype)
+    memory = np.empty(size + CACHE_LINE, np.uint8)
+    return np.ndarray(shape, dtype, memory, -address(memory) % CACHE_LINE)
 
 
 def copy(array: np.ndarray) -> np.ndarray:

@@ -127,10 +127,12 @@ def crop(padded: np.ndarray, margins: Margins) -> np.ndarray:
 
 def check_images(layer: Layer, x: np.ndarray, channels: int | None = None) -> None:
     """Raise the layer's ValueError unless `x` is (N, C, H, W), of so many channels if they are given."""
+    if x.ndim == 4 and channels in (None, x.shape[1]):
+        return
     wanted = f"input (N, {channels or 'C'}, H, W)"
     if x.ndim == 4 and channels and x.shape[1] != channels and x.shape[3] == channels:
         wanted += ", channels first (images with channels last want x.transpose(0, 3, 1, 2))"
-    layer.expect(x.ndim == 4 and channels in (None, x.shape[1]), wanted, x.shape)
+    layer.expect(False, wanted, x.shape)
 
 
 def image_shape(layer: Layer, input_shape: Shape) -> tuple[int, int, int]:

@@ -103,13 +103,14 @@ def convolved(conv: Conv2D, x: np.ndarray, relu: bool = False, pool: MaxPool2D |
               channels_last: bool = True) -> Product:
     """Return the convolution of x, with what is done in the same pass, and the function that goes back."""
     conv.check(x)
-    k, windows, image, kernel = kernels.current(), conv.windows, x.shape[2:], conv.params["kernel"]
-    geometry, margins = (windows.strides, windows.dilation), windows.around(image)
+    k, windows, kernel = kernels.current(), conv.windows, conv.params["kernel"]
+    strides, dilation, margins = windows.strides, windows.dilation, windows.around(x.shape[2:])
     if pool is None:
-        product = k.Convolution(x, kernel, *geometry, margins)
+        product = k.Convolution(x, kernel, strides, dilation, margins)
     else:
-        pool.windows.output_size(windows.output_size(image))
-        product = k.PooledConvolution(x, kernel, *geometry, pool.windows.size, margins, relu)
+        product = k.PooledConvolution(x, kernel, strides, dilation, pool.windows.size, margins, relu)
+        if 0 in product.sizes.pooled:
+            pool.windows.output_size(product.sizes.output)                 # the pooling's own error
     return product.forward(bias_of(conv, conv.filters), relu, channels_last), product.backward
 
 

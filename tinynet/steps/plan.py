@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol, overload, runtime_checkable
 
 import numpy as np
@@ -215,18 +215,17 @@ class Pattern(NamedTuple):
                 and all(getattr(step.layer, "plain", True) for step in steps))
 
 
-@dataclass(frozen=True, eq=False)
-class FusedLayers:
-    """The layers of a pattern, called as one step."""
+class FusedLayers(partial[tuple[np.ndarray, Backward]]):
+    """The layers of a pattern, called as one step, ``run(x, training)``."""
 
     pattern: Pattern
     layers: list[Layer]
-    channels_first: bool
 
-    def __call__(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
-        if self.channels_first:
-            return self.pattern.function(*self.layers, x, training, channels_last=False)
-        return self.pattern.function(*self.layers, x, training)
+    def __new__(cls, pattern: Pattern, layers: list[Layer], channels_first: bool) -> FusedLayers:
+        keywords = {"channels_last": False} if channels_first else {}
+        self = super().__new__(cls, pattern.function, *layers, **keywords)
+        self.pattern, self.layers = pattern, layers
+        return self
 
 
 def steps_inside(block: Residual) -> list[Step]:
@@ -299,6 +298,9 @@ def qualified_name(function: object) -> str:
     return f"{getattr(function, '__module__', cls.__module__)}.{getattr(function, '__qualname__', cls.__qualname__)}"
 
 
+_Kept = tuple[list[object], list[dict[str, Any]], list[object], Plan]       # key; attributes of layers, their windows
+
+
 class PlanCache:
     """The plans of one model, kept until anything that they depend on has changed.
 
@@ -307,17 +309,18 @@ class PlanCache:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[bool, bool], tuple[list[object], Plan]] = {}
+        self._kept: dict[tuple[bool, bool], _Kept] = {}
 
     def plan(self, steps: list[Step], training: bool, loss: PlannedLoss | None = None) -> Plan:
         """Return the plan for these steps, the cached one if nothing has changed."""
-        key = [*steps, *[vars(step.layer).get("windows") for step in steps], loss,
-               dict(getattr(loss, "__dict__", {})), kernels.current(), kernels.fuses()]
+        key: list[object] = [*steps, kernels.current(), kernels.fuses(), loss, dict(getattr(loss, "__dict__", {}))]
         which = training, loss is not None
         kept = self._kept.get(which)
-        if kept is None or kept[0] != key:
-            kept = self._kept[which] = key, Plan(steps, training, loss)
-        return kept[1]
+        if kept is None or kept[0] != key or kept[2] != [having.get("windows") for having in kept[1]]:
+            having_windows = [vars(step.layer) for step in steps if "windows" in vars(step.layer)]
+            windows = [having["windows"] for having in having_windows]
+            kept = self._kept[which] = key, having_windows, windows, Plan(steps, training, loss)
+        return kept[3]
 
     # a copied or pickled model makes plans of its own: these hold the layers they were made for
 

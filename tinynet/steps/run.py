@@ -42,9 +42,9 @@ def run_steps(steps: Sequence[Step], x: np.ndarray, training: bool = False) -> t
     that has parameters.
     """
     backwards: list[Backward] = []
-    for ran in forwards(steps, x, training):
-        x = ran.y
-        backwards.append(ran.backward)
+    for step in steps:                              # as in `forwards`, which tells more: that takes longer than a step
+        x, step_backward = check_forward(step.layer, step.run(x, training))
+        backwards.append(step_backward)
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         first = 0 if need_dx else first_with_parameters(steps)

@@ -42,11 +42,15 @@ def steps_of_parts(layer: Layer, name: str = "") -> list[Step]:
     return steps
 
 
-# A model lists its steps for each batch, so all are added to one list, rather than many short ones joined.
+# A model lists its steps for each batch, so all are added to one list, rather than many short ones joined, and made as
+# the tuples that they are, in half of the time.
+
+new = tuple.__new__
 
 def _add(steps: list[Step], layer: Layer, name: str) -> None:
-    if "forward" in vars(layer) or type(layer).forward is not type(layer).composed_forward:
-        steps.append(Step(name, layer, layer.forward))
+    cls = type(layer)
+    if "forward" in layer.__dict__ or cls.forward is not cls.composed_forward:
+        steps.append(new(Step, (name, layer, layer.forward)))
     else:
         _add_parts(steps, layer, name)
     if layer.activity_penalty is not None:
@@ -59,4 +63,4 @@ def _add_parts(steps: list[Step], layer: Layer, name: str) -> None:
         if isinstance(part, Layer):
             _add(steps, part, full)
         else:
-            steps.append(Step(full, layer, part))
+            steps.append(new(Step, (full, layer, part)))

@@ -48,7 +48,7 @@ def as_samples(x: ArrayLike, dtype: np.dtype | None, what: str = "x") -> np.ndar
         raise invalid(what, "an array of numbers, all samples of one shape", f"{type(x).__name__} ({error})") from None
     if array.ndim == 0:
         raise invalid(what, "an array with a batch axis", f"the number {x!r}")
-    return array.astype(dtype or array.dtype, copy=False)
+    return array if dtype is None else array.astype(dtype, copy=False)
 
 
 def check_numbers(data: Data, owner: str, dtype: np.dtype, start: int = 0) -> None:

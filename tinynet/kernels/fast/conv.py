@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import conv_loops, layout, tiles
-from tinynet.kernels.fast.compiling import compiled, for_loops, unmarked
+from tinynet.kernels.fast.compiling import compiled, unmarked
 from tinynet.kernels.fast.layout import NO_MARGINS
-from tinynet.kernels.fast.threads import MIN_PARALLEL, NUM_CHUNKS, parallel_for, samples_per_chunk
-from tinynet.kernels.geometry import Pair, output_size
+from tinynet.kernels.fast.threads import NUM_CHUNKS, parallel_for, samples_per_chunk
+from tinynet.kernels.geometry import Pair
 
-MIN_BLOCK = 4096               # numbers of output that fit L1 beside everything else
 SUMMED_SAMPLES = 16            # whose share of a kernel's gradient is added up before it is put back
 Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> the output's gradients of these samples
 
@@ -39,7 +37,7 @@ def conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, 
     dy = layout.images(dy, dtype)
     gradient = InputGradient(kernel, (len(dy), kernel.shape[1], *input_size), strides, dilation, dtype)
     parallel_for(lambda start, stop: gradient.fill(start, stop, dy[start:stop]), len(dy), samples_per_chunk(len(dy)),
-                 serial=is_small(dy.size, kernel.shape))
+                 serial=conv_loops.is_small(dy.size, kernel.shape))
     return layout.arrays(gradient.dx)
 
 
@@ -51,24 +49,23 @@ class Convolution:
     x, kernel : (N, C, H, W) and (F, C, kh, kw).
     strides, dilation : pairs (rows, columns).
     margins : of zeros around the images, ((top, bottom), (left, right)).
+    pool_size : of the windows that are pooled at once, in a `PooledConvolution`.
     """
 
     def __init__(self, x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair,
-                 margins: tuple[Pair, Pair] = NO_MARGINS):
+                 margins: tuple[Pair, Pair] = NO_MARGINS, pool_size: Pair = (1, 1)):
         self.dtype, self.kernel, self.shape, self.margins = layout.common_dtype(x, kernel), kernel, x.shape, margins
         self.images = layout.images(x, self.dtype, margins)                                       # (N, H, W, C)
         self.geometry, self.entries = (strides, dilation), tiles.entries(self.dtype)
-        self.output_size = output_size(self.images.shape[1:3], kernel.shape[2:], strides, dilation)
-        self.serial = is_small(len(x) * len(kernel) * math.prod(self.output_size), kernel.shape)
+        self.sizes = conv_loops.sizes(self.images.shape, kernel.shape, *self.geometry, pool_size, self.dtype.itemsize)
 
     def forward(self, bias: np.ndarray, relu: bool = False, channels_last: bool = True) -> np.ndarray:
         """Return y (N, F, P, Q), with the bias (F,) and, if asked for, a ReLU.
 
         Where channels are to lie first in memory, and not last, a chunk is turned while it is in the cache.
         """
-        weights, biases = self.panels(bias)
-        N, F, size, filters = len(self.images), len(self.kernel), self.output_size, len(biases)
-        loops, rows = self.loops(size[1], filters), rows_per_block(weights, filters * size[1])
+        (weights, biases), (size, _, filters, loops, rows, *_) = self.panels(bias), self.sizes
+        N, F = len(self.images), len(self.kernel)
         y = empty((N, *size, F) if channels_last else (N, F, *size), self.dtype)
 
         def work(start: int, stop: int) -> None:
@@ -89,7 +86,7 @@ class Convolution:
         gradient = InputGradient(self.kernel, self.shape, *self.geometry, self.dtype, self.margins) if need_dx else None
 
         def work(start: int, stop: int) -> None:
-            dy, chunk = layout.images(upstream(start, stop), self.dtype), start // samples_per_chunk(len(self.images))
+            dy, chunk = layout.images(upstream(start, stop), self.dtype), start // self.sizes.chunk
             dz = layout.in_whole_vectors(dy)
             add_kernel_gradient(self.images[start:stop], dz, dweights[chunk], size, *self.geometry)
             dbias[chunk] += dz.reshape(-1, dz.shape[-1]).sum(axis=0)
@@ -101,18 +98,13 @@ class Convolution:
 
     def panels(self, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the kernel and a bias as the loops take them."""
-        return (layout.kernel_panels(self.kernel, self.geometry[1], self.dtype),
-                layout.in_whole_vectors(for_loops(bias, self.dtype)))
-
-    def loops(self, Q: int, filters: int) -> np.ndarray:
-        """Return the loops for rows of Q outputs, of some filters, which are whole vectors."""
-        vectors = filters * self.dtype.itemsize // tiles.VECTOR_BYTES
-        return conv_loops.of_outputs(self.images.shape[2:], Q, vectors, self.kernel.shape[2:], *self.geometry,
-                                     self.dtype.itemsize)
+        biases = np.zeros(self.sizes.filters, self.dtype)
+        biases[:len(bias)] = bias
+        return layout.kernel_panels(self.kernel, self.geometry[1], self.dtype), biases
 
     def for_chunks(self, work: Callable[[int, int], None]) -> None:
         """Call ``work(start, stop)`` for each chunk of the samples, on all cores if that is worth it."""
-        parallel_for(work, len(self.images), samples_per_chunk(len(self.images)), self.serial)
+        parallel_for(work, len(self.images), self.sizes.chunk, self.sizes.serial)
 
 
 class InputGradient:
@@ -151,7 +143,7 @@ class InputGradient:
             loops = conv_loops.of_outputs(images.shape[2:], padded.shape[2], vectors, self.size, self.strides,
                                           self.dilation, dx.itemsize)
             forward(tiles.entries(dx.dtype).multiply, loops, images, self.weights, self.bias, padded, self.strides[0],
-                    rows_per_block(self.weights, len(self.bias) * padded.shape[2]), False)
+                    conv_loops.rows_per_block(self.weights.size, len(self.bias) * padded.shape[2]), False)
         else:
             padded[...] = 0
             dy = unmarked(dy)
@@ -161,19 +153,6 @@ class InputGradient:
                       padded.reshape(-1))
         if padded is not dx:
             dx[...] = padded[:, top:top + H, left:left + W, :C]
-
-
-def is_small(outputs: int, kernel_shape: tuple[int, ...]) -> bool:
-    """Return whether that many outputs of a kernel (F, C, kh, kw) are computed before a second thread wakes."""
-    return outputs * math.prod(kernel_shape[1:]) < MIN_PARALLEL
-
-
-def rows_per_block(weights: np.ndarray, row: int) -> int:
-    """Return how many rows of outputs to compute at a time: a block about as large as the kernels shares their cache.
-
-    A larger one would push them out, a smaller one would read them more often than it must.
-    """
-    return max(1, max(weights.size, MIN_BLOCK) // max(1, row))
 
 
 @compiled

@@ -6,11 +6,14 @@ R numbers, see `tinynet.kernels.fast.layout`.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from tinynet.kernels.fast.layout import row_segments
+from tinynet.kernels.fast.threads import MIN_PARALLEL, samples_per_chunk
 from tinynet.kernels.fast.tiles import (
     COUNTED,
     MAX_VECTORS,
@@ -19,11 +22,66 @@ from tinynet.kernels.fast.tiles import (
     Tile,
     balanced_rows,
     cut,
+    round_up_to_vector,
     tile_loops,
+    tile_width,
 )
-from tinynet.kernels.geometry import Pair
+from tinynet.kernels.geometry import Pair, output_size
 
 WIDTH = MAX_VECTORS * VECTOR_BYTES         # of a panel, in bytes
+MIN_BLOCK = 4096                           # numbers of output that fit L1 beside everything else
+
+
+class Sizes(NamedTuple):
+    """What follows from the shapes of a convolution alone.
+
+    Attributes
+    ----------
+    output, pooled : of an image's output, (rows, columns), and of what pooling leaves of it.
+    filters : F rounded up to whole vectors.
+    loops : those of `of_outputs`, for the columns that pooling windows reach.
+    rows : of pooling windows, whose outputs are computed at a time.
+    chunk : how many samples one thread takes at a time.
+    serial : whether all are computed before a second thread wakes.
+    spare : blocks to pool from, for `rows` of windows, small ones that no thread is using.
+    """
+
+    output: Pair
+    pooled: Pair
+    filters: int
+    loops: np.ndarray
+    rows: int
+    chunk: int
+    serial: bool
+    spare: list[np.ndarray]
+
+
+@lru_cache(maxsize=256)                    # worked out once: for a single image it would take as long as its products
+def sizes(images: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, dilation: Pair, pool: Pair,
+          itemsize: int) -> Sizes:
+    """Return what follows from the shapes of images (N, H, W, C) and a kernel (F, C, kh, kw), and a pool's size."""
+    (N, *image, C), (F, _, *size), (a, b) = images, kernel, pool
+    output = output_size((image[0], image[1]), (size[0], size[1]), strides, dilation)
+    P, Q = output_size(output, pool, pool)
+    filters, width = round_up_to_vector(F, itemsize), tile_width(itemsize)
+    loops = of_outputs((image[1], C), Q * b, filters * itemsize // VECTOR_BYTES, (size[0], size[1]), strides, dilation,
+                       itemsize)
+    rows = rows_per_block(cut(F, width) * width * C * math.prod(size), filters * Q * b)
+    return Sizes(output, (P, Q), filters, loops, cut(rows, a), samples_per_chunk(N),
+                 is_small(N * F * math.prod(output), kernel), [])
+
+
+def is_small(outputs: int, kernel_shape: tuple[int, ...]) -> bool:
+    """Return whether that many outputs of a kernel (F, C, kh, kw) are computed before a second thread wakes."""
+    return outputs * math.prod(kernel_shape[1:]) < MIN_PARALLEL
+
+
+def rows_per_block(weights: int, row: int) -> int:
+    """Return how many rows of outputs to compute at a time: a block about as large as the kernels shares their cache.
+
+    A larger one would push them out, a smaller one would read them more often than it must.
+    """
+    return max(1, max(weights, MIN_BLOCK) // max(1, row))
 
 
 @lru_cache(maxsize=256)

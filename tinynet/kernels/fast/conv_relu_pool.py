@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.kernels.buffers import aligned, empty
+from tinynet.kernels.buffers import MIN_POOLED_BYTES, aligned, empty
 from tinynet.kernels.fast import conv, conv_loops, layout, tiles
 from tinynet.kernels.fast.compiling import compiled
 from tinynet.kernels.fast.conv import Upstream
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.llvm.functions import Entries
-from tinynet.kernels.fast.threads import NUM_CHUNKS, samples_per_chunk
-from tinynet.kernels.geometry import Pair, output_size
+from tinynet.kernels.fast.threads import NUM_CHUNKS
+from tinynet.kernels.geometry import Pair
 
 MAX_POOL_PIXELS = 127          # of a pooling window: winners are kept as int8
+INT8 = np.dtype(np.int8)
 
 
 class PooledConvolution(conv.Convolution):
@@ -32,9 +33,8 @@ class PooledConvolution(conv.Convolution):
 
     def __init__(self, x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair, pool_size: Pair,
                  margins: tuple[Pair, Pair] = NO_MARGINS, relu: bool = True):
-        super().__init__(x, kernel, strides, dilation, margins)
+        super().__init__(x, kernel, strides, dilation, margins, pool_size)
         self.pool, self.relu = pool_size, relu
-        self.pooled_size = output_size(self.output_size, pool_size, pool_size)
 
     def forward(self, bias: np.ndarray, relu: bool = False, channels_last: bool = True) -> np.ndarray:
         """Return y (N, F, P, Q), in memory channels last or first.
@@ -42,20 +42,23 @@ class PooledConvolution(conv.Convolution):
         Of each maximum the index within its pooling window is remembered, row by row, or -1 where ReLU has set it to
         0: winner (N, P, Q, filters), filters being F rounded up to whole vectors.
         """
-        (weights, biases), F, (N, (P, Q)) = self.panels(bias), len(self.kernel), (len(self.images), self.pooled_size)
-        a, b = self.pool
-        self.winner = empty((N, P, Q, len(biases)), np.dtype(np.int8))
-        loops = self.loops(Q * b, len(biases))
-        rows = tiles.cut(conv.rows_per_block(weights, len(biases) * Q * b), a)                   # of pooling windows
-        y = layout.arrays(empty((N, P, Q, F), self.dtype)) if channels_last else empty((N, F, P, Q), self.dtype)
+        (weights, biases), (_, (P, Q), filters, loops, rows, *_, spare) = self.panels(bias), self.sizes
+        N, F, (a, b), stride = len(self.images), len(self.kernel), self.pool, self.geometry[0][0]
+        winner, memory = empty((N, P, Q, filters), INT8), empty((N * P * Q * F,), self.dtype)
+        multiply, pool, _, copy = self.entries
+        self.winner = winner
 
         def work(start: int, stop: int) -> None:
-            forward(self.entries, loops, self.images[start:stop], weights, biases,
-                    *layout.memory_of(y[start:stop], self.dtype), F, self.winner[start:stop], self.geometry[0][0],
-                    aligned((rows * a, Q * b, len(biases)), self.dtype), aligned((rows, Q, len(biases)), self.dtype),
-                    self.pool, self.relu)
+            try:
+                z = spare.pop()                             # atomic: two threads never get the same one
+            except IndexError:
+                z = aligned((rows * a + tiles.cut(rows, b), Q * b, filters), self.dtype)
+            forward(multiply, pool, copy, loops, start, stop, self.images, weights, biases, memory, channels_last, F,
+                    winner, stride, z, rows, a, b, self.relu)
+            if z.nbytes < MIN_POOLED_BYTES:
+                spare.append(z)
         self.for_chunks(work)
-        return y
+        return layout.arrays(memory.reshape(N, P, Q, F)) if channels_last else memory.reshape(N, F, P, Q)
 
     def backward(self, upstream: Upstream, need_dx: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return the gradients of kernel, bias and, if needed, x (otherwise None), given that of the output."""
@@ -64,18 +67,19 @@ class PooledConvolution(conv.Convolution):
         dbias = np.zeros((NUM_CHUNKS, dweights.shape[-1]), self.dtype)
         weights = layout.transposed_kernel_panels(self.kernel, self.dtype)
         dx = empty((len(self.images), H, W, C), self.dtype) if need_dx else None
-        (N, *image, _), itemsize, filters = self.images.shape, self.dtype.itemsize, self.winner.shape[3]
+        (_, *image, _), itemsize, filters = self.images.shape, self.dtype.itemsize, self.winner.shape[3]
         image.append(tiles.round_up_to_vector(C, itemsize))
-        kernel_loops = conv_loops.of_kernel_gradient((1, *self.images.shape[1:]), (*self.output_size, filters), size,
+        rows, columns = self.sizes.output
+        kernel_loops = conv_loops.of_kernel_gradient((1, *self.images.shape[1:]), (rows, columns, filters), size,
                                                      *self.geometry, itemsize)
-        input_loops = conv_loops.of_input_gradient((*self.output_size, filters), len(self.kernel), tuple(image), size,
+        input_loops = conv_loops.of_input_gradient((rows, columns, filters), len(self.kernel), tuple(image), size,
                                                    *self.geometry, itemsize)
 
         def work(start: int, stop: int) -> None:
-            chunk, n = start // samples_per_chunk(N), stop - start
+            chunk, n = start // self.sizes.chunk, stop - start
             dimages = empty((n * need_dx, *image), self.dtype)
             dimages[...] = 0
-            dz, pooled = (aligned((*size, filters), self.dtype) for size in (self.output_size, self.pooled_size))
+            dz, pooled = (aligned((*size, filters), self.dtype) for size in self.sizes[:2])
             dz[...] = 0                                                              # where no pool reaches
             pooled[...] = 0                                                          # filters that fill a vector
             backward(self.entries, kernel_loops, input_loops, *layout.memory_of(upstream(start, stop), self.dtype),
@@ -90,23 +94,27 @@ class PooledConvolution(conv.Convolution):
 
 
 @compiled
-def forward(entries: Entries, loops: np.ndarray, images: np.ndarray, weights: np.ndarray, bias: np.ndarray,
-            memory: np.ndarray, strides: tuple[int, ...], F: int, winner: np.ndarray, stride: int, z: np.ndarray,
-            best: np.ndarray, size: Pair, relu: bool) -> None:
-    """Fill y (n, P, Q, F), which is made of `memory`, and winner (n, P, Q, filters) from images (n, H, W, C).
+def forward(multiply: int, pool: int, copy: int, loops: np.ndarray, start: int, stop: int, images: np.ndarray,
+            weights: np.ndarray, bias: np.ndarray, memory: np.ndarray, channels_last: bool, F: int, winner: np.ndarray,
+            stride: int, z: np.ndarray, most: int, a: int, b: int, relu: bool) -> None:
+    """Fill y, which is made of `memory`, and winner (N, P, Q, filters) from images (N, H, W, C), for the samples from
+    `start` to `stop`; y is (N, P, Q, F), or (N, F, P, Q) unless channels are last. Numbers alone, as numba takes a
+    microsecond for a tuple.
 
-    A few rows of the convolution at a time, z (rows * a, columns, filters), are pooled while they are in the cache, to
-    best (rows, Q, filters). The winner is -1 where ReLU lets nothing through: no gradient flows back from there.
+    At most so many rows of windows at a time are pooled while they are in the cache, from z (rows of the convolution,
+    columns, filters) into the rows of z that follow. The winner is -1 where ReLU lets nothing through: no gradient
+    flows back from there.
     """
-    (N, P, Q, filters), (a, b), (of_n, of_p, of_q, of_f), size_of = winner.shape, size, strides, z.itemsize
-    V, most = filters * z.itemsize // tiles.VECTOR_BYTES, len(best)
-    for n in range(N):
+    (_, P, Q, filters), size_of = winner.shape, z.itemsize
+    of_p, of_q, of_f = (Q * F, F, 1) if channels_last else (Q, 1, P * Q)
+    V, best = filters * size_of // tiles.VECTOR_BYTES, z[most * a:].reshape(-1, filters)
+    for n in range(start, stop):
         for p in range(0, P, most):
-            rows = min(most, P - p)                                                     # of pooling windows
-            tiles.multiply(entries.multiply, loops, rows * a, images[n, p * a * stride], weights, bias, z)
+            rows = min(most, P - p)
+            tiles.multiply(multiply, loops, rows * a, images[n, p * a * stride], weights, bias, z)
             for r in range(rows):
-                tiles.pool(entries.pool, z[r * a], z.strides[0], a, b, Q, V, relu, best[r], winner[n, p + r])
-            tiles.copy(entries.copy, best, filters * size_of, size_of, memory[n * of_n + p * of_p:], of_q * size_of,
+                tiles.pool(pool, z[r * a], z.strides[0], a, b, Q, V, relu, best[r * Q:], winner[n, p + r])
+            tiles.copy(copy, best, filters * size_of, size_of, memory[n * P * Q * F + p * of_p:], of_q * size_of,
                        of_f * size_of, rows * Q, F)
 
 

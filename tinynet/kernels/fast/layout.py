@@ -32,7 +32,7 @@ def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGI
     A view, where they lie so already and have no margins.
     """
     last = x.transpose(0, 2, 3, 1)
-    if margins == NO_MARGINS and lies_channels_last(x, dtype):
+    if margins == NO_MARGINS and lies(last, dtype):
         return unmarked(last.reshape(-1).reshape(last.shape))       # strides to rely on, also along an axis of 1
     (N, H, W, C), ((top, bottom), (left, right)) = last.shape, margins
     padded = empty((N, top + H + bottom, left + W + right, C), dtype)
@@ -47,7 +47,13 @@ def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGI
 
 def lies_channels_last(x: np.ndarray, dtype: np.dtype) -> bool:
     """Return whether images (N, C, H, W) lie in memory as compiled loops take them: (N, H, W, C), of a dtype."""
-    return x.dtype == dtype and x.dtype.isnative and x.transpose(0, 2, 3, 1).flags.c_contiguous and x.flags.aligned
+    return lies(x.transpose(0, 2, 3, 1), dtype)
+
+
+def lies(array: np.ndarray, dtype: np.dtype) -> bool:
+    """Return whether an array lies in memory as compiled loops take it: C-contiguous, of a dtype."""
+    own, flags = array.dtype, array.flags
+    return own == dtype and own.isnative and flags.c_contiguous and flags.aligned
 
 
 def arrays(last: np.ndarray) -> np.ndarray:
@@ -61,7 +67,7 @@ def memory_of(x: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, tuple[int, ..
     For arrays themselves numba would compile anew in each order in which they may lie.
     """
     last = x.transpose(0, 2, 3, 1)
-    if lies_channels_last(x, dtype):
+    if lies(last, dtype):
         flat, strides = last.reshape(-1), last.strides
     else:
         x = for_loops(x, dtype)
@@ -85,26 +91,27 @@ def in_whole_vectors(piece: np.ndarray) -> np.ndarray:
 
 
 def kernel_panels(kernel: np.ndarray, dilation: Pair, dtype: np.dtype) -> np.ndarray:
-    """Lay a kernel (F, C, kh, kw) out for the forward pass: (panels, S, kh, R, width), `width` filters to a panel."""
-    _, C, kh, kw = kernel.shape
-    if dilation[1] == 1:
-        cut = cut_into_panels(kernel.transpose(2, 3, 1, 0), dtype)                        # (panels, kh, kw, C, width)
-        return cut.reshape(len(cut), 1, kh, kw * C, -1)
-    return cut_into_panels(kernel.transpose(3, 2, 1, 0), dtype)                           # (panels, kw, kh, C, width)
+    """Lay a kernel (F, C, kh, kw) out for the forward pass, `width` filters to a panel: in memory (panels, S, kh, R,
+    width), which is (panels, kh, kw, C, width) or, where S = kw, (panels, kw, kh, C, width).
+    """
+    return cut_into_panels(kernel.transpose((2, 3, 1, 0) if dilation[1] == 1 else (3, 2, 1, 0)), dtype)
 
 
 def transposed_kernel_panels(kernel: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Lay a kernel (F, C, kh, kw) out for the input gradient: (panels, kh, kw, 1, F, width), `width` channels each."""
-    return cut_into_panels(kernel.transpose(2, 3, 0, 1)[:, :, None], dtype)
+    return cut_into_panels(kernel.transpose(2, 3, 0, 1), dtype)[:, :, :, None]
 
 
 def cut_into_panels(matrix: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Cut the last axis into panels as wide as a tile, padded with zeros: (..., N) -> (panels, ..., width)."""
-    N, width = matrix.shape[-1], tiles.tile_width(dtype.itemsize)
-    cut = np.zeros((-(-N // width), *matrix.shape[:-1], width), dtype)
-    for panel, start in enumerate(range(0, N, width)):
-        cut[panel, ..., :N - start] = matrix[..., start:start + width]
-    return cut
+    """Cut the last axis into panels as wide as a tile, padded with zeros: (A, B, C, N) -> (panels, A, B, C, width)."""
+    (A, B, C, N), width = matrix.shape, tiles.tile_width(dtype.itemsize)
+    whole, rest = divmod(N, width)
+    panels = np.zeros((whole + (rest > 0), A, B, C, width), dtype)
+    if whole:                                                                              # all of them in one pass
+        panels[:whole].transpose(1, 2, 3, 0, 4)[...] = matrix[..., :N - rest].reshape(A, B, C, whole, width)
+    if rest:
+        panels[whole, ..., :rest] = matrix[..., N - rest:]
+    return panels
 
 
 def gradient_sums(chunks: int, shape: tuple[int, int, int, int], dilation: Pair, dtype: np.dtype) -> np.ndarray:
@@ -123,10 +130,10 @@ def sum_to_kernel(dweights: np.ndarray, F: int, kernel_size: Pair) -> np.ndarray
     return np.ascontiguousarray(total.transpose(3, 2, 1, 0))
 
 
-def common_dtype(*arrays: np.ndarray) -> np.dtype:
-    """Return the dtype to compute with some arrays in: compiled loops know float32 and float64 only."""
-    dtype = arrays[0].dtype
-    if dtype.char in "fd" and dtype.isnative and all(array.dtype is dtype for array in arrays):        # nearly always
+def common_dtype(a: np.ndarray, b: np.ndarray | None = None) -> np.dtype:
+    """Return the dtype to compute with arrays in: compiled loops know float32 and float64 only."""
+    dtype = a.dtype
+    if dtype.char in "fd" and dtype.isnative and (b is None or b.dtype is dtype):                      # nearly always
         return dtype
-    dtype = np.result_type(*arrays, np.float32)
+    dtype = np.result_type(a, a if b is None else b, np.float32)
     return np.dtype(np.float64) if dtype == np.longdouble else dtype

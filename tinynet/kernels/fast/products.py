@@ -23,7 +23,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if not small and sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
         return y
     if (small or N <= MAX_NARROW) and tiles.suits_tiles(a, b):
-        return by_tiles(a, b, -(-M // num_pieces(multiply_adds)))
+        return by_tiles(a, b, M if small else -(-M // num_pieces(multiply_adds)))
     if multiply_adds <= MAX_TINY:
         return a @ b
     if small and tiles.suits_compiled_loops(a, b := np.ascontiguousarray(b)):
@@ -33,9 +33,11 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def by_tiles(a: np.ndarray, b: np.ndarray, rows: int) -> np.ndarray:
     """Multiply (M, K) by (K, N), N whole vectors, some rows of the result at a time."""
-    a, b = unmarked(a), unmarked(b)
-    y = empty((len(a), b.shape[1]), b.dtype)
-    parallel_for(lambda start, stop: multiply_tiles(a[start:stop], b, y[start:stop]), len(a), rows)
+    a, b, y = unmarked(a), unmarked(b), empty((a.shape[0], b.shape[1]), b.dtype)
+    if rows >= len(a):
+        multiply_tiles(a, b, y)
+    else:
+        parallel_for(lambda start, stop: multiply_tiles(a[start:stop], b, y[start:stop]), len(a), rows)
     return y
 
 
@@ -65,7 +67,7 @@ def num_pieces(multiply_adds: int) -> int:
 
 def multiply_tiles(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
     """Fill y (M, N) with a (M, K) times b (K, N), N whole vectors, rows of b and y contiguous."""
-    y[...] = 0
+    y.fill(0)
     if a.size:
         loops = loops_of_product(*a.shape, y.strides[0] // tiles.VECTOR_BYTES, *a.strides)
         tiles.run(tiles.entries(b.dtype).multiply, loops, 0, a[:1, 0], b.reshape(-1), y.reshape(-1))

@@ -111,10 +111,11 @@ def round_up_to_vector(n: int, itemsize: int) -> int:
 
 def suits_tiles(a: np.ndarray, b: np.ndarray) -> bool:
     """Return whether tiles can multiply a (M, K) by b (K, N): the rows of `b` must be whole vectors."""
-    return suits_compiled_loops(a, b) and b.shape[1] * b.itemsize % VECTOR_BYTES == 0
+    return b.shape[1] * b.itemsize % VECTOR_BYTES == 0 and suits_compiled_loops(a, b)
 
 
 def suits_compiled_loops(a: np.ndarray, b: np.ndarray) -> bool:
     """Return whether a and b have one dtype, float32 or float64, and are aligned, and the rows of `b` contiguous."""
-    return (a.dtype == b.dtype and a.dtype in (np.float32, np.float64) and b.flags.c_contiguous
-            and a.flags.aligned and b.flags.aligned)
+    dtype, flags = b.dtype, b.flags
+    return (a.dtype == dtype and dtype.char in "fd" and dtype.isnative and flags.c_contiguous and flags.aligned
+            and a.flags.aligned)
