@@ -135,3 +135,14 @@ def test_a_sample_between_others_that_gets_nothing_is_not_where_a_loop_ends():
     (_, text), = explained(hinge, vjp, x).values()
     assert text == ("it is right for the samples 0, 2, 3, and 0 for the others: a loop over each window ends too "
                     "early, or an index or a mask leaves them out.")
+
+
+def test_samples_that_are_wrong_in_part_are_not_called_right():
+    def vjp(dy, x):
+        margins = x - x[:, :1]
+        return dy * (margins > 0) / len(x)                               # less their number, for the first class
+
+    def hinge(x):
+        return np.maximum(x - x[:, :1], 0).sum() / len(x)
+    (_, text), = explained(hinge, vjp, np.array([[0.0, 1.0, 0.5], [4.1, 3.0, -1.0], [0.0, 2.0, 0.3]])).values()
+    assert not text.startswith("it is right for"), text

@@ -33,7 +33,7 @@ def part_of_it(e: Evidence) -> str | None:
         return None
     for axis, size in enumerate(e.numeric.shape):
         filled = nonzero.any(axis=tuple(k for k in range(nonzero.ndim) if k != axis))
-        if 0 < filled.sum() < size:
+        if 0 < filled.sum() < size and not wrong.compress(filled, axis).any():
             name = plural(axis_name(e.is_input, e.numeric.ndim, axis))
             which = f"{name} {', '.join(map(str, np.flatnonzero(filled)[:6]))}"
             why = ("a loop begins too late or ends too early, or each iteration begins with a new array of zeros"
