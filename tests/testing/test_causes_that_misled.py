@@ -138,11 +138,12 @@ def test_a_sample_between_others_that_gets_nothing_is_not_where_a_loop_ends():
 
 
 def test_samples_that_are_wrong_in_part_are_not_called_right():
-    def vjp(dy, x):
-        margins = x - x[:, :1]
-        return dy * (margins > 0) / len(x)                               # less their number, for the first class
+    own, x = np.arange(3), np.array([[0.0, 1.0, 0.5], [3.0, 4.1, -1.0], [0.0, 2.0, 0.3]])
 
-    def hinge(x):
-        return np.maximum(x - x[:, :1], 0).sum() / len(x)
-    (_, text), = explained(hinge, vjp, np.array([[0.0, 1.0, 0.5], [4.1, 3.0, -1.0], [0.0, 2.0, 0.3]])).values()
+    def margins(x):
+        return np.maximum(x - x[own, own][:, None], 0)
+
+    def vjp(dy, x):
+        return dy * (margins(x) > 0) / len(x)                            # less their number, for each own class
+    (_, text), = explained(lambda x: margins(x).sum() / len(x), vjp, x).values()
     assert not text.startswith("it is right for"), text
