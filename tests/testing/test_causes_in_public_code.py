@@ -111,3 +111,10 @@ def test_what_is_wrong_with_one_tensor_alone_is_no_reason_for_another():
     text = explained(gates, vjp, rng.normal(size=(3, 4)), rng.normal(size=(4, 6)), rng.normal(size=6))
     assert "mean" in text["b"]
     assert "same outputs as b" not in text["x"]
+
+
+def test_a_loss_of_two_arguments_has_one_output_to_be_wrong_for():
+    def vjp(dy, x, w):
+        return dy * np.cos(x) * (1 + x * w), dy * np.sin(w + x)
+    text = explained(lambda x, w: (np.sin(x) * np.cos(w)).sum(), vjp, rng.normal(size=5), rng.normal(size=5))
+    assert set(text) == {"x", "w"}

@@ -130,4 +130,5 @@ def others(e: Evidence) -> Iterator[Evidence]:
 
 def outputs(c: Contributions, where: np.ndarray) -> set[int]:
     """Return the flat indices of the outputs that have a contribution where a mask (M, K) is True."""
-    return set(np.ravel_multi_index(tuple(c.outputs[:, where.any(axis=1)]), c.out_shape).tolist())
+    index = np.ravel_multi_index(tuple(c.outputs[:, where.any(axis=1)]), c.out_shape) if c.out_shape else 0
+    return set(np.atleast_1d(index).tolist()) if where.any() else set()
