@@ -147,6 +147,23 @@ class NewMask(Layer):
         return x * (self.rng.random(x.shape) < 0.5), lambda dy: dy * (self.rng.random(dy.shape) < 0.5)
 
 
+class DrawsIdly(Scale):
+    """Backward makes another of its kind, say, whose weights it does not use."""
+
+    def build(self, input_shape, rng):
+        self.rng = rng
+        return super().build(input_shape, rng)
+
+    def forward(self, x, training=False):
+        y, right = super().forward(x, training)
+
+        def backward(dy):
+            self.rng.random()
+            np.random.rand()
+            return right(dy)
+        return y, backward
+
+
 class NotReplayed(Layer):
     def forward(self, x, training=False):
         mask = np.random.default_rng().random(x.shape) < 0.5
@@ -211,6 +228,12 @@ class ReturnsComplexNumbers(Scale):
         return y, lambda dy: backward(dy).astype(complex)
 
 
+class ReturnsItsMask(Scale):
+    def forward(self, x, training=False):
+        y, backward = super().forward(x)
+        return y, lambda dy: backward(dy) > 0
+
+
 BROKEN = [
     (ReturnsNothing, "x", "nothing returned", "backward returned None"),
     (SetsNothing, "scale", "missing", "backward sets no grads for it"),
@@ -227,10 +250,12 @@ BROKEN = [
     (ClipsItsParameters, "scale", "writes to its input", "forward writes to it"),
     (UpdatesInBackward, "scale", "writes to its input", "backward writes to it"),
     (ReturnsComplexNumbers, "x", "not numbers", "its gradient has dtype complex128"),
+    (ReturnsItsMask, "x", "not numbers", "a mask is returned, and is to be multiplied by dy"),
     (NotFiniteSomewhere, "", "forward not finite", "1 of 12 outputs are NaN or infinite"),
     (WritesToXInBackward, "x", "writes to its input", "backward writes to it"),
     (WritesToDy, "dy", "writes to its input", "backward writes to it"),
     (NewMask, "", "new mask", "backward draws random numbers"),
+    (DrawsIdly, "", "idle draws", "backward draws random numbers"),
     (NotReplayed, "", "not repeatable", "forward is not deterministic"),
     (NotFinite, "", "forward not finite", "outputs are NaN or infinite"),
     (WithoutDxIsAnother, "scale", "need_dx", "need_dx=False"),
@@ -313,7 +338,7 @@ def words(report):
     return " ".join(str(report).split())
 
 
-@pytest.mark.parametrize("layer", [Accumulates, Stale, UpdatesInBackward, WritesToXInBackward, WritesToDy])
+@pytest.mark.parametrize("layer", [Accumulates, Stale, UpdatesInBackward, WritesToXInBackward, WritesToDy, DrawsIdly])
 def test_right_slopes_and_a_broken_rule_are_told_apart(layer):
     report = check_gradients(layer(), input_shape=(4,), raises=False)
     assert (report.slopes_right, report.passed) == (True, False)

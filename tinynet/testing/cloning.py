@@ -154,6 +154,14 @@ class Replay:
         if self.draws_globally:
             np.random.set_state(self.globally)
 
+    def move(self) -> None:
+        """Put everything back, then draw a number from each generator: what is drawn next is drawn anew."""
+        self.restore()
+        for generator, _ in self.states:
+            generator.random()
+        np.random.random()
+        self.draws_globally = True
+
     def moved(self) -> bool:
         """Return whether anything has been drawn since the last `restore`."""
         return self.moved_globally() or any(str(state_of(generator)) != str(state) for generator, state in self.states)

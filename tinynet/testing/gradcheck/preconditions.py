@@ -11,6 +11,9 @@ from tinynet.testing.gradcheck.targets import Gradients, Target
 from tinynet.testing.tracebacks import exception_text
 
 IN_PLACE = "an in-place operation (+=, *=, out=, x[mask] = ...) on an array that belongs to the caller."
+NEW_MASK = "new mask", "it draws a mask of its own, where it must use the one that forward drew."
+IDLE_DRAWS = "idle draws", ("its result does not depend on them, but what is drawn after it does: the next dropout "
+                            "mask, say, or the next shuffle.")
 COMPLEX = "complex", ("a complex slope is one of two, by convention. Check a function of the real and the imaginary "
                       "part instead, side by side along an axis.")
 NUMERIC = "fiu"       # dtype kinds of real numbers: float, int, unsigned int
@@ -47,8 +50,9 @@ def first_gradients(target: Target) -> tuple[Gradients | None, list[Failure]]:
     except Exception as error:
         return None, [Failure("", f"backward {exception_text(error)}.", "exception")]
     if target.replay.moved():
-        failures.append(Failure("", "backward draws random numbers.", "new mask",
-                                "it draws a mask of its own, where it must use the one that forward drew."))
+        elsewhere = target.gradients(between=target.replay.move)
+        used = not all(same(gradient, elsewhere.get(name)) for name, gradient in gradients.items())
+        failures.append(Failure("", "backward draws random numbers.", *(NEW_MASK if used else IDLE_DRAWS)))
     failures += [Failure(name, "backward writes to it.", "writes to its input", IN_PLACE)
                  for name in target.restore_tensors()]
     return gradients, failures
@@ -111,13 +115,17 @@ def accumulated(first: np.ndarray | None, again: np.ndarray | None, more: np.nda
     """Return what each of three runs of backward added to the last; None if they did not accumulate."""
     if first is None or again is None or more is None or not first.shape == again.shape == more.shape:
         return None
+    if {first.dtype.kind, again.dtype.kind, more.dtype.kind} - set(NUMERIC + "c"):
+        return None                                        # masks are not added
     return more - again if same(more - again, again - first) else None
 
 
 def same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
     """Return whether two gradients agree, up to the order of sums."""
-    if one is None or other is None or one.shape != other.shape or one.dtype.kind not in NUMERIC + "c":
+    if one is None or other is None or one.shape != other.shape:
         return one is other
+    if {one.dtype.kind, other.dtype.kind} - set(NUMERIC + "c"):
+        return np.array_equal(one, other)
     if not np.isfinite(one).all():
         return np.array_equal(one, other, equal_nan=True)
     return bool(np.abs(one - other).max(initial=0) <= SAME_RTOL * np.abs(one).max(initial=0))
@@ -136,7 +144,8 @@ def missing_or_unknown(target: Target, gradients: Gradients) -> list[Failure]:
             hint = f"it is called {', '.join(map(repr, sorted(unknown)))} there." if unknown else ""
             failures.append(Failure(name, "backward sets no grads for it.", "missing", hint))
         elif gradient.dtype.kind not in NUMERIC:
-            failures.append(Failure(name, f"its gradient has dtype {gradient.dtype}.", "not numbers"))
+            why = "a mask is returned, and is to be multiplied by dy." if gradient.dtype.kind == "b" else ""
+            failures.append(Failure(name, f"its gradient has dtype {gradient.dtype}.", "not numbers", why))
     if unknown and not failures:
         failures.append(Failure("", f"backward sets grads for {', '.join(map(repr, sorted(unknown)))}, which params "
                                     "does not have.", "unknown"))

@@ -18,8 +18,9 @@ if TYPE_CHECKING:                # matplotlib is loaded when something is plotte
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BROKEN_RULES = {"writes to its input", "accumulates", "stale", "not repeatable"}     # causes: no wrong slopes
-UNMEASURED = {"nothing measured", "complex"}                                         # causes: no slopes to compare with
+# Causes: no wrong slopes; no slopes to compare with.
+BROKEN_RULES = {"writes to its input", "accumulates", "stale", "not repeatable", "idle draws"}
+UNMEASURED = {"nothing measured", "complex"}
 
 
 @dataclass

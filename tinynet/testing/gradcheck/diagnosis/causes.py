@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tinynet.testing.gradcheck.diagnosis.contributions import Contributions
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
 from tinynet.testing.gradcheck.diagnosis.mistakes import (
     chain_rule,
@@ -34,6 +35,7 @@ from tinynet.testing.gradcheck.diagnosis.mistakes.formulas import (
     through_time,
     weight_in_time,
 )
+from tinynet.testing.gradcheck.diagnosis.mistakes.formulas.weight_in_time import outputs
 from tinynet.testing.gradcheck.diagnosis.words import alternatives
 
 Fits = Callable[[Evidence], str | None]
@@ -83,6 +85,7 @@ STAGES: list[dict[str, Fits]] = [
     {"normalised input": chain_rule.normalised_input},
     {"weight untransposed": patterns.weight_untransposed},
     {"one side": elementwise.one_side},
+    {"factor of step": chain_rule.factor_of_step},
     {"factor of outputs": chain_rule.factor_of_outputs, "factor of entries": chain_rule.factor_of_entries},
     {"all the same": factors.all_the_same},
     {"sum of dx": order_of_outputs.sum_of_dx},
@@ -106,6 +109,10 @@ STAGES: list[dict[str, Fits]] = [
     {"borders": local_errors.borders},
 ]
 CAUSES: dict[str, Fits] = {name: fits for stage in STAGES for name, fits in stage.items()}
+# These lie in what comes before a tensor, which others share; a factor or a transpose is one tensor's own.
+SHARED = {"some slices", "factor of outputs", "factor of step", "should be zero", "mask", "through time", "left out",
+          "step of the weight", "from step to step", "term of normalisation", "derivative of softmax", "order of dy",
+          "exchanged"}
 # Another dy changes the words of these.
 ANYWAY = {"kink", "not finite", "one entry", "small everywhere", "part is zero", "lower precision", "rounded forward"}
 
@@ -113,8 +120,14 @@ ANYWAY = {"kink", "not finite", "one entry", "small everywhere", "part is zero",
 def likely_cause(evidence: Evidence) -> tuple[str, str] | None:
     """Return the name of the first cause that fits, and the explanation; where several fit alike, all of theirs.
 
-    A cause must fit under another upstream gradient, too, and in the same words, where that can be measured.
+    A cause must fit under another upstream gradient, too, and in the same words, where that can be measured. Where none
+    does, that of another tensor is named that is wrong for the same outputs.
     """
+    return own_cause(evidence) or cause_of_another(evidence)
+
+
+def own_cause(evidence: Evidence) -> tuple[str, str] | None:
+    """Return the name and the explanation of a cause that fits the tensor itself."""
     ours = {name for stage in STAGES for name in stage}
     stages = [[name] for name in CAUSES if name not in ours] + [list(stage) for stage in STAGES]
     with np.errstate(all="ignore"):            # candidates are made from gradients that may be 0, huge or infinite
@@ -123,6 +136,27 @@ def likely_cause(evidence: Evidence) -> tuple[str, str] | None:
             if found:
                 return next(iter(found)), alternatives(list(found.values()))
     return None
+
+
+def cause_of_another(e: Evidence) -> tuple[str, str] | None:
+    """Return the cause of another tensor, if it may be in what both are made from: wrong for the same outputs."""
+    c = e.contributions
+    for name in e.values if c is not None and e.of is not None else ():
+        other = e.of(name, e.coarse) if name != e.name and e.of is not None else None
+        if c is None or other is None or other.contributions is None or not wrong_alike(c, other.contributions):
+            continue
+        found = own_cause(other)
+        if found is not None and found[0] in SHARED:
+            return "as another", (f"it is wrong for the same outputs as {name}, and may be for the same reason. "
+                                  f"Of {name}: {found[1]}")
+    return None
+
+
+def wrong_alike(one: Contributions, two: Contributions) -> bool:
+    """Return whether two tensors are wrong for the same outputs, of those that are known of both."""
+    seen = outputs(one, np.ones_like(one.right)) & outputs(two, np.ones_like(two.right))
+    wrong = outputs(one, ~one.right) & seen
+    return bool(wrong) and wrong == outputs(two, ~two.right) & seen
 
 
 def confirmed(name: str, evidence: Evidence) -> str | None:

@@ -200,8 +200,8 @@ class Evidence:
     @cached_property
     def noise(self) -> float:
         """By how much the gradients of two parts of dy do not add up to that of dy: rounding, if it is small."""
-        if self.dy is None:
-            return np.inf
+        if self.dy is None or self.dy.size < 2:
+            return np.inf if self.dy is None else 0.0      # one number has no parts
         one = np.where(np.arange(self.dy.size).reshape(self.dy.shape) % 2, self.dy, 0)
         first, second = self.reran(one), self.reran(self.dy - one)
         if first is None or second is None:

@@ -43,9 +43,10 @@ def plural(name: str) -> str:
 def alternatives(explanations: list[str]) -> str:
     """Return one explanation as it is, and several as alternatives.
 
-    >>> alternatives(["it is one.", "it is the other."])
+    >>> alternatives(["it is one.", "it is the other.", "it is one."])
     'it is one; or it is the other (either fits).'
     """
+    explanations = list(dict.fromkeys(explanations))
     if len(explanations) == 1:
         return explanations[0]
     return "; or ".join(text.removesuffix(".") for text in explanations) + " (either fits)."

@@ -64,7 +64,9 @@ class Target:
         written = [name for name, array in self.tensors.items() if not np.array_equal(array, self.originals[name])]
         for name in written:
             self.tensors[name][...] = self.originals[name]
-        return written + ["dy"] * self.dy_changed
+        if self.dy_changed:                                # told once: backward is given a copy of dy each time
+            written, self.dy_changed = [*written, "dy"], False
+        return written
 
     def forward(self) -> tuple[np.ndarray | float, Backward]:
         """Run forward with the random state restored; return the outputs and the backward."""

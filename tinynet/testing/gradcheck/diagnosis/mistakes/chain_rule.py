@@ -8,12 +8,13 @@ another tensor, it is named.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.contributions import Contributions
 from tinynet.testing.gradcheck.diagnosis.evidence import CLOSE, EPSILONS, Evidence
-from tinynet.testing.gradcheck.diagnosis.words import axes_text, some_axes
+from tinynet.testing.gradcheck.diagnosis.words import alternatives, axes_text, some_axes
 
 FEW = 3               # a function is recognised from so many numbers, at least; each must fit to a ten-thousandth
 
@@ -30,7 +31,8 @@ OF_OUTPUT = {"1 - y^2, the derivative of tanh": (lambda y: 1 - y ** 2, -1, 1),
              "2 sqrt(y), as of a square": (lambda y: 2 * np.sqrt(y), 0, np.inf),
              "1 - exp(-y), the derivative of softplus": (lambda y: 1 - np.exp(-y), 0, np.inf)}
 IN_ITS_PLACE = {"y": lambda y: y, "1 - y": lambda y: 1 - y, "y^2": lambda y: y ** 2, "1 + y": lambda y: 1 + y,
-                "1 + y^2": lambda y: 1 + y ** 2, "exp(-y)": lambda y: np.exp(-y),
+                "1 + y^2": lambda y: 1 + y ** 2, "y (1 + y)": lambda y: y * (1 + y), "-y^2": lambda y: -y ** 2,
+                "exp(-y)": lambda y: np.exp(-y),
                 "the same formula with tanh(y) for y, as if y were the input": lambda y: 1 - np.tanh(y) ** 2,
                 "the same formula with sigmoid(y) for y, as if y were the input":
                     lambda y: sigmoid(y) * (1 - sigmoid(y))}
@@ -61,9 +63,24 @@ def factor_along(c: Contributions, axis: int) -> np.ndarray | None:
 
 def factor_of_outputs(e: Evidence) -> str | None:
     """A factor for each output: the derivative of an activation at the end, a scale."""
+    return None if e.contributions is None else factor_of_each(e.contributions, e)
+
+
+def factor_of_step(e: Evidence) -> str | None:
+    """A factor for each output, seen in what the entries of its own step contribute, before anything is carried on."""
     c = e.contributions
-    factor = None if c is None else factor_along(c, 1)
-    if c is None or factor is None:
+    differ = None if c is None or not e.is_input or not len(c.shape) == len(c.out_shape) == 3 else c.differ(1)
+    if c is None or differ is None or c.right[~differ].all() or not (c.there & differ).any():
+        return None
+    own = replace(c, measured=np.where(differ, 0, c.measured), claimed=np.where(differ, 0, c.claimed))
+    found = factor_of_each(own, e)
+    return None if found is None else f"within a step {found.removesuffix('.')}; so it is in what is carried on."
+
+
+def factor_of_each(c: Contributions, e: Evidence) -> str | None:
+    """Return what factor each output has too many or too few."""
+    factor = factor_along(c, 1)
+    if factor is None:
         return None
     known = np.isfinite(factor)
     a, y, index = factor[known], c.y[known], tuple(c.outputs[:, known])
@@ -112,19 +129,27 @@ def factor_of_entries(e: Evidence) -> str | None:
     return found
 
 
-def of_the_output(a: np.ndarray, y: np.ndarray) -> str | None:
-    """Return what a factor (claimed / measured) is as a function of the output."""
+def of_the_output(a: np.ndarray, y: np.ndarray, measured: np.ndarray | None = None) -> str | None:
+    """Return what a factor (claimed / measured) is as a function of the output; measured is the derivative, if known.
+
+    Where it is not, (1 + y) / (1 - y^2), of tanh, is y / (y (1 - y)), of a sigmoid: both are named.
+    """
     with np.errstate(all="ignore"):
-        for right, (derivative, low, high) in OF_OUTPUT.items():
-            if not (low < y.min() and y.max() < high):
-                continue
-            d = derivative(y)
-            if agree(a, 1 / d):
-                return f"a factor of {right}, is missing: the derivative of the activation, from its output y."
-            for wrong, function in IN_ITS_PLACE.items():
-                if agree(a, function(y) / d) and function(y).tolist() != d.tolist():
-                    how = "evaluated at the output: it is" if "same formula" in wrong else "wrong: there stands"
-                    return f"the derivative of the activation is {how} {wrong}, where it should be {right}."
+        fitting = [(right, derivative(y)) for right, (derivative, low, high) in OF_OUTPUT.items()
+                   if low < y.min() and y.max() < high]
+        fitting = [(right, d) for right, d in fitting if measured is not None and agree(measured, d)] or fitting
+        found = [text for right, d in fitting if (text := in_its_place(a, y, right, d))]
+    return alternatives(found) if found else None
+
+
+def in_its_place(a: np.ndarray, y: np.ndarray, right: str, derivative: np.ndarray) -> str | None:
+    """Return what stands where a derivative belongs, if that makes up a factor (claimed / measured)."""
+    if agree(a, 1 / derivative):
+        return f"a factor of {right}, is missing: the derivative of the activation, from its output y."
+    for wrong, function in IN_ITS_PLACE.items():
+        if agree(a, function(y) / derivative) and function(y).tolist() != derivative.tolist():
+            how = "evaluated at the output: it is" if "same formula" in wrong else "wrong: there stands"
+            return f"the derivative of the activation is {how} {wrong}, where it should be {right}."
     return None
 
 
@@ -173,6 +198,8 @@ def normalised_input(e: Evidence) -> str | None:
     if c is None or x is None or x.shape != c.out_shape or (c.there.sum(axis=1) > 1).any() or c.missing.any():
         return None
     rows = c.there.any(axis=1)
+    if not rows.any():
+        return None
     index = tuple(c.outputs[:, rows])
     claimed, measured = c.claimed[rows].sum(axis=1), c.measured[rows].sum(axis=1)
     for axes in some_axes(x.ndim):

@@ -72,6 +72,11 @@ def in_place_of_derivative(e: Evidence) -> str | None:
     if agree(p.claimed, p.x):
         found.append("the input x stands where the derivative should: it is dy times x.")
     if np.ptp(constant) <= CLOSE * np.abs(constant).max() and constant.all() and np.ptp(p.measured) > CLOSE:
+        low, high = p.measured.min(), p.measured.max()
+        of_two = np.fmin(np.abs(p.measured - low), np.abs(p.measured - high)).max() <= CLOSE * abs(low)
+        if of_two and abs(constant[0] - low * high) <= CLOSE * abs(constant[0]):
+            return (f"{low:.4g} and {high:.4g}, the slopes of the two sides, are exchanged: a comparison is turned "
+                    "round, or two branches are.")
         factor = "" if abs(constant[0] - 1) < CLOSE else f" (times {constant[0]:.4g})"
         found.append(f"it is dy / the derivative{factor}: dy is divided by it, or a fraction is upside down.")
     return alternatives(found) if found else None
@@ -87,7 +92,14 @@ def product_rule(e: Evidence) -> str | None:
         return "y is x times a function g of x; the second term of the product rule, x g'(x), is missing."
     if agree(p.claimed, p.measured - first):
         return "y is x times a function g of x; the first term of the product rule, g(x), is missing."
-    return None
+    terms = np.stack([first, p.measured - first], axis=1)
+    times = np.linalg.lstsq(terms, p.claimed, rcond=None)[0]
+    wrong = np.flatnonzero(np.abs(times - 1) > CLOSE)
+    if len(wrong) != 1 or not agree(p.claimed, terms @ times):
+        return None
+    k, named = int(wrong[0]), ("first term of the product rule, g(x),", "second term of the product rule, x g'(x),")
+    how = "has the wrong sign" if abs(times[k] + 1) < CLOSE else f"is {times[k]:.4g} times what it should be"
+    return f"y is x times a function g of x; the {named[k]} {how}."
 
 
 def factor_of_points(e: Evidence) -> str | None:
@@ -97,7 +109,7 @@ def factor_of_points(e: Evidence) -> str | None:
         return None
     a = p.claimed / p.measured
     return None if np.ptp(a) <= CLOSE * np.abs(a).max() else (
-        of_the_output(a, p.y) or power_of(a, p.x, "x") or power_of(a, p.y, "y"))
+        of_the_output(a, p.y, p.measured) or power_of(a, p.x, "x") or power_of(a, p.y, "y"))
 
 
 def one_side(e: Evidence) -> str | None:

@@ -33,11 +33,13 @@ def part_of_it(e: Evidence) -> str | None:
         return None
     for axis, size in enumerate(e.numeric.shape):
         filled = nonzero.any(axis=tuple(k for k in range(nonzero.ndim) if k != axis))
-        if 0 < filled.sum() < size:
+        if 0 < filled.sum() < size and not wrong.compress(filled, axis).any():
             name = plural(axis_name(e.is_input, e.numeric.ndim, axis))
             which = f"{name} {', '.join(map(str, np.flatnonzero(filled)[:6]))}"
-            return (f"it is right for the {which}, and 0 for the others: a loop begins too late or ends too early, "
-                    "or each iteration begins with a new array of zeros.")
+            why = ("a loop begins too late or ends too early, or each iteration begins with a new array of zeros"
+                   if np.abs(np.diff(filled.astype(int))).sum() < 2 else
+                   "a loop over each window ends too early, or an index or a mask leaves them out")
+            return f"it is right for the {which}, and 0 for the others: {why}."
     return None
 
 
@@ -84,14 +86,14 @@ def some_slices(e: Evidence) -> str | None:
         return None
     for axis, size in enumerate(e.numeric.shape):
         others = tuple(k for k in range(e.numeric.ndim) if k != axis)
-        wrong, known = e.wrong.any(axis=others), e.known.any(axis=others)
+        wrong, known = e.wrong.any(axis=others), (e.known & (e.numeric != 0)).any(axis=others)     # 0 says nothing
         enough = e.known.sum() >= 2 * size                 # a sample of a large tensor says little about its slices
         mostly = e.wrong.sum() >= 0.5 * e.known.compress(wrong, axis).sum()
         if enough and mostly and 0 < wrong.sum() <= known.sum() / 2:
             return (f"it is wrong for {axis_name(e.is_input, e.numeric.ndim, axis)} "
                     f"{', '.join(map(str, np.flatnonzero(wrong)[:6]))} only, and right for the others.")
     block = np.flatnonzero(e.wrong)
-    if e.numeric.ndim == 1 and 2 <= len(block) == np.ptp(block) + 1 <= e.known.sum() / 2:
+    if e.numeric.ndim == 1 and 2 <= len(block) == np.ptp(block) + 1 <= (e.known & (e.numeric != 0)).sum() / 2:
         return f"it is wrong from index {block[0]} to {block[-1]} only, and right for the others."
     return None
 
@@ -102,6 +104,8 @@ def borders(e: Evidence) -> str | None:
         return None
     for width in (1, 2, 3):
         inside = (..., slice(width, -width), slice(width, -width))
+        if min(e.numeric.shape[-2:]) < 2 * width + 2:      # one row, or one column, is no interior to compare with
+            return None
         if e.known[inside].sum() >= 4 and not e.wrong[inside].any():
             return (f"it is wrong at the borders only, at most {width} {'pixel' if width == 1 else 'pixels'} from the "
                     "edge: the padding is cropped wrongly, or the last windows are left out.")

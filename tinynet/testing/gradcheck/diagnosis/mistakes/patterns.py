@@ -10,6 +10,12 @@ from tinynet.testing.gradcheck.diagnosis.contributions import Contributions
 from tinynet.testing.gradcheck.diagnosis.evidence import Evidence
 from tinynet.testing.gradcheck.diagnosis.words import axes_text, axis_name
 
+NO_EFFECT = 1e-7      # what is measured is nothing but rounding, below this fraction of what backward says
+DOES_NOT_MATTER = ("all of it should be 0, as no output depends on it: terms that cancel in forward (a bias, and the "
+                   "mean that is subtracted later) do not cancel here, or a mask is missing.")
+BLOCK_OVERWRITTEN = ("of several windows that hold an entry only the last contributes to it, though it be with zeros: "
+                     "= stands where += belongs.")
+
 
 def coupled(c: Contributions, there: np.ndarray) -> dict[int, bool]:
     """Return for each axis that dy and the tensor share whether different indices along it take part in each other."""
@@ -53,8 +59,10 @@ def overwritten(e: Evidence) -> str | None:
     there, missing = c.there[:, c.complete], c.missing[:, c.complete]
     kept = there & ~missing
     losing = missing.any(axis=0)
-    if losing.sum() < 2 or not kept.any(axis=0)[there.any(axis=0)].all():
+    if losing.sum() < 2:
         return None
+    if not kept.any(axis=0)[there.any(axis=0)].all():
+        return BLOCK_OVERWRITTEN if last_wins(kept, missing) else None
     ends = []
     for axis, index in enumerate(c.outputs):
         for pick, which in ((np.max, "last"), (np.min, "first")):
@@ -66,11 +74,19 @@ def overwritten(e: Evidence) -> str | None:
             "with an index that repeats, which adds once; np.add.at adds all.")
 
 
+def last_wins(kept: np.ndarray, missing: np.ndarray) -> bool:
+    """Return whether of the outputs (in order) that some entries depend on, the last are kept and all before lost."""
+    both = np.flatnonzero(kept.any(axis=0) & missing.any(axis=0))
+    return len(both) > 1 and all(np.flatnonzero(missing[:, k])[-1] < np.flatnonzero(kept[:, k])[0] for k in both)
+
+
 def lets_through(e: Evidence) -> str | None:
     """Gradient flows where forward lets nothing through."""
     c = e.contributions
     if c is None:
         return flows_at_zeros(e)
+    if c.largest <= NO_EFFECT * np.abs(c.claimed).max(initial=0.0) and np.ptp(c.y):
+        return DOES_NOT_MATTER
     if not c.extra.any() or c.missing.any():
         return None
     if c.other_value.any():
@@ -90,8 +106,11 @@ def lets_through(e: Evidence) -> str | None:
 
 def flows_at_zeros(e: Evidence) -> str | None:
     """Every wrong entry should be 0, by its sum alone."""
-    if e.same_shape and e.wrong.any() and (
-            np.abs(e.numeric[e.wrong]) <= 1e-7 * e.size).all() and e.error > 1e-3 * e.size:
+    if not e.same_shape or not e.wrong.any():
+        return None
+    if e.size <= NO_EFFECT * e.error:
+        return DOES_NOT_MATTER
+    if (np.abs(e.numeric[e.wrong]) <= 1e-7 * e.size).all() and e.error > 1e-3 * e.size:
         return (f"{int(e.wrong.sum())} of {int(e.known.sum())} entries should be 0 and are not: gradient flows where "
                 "forward let nothing through (a mask is missing).")
     return None
@@ -102,6 +121,10 @@ def another_mask(e: Evidence) -> str | None:
     c = e.contributions
     if c is None or not c.extra.any() or not c.missing.any() or c.other_value.any():
         return None
+    alive, flows = c.there.any(axis=1), c.said.any(axis=1)
+    if not (alive & flows).any() and (c.there.sum(axis=1) > 1).any():
+        return ("gradient flows through outputs where forward lets nothing through, and through none of the others: a "
+                "mask is turned round (a comparison).")
     if (c.there.sum(axis=1) > 1).any() or (c.said.sum(axis=1) > 1).any():
         return None
     return ("gradient flows at other places than in forward, and not where it should: the mask, the index "
@@ -115,7 +138,8 @@ def placed_elsewhere(e: Evidence) -> str | None:
         return None
     count = c.there.sum(axis=1)
     rows = np.flatnonzero((count == count.max()) & (count > 1))        # where no window is cut off by the border
-    if len(rows) < 2 or not all(same_numbers(c.claimed[row], c.measured[row], c.equal * c.largest) for row in rows):
+    if len(rows) < 2 or c.right[rows].all() or not all(
+            same_numbers(c.claimed[row], c.measured[row], c.equal * c.largest) for row in rows):
         return strides(c)
     if (c.there[rows] == c.said[rows]).all():
         if any(all(reversed_within(c, row, axis) for row in rows.tolist()) for axis in (None, *range(len(c.shape)))):
@@ -186,6 +210,8 @@ def between_indices(e: Evidence) -> str | None:
         if differ is not None and (c.there & differ).any() and c.right[~differ].all() and (~c.right[differ]).any():
             return (f"it is right within the same index along axis {axis}, and wrong from one index to another: what "
                     "is carried from step to step is wrong (a recurrent weight, untransposed or left out).")
+        if not any(v.ndim == 3 and v.shape[axis] == c.out_shape[axis] for v in e.values.values()):
+            continue                                       # the outputs alone are so many: no steps
         index = c.outputs[axis]
         alive = [k for k in range(c.out_shape[axis]) if c.there[index == k].any()]
         wrong = np.array([(~c.right[index == k]).any() for k in alive])
@@ -198,7 +224,7 @@ def between_indices(e: Evidence) -> str | None:
 def weight_untransposed(e: Evidence) -> str | None:
     """A square weight, used as it is where its transpose belongs, or the other way round."""
     c = e.contributions
-    if c is None or not e.is_input or len(c.shape) < 2 or c.right.all():
+    if c is None or len(c.shape) < 2 or c.right.all() or not (e.is_input or c.shape[:-1] == c.out_shape[:-1]):
         return None
     for name, w in e.values.items():
         if name == e.name or w.ndim != 2 or w.shape != (*c.out_shape[-1:], *c.shape[-1:]) or w.shape[0] != w.shape[1]:

@@ -71,7 +71,8 @@ def skip_connection(e: Evidence) -> str | None:
     if e.dy is None or not e.same_shape or e.dy.shape != e.analytic.shape or not e.is_input:
         return None
     if e.fits(e.analytic + e.dy):
-        return "dy itself is missing in it: forward adds its input to the result (a skip connection, an x + f(x))."
+        return ("dy itself is missing in it: forward adds its input to the result (a skip connection, an x + f(x)), or "
+                "it is the 1 of a derivative such as 1 - y^2.")
     if e.fits(e.analytic - e.dy):
         return "dy itself is in it once too often: the path around (a skip connection) is counted twice."
     return None

@@ -13,6 +13,7 @@ import numpy as np
 
 from tinynet.testing.gradcheck.diagnosis.contributions import Contributions
 from tinynet.testing.gradcheck.diagnosis.evidence import CLOSE, Evidence
+from tinynet.testing.gradcheck.diagnosis.mistakes import chain_rule
 from tinynet.testing.gradcheck.diagnosis.mistakes.formulas.through_time import STEPS, through_time
 
 WRONG = ("the share of each output's own step is right, and those of the steps before it are wrong: the gradient that "
@@ -87,7 +88,7 @@ def shares_that_are_wrong(e: Evidence) -> str | None:
     wrong = np.flatnonzero((~right).any(axis=0))
     if len(wrong) < right.shape[1] and not said[:, wrong].any() and right[lag > 0].any():
         return (f"the share of step {', '.join(map(str, wrong))} is missing, and those of all other steps are right: "
-                "the loop over the steps begins too late or ends too early.")
+                "the loop over the steps begins too late or ends too early, or = stands where += belongs.")
     if not right[lag == 0].all() or not there[lag > 0].any():
         return None
     if not said[lag > 0].any():
@@ -106,7 +107,8 @@ def as_another(e: Evidence) -> str | None:
         return None
     for other in others(e):
         theirs = other.contributions
-        why = None if theirs is None else through_time(other) or shares_that_are_wrong(other)
+        why = None if theirs is None else (
+            through_time(other) or shares_that_are_wrong(other) or chain_rule.factor_of_step(other))
         if theirs is None or why is None:
             continue
         ours, wrong = outputs(c, ~c.right), outputs(theirs, ~theirs.right)
@@ -128,4 +130,5 @@ def others(e: Evidence) -> Iterator[Evidence]:
 
 def outputs(c: Contributions, where: np.ndarray) -> set[int]:
     """Return the flat indices of the outputs that have a contribution where a mask (M, K) is True."""
-    return set(np.ravel_multi_index(tuple(c.outputs[:, where.any(axis=1)]), c.out_shape).tolist())
+    index = np.ravel_multi_index(tuple(c.outputs[:, where.any(axis=1)]), c.out_shape) if c.out_shape else 0
+    return set(np.atleast_1d(index).tolist()) if where.any() else set()
