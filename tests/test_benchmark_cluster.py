@@ -68,6 +68,8 @@ def test_processes_that_share_cores_take_as_much_longer(processes, times):
     crowded = ROUND._replace(crowding=1.5)
     apart = cost.step(crowded, SLOW, processes, 8, 96)
     assert cost.step(crowded, SLOW._replace(cores=2), processes, 8, 96) == pytest.approx([times * t for t in apart])
+    enough = 1 if processes == 1 else 1.5
+    assert cost.step(crowded, SLOW._replace(cores=99), processes, 8, 96) == pytest.approx([enough * t for t in apart])
 
 
 def test_messages_hide_behind_the_backward_that_is_left():
@@ -78,6 +80,11 @@ def test_messages_hide_behind_the_backward_that_is_left():
     assert cost.waiting(first, network._replace(bandwidth=80.0), 2, 10) == 0.5      # 5 to 7.5, then 8 to 10.5
     assert cost.waiting(ROUND, network, 2, 10) == pytest.approx(0.8)                # 80 bytes more, from 10 on
     assert cost.waiting(ROUND, network._replace(overlaps=False), 2, 10) == pytest.approx(4.8)
+
+
+def test_messages_wait_for_each_other():
+    at_the_end = ROUND._replace(layers=tuple(layer._replace(ready=1.0) for layer in ROUND.layers))
+    assert cost.waiting(at_the_end, cost.Network("hides", 0.0, 0.0, 100.0), 2, 10) == pytest.approx(2 * (2 + 0.4))
 
 
 def test_hiding_never_costs_more_than_it_saves():
