@@ -25,13 +25,14 @@ class Machine:
     disturbed : the part of the machine that others took, each time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tries: int = TRIES) -> None:
+        self.tries = tries
         self.disturbed: list[float] = []
 
     def run(self, work: str, arguments: dict[str, Any], processes: int = 0, threads: int = 1) -> Any:
         """Return what is measured in so many processes, 0: without mpiexec; of some runs the least disturbed."""
         tried: list[tuple[float, Any]] = []
-        while len(tried) < TRIES and (not tried or tried[-1][0] > QUIET):
+        while len(tried) < self.tries and (not tried or tried[-1][0] > QUIET):
             begin, busy, own = time.perf_counter(), ticks(), children()
             result = self.once(work, arguments, processes, threads)
             available = CORES * (time.perf_counter() - begin)
