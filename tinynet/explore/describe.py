@@ -62,6 +62,8 @@ def settings(layer: Layer) -> str:
         return ", ".join(parts + [f"{groups} groups"] * (groups > 1))
     if isinstance(layer, layers.Residual):
         return "x + " + ", ".join(layer.layer_names)
+    if getattr(layer, "plain", False):                   # a ReLU or a softmax without settings
+        return ""
     try:
         config = layer.get_config()
     except Exception:                                    # somebody's own, which may need what it does not have
