@@ -71,8 +71,8 @@ def allow_what_is_right_around(target: Target, report: TensorReport, rng: np.ran
     jumps = allowed = np.zeros(at.shape, bool)
     largest = 0.0
     for count in range(MAX_SAMPLES):
-        if allowed[suspects].all() or (count >= SAMPLES and not jumps.any()):
-            break
+        if allowed[suspects].all() or (count >= SAMPLES and (jumps[suspects].all() or not jumps.any())):
+            break                                                # else other gradients jump, and a suspect's may, too
         with moved(target, apart(target, rng), NEARBY):
             gradient = gradients_here(target).get(report.name)
         if gradient is not None and gradient.shape == report.shape:
