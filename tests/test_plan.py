@@ -255,6 +255,10 @@ def exchange_activation(model, monkeypatch):
     model.layers[0].activation = Tanh()
 
 
+def limit_activation(model, monkeypatch):
+    model.layers[0].activation.max_value = 0.1
+
+
 def exchange_layer(model, monkeypatch):
     model.layers[1] = Shifted()
 
@@ -279,6 +283,7 @@ CHANGES = {                                      # what is left of the step that
     replace_forward_on_class: (ALONE, True), replace_forward_on_instance: (WITH_ITS_RELU, True),
     replace_linear_on_class: (ALONE, False), replace_weighted_forward_on_instance: (ALONE, False),
     replace_weighted_forward_on_class: (ALONE, False), exchange_activation: (ALONE, True),
+    limit_activation: (ALONE, True),
     exchange_layer: (WITH_ITS_RELU, True), exchange_windows: (WITH_ITS_RELU, True), insert_layer: (WITH_ITS_RELU, True)}
 
 

@@ -313,7 +313,8 @@ class PlanCache:
 
     def plan(self, steps: list[Step], training: bool, loss: PlannedLoss | None = None) -> Plan:
         """Return the plan for these steps, the cached one if nothing has changed."""
-        key: list[object] = [*steps, kernels.current(), kernels.fuses(), loss, dict(getattr(loss, "__dict__", {}))]
+        key: list[object] = [*steps, *[getattr(step.layer, "plain", True) for step in steps],
+                             kernels.current(), kernels.fuses(), loss, dict(getattr(loss, "__dict__", {}))]
         which = training, loss is not None
         kept = self._kept.get(which)
         if kept is None or kept[0] != key or kept[2] != [having.get("windows") for having in kept[1]]:
