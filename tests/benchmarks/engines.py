@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from models import Case
@@ -33,9 +34,18 @@ def read(name: str, header: int, count: int) -> np.ndarray:
 
 def tinynet(case: Case) -> Run:
     """Build the case here."""
+    from tinynet.utils import to_categorical
+
+    model = compiled(case)
+    x, labels = batch(case)
+    y = to_categorical(labels, 10)
+    return lambda: model.train_on_batch(x, y), lambda: model.predict(x, batch_size=case.batch)
+
+
+def compiled(case: Case) -> Any:
+    """Return the case's model, compiled, here."""
     from tinynet import Sequential
     from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
-    from tinynet.utils import to_categorical
 
     model = Sequential(seed=0, input_shape=case.shape)
     for kind, *arguments in case.layers:
@@ -44,9 +54,7 @@ def tinynet(case: Case) -> Run:
                    "flatten": Flatten, "dense": lambda n, last=last: Dense(n, activation="softmax" if last else "relu"),
                    }[kind](*arguments))
     model.compile(loss="categorical_crossentropy", optimizer="adam")
-    x, labels = batch(case)
-    y = to_categorical(labels, 10)
-    return lambda: model.train_on_batch(x, y), lambda: model.predict(x, batch_size=case.batch)
+    return model
 
 
 def pytorch(case: Case) -> Run:

@@ -103,12 +103,14 @@ class LayerSum:
         self.n = sum(array.size for array in self.params)
         self.places = shares(self.n, processes.size)
         rank, dtype = processes.rank, self.params[0].dtype
-        flat = np.empty((len(self.nodes), self.n), dtype)
+        flat = buffers.empty((len(self.nodes), self.n), dtype)
         for row, arrays in zip(flat, self.nodes, strict=True):
             np.concatenate([array.reshape(-1) for array in arrays], out=row)
         self.mine = self.places[rank][1] - self.places[rank][0]
-        self.sent = np.concatenate([flat[:, start:stop].reshape(-1) for start, stop in self.places])
-        self.received = np.empty(sum(map(len, self.whole.nodes)) * self.mine, dtype)
+        # of one node, the pieces are one behind the other already
+        self.sent = flat[0] if len(flat) == 1 else np.concatenate(
+            [flat[:, start:stop].reshape(-1) for start, stop in self.places])
+        self.received = buffers.empty((sum(map(len, self.whole.nodes)) * self.mine,), dtype)
         self.pieces = processes.pieces.Ialltoallv(
             [self.sent, [len(flat) * (stop - start) for start, stop in self.places]],
             [self.received, [len(nodes) * self.mine for nodes in self.whole.nodes]])
@@ -126,7 +128,7 @@ class LayerSum:
         nodes = [node for of_process in self.whole.nodes for node in of_process]
         rows = self.received.reshape(len(nodes), self.mine)
         piece = tree_sum(self.whole.root, {node: [row] for node, row in zip(nodes, rows, strict=True)}, added)
-        self.total = np.empty(self.n, self.received.dtype)
+        self.total = buffers.empty((self.n,), self.received.dtype)
         self.piece = piece[0] if piece is not None else np.zeros(self.mine, self.received.dtype)
         self.gathered = processes.gathering.Iallgatherv(
             self.piece, [self.total, [stop - start for start, stop in self.places]])
