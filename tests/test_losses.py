@@ -1,10 +1,13 @@
 """The losses: values by hand, slopes, weights, and logits of any size."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from oracles import cross_entropy_slope, slope
 
 from tinynet import Sequential, kernels, load_model, losses, metrics
+from tinynet.kernels.fast import cross_entropy
 from tinynet.layers import Activation, Dense, Sigmoid, Softmax
 from tinynet.losses import (
     BinaryCrossentropy,
@@ -250,25 +253,60 @@ def test_the_batch_mean_keeps_the_digits_of_float32():
     assert MeanSquaredError()(np.full((100_000, 1), 0.1), y_pred) == pytest.approx(0.01, rel=1e-6)
 
 
+@pytest.fixture(params=["forward", "with_softmax"])
+def of_logits(request):
+    def run(loss, y_true, z):
+        with np.errstate(all="ignore"):                                  # as where a model is trained
+            run = loss.forward if request.param == "forward" else partial(loss.with_softmax, cross_entropy)
+            return run(y_true, z)[:2]
+    return run
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("size", [1.0, 100.0, 1e4, 1e30])
-def test_logits_of_any_size_give_exact_values_and_gradients(dtype, size):
+def test_logits_of_any_size_give_exact_values_and_gradients(dtype, size, of_logits):
     z = np.array([[size, 0.0, -size], [size, 0.0, -size], [size, size, size]], dtype)
-    value, backward = CategoricalCrossentropy(from_logits=True).forward(one_hot([0, 2, 1], 3), z)
+    value, backward = of_logits(CategoricalCrossentropy(from_logits=True), one_hot([0, 2, 1], 3), z)
     tail = np.log1p(np.exp(-size) + np.exp(-2 * size))
     assert value == pytest.approx((tail + (2 * size + tail) + np.log(3)) / 3, rel=1e-6)
     np.testing.assert_allclose(backward(), cross_entropy_slope(z, one_hot([0, 2, 1], 3)), rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_logits_as_large_as_numbers_can_be_cost_nothing_where_they_are_right(dtype):
+def test_logits_as_large_as_numbers_can_be_cost_nothing_where_they_are_right(dtype, of_logits):
     largest = np.finfo(dtype).max
     z = np.array([[largest, -largest, 0], [0, -np.inf, -largest]], dtype)
-    value, backward = CategoricalCrossentropy(from_logits=True).forward(one_hot([0, 0], 3), z)
+    value, backward = of_logits(CategoricalCrossentropy(from_logits=True), one_hot([0, 0], 3), z)
     assert value == 0
     assert backward().tolist() == [[0, 0, 0], [0, 0, 0]]
-    assert SparseCategoricalCrossentropy(from_logits=True)([1, 0], z) == np.inf
+    assert of_logits(SparseCategoricalCrossentropy(from_logits=True), [1, 0], z)[0] == np.inf
     assert Softmax()(z).tolist() == [[1, 0, 0], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_are_not_hidden(number, of_logits):
+    z = np.array([[0, 1, number], [0, 0, 0]], np.float32)
+    value, backward = of_logits(CategoricalCrossentropy(from_logits=True), one_hot([0, 0], 3), z)
+    assert np.isnan(value)
+    assert np.isnan(backward()).tolist() == [[True] * 3, [False] * 3]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(0, 2), (1, 2), (70, 10), (5, 4, 3), (3, 1000)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_cross_entropy_and_its_softmax_in_one_pass_are_both(shape, weighted, dtype, rng):
+    labels, z = rng.integers(shape[-1], size=shape[:-1]), (9 * rng.normal(size=shape)).astype(dtype)
+    targets, weight = to_categorical(labels[..., None], shape[-1]), rng.random(shape[0]) if weighted else None
+    near = {"rtol": 50 * float(np.finfo(dtype).eps), "atol": float(np.finfo(dtype).eps)}
+    for loss, y_true in ((SparseCategoricalCrossentropy(True), labels), (CategoricalCrossentropy(True), targets),
+                         (CategoricalCrossentropy(True, label_smoothing=0.2), targets),
+                         (CategoricalCrossentropy(True), 0.5 * targets)):                # which do not sum to 1
+        value, backward, p = loss.with_softmax(cross_entropy, y_true, z, weight)
+        expected, expected_backward = loss.forward(y_true, z, weight)
+        assert value == pytest.approx(expected, rel=near["rtol"])
+        np.testing.assert_allclose(backward(), expected_backward(), **near)
+        np.testing.assert_allclose(p, Softmax()(z), **near)
+        assert {backward().dtype, p.dtype} == {z.dtype}
 
 
 def test_probabilities_are_clipped_as_keras_clips_them():

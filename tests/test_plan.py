@@ -77,11 +77,32 @@ def test_the_plan_of_the_larger_cnn():
         (("dense_1", "dense_1/relu"), True, "steps.fused.dense_relu"),
         (("dense_2", "dense_2/relu"), True, "steps.fused.dense_relu"),
         (("dense_3",), False, "layers.dense.Dense.linear"),
-        (("dense_3/softmax",), True, "losses.categorical.CategoricalCrossentropy.forward"),
+        (("dense_3/softmax",), True, "losses.categorical.CategoricalCrossentropy.with_softmax"),
     ]
     assert [row.function for row in rows if "no input gradient" in row.why] == ["tinynet.steps.fused.conv_relu_pool"]
     assert len(rows) == 8
-    assert rows[-1].why == "the loss works from the logits"
+    assert rows[-1].why == "the loss works from the logits, and both take one pass over them"
+
+
+class Doubled(CategoricalCrossentropy):
+    def losses(self, y_true, y_pred):
+        losses, slopes = super().losses(y_true, y_pred)
+        return 2 * losses, 2 * slopes
+
+
+@pytest.mark.parametrize("replaced", ["a subclass", "the instance", "the kernel set"])
+def test_losses_that_were_replaced_are_what_runs(replaced):
+    model = made(mlp)
+    x, y = samples()
+    once = model.test_on_batch(x, y)[0]
+    with kernels.use("im2col" if replaced == "the kernel set" else "fast"):
+        if replaced == "a subclass":
+            model.compile("adam", Doubled(), ["accuracy"])
+        elif replaced == "the instance":
+            model.loss.losses = Doubled(from_logits=True).losses
+        assert model.plan()[-1].function.endswith("forward")
+        expected = once if replaced == "the kernel set" else 2 * once
+        assert model.test_on_batch(x, y)[0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_convolution_in_groups_is_not_fused():

@@ -4,6 +4,8 @@ from itertools import product
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tinynet.kernels import fast
 from tinynet.kernels.fast import products, tiles
@@ -125,6 +127,23 @@ def test_tiles_are_not_asked_for_what_they_cannot_multiply(rng):
         assert not tiles.suits_tiles(left, right)
         y = fast.matmul(left, right)
         np.testing.assert_allclose(y, left.astype(float) @ right.astype(float), **NEAR["float32"])
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 9), st.sampled_from([1, 8, 16]))
+def test_the_pieces_of_a_matrix_are_all_of_it_once(M, N, count, width):
+    pieces, times = products.cut_in_pieces(M, N, count, width), np.zeros((M, N), int)
+    for rows, columns in pieces:
+        times[rows, columns] += 1
+        assert columns.start % width == 0
+        assert columns.stop % width == 0 or columns.stop == N
+    assert (times == 1).all()
+    assert min(count, M * -(-N // width)) <= len(pieces) <= 2 * count
+
+
+@pytest.mark.parametrize(("M", "K", "N"), [(1, 5_000_001, 1), (2, 1_300_000, 2), (1, 400_000, 16), (3, 250_000, 24)])
+def test_a_long_sum_of_few_columns_is_multiplied_in_fewer_pieces(M, K, N):
+    a, b = np.ones((M, K), np.float32), np.ones((K, N), np.float32)
+    np.testing.assert_array_equal(fast.matmul(a, b), np.full((M, N), K))
 
 
 @pytest.mark.parametrize("shape", [(0, 5, 32), (3, 0, 32), (3, 5, 0), (0, 5, 7), (0, 0, 0), (0, 900_000, 32)])

@@ -50,7 +50,7 @@ class ReLU(Layer):
         self.bounded = self.max_value is not None and self.negative_slope == 0
 
     @property
-    def plain(self) -> bool:
+    def plain(self) -> bool:                                     # type: ignore[override]
         """Whether it is without settings, which is what the plan knows of."""
         return self.max_value is None and self.negative_slope == self.threshold == 0
 
@@ -136,7 +136,7 @@ class Softmax(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         self.expect(x.ndim >= 2, "input (N, ..., classes)", x.shape)
-        x, axes = as_floating(x), sample_axes(self, self.axis, x.shape[1:])         # (-1,) is the last
+        x, axes = as_floating(x), -1 if self.axis == (-1,) else sample_axes(self, self.axis, x.shape[1:])
         with np.errstate(over="ignore"):                         # -inf is right: e^-inf is 0
             e = np.exp(x - x.max(axis=axes, keepdims=True))      # each row's own maximum: e is in [0, 1]
         y = e / e.sum(axis=axes, keepdims=True)

@@ -101,6 +101,7 @@ class Layer:
     differs_in_training = False
     how_to_build = "Put it into a Sequential whose input shape is known, or call build(input_shape, rng) first."
     composed_forward: ClassVar[Forward]                       # the forward that `parts` takes apart
+    plain: bool = True                                        # without settings that no shortcut of the plan knows of
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)

@@ -35,19 +35,23 @@ class Loss(Configured):
                 ) -> tuple[float, Callable[[], np.ndarray]]:
         """Return ``(value, backward)``, the mean of the losses and a function that returns d value / d y_pred."""
         y_pred = np.asarray(y_pred)
-        losses, slopes = self.losses(self.check_targets(y_true, y_pred.shape), y_pred)
-        weights = np.ones(len(losses), losses.dtype)
+        return self.mean(*self.losses(self.check_targets(y_true, y_pred.shape), y_pred), sample_weight)
+
+    def mean(self, losses: np.ndarray, slopes: np.ndarray, sample_weight: ArrayLike | None = None
+             ) -> tuple[float, Callable[[], np.ndarray]]:
+        """Return what `forward` does, given every sample's loss (N, ...) and its slope (N, ..., K)."""
+        count = max(1, losses.size)                                          # an empty batch costs nothing
         if sample_weight is not None:
             weights = np.asarray(sample_weight, losses.dtype)
             if weights.shape != (len(losses),):
                 raise invalid(type(self).__name__, f"one sample weight for each of {len(losses)} samples",
                               f"shape {weights.shape}")
-        weights = weights.reshape(-1, *[1] * (losses.ndim - 1))              # (N, 1, ...)
-        count = max(1, losses.size)                                          # an empty batch costs nothing
+            weights = weights.reshape(-1, *[1] * (losses.ndim - 1))          # (N, 1, ...)
+            losses, slopes = weights * losses, weights[..., None] * slopes
 
         def backward() -> np.ndarray:
-            return weights[..., None] * slopes / count                       # (N, 1, ..., 1) * (N, ..., K)
-        return float((weights * losses).sum(dtype=np.float64) / count), backward
+            return slopes / count
+        return float(losses.sum(dtype=np.float64) / count), backward
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         return self.forward(y_true, y_pred, sample_weight)[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -41,7 +43,7 @@ class CategoricalCrossentropy(OfProbabilities):
 
     def losses(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the losses (N, ...) and their slopes (N, ..., K)."""
-        y_true = self.smoothed(y_true.astype(y_pred.dtype, copy=False), 1 / y_pred.shape[-1])
+        y_true = self.distribution(y_true, y_pred)
         if self.from_logits:
             with np.errstate(over="ignore"):                                 # -inf is right: e^-inf is 0
                 z = y_pred - y_pred.max(axis=-1, keepdims=True)              # the largest becomes 0
@@ -55,6 +57,24 @@ class CategoricalCrossentropy(OfProbabilities):
         p = np.clip(q, EPSILON, 1 - EPSILON)
         slopes = np.where(p == q, -y_true / p, 0)                            # with respect to q
         return -(y_true * np.log(p)).sum(axis=-1), (slopes - (slopes * q).sum(axis=-1, keepdims=True)) / total
+
+    def with_softmax(self, cross_entropy: Callable[..., tuple[np.ndarray, ...]], y_true: ArrayLike, z: np.ndarray,
+                     sample_weight: ArrayLike | None = None) -> tuple[float, Callable[[], np.ndarray], np.ndarray]:
+        """Return what `forward` does of logits z (N, ..., K), and p = softmax(z), by a kernel that makes both."""
+        y_true, rows = self.distribution(self.check_targets(y_true, z.shape), z), (-1, z.shape[-1])
+        losses, slopes, p = cross_entropy(y_true.reshape(rows), z.reshape(rows))
+        value, backward = self.mean(losses.reshape(z.shape[:-1]), slopes.reshape(z.shape), sample_weight)
+        return value, backward, p.reshape(z.shape)
+
+    @property
+    def plain(self) -> bool:
+        """Whether `with_softmax` may take the place of `forward`: not where losses, or a forward, were replaced."""
+        return [getattr(method, "__func__", None) for method in (self.losses, self.forward, self.mean)] == [
+            CategoricalCrossentropy.losses, OfProbabilities.forward, OfProbabilities.mean]
+
+    def distribution(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+        """Return one-hot targets as the probabilities (N, ..., K) that they are, smoothed, in the dtype of y_pred."""
+        return self.smoothed(y_true.astype(y_pred.dtype, copy=False), 1 / y_pred.shape[-1])
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return one-hot targets, or raise a ValueError that names the loss for labels."""
@@ -71,9 +91,9 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
     def __init__(self, from_logits: bool = False):
         OfProbabilities.__init__(self, from_logits)
 
-    def losses(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the losses (N, ...) and their slopes (N, ..., K)."""
-        return super().losses(to_categorical(y_true[..., None], y_pred.shape[-1]), y_pred)
+    def distribution(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+        """Return labels as probabilities (N, ..., K), in the dtype of y_pred."""
+        return super().distribution(to_categorical(y_true[..., None], y_pred.shape[-1]), y_pred)
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return labels (N, ...), or raise a ValueError that names the loss for one-hot targets."""

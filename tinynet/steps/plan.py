@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol, overload, runtime_checkable
+from typing import Any, NamedTuple, Protocol, cast, overload, runtime_checkable
 
 import numpy as np
 
@@ -71,6 +71,17 @@ class LossWithLogits(PlannedLoss, Protocol):
         """Return the same loss for logits."""
 
 
+@runtime_checkable
+class LossWithSoftmax(PlannedLoss, Protocol):
+    """A loss of logits that also makes their probabilities, in one pass, where the kernel set has a function for it."""
+
+    plain: bool                                                 # no subclass with losses of its own
+
+    def with_softmax(self, cross_entropy: Callable[..., tuple], y_true: Any, z: np.ndarray, sample_weight: Any = None, /
+                     ) -> tuple[float, Callable[[], np.ndarray], np.ndarray]:
+        """Return what ``forward`` does, and the probabilities, by a function of the kernel set."""
+
+
 class Row(NamedTuple):
     """A line of a plan: the steps that run together, whether in one pass, by which function, and why."""
 
@@ -88,6 +99,7 @@ class Plan(Tabular, Sequence[Row]):
     steps : what runs forward and backward, in order.
     softmax : steps that run forward alone, for the predictions: a softmax, or a sigmoid, whose backward is part of the
         loss.
+    one_pass : whether the loss makes the predictions as well, see `outcome`.
     loss : the loss that goes with them: for logits if that was left to it.
     needs_dx : whether backward computes the gradient of the model's own input, which `fit` has no use for.
     """
@@ -102,6 +114,17 @@ class Plan(Tabular, Sequence[Row]):
         self.needs_dx = loss is None or not kernels.fuses()
         if kernels.fuses():
             self.steps = fuse(self.steps, training)
+        self.one_pass = (bool(self.softmax) and isinstance(self.loss, LossWithSoftmax) and self.loss.plain
+                         and hasattr(kernels.current(), "cross_entropy"))
+
+    def outcome(self, y_true: Any, output: np.ndarray, sample_weight: Any = None
+                ) -> tuple[float, Callable[[], np.ndarray], np.ndarray]:
+        """Return ``(value, backward, y_pred)`` of what the steps return: the loss's, and the predictions."""
+        if self.one_pass and output.dtype.char in "fd":
+            return cast(LossWithSoftmax, self.loss).with_softmax(kernels.current().cross_entropy, y_true, output,
+                                                                 sample_weight)
+        value, backward = cast(PlannedLoss, self.loss).forward(y_true, output, sample_weight)
+        return value, backward, run_steps(self.softmax, output)[0]
 
     @property
     def rows(self) -> list[Row]:
@@ -120,8 +143,10 @@ class Plan(Tabular, Sequence[Row]):
             if isinstance(step.layer, Residual) and (group or getattr(step.run, "__func__", None) is Residual.forward):
                 rows += [row._replace(layers=tuple(f"{step.name}/{name}" for name in row.layers))
                          for row in Plan(steps_inside(step.layer), self.training, None)]
-        return rows + [Row((step.name,), True, f"{qualified_name(self.loss)}.forward",
-                           "the loss works from the logits")
+        of_loss = ("with_softmax", "the loss works from the logits, and both take one pass over them")
+        if not self.one_pass:
+            of_loss = "forward", "the loss works from the logits"
+        return rows + [Row((step.name,), True, f"{qualified_name(self.loss)}.{of_loss[0]}", of_loss[1])
                        for step in self.softmax]
 
     @overload
@@ -212,7 +237,7 @@ class Pattern(NamedTuple):
     def fits(self, steps: Sequence[Step]) -> bool:
         """Return whether these are exactly the steps: a subclass, a replaced forward and other settings may differ."""
         return ([(type(step.layer), getattr(step.run, "__func__", None)) for step in steps] == self.forwards
-                and all(getattr(step.layer, "plain", True) for step in steps))
+                and all(step.layer.plain for step in steps))
 
 
 class FusedLayers(partial[tuple[np.ndarray, Backward]]):
@@ -313,7 +338,7 @@ class PlanCache:
 
     def plan(self, steps: list[Step], training: bool, loss: PlannedLoss | None = None) -> Plan:
         """Return the plan for these steps, the cached one if nothing has changed."""
-        key: list[object] = [*steps, *[getattr(step.layer, "plain", True) for step in steps],
+        key: list[object] = [*steps, *[step.layer.plain for step in steps],
                              kernels.current(), kernels.fuses(), loss, dict(getattr(loss, "__dict__", {}))]
         which = training, loss is not None
         kept = self._kept.get(which)

@@ -107,7 +107,7 @@ class Model(Layer):
         on_outputs: list[float] = []
         with counting_activity(on_outputs):
             output, backward = run_steps(plan.steps, as_floating(x, self.dtype), training)
-        value, loss_backward = plan.loss.forward(y, output, sample_weight)
+        value, loss_backward, y_pred = plan.outcome(y, output, sample_weight)
         penalties = self.penalties()
         params = self.params if penalties else {}
         value += sum(on_outputs) + sum(term.value(params[key]) for key, term in penalties)
@@ -119,7 +119,7 @@ class Model(Layer):
             for key, term in penalties:
                 slope = term.gradient(params[key])
                 grads[key] = np.add(grads[key], slope, out=buffers.empty(slope.shape, slope.dtype))
-        return value, run_steps(plan.softmax, output)[0], set_grads
+        return value, y_pred, set_grads
 
     def cast(self, x: ArrayLike) -> np.ndarray:
         """Return `x` in the model's dtype."""

@@ -35,7 +35,13 @@ from tinynet.kernels.fast.loops.pooling import (
     tiled_max_pool2d,
     tiled_max_pool2d_gradient,
 )
-from tinynet.kernels.fast.loops.rows import normalize_rows, normalize_rows_gradient, softmax, softmax_gradient
+from tinynet.kernels.fast.loops.rows import (
+    cross_entropy,
+    normalize_rows,
+    normalize_rows_gradient,
+    softmax,
+    softmax_gradient,
+)
 from tinynet.kernels.fast.loops.warping import bilinear, bilinear_gradient
 from tinynet.kernels.fast.products import matmul
 from tinynet.kernels.fast.threads import parallel_for
@@ -54,6 +60,7 @@ __all__ = [
     "conv2d",
     "conv2d_input_gradient",
     "conv2d_kernel_gradient",
+    "cross_entropy",
     "dense_relu",
     "depthwise_conv2d",
     "depthwise_conv2d_input_gradient",

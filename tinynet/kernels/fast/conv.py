@@ -149,8 +149,8 @@ class InputGradient:
             dy = unmarked(dy)
             loops = conv_loops.of_input_gradient(dy.shape[1:], dy.shape[3], padded.shape[1:], self.size, self.strides,
                                                  self.dilation, dx.itemsize)
-            tiles.run(tiles.entries(dx.dtype).multiply, loops, n, dy.reshape(-1), self.weights.reshape(-1),
-                      padded.reshape(-1))
+            flat = padded.reshape(-1)
+            tiles.run(tiles.entries(dx.dtype).multiply, loops, n, dy.reshape(-1), self.weights.reshape(-1), flat, flat)
         if padded is not dx:
             dx[...] = padded[:, top:top + H, left:left + W, :C]
 
@@ -174,7 +174,8 @@ def forward(entry: int, loops: np.ndarray, images: np.ndarray, weights: np.ndarr
 def add_kernel_gradient(images: np.ndarray, dz: np.ndarray, dweights: np.ndarray, kernel_size: Pair, strides: Pair,
                         dilation: Pair) -> None:
     """Add the gradients for images (n, H, W, C) and dz (n, P, Q, filters) to dweights (S, kh, R, filters)."""
+    flat = dweights.reshape(-1)
     for n in range(0, len(dz), SUMMED_SAMPLES):
         some, dsome = images[n:n + SUMMED_SAMPLES], unmarked(dz[n:n + SUMMED_SAMPLES])
         loops = conv_loops.of_kernel_gradient(some.shape, dz.shape[1:], kernel_size, strides, dilation, dz.itemsize)
-        tiles.run(tiles.entries(dz.dtype).multiply, loops, 0, some.reshape(-1), dsome.reshape(-1), dweights.reshape(-1))
+        tiles.run(tiles.entries(dz.dtype).multiply, loops, 0, some.reshape(-1), dsome.reshape(-1), flat, flat)

@@ -1,6 +1,6 @@
 """Matrix products: past the zeros of a sparse matrix, by tiles, or by BLAS, whichever is fastest."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import layout, sparse, tiles
 from tinynet.kernels.fast.compiling import unmarked
 from tinynet.kernels.fast.threads import MIN_PARALLEL, on_one_blas_thread, parallel_for
+from tinynet.kernels.geometry import Pair
 
 NUM_PIECES = 8                 # of a large product, whatever the number of threads
 MIN_PIECE = MIN_PARALLEL // 2  # multiply-adds of a piece
@@ -18,46 +19,65 @@ DEPTH_BLOCK = 512              # rows of `b` to a block: with up to `MAX_NARROW`
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Multiply (M, K) by (K, N), a piece at a time on all cores where it is large."""
-    M, N, multiply_adds = a.shape[0], b.shape[1], a.size * b.shape[1]
+    N, multiply_adds = b.shape[1], a.size * b.shape[1]
     small = multiply_adds < MIN_PARALLEL
     if not small and sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
         return y
     if (small or N <= MAX_NARROW) and tiles.suits_tiles(a, b):
-        return by_tiles(a, b, M if small else -(-M // num_pieces(multiply_adds)))
+        return by_tiles(a, b, small)
     if multiply_adds <= MAX_TINY:
         return a @ b
     if small and tiles.suits_compiled_loops(a, b := np.ascontiguousarray(b)):
-        return np.ascontiguousarray(by_tiles(a, layout.in_whole_vectors(b), M)[:, :N])
+        return np.ascontiguousarray(by_tiles(a, layout.in_whole_vectors(b), small)[:, :N])
     return on_one_blas_thread(lambda: a @ b if small else blas_in_pieces(a, b))
 
 
-def by_tiles(a: np.ndarray, b: np.ndarray, rows: int) -> np.ndarray:
-    """Multiply (M, K) by (K, N), N whole vectors, some rows of the result at a time."""
+def by_tiles(a: np.ndarray, b: np.ndarray, whole: bool) -> np.ndarray:
+    """Multiply (M, K) by (K, N), N whole vectors, the `whole` result at once or a piece at a time."""
     a, b, y = unmarked(a), unmarked(b), empty((a.shape[0], b.shape[1]), b.dtype)
-    if rows >= len(a):
+    if whole:
         multiply_tiles(a, b, y)
-    else:
-        parallel_for(lambda start, stop: multiply_tiles(a[start:stop], b, y[start:stop]), len(a), rows)
+        return y
+    pieces = cut_in_pieces(*y.shape, num_pieces(a.size * y.shape[1]), tiles.tile_width(b.itemsize))
+
+    def work(start: int, stop: int) -> None:
+        for rows, columns in pieces[start:stop]:
+            multiply_tiles(a[rows], b[:, columns], y[rows, columns])
+    parallel_for(work, len(pieces), 1)
     return y
 
 
 def blas_in_pieces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Multiply (M, K) by (K, N) by BLAS, a piece of the result at a time.
-
-    BLAS copies its matrices before it multiplies, for each piece anew: the nearer to a square, the less it copies.
-    """
-    (M, N), pieces = (a.shape[0], b.shape[1]), num_pieces(a.size * b.shape[1])
-    rows, columns = M, N                                                          # of a piece
-    while -(-M // rows) * -(-N // columns) < pieces:
-        rows, columns = (-(-rows // 2), columns) if rows >= columns else (rows, -(-columns // 2))
-    y, across = empty((M, N), np.result_type(a, b)), -(-N // columns)
+    """Multiply (M, K) by (K, N) by BLAS, a piece of the result at a time."""
+    y = empty((a.shape[0], b.shape[1]), np.result_type(a, b))
+    pieces = cut_in_pieces(*y.shape, num_pieces(a.size * y.shape[1]), 1)
 
     def work(start: int, stop: int) -> None:
-        for piece in range(start, stop):
-            m, n = piece // across * rows, piece % across * columns
-            np.matmul(a[m:m + rows], b[:, n:n + columns], out=y[m:m + rows, n:n + columns])
-    parallel_for(work, -(-M // rows) * across, 1)
+        for rows, columns in pieces[start:stop]:
+            np.matmul(a[rows], b[:, columns], out=y[rows, columns])
+    parallel_for(work, len(pieces), 1)
     return y
+
+
+@lru_cache(maxsize=256)
+def cut_in_pieces(M: int, N: int, pieces: int, width: int) -> list[tuple[slice, slice]]:
+    """Cut a matrix (M, N) into so many pieces, if it has as many numbers: rows, and columns, multiples of a width.
+
+    The nearer a piece is to a square, the less of its factors it reads, and BLAS copies what it reads.
+
+    >>> cut_in_pieces(3, 8, 2, 4)
+    [(slice(0, 3, None), slice(0, 4, None)), (slice(0, 3, None), slice(4, 8, None))]
+    """
+    rows, tiles_across = M, tiles.cut(N, width)                                   # of a piece
+    pieces = min(pieces, rows * tiles_across)
+    while tiles.cut(M, rows) * tiles.cut(N, tiles_across * width) < pieces:
+        if tiles_across == 1 or rows >= tiles_across * width:
+            rows = tiles.cut(rows, 2)
+        else:
+            tiles_across = tiles.cut(tiles_across, 2)
+    columns = tiles_across * width
+    return [(slice(m, min(m + rows, M)), slice(n, min(n + columns, N)))
+            for m in range(0, M, rows) for n in range(0, N, columns)]
 
 
 def num_pieces(multiply_adds: int) -> int:
@@ -66,16 +86,31 @@ def num_pieces(multiply_adds: int) -> int:
 
 
 def multiply_tiles(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
-    """Fill y (M, N) with a (M, K) times b (K, N), N whole vectors, rows of b and y contiguous."""
-    y.fill(0)
+    """Fill y (M, N) with a (M, K) times b (K, N), N whole vectors, the numbers in a row of b and y contiguous."""
+    M, K = a.shape
+    one = in_one_block(M, K)
+    if not (one and K):
+        y.fill(0)
     if a.size:
-        loops = loops_of_product(*a.shape, y.strides[0] // tiles.VECTOR_BYTES, *a.strides)
-        tiles.run(tiles.entries(b.dtype).multiply, loops, 0, a[:1, 0], b.reshape(-1), y.reshape(-1))
+        V = y.shape[1] * y.itemsize // tiles.VECTOR_BYTES
+        loops = loops_of_product(M, K, V, a.strides, b.strides[0], y.strides[0])
+        tiles.run(tiles.entries(b.dtype).multiply, loops, 0, a[:1, 0], b[0], no_sums(y.dtype) if one else y[0], y[0])
+
+
+def in_one_block(M: int, K: int) -> bool:
+    """Return whether the sums over K are never put down halfway, so that they can start from zeros in a register."""
+    return M == 1 or K <= DEPTH_BLOCK
+
+
+@cache
+def no_sums(dtype: np.dtype) -> np.ndarray:
+    """Return as many zeros as a tile is wide."""
+    return np.zeros(tiles.MAX_GEMV_VECTORS * tiles.VECTOR_BYTES // dtype.itemsize, dtype)
 
 
 @lru_cache(maxsize=1024)
-def loops_of_product(M: int, K: int, V: int, a_m: int, a_k: int) -> np.ndarray:
-    """Return the loops of a product of M x K numbers by K x V vectors, given the strides of those numbers.
+def loops_of_product(M: int, K: int, V: int, a: Pair, b: int, y: int) -> np.ndarray:
+    """Return the loops of a product of M x K numbers by K x V vectors, given the strides: of a, and of rows of b and y.
 
     A block of rows of b at a time, so that they stay in L2 while all rows of a pass. Where a is one row, each number of
     b is used once, so only the bandwidth of memory counts: wide tiles read long runs of its rows.
@@ -83,8 +118,9 @@ def loops_of_product(M: int, K: int, V: int, a_m: int, a_k: int) -> np.ndarray:
     rows, vectors, depth = tiles.balanced_rows(M), tiles.MAX_VECTORS, DEPTH_BLOCK
     if M == 1:
         vectors, depth = tiles.MAX_GEMV_VECTORS, K
-    width, row = vectors * tiles.VECTOR_BYTES, V * tiles.VECTOR_BYTES
-    tile = tiles.Tile(rows, M, V, 1, K, (a_m, 0, a_k), (0, row), row, row, vectors, depth)
-    return tiles.tile_loops(tile, tiles.Loop(tiles.cut(K, depth), a=depth * a_k, b=depth * row, k=depth),
-                            tiles.Loop(tiles.cut(M, rows), a=rows * a_m, start=rows * row, c=rows * row, m=rows),
-                            tiles.Loop(tiles.cut(V, vectors), b=width, start=width, c=width, v=vectors))
+    width, step = vectors * tiles.VECTOR_BYTES, 0 if in_one_block(M, K) else 1          # zeros are the same everywhere
+    tile = tiles.Tile(rows, M, V, 1, K, (a[0], 0, a[1]), (0, b), step * y, y, vectors, depth)
+    return tiles.tile_loops(tile, tiles.Loop(tiles.cut(K, depth), a=depth * a[1], b=depth * b, k=depth),
+                            tiles.Loop(tiles.cut(M, rows), a=rows * a[0], start=step * rows * y, c=rows * y, m=rows),
+                            tiles.Loop(tiles.cut(V, vectors), b=width, start=step * width, c=width, v=vectors),
+                            tiles.Loop(1))                              # in the first round of which start is start

@@ -82,10 +82,10 @@ def tile_loops(tile: Tile, *loops: Loop) -> np.ndarray:
 
 
 @compiled
-def run(entry: int, loops: np.ndarray, count: int, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
-    """Do what `multiply` does, with c (n,) for start as well, all of them flat: numba's calls are quicker than ctypes'.
-    """
-    multiply(entry, loops, count, a, b, c, c)
+def run(entry: int, loops: np.ndarray, count: int, a: np.ndarray, b: np.ndarray, start: np.ndarray, c: np.ndarray
+        ) -> None:
+    """Do what `multiply` does, with arrays (n,) alone: numba's calls are quicker than ctypes'."""
+    multiply(entry, loops, count, a, b, start, c)
 
 
 def cut(n: int, size: int) -> int:

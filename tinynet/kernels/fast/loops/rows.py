@@ -1,4 +1,4 @@
-"""Work on rows, each by itself: softmax, and normalisation to mean 0 and standard deviation 1; a few rows at a time."""
+"""Work on rows, each by itself, a few at a time: softmax, cross-entropy, normalisation to mean 0 and deviation 1."""
 
 import numpy as np
 
@@ -22,6 +22,21 @@ def softmax(x: np.ndarray) -> np.ndarray:
         divide_by_sum_loop(y[start:stop])
     parallel_for(work, len(x), rows_per_chunk(x))
     return y
+
+
+def cross_entropy(y_true: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return -sum of y_true log p (R,), its gradient with respect to the logits z (R, K), and p = softmax(z) (R, K)."""
+    z, y_true = for_loops(z), for_loops(y_true, z.dtype)
+    losses, slopes, p = np.empty(len(z), z.dtype), empty(z.shape, z.dtype), empty(z.shape, z.dtype)
+    exponentials = loop_of(exponential, z.dtype, 1)[0]
+
+    def work(start: int, stop: int) -> None:
+        shifted = np.empty_like(z[start:stop])
+        less_maximum_loop(z[start:stop], shifted)
+        exponentials(shifted, p[start:stop])
+        cross_entropy_loop(y_true[start:stop], shifted, p[start:stop], losses[start:stop], slopes[start:stop])
+    parallel_for(work, len(z), rows_per_chunk(z))
+    return losses, slopes, p
 
 
 def softmax_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -101,6 +116,24 @@ def divide_by_sum_loop(y: np.ndarray) -> None:
             total += row[k]
         for k in range(row.size):
             row[k] = row[k] / total
+
+
+@reassociated
+def cross_entropy_loop(y_true: np.ndarray, z: np.ndarray, p: np.ndarray, losses: np.ndarray, slopes: np.ndarray
+                       ) -> None:
+    """Fill losses and slopes, and divide p, the exponentials of z, by their sums, row by row."""
+    for n in range(len(p)):
+        row, logits, target, out, zero = p[n], z[n], y_true[n], slopes[n], p.dtype.type(0)
+        total = all_targets = loss = zero
+        for k in range(row.size):
+            total += row[k]
+            all_targets += target[k]                                         # 1 where the targets are one-hot
+        log_sum = np.log(total)
+        for k in range(row.size):
+            loss += zero if target[k] == 0 else target[k] * (log_sum - logits[k])           # 0 * inf is 0 here
+            row[k] = row[k] / total
+            out[k] = row[k] * all_targets - target[k]
+        losses[n] = loss
 
 
 @reassociated
