@@ -71,7 +71,7 @@ test-long: .venv/installed-test docs ## all of it with many more examples, and t
 mutants: .venv/installed-test   ## seed defects into copies of the code: does the suite find them?
 	$(BIN)/python tests/mutants/run.py --jobs 2
 
-checker-trial: .venv/installed-test  ## try the checker on right and wrong functions: nearly an hour
+checker-trial: .venv/installed-test  ## try the checker on right and wrong functions: 20 minutes
 	$(BIN)/python tests/checker_trial/run.py
 
 bench: .venv/installed          ## how fast; BENCH='--with pytorch=PYTHON' sets another engine beside it
