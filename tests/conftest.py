@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections import Counter
 from contextlib import contextmanager
 from functools import cache
 
@@ -25,18 +24,21 @@ for profile, examples in {"quick": 3, "fast": 20, "ci": 100, "thorough": 1000}.i
 settings.load_profile(os.environ.get("TINYNET_HYPOTHESIS_PROFILE", "fast"))
 
 
-def pytest_collection_modifyitems(config, items):
-    """Begin with what is dearest, so that processes end together; for `make quick`, keep two cases of each test."""
+QUICK = os.environ.get("TINYNET_HYPOTHESIS_PROFILE") == "quick"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_generate_tests(metafunc):
+    """For `make quick`, make two cases of each test alone: collecting them takes as long as some tests."""
+    yield
+    if QUICK:
+        del metafunc._calls[2:]
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what is dearest, so that processes end together."""
     items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None,
                                  not item.nodeid.startswith("tests/testing/")))
-    if os.environ.get("TINYNET_HYPOTHESIS_PROFILE") != "quick":
-        return
-    cases = Counter()
-    for item in items:
-        item.case = cases[item.location[0], getattr(item, "originalname", item.name)]
-        cases[item.location[0], getattr(item, "originalname", item.name)] += 1
-    config.hook.pytest_deselected(items=[item for item in items if item.case >= 2])
-    items[:] = [item for item in items if item.case < 2]
 
 
 @pytest.fixture(autouse=True)

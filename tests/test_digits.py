@@ -14,14 +14,15 @@ from sampled import sampled
 import tinynet.digits as digits
 from tinynet import Sequential, kernels
 from tinynet.datasets import mnist
+from tinynet.datasets.published import find_files
 from tinynet.digits.paper import without_dark_ink
 from tinynet.digits.parts import labelled
 from tinynet.digits.scaling import centre_of_mass, resize
 from tinynet.layers import Conv2D, Dense, Flatten
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-(X, Y), (IMAGES, LABELS) = mnist.load_data()
-IMAGES, LABELS = IMAGES[:300] / 255, LABELS[:300]
+TEST_SET = mnist._load_pair(mnist._TEST, find_files(mnist._SHIPPED, mnist._TEST), None)    # sooner there than MNIST
+IMAGES, LABELS = TEST_SET[0][:300] / 255, TEST_SET[1][:300]
 
 
 def on_paper(image, factor=7, paper=1.0, ink=0.0, size=(500, 400), corner=(0, 0)):
@@ -266,10 +267,11 @@ def test_pieces_that_touch_at_corners_are_one():
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Save models that have learned a little, and some that have not; return their files by name."""
+    (x, y), _ = mnist.load_data()
     linear = Sequential([Flatten(input_shape=(1, 28, 28)), Dense(10, activation="softmax")], seed=0)
     linear.compile("adam", "sparse_categorical_crossentropy")
     with kernels.use("im2col"):
-        linear.fit(X[:3000, None] / 255, Y[:3000], batch_size=50, epochs=3, verbose=0)
+        linear.fit(x[:3000, None] / 255, y[:3000], batch_size=50, epochs=3, verbose=0)
     folder, made = tmp_path_factory.mktemp("models"), {
         "linear": linear, "mlp": Sequential([Dense(10, activation="softmax", input_dim=784)], seed=0),
         "flat": Sequential([Flatten(input_shape=(28, 28)), Dense(10, activation="softmax")], seed=0),
