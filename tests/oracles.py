@@ -82,7 +82,7 @@ def conv2d(x, kernel, strides=(1, 1), dilation=(1, 1)):
     F, C, kh, kw = kernel.shape
     wide = np.zeros((F, C, dilation[0] * (kh - 1) + 1, dilation[1] * (kw - 1) + 1), kernel.dtype)
     wide[:, :, ::dilation[0], ::dilation[1]] = kernel
-    inside = tuple(slice(size // 2, size // 2 + length - size + 1)                               # where windows are whole
+    inside = tuple(slice(size // 2, size // 2 + length - size + 1)                             # where windows are whole
                    for size, length in zip(wide.shape[1:], x.shape[1:], strict=True))
     y = np.array([[correlate(image, each, mode="constant")[inside][0] for each in wide] for image in x])
     return y[:, :, ::strides[0], ::strides[1]]

@@ -369,9 +369,10 @@ def as_floating(x: ArrayLike, whole: DTypeLike = np.float32) -> np.ndarray:
 
 def check_forward(layer: Layer, returned: object) -> tuple[np.ndarray, Backward]:
     """Return what a layer's forward returned, or raise its ValueError unless that is an array and a function."""
-    if (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[0], (np.ndarray, np.generic))
-            and callable(returned[1])):
-        return returned
+    if isinstance(returned, tuple) and len(returned) == 2:
+        y, backward = returned
+        if isinstance(y, (np.ndarray, np.generic)) and callable(backward):
+            return returned
     raise invalid(layer, "forward to return (y, backward), an array and a function", described(returned))
 
 

@@ -310,7 +310,7 @@ PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that
                       "no mask is stored: backward draws its bits again",
                       lambda training, layer: training and layer.noise_shape is None)],
     MaxPool2D: [Pattern([POOL], fused.pool, "all channels of a pixel at once", in_tiles)],
-    Softmax: [Pattern([(Softmax, Softmax.forward)], fused.softmax, ROWS, lambda training, layer: training)],
+    Softmax: [Pattern([(Softmax, Softmax.forward)], fused.softmax, ROWS)],
     LayerNormalization: [Pattern([(LayerNormalization, LayerNormalization.forward)], normalized.rows, ROWS,
                                  normalized.of_last_axes)],
     Residual: [Pattern([(Residual, Residual.forward)], residual, "its layers are planned, too")],

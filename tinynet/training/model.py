@@ -248,6 +248,11 @@ class Model(Layer):
         The samples are an array, or what has or yields batches of them, see `fit`, with or without targets; `steps` is
         the number of batches, if not all, and callbacks have ``on_predict_*``.
         """
+        if callbacks is None and steps is None and not sources.has_batches(x):
+            x = self._samples(x)
+            if len(x) <= data.batch_size(batch_size):                      # a digit, say, as fast as can be
+                with reading(self):
+                    return self(x)
         called, limit, pieces = CallbackList(callbacks), check_limit(steps, "steps"), []
         called.call("set_model", self)
         called.call("on_predict_begin", {})

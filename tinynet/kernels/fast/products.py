@@ -1,6 +1,6 @@
 """Matrix products: past the zeros of a sparse matrix, by tiles, or by BLAS, whichever is fastest."""
 
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -87,40 +87,33 @@ def num_pieces(multiply_adds: int) -> int:
 
 def multiply_tiles(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
     """Fill y (M, N) with a (M, K) times b (K, N), N whole vectors, the numbers in a row of b and y contiguous."""
-    M, K = a.shape
-    one = in_one_block(M, K)
-    if not (one and K):
+    if not a.size:
         y.fill(0)
-    if a.size:
-        V = y.shape[1] * y.itemsize // tiles.VECTOR_BYTES
-        loops = loops_of_product(M, K, V, a.strides, b.strides[0], y.strides[0])
-        tiles.run(tiles.entries(b.dtype).multiply, loops, 0, a[:1, 0], b[0], no_sums(y.dtype) if one else y[0], y[0])
+        return
+    entry, loops, start = tiles_of_product(a.shape, y.shape[1], a.strides, b.strides[0], y.strides[0], y.itemsize)
+    if start is None:
+        y.fill(0)
+        start = y[0]
+    tiles.run(entry, loops, 0, a[:1, 0], b[0], start, y[0])
 
 
-def in_one_block(M: int, K: int) -> bool:
-    """Return whether the sums over K are never put down halfway, so that they can start from zeros in a register."""
-    return M == 1 or K <= DEPTH_BLOCK
-
-
-@cache
-def no_sums(dtype: np.dtype) -> np.ndarray:
-    """Return as many zeros as a tile is wide."""
-    return np.zeros(tiles.MAX_GEMV_VECTORS * tiles.VECTOR_BYTES // dtype.itemsize, dtype)
-
-
-@lru_cache(maxsize=1024)
-def loops_of_product(M: int, K: int, V: int, a: Pair, b: int, y: int) -> np.ndarray:
-    """Return the loops of a product of M x K numbers by K x V vectors, given the strides: of a, and of rows of b and y.
+@lru_cache(maxsize=1024)                   # worked out once: for a single row it would take as long as its product
+def tiles_of_product(shape: Pair, N: int, a: Pair, b: int, y: int, itemsize: int
+                     ) -> tuple[int, np.ndarray, np.ndarray | None]:
+    """Return (entry, loops, start) of a product of (M, K) by (K, N), given the strides: of a, and of rows of b and y.
 
     A block of rows of b at a time, so that they stay in L2 while all rows of a pass. Where a is one row, each number of
-    b is used once, so only the bandwidth of memory counts: wide tiles read long runs of its rows.
+    b is used once, so only the bandwidth of memory counts: wide tiles read long runs of its rows. The sums of a single
+    block start from a few zeros; those of several from what is in y, which is to be filled with zeros: start is None.
     """
-    rows, vectors, depth = tiles.balanced_rows(M), tiles.MAX_VECTORS, DEPTH_BLOCK
+    (M, K), rows, vectors, depth = shape, tiles.balanced_rows(shape[0]), tiles.MAX_VECTORS, DEPTH_BLOCK
     if M == 1:
         vectors, depth = tiles.MAX_GEMV_VECTORS, K
-    width, step = vectors * tiles.VECTOR_BYTES, 0 if in_one_block(M, K) else 1          # zeros are the same everywhere
-    tile = tiles.Tile(rows, M, V, 1, K, (a[0], 0, a[1]), (0, b), step * y, y, vectors, depth)
-    return tiles.tile_loops(tile, tiles.Loop(tiles.cut(K, depth), a=depth * a[1], b=depth * b, k=depth),
-                            tiles.Loop(tiles.cut(M, rows), a=rows * a[0], start=step * rows * y, c=rows * y, m=rows),
-                            tiles.Loop(tiles.cut(V, vectors), b=width, start=step * width, c=width, v=vectors),
-                            tiles.Loop(1))                              # in the first round of which start is start
+    dtype, width, V = np.dtype(f"f{itemsize}"), vectors * tiles.VECTOR_BYTES, N * itemsize // tiles.VECTOR_BYTES
+    start, moves = (None, 1) if depth < K else (np.zeros(width // itemsize, dtype), 0)
+    tile = tiles.Tile(rows, M, V, 1, K, (a[0], 0, a[1]), (0, b), moves * y, y, vectors, depth)
+    loops = tiles.tile_loops(tile, tiles.Loop(tiles.cut(K, depth), a=depth * a[1], b=depth * b, k=depth),
+                             tiles.Loop(tiles.cut(M, rows), a=rows * a[0], start=moves * rows * y, c=rows * y, m=rows),
+                             tiles.Loop(tiles.cut(V, vectors), b=width, start=moves * width, c=width, v=vectors),
+                             tiles.Loop(1))                             # in the first round of which start is start
+    return tiles.entries(dtype).multiply, loops, start
