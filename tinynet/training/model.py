@@ -252,7 +252,7 @@ class Model(Layer):
             x = self._samples(x)
             if len(x) <= data.batch_size(batch_size):                      # a digit, say, as fast as can be
                 with reading(self):
-                    return self(x)
+                    return np.array(self(x))                               # a copy, where it is a view of x
         called, limit, pieces = CallbackList(callbacks), check_limit(steps, "steps"), []
         called.call("set_model", self)
         called.call("on_predict_begin", {})
