@@ -129,9 +129,9 @@ def test_tiles_are_not_asked_for_what_they_cannot_multiply(rng):
         np.testing.assert_allclose(y, left.astype(float) @ right.astype(float), **NEAR["float32"])
 
 
-@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 9), st.sampled_from([1, 8, 16]))
-def test_the_pieces_of_a_matrix_are_all_of_it_once(M, N, count, width):
-    pieces, times = products.cut_in_pieces(M, N, count, width), np.zeros((M, N), int)
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 9), st.sampled_from([1, 8, 16]), st.sampled_from([1, 4]))
+def test_the_pieces_of_a_matrix_are_all_of_it_once(M, N, count, width, tall):
+    pieces, times = products.cut_in_pieces(M, N, count, width, tall), np.zeros((M, N), int)
     for rows, columns in pieces:
         times[rows, columns] += 1
         assert columns.start % width == 0

@@ -14,6 +14,7 @@ NUM_PIECES = 8                 # of a large product, whatever the number of thre
 MIN_PIECE = MIN_PARALLEL // 2  # multiply-adds of a piece
 MAX_TINY = 8_000               # multiply-adds up to which BLAS uses one thread of its own accord
 MAX_NARROW = 256               # columns up to which tiles are faster than BLAS, which first copies its matrices
+TALL = 4                       # times as many rows as columns, in a piece by tiles: few rows end in tiles of fewer
 DEPTH_BLOCK = 512              # rows of `b` to a block: with up to `MAX_NARROW` columns they stay in L2
 
 
@@ -38,7 +39,7 @@ def by_tiles(a: np.ndarray, b: np.ndarray, whole: bool) -> np.ndarray:
     if whole:
         multiply_tiles(a, b, y)
         return y
-    pieces = cut_in_pieces(*y.shape, num_pieces(a.size * y.shape[1]), tiles.tile_width(b.itemsize))
+    pieces = cut_in_pieces(*y.shape, num_pieces(a.size * y.shape[1]), tiles.tile_width(b.itemsize), TALL)
 
     def work(start: int, stop: int) -> None:
         for rows, columns in pieces[start:stop]:
@@ -50,7 +51,7 @@ def by_tiles(a: np.ndarray, b: np.ndarray, whole: bool) -> np.ndarray:
 def blas_in_pieces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Multiply (M, K) by (K, N) by BLAS, a piece of the result at a time."""
     y = empty((a.shape[0], b.shape[1]), np.result_type(a, b))
-    pieces = cut_in_pieces(*y.shape, num_pieces(a.size * y.shape[1]), 1)
+    pieces = cut_in_pieces(*y.shape, num_pieces(a.size * y.shape[1]))
 
     def work(start: int, stop: int) -> None:
         for rows, columns in pieces[start:stop]:
@@ -60,10 +61,11 @@ def blas_in_pieces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=256)
-def cut_in_pieces(M: int, N: int, pieces: int, width: int) -> list[tuple[slice, slice]]:
+def cut_in_pieces(M: int, N: int, pieces: int, width: int = 1, tall: int = 1) -> list[tuple[slice, slice]]:
     """Cut a matrix (M, N) into so many pieces, if it has as many numbers: rows, and columns, multiples of a width.
 
-    The nearer a piece is to a square, the less of its factors it reads, and BLAS copies what it reads.
+    The nearer a piece is to a square, or so many times as `tall` as wide, the less of its factors it reads, and BLAS
+    copies what it reads.
 
     >>> cut_in_pieces(3, 8, 2, 4)
     [(slice(0, 3, None), slice(0, 4, None)), (slice(0, 3, None), slice(4, 8, None))]
@@ -71,7 +73,7 @@ def cut_in_pieces(M: int, N: int, pieces: int, width: int) -> list[tuple[slice, 
     rows, tiles_across = M, tiles.cut(N, width)                                   # of a piece
     pieces = min(pieces, rows * tiles_across)
     while tiles.cut(M, rows) * tiles.cut(N, tiles_across * width) < pieces:
-        if tiles_across == 1 or rows >= tiles_across * width:
+        if tiles_across == 1 or rows >= tall * tiles_across * width:
             rows = tiles.cut(rows, 2)
         else:
             tiles_across = tiles.cut(tiles_across, 2)
