@@ -170,10 +170,14 @@ def swapped(builder: ir.IRBuilder, condition: ir.Value, *pairs: tuple[ir.Value, 
 
 
 def transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
-    """Return the columns of a square of vectors: rows of its halves interleaved, as often as halving makes one row."""
-    lanes = len(rows)
-    for _ in range(lanes.bit_length() - 1):
-        rows = [builder.shuffle_vector(upper, lower, ir.Constant(ir.VectorType(I32, lanes), [
-                    part * lanes // 2 + k // 2 + lanes * (k % 2) for k in range(lanes)]))
-                for upper, lower in zip(rows[:lanes // 2], rows[lanes // 2:], strict=True) for part in (0, 1)]
+    """Return the columns of a square of vectors: of each 2 x 2 blocks the off-diagonal ones exchanged, of size 1, 2, ...
+
+    A processor does so in one or two instructions, as no number but those of the largest blocks leaves its half.
+    """
+    lanes, size = len(rows), 1
+    while size < lanes:
+        rows = [builder.shuffle_vector(rows[i & ~size], rows[i | size], ir.Constant(ir.VectorType(I32, lanes), [
+                    (k & ~size) + (i & size) + lanes * bool(k & size) for k in range(lanes)]))
+                for i in range(lanes)]
+        size *= 2
     return rows
