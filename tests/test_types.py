@@ -129,6 +129,7 @@ def test_every_parameter_and_every_return_is_annotated():
     assert [f"{path}:{line} {name}" for path, line, name, annotation in each() if annotation is None] == []
 
 
+@pytest.mark.slow
 def test_any_is_rare():
     found = [f"{path}:{line} {name}" for path, line, name, annotation in each() if any_in(annotation)]
     assert len(found) <= MOST_ANY * len(each()), f"{len(found)} of {len(each())} annotations:\n" + "\n".join(found)

@@ -62,7 +62,7 @@ def settings(layer: Layer) -> str:
         return ", ".join(parts + [f"{groups} groups"] * (groups > 1))
     if isinstance(layer, layers.Residual):
         return "x + " + ", ".join(layer.layer_names)
-    if getattr(layer, "plain", False):                   # a ReLU or a softmax without settings
+    if isinstance(layer, layers.ReLU | layers.Softmax) and layer.plain:                          # without settings
         return ""
     try:
         config = layer.get_config()
