@@ -18,7 +18,7 @@ except ImportError:                              # Windows: there each process c
     fcntl = None
 
 # TINYNET_HYPOTHESIS_PROFILE=thorough python -m pytest ... looks fifty times as hard
-for profile, examples in {"quick": 3, "fast": 20, "ci": 100, "thorough": 1000}.items():
+for profile, examples in {"quick": 2, "fast": 20, "ci": 100, "thorough": 1000}.items():
     settings.register_profile(profile, max_examples=examples, deadline=None, print_blob=True,
                               suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("TINYNET_HYPOTHESIS_PROFILE", "fast"))

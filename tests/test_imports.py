@@ -140,6 +140,7 @@ def arrows_between_rooms():
 
 
 @pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.slow
 def test_arrows_point_down(room):
     allowed = ONLY.get(room, set(ROOMS[:ROOMS.index(room) + 1]))
     assert {(module, other) for module in MODULES if room_of(module) == room for other in arrows()[module]

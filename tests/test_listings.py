@@ -26,6 +26,7 @@ def at(p):
 '''
 
 
+@pytest.mark.slow
 def test_pages_show_the_source_as_it_is(capsys):
     status = listing.cog(*PAGES, check=True)
     assert status == 0, "\n".join(capsys.readouterr())

@@ -430,6 +430,7 @@ def test_of_two_trainings_in_one_folder_at_once_the_second_is_told_and_the_first
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
+@pytest.mark.slow
 def test_a_folder_is_free_again_when_the_process_that_used_it_is_killed(tmp_path):
     code = ("import sys, time; from pathlib import Path; from tinynet.files.in_use import InUse\n"
             "used = InUse(Path(sys.argv[1])); used.begin(); print('begun', flush=True); time.sleep(20)")

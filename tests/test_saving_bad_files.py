@@ -298,6 +298,7 @@ def test_tensors_changed_with_another_tool_are_told_by_name(tmp_path, raw, chang
     refuse(path, path.read_bytes(), text)
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_noticed_or_does_not_matter(tmp_path, raw):
     path, expected = tmp_path / "m", trained().get_weights()
     rng = np.random.default_rng(0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.interpolate import RegularGridInterpolator
+import scipy  # loads scipy.interpolate when it is first asked for
 from study_models import samples, seeing, twisted
 
 from tinynet import Sequential, study
@@ -44,7 +44,7 @@ def test_the_map_is_that_of_the_equations_in_the_middle_of_its_fields(name, star
         inside = np.ix_(*((axis[0] - step / 2 <= np.arange(size)) & (np.arange(size) <= axis[-1] + step / 2)
                           for size, axis, step in zip((9, 8), axes, jump, strict=True)))
         wanted = np.zeros((9, 8))
-        wanted[inside] = RegularGridInterpolator(axes, one)(positions)[inside]
+        wanted[inside] = scipy.interpolate.RegularGridInterpolator(axes, one)(positions)[inside]
         np.testing.assert_allclose(image, wanted, rtol=1e-6, atol=1e-8)
     assert (found < 0).any() == (not relu)
 

@@ -366,6 +366,7 @@ def test_another_loss_than_the_compiled_one():
     assert isinstance(net.loss, CategoricalCrossentropy)
 
 
+@pytest.mark.slow
 def test_nested_models():
     inner = Sequential([Dense(4, activation="tanh"), Dense(3)])
     net = Sequential([inner, Dense(2, activation="softmax")], input_shape=(5,))

@@ -221,6 +221,7 @@ class MedianOfRows(Layer):
         return x[rows, middle][:, None], backward
 
 
+@pytest.mark.slow
 def test_of_many_equal_numbers_any_may_be_the_median():
     for seed in range(40):             # of 16 gradients around, one time in four none has the median at a given place
         check_gradients(MedianOfRows(), np.ones((1, 12)), seed=seed)
