@@ -170,7 +170,7 @@ def swapped(builder: ir.IRBuilder, condition: ir.Value, *pairs: tuple[ir.Value, 
 
 
 def transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
-    """Return the columns of a square of vectors: of each 2 x 2 blocks the off-diagonal ones exchanged, of size 1, 2, ...
+    """Return the columns of a square of vectors: of 2 x 2 blocks the off-diagonal ones exchanged, of size 1, 2, 4, ...
 
     A processor does so in one or two instructions, as no number but those of the largest blocks leaves its half.
     """
