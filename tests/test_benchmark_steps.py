@@ -22,7 +22,7 @@ def run(model, x, dy):
     return y, backward(dy), *(grad.copy() for grad in model.grads.values())
 
 
-@pytest.mark.book
+@pytest.mark.rest
 def test_columns_in_cache_give_the_numbers_of_tiles():
     rng = np.random.default_rng(0)
     model = Sequential([Conv2D(5, (3, 2), activation="relu"), MaxPool2D()], input_shape=(3, 8, 9), seed=0)

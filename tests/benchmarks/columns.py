@@ -16,6 +16,7 @@ from numba import njit
 from threadpoolctl import threadpool_limits
 
 from tinynet import kernels
+from tinynet.kernels.fast import conv_loops
 
 compiled = njit(nogil=True, error_model="numpy")   # plain nested loops: with np.ndindex they take three times as long
 IMAGES = 2                          # at a time; one takes a little longer, four no less
@@ -139,8 +140,10 @@ def to_winners(dy, winner, dz, dbias):
 class Columns:
     """These functions as the engine's step calls them."""
 
-    def __init__(self, x, kernel, *_):
+    def __init__(self, x, kernel, strides, dilation, pool_size, *_):
         self.x, self.kernel = np.ascontiguousarray(x), kernel
+        self.sizes = conv_loops.sizes((len(x), *x.shape[2:], x.shape[1]), kernel.shape, strides, dilation, pool_size,
+                                      x.itemsize)
 
     def forward(self, bias, _relu, _channels_last):
         y, self.winner = conv2d_relu_max_pool2d(self.x, self.kernel, bias)
