@@ -143,10 +143,9 @@ class Plan(Tabular, Sequence[Row]):
             if isinstance(step.layer, Residual) and (group or getattr(step.run, "__func__", None) is Residual.forward):
                 rows += [row._replace(layers=tuple(f"{step.name}/{name}" for name in row.layers))
                          for row in Plan(steps_inside(step.layer), self.training, None)]
-        of_loss = ("with_softmax", "the loss works from the logits, and both take one pass over them")
-        if not self.one_pass:
-            of_loss = "forward", "the loss works from the logits"
-        return rows + [Row((step.name,), True, f"{qualified_name(self.loss)}.{of_loss[0]}", of_loss[1])
+        method, besides = ("with_softmax", ", and both take one pass over them") if self.one_pass else ("forward", "")
+        return rows + [Row((step.name,), True, f"{qualified_name(self.loss)}.{method}",
+                           f"the loss works from the logits{besides}")
                        for step in self.softmax]
 
     @overload
