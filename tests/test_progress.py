@@ -130,6 +130,17 @@ def test_a_compilation_of_a_kernel_is_told_and_timed(monkeypatch):
     assert compilation.seconds > before
 
 
+@pytest.mark.parametrize("module", [None, "somebody_else"])
+def test_a_compilation_of_somebody_elses_function_is_not(monkeypatch, module):
+    def doubled(x):
+        return 2 * x
+    doubled.__module__ = module                                                # None: one that `exec` has made
+    begun = []
+    monkeypatch.setattr(compilation, "listeners", [lambda: begun.append(module)])
+    assert njit(doubled)(3) == 6
+    assert not begun
+
+
 class Written:
     """What a program puts in place of the standard output that it does not have."""
 

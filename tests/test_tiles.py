@@ -98,14 +98,15 @@ def test_a_product_by_tiles_is_the_product(M, K, vectors, dtype, rng):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("vectors", range(1, 2 * tiles.MAX_GEMV_VECTORS + 1))
-def test_a_vector_matrix_product_by_tiles_is_the_product(vectors, dtype, rng):
-    a, b = rng.normal(size=(1, 100)).astype(dtype), rng.normal(size=(100, vectors * lanes(dtype))).astype(dtype)
-    for left in (a, spaced(rng, (1, 100), dtype, contiguous_rows=False)):
-        y = np.full((1, b.shape[1]), np.nan, dtype)
-        products.multiply_tiles(left, b, y)
-        np.testing.assert_allclose(y, left.astype(float) @ b.astype(float), **NEAR[dtype])
-        np.testing.assert_array_equal(fast.matmul(left, b), y)
+@pytest.mark.parametrize(("K", "N"), [(1, 10_000), (4, 2500), (127, 64), (801, 10), (802, 100), (803, 33)])
+def test_a_vector_matrix_product_is_the_product(K, N, dtype, monkeypatch, rng):
+    monkeypatch.setattr(tiles, "run", None)                            # neither a tile
+    monkeypatch.setattr(products, "blas_in_pieces", None)              # nor BLAS is asked
+    b = rng.normal(size=(K, N)).astype(dtype)
+    for a in (rng.normal(size=(1, K)).astype(dtype), spaced(rng, (1, K), dtype, contiguous_rows=False)):
+        np.testing.assert_allclose(fast.matmul(a, b), a.astype(float) @ b.astype(float), **NEAR[dtype])
+    b[-1, 3] = np.nan
+    np.testing.assert_array_equal(np.isnan(fast.matmul(a * 0, b)[0]), np.arange(N) == 3)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -7,7 +7,7 @@ from typing import Unpack
 import numpy as np
 
 from tinynet import kernels
-from tinynet.checks import is_count
+from tinynet.checks import invalid, is_count
 from tinynet.layers.activations import ActivationLike
 from tinynet.layers.base import Backward, Shape
 from tinynet.layers.weighted import Weighted, WeightedOptions
@@ -76,7 +76,8 @@ class Dense(Weighted):
         """Raise a ValueError unless `x` is (N, ..., inputs)."""
         self.expect_built("kernel")
         inputs = len(self.params["kernel"])
-        self.expect(x.ndim >= 2 and x.shape[-1] == inputs, f"input (N, {inputs})", x.shape)
+        if x.ndim < 2 or x.shape[-1] != inputs:
+            raise invalid(self, f"input (N, {inputs})", x.shape)
 
     def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units}

@@ -38,6 +38,8 @@ class Data(NamedTuple):
 
 def as_samples(x: ArrayLike, dtype: np.dtype | None, what: str = "x") -> np.ndarray:
     """Return arrays, lists, ints and data frames as one array of `dtype` (None: of its own), or raise a ValueError."""
+    if type(x) is np.ndarray and x.ndim and x.dtype.kind == "f" and (dtype is None or x.dtype == dtype):
+        return x                                                                                # as nearly always
     try:
         array = np.asarray(x)
         if array.dtype == object:

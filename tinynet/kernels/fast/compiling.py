@@ -39,8 +39,8 @@ class CompilationListener(event.Listener):
 
 
 def is_kernel(event: Any) -> bool:
-    """Return whether numba's event is of a function of this package."""
-    return event.data["dispatcher"].py_func.__module__.startswith("tinynet.")
+    """Return whether numba's event is of a function of this package; one made by `exec` may be of none."""
+    return str(event.data["dispatcher"].py_func.__module__).startswith("tinynet.")
 
 
 event.register("numba:compile", CompilationListener())

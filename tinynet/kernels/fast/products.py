@@ -6,7 +6,7 @@ import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import layout, sparse, tiles
-from tinynet.kernels.fast.compiling import unmarked
+from tinynet.kernels.fast.compiling import compiled, for_loops, unmarked
 from tinynet.kernels.fast.threads import MIN_PARALLEL, on_one_blas_thread, parallel_for
 from tinynet.kernels.geometry import Pair
 
@@ -22,6 +22,9 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Multiply (M, K) by (K, N), a piece at a time on all cores where it is large."""
     N, multiply_adds = b.shape[1], a.size * b.shape[1]
     small = multiply_adds < MIN_PARALLEL
+    if len(a) == 1 and small and multiply_adds > MAX_TINY and tiles.suits_compiled_loops(a, b):
+        multiply_row(for_loops(a), unmarked(b), row := empty((1, N), b.dtype))
+        return row
     if not small and sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
         return y
     if (small or N <= MAX_NARROW) and tiles.suits_tiles(a, b):
@@ -31,6 +34,23 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if small and tiles.suits_compiled_loops(a, b := np.ascontiguousarray(b)):
         return np.ascontiguousarray(by_tiles(a, layout.in_whole_vectors(b), small)[:, :N])
     return on_one_blas_thread(lambda: a @ b if small else blas_in_pieces(a, b))
+
+
+@compiled
+def multiply_row(x: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
+    """Fill y (1, N) with x (1, K) times b (K, N).
+
+    Each number of b is used once, so only the bandwidth of memory counts: four rows at a time are read as they lie.
+    """
+    K, N = b.shape
+    y[:] = 0
+    for k in range(0, K - 3, 4):
+        x0, x1, x2, x3 = x[0, k], x[0, k + 1], x[0, k + 2], x[0, k + 3]
+        for n in range(N):
+            y[0, n] += x0 * b[k, n] + x1 * b[k + 1, n] + x2 * b[k + 2, n] + x3 * b[k + 3, n]
+    for k in range(K - K % 4, K):
+        for n in range(N):
+            y[0, n] += x[0, k] * b[k, n]
 
 
 def by_tiles(a: np.ndarray, b: np.ndarray, whole: bool) -> np.ndarray:
@@ -104,13 +124,10 @@ def tiles_of_product(shape: Pair, N: int, a: Pair, b: int, y: int, itemsize: int
                      ) -> tuple[int, np.ndarray, np.ndarray | None]:
     """Return (entry, loops, start) of a product of (M, K) by (K, N), given the strides: of a, and of rows of b and y.
 
-    A block of rows of b at a time, so that they stay in L2 while all rows of a pass. Where a is one row, each number of
-    b is used once, so only the bandwidth of memory counts: wide tiles read long runs of its rows. The sums of a single
-    block start from a few zeros; those of several from what is in y, which is to be filled with zeros: start is None.
+    A block of rows of b at a time, so that they stay in L2 while all rows of a pass. The sums of a single block start
+    from a few zeros; those of several from what is in y, which is to be filled with zeros: start is None.
     """
     (M, K), rows, vectors, depth = shape, tiles.balanced_rows(shape[0]), tiles.MAX_VECTORS, DEPTH_BLOCK
-    if M == 1:
-        vectors, depth = tiles.MAX_GEMV_VECTORS, K
     dtype, width, V = np.dtype(f"f{itemsize}"), vectors * tiles.VECTOR_BYTES, N * itemsize // tiles.VECTOR_BYTES
     start, moves = (None, 1) if depth < K else (np.zeros(width // itemsize, dtype), 0)
     tile = tiles.Tile(rows, M, V, 1, K, (a[0], 0, a[1]), (0, b), moves * y, y, vectors, depth)

@@ -18,7 +18,6 @@ import numpy as np
 
 from tinynet.kernels.fast.compiling import compiled
 from tinynet.kernels.fast.llvm.functions import (
-    MAX_GEMV_VECTORS,
     MAX_LOOPS,
     MAX_ROWS,
     MAX_VECTORS,
@@ -31,7 +30,7 @@ from tinynet.kernels.fast.llvm.functions import (
     unpool,
 )
 
-__all__ = ["MAX_GEMV_VECTORS", "MAX_ROWS", "SIZES", "copy", "entries", "pool", "unpool"]                 # for others
+__all__ = ["MAX_ROWS", "SIZES", "copy", "entries", "pool", "unpool"]                 # for others
 COUNTED = -1                                                 # the length of a loop that is told when it runs
 
 

@@ -21,9 +21,7 @@ from tinynet.kernels.fast.llvm.writing import I64
 AVX512 = "+avx512f" in CPU_FEATURES
 VECTOR_BYTES = 64 if AVX512 else 32
 MAX_ROWS, MAX_VECTORS = (12 if AVX512 else 6), 2             # of a tile: its sums fill most of the 32 or 16 registers
-MAX_GEMV_VECTORS = 8                                         # of a tile of one row: long runs of the rows of `b`
-SIZES = [*product(range(1, MAX_ROWS + 1), range(1, MAX_VECTORS + 1)),
-         *((1, vectors) for vectors in range(MAX_VECTORS + 1, MAX_GEMV_VECTORS + 1))]
+SIZES = [*product(range(1, MAX_ROWS + 1), range(1, MAX_VECTORS + 1))]
 MAX_LOOPS = 6                                                # around a tile
 
 
