@@ -14,6 +14,7 @@ from tinynet.layers import (
     BatchNormalization,
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     LayerNormalization,
@@ -22,6 +23,7 @@ from tinynet.layers import (
     ReLU,
     ReLU6,
     Residual,
+    SeparableConv2D,
     Sigmoid,
     Softmax,
 )
@@ -83,6 +85,11 @@ MODELS = {
                                  ReLU(), AveragePool2D()],
     "residual": lambda: [Conv2D(3, 3, padding="same"), Residual([BatchNormalization(), ReLU(),
                                                                  Conv2D(3, 3, padding="same")])],
+    "depthwise": lambda: [DepthwiseConv2D((3, 4), padding="same", depth_multiplier=2, activation="relu"),
+                          DepthwiseConv2D((2, 3), dilation_rate=(1, 2), use_bias=False)],
+    "depthwise with strides": lambda: [DepthwiseConv2D((2, 5), strides=(2, 1)), DepthwiseConv2D(1, strides=2)],
+    "separable": lambda: [SeparableConv2D(9, (2, 3), padding="same", depth_multiplier=2, activation="relu"),
+                          SeparableConv2D(3, 2, strides=2, use_bias=False), Conv2D(2, 1)],
     "a layer of one's own": lambda: [Conv2D(3, 3, activation="relu"), Doubled()],
 }
 

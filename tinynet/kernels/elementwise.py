@@ -44,10 +44,10 @@ class elementwise:  # noqa: N801  (reads as what it is: a decorator)
 
 
 def polynomial(terms: tuple[float, ...], x: np.ndarray) -> np.ndarray:
-    """Return the polynomial of x with these terms, that of the highest power first, by Horner's rule.
+    """Return the polynomial of x, from -1 to 1, with these terms, that of the highest power first, by Horner's rule.
 
-    >>> polynomial((2.0, 0.0, 1.0), np.array([3.0]))
-    array([19.])
+    >>> polynomial((2.0, 0.0, 1.0), np.array([0.5]))
+    array([1.5])
     """
     total = terms[0] * x + terms[1]
     for term in terms[2:]:

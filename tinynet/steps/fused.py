@@ -12,8 +12,19 @@ from collections.abc import Callable
 import numpy as np
 
 from tinynet import kernels
-from tinynet.layers import BatchNormalization, Conv2D, Dense, Dropout, MaxPool2D, ReLU, Softmax
+from tinynet.layers import (
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    MaxPool2D,
+    ReLU,
+    SeparableConv2D,
+    Softmax,
+)
 from tinynet.layers.base import Backward, as_floating
+from tinynet.layers.weighted import Weighted
 from tinynet.steps.normalized import normalize
 
 Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> gradients of these samples
@@ -130,6 +141,43 @@ def in_pieces(dy: np.ndarray) -> Upstream:
     return lambda start, stop: dy[start:stop]
 
 
+def depthwise(layer: DepthwiseConv2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Convolve each channel, with the bias in the same pass, and its gradient in that of the kernel's."""
+    layer.check(x)
+    k, windows, kernel, image = kernels.current(), layer.windows, layer.params["kernel"], x.shape[2:]
+    geometry, x = (windows.strides, windows.dilation), windows.pad(x, 0)
+    y = k.biased_depthwise_conv2d(x, kernel, bias_of(layer, layer.depth_multiplier * x.shape[1]), *geometry)
+
+    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
+        layer.grads["kernel"], dbias = k.depthwise_conv2d_parameter_gradients(x, dy, windows.size, *geometry)
+        if layer.use_bias:
+            layer.grads["bias"] = dbias
+        if not need_dx:
+            return None
+        return windows.crop(k.depthwise_conv2d_input_gradient(dy, kernel, x.shape[2:], *geometry), image)
+    return y, backward
+
+
+def separable(layer: SeparableConv2D, x: np.ndarray, training: bool = False, channels_last: bool = True
+              ) -> tuple[np.ndarray, Backward]:
+    """Convolve each channel; then their mixture is a convolution as any other, with its bias in the same pass."""
+    layer.check(x)
+    k, windows, kernel, image = kernels.current(), layer.windows, layer.params["depthwise_kernel"], x.shape[2:]
+    geometry, x = (windows.strides, windows.dilation), windows.pad(x, 0)
+    h = k.depthwise_conv2d(x, kernel, *geometry)                           # (N, C*M, P, Q)
+    mixture = k.Convolution(h, layer.params["pointwise_kernel"], (1, 1), (1, 1))
+
+    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
+        layer.grads["pointwise_kernel"], dbias, dh = mixture.backward(in_pieces(dy), True)
+        if layer.use_bias:
+            layer.grads["bias"] = dbias
+        layer.grads["depthwise_kernel"] = k.depthwise_conv2d_kernel_gradient(x, dh, windows.size, *geometry)
+        if not need_dx:
+            return None
+        return windows.crop(k.depthwise_conv2d_input_gradient(dh, kernel, x.shape[2:], *geometry), image)
+    return mixture.forward(bias_of(layer, layer.filters), channels_last=channels_last), backward
+
+
 def softmax(layer: Softmax, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
     """Take the exponentials of a few rows at a time, and divide them by their sums, while they are in the cache."""
     if x.dtype.char not in "fd" or x.ndim < 2:
@@ -164,7 +212,7 @@ def dropout(layer: Dropout, x: np.ndarray, training: bool = False) -> tuple[np.n
     return dropped(x, *drawn), lambda dy: dropped(dy, *drawn)
 
 
-def bias_of(layer: Conv2D | Dense, outputs: int) -> np.ndarray:
+def bias_of(layer: Weighted, outputs: int) -> np.ndarray:
     """Return a layer's bias, zeros if it has none."""
     bias = layer.params.get("bias")
-    return np.zeros(outputs, layer.params["kernel"].dtype) if bias is None else bias
+    return np.zeros(outputs, next(iter(layer.params.values())).dtype) if bias is None else bias

@@ -22,9 +22,11 @@ from tinynet.kernels.fast.formulas import elementwise
 from tinynet.kernels.fast.layout import images, lies_channels_last
 from tinynet.kernels.fast.loops.channels import channel_affine, channel_sums
 from tinynet.kernels.fast.loops.depthwise import (
+    biased_depthwise_conv2d,
     depthwise_conv2d,
     depthwise_conv2d_input_gradient,
     depthwise_conv2d_kernel_gradient,
+    depthwise_conv2d_parameter_gradients,
 )
 from tinynet.kernels.fast.loops.elementwise import adam, dense_relu, dropout, relu_gradient
 from tinynet.kernels.fast.loops.pooling import (
@@ -53,6 +55,7 @@ __all__ = [
     "Convolution",
     "PooledConvolution",
     "adam",
+    "biased_depthwise_conv2d",
     "bilinear",
     "bilinear_gradient",
     "channel_affine",
@@ -65,6 +68,7 @@ __all__ = [
     "depthwise_conv2d",
     "depthwise_conv2d_input_gradient",
     "depthwise_conv2d_kernel_gradient",
+    "depthwise_conv2d_parameter_gradients",
     "dropout",
     "elementwise",
     "fuses",

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.polynomial.chebyshev import cheb2poly, poly2cheb
 
 Number = Any                                     # a float32 or a float64, as the module is for
 TERMS = {4: 7, 8: 13}                            # of e^r - 1, for |r| <= ln(2) / 2; by the bytes of a number
@@ -36,6 +37,16 @@ def written_out(terms: list[Number]) -> Any:
         text = f"({text}) * x + t{k}"
     scope = {"__name__": __name__, **{f"t{k}": term for k, term in enumerate(terms)}}
     return of_single_numbers(eval(f"lambda x: {text}", scope))
+
+
+def economized(terms: tuple[float, ...], dtype: np.dtype) -> list[Number]:
+    """Return the terms of a polynomial of x in -1..1, the highest first, as few as give all digits of a dtype.
+
+    Its Chebyshev series ends where it is less than rounding: in float32 one of 24 terms is one of 13.
+    """
+    series = poly2cheb(terms[::-1])
+    needed = 1 + np.flatnonzero(abs(series) > np.finfo(dtype).eps / 10)[-1]
+    return [dtype.type(term) for term in (terms if needed == len(terms) else cheb2poly(series[:needed])[::-1])]
 
 
 @cache

@@ -24,7 +24,7 @@ from tinynet.kernels.buffers import empty
 from tinynet.kernels.elementwise import elementwise as decorated
 from tinynet.kernels.elementwise import polynomial
 from tinynet.kernels.fast.compiling import compiled, for_loops
-from tinynet.kernels.fast.elementary import functions, of_single_numbers, written_out
+from tinynet.kernels.fast.elementary import economized, functions, of_single_numbers, written_out
 from tinynet.kernels.fast.threads import parallel_for
 
 CHUNK = 1 << 17                # numbers that one thread takes at a time: waking a second one takes longer than these
@@ -147,7 +147,7 @@ class Literals(ast.NodeTransformer):
         if isinstance(node.func, ast.Name) and node.func.id == polynomial.__name__:
             node.func = node.args.pop(0)
             name = ast.unparse(node.func)
-            self.scope[name] = written_out([self.dtype.type(term) for term in self.scope[name]])
+            self.scope[name] = written_out(economized(self.scope[name], self.dtype))
         return self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
