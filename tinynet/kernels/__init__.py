@@ -44,7 +44,7 @@ from tinynet.registry import pick
 
 NAMES = {"naive": "tinynet.kernels.naive", "im2col": "tinynet.kernels.im2col", "fast": "tinynet.kernels.fast"}
 SUMMED = 1 << 13                           # numbers whose sum BLAS makes on one thread
-PIECE = 2 * SUMMED                            # numbers: a few arrays of them fit the cache of a core
+PIECE = 16 * SUMMED                        # numbers: fewer, and threads mostly wait for each other to call NumPy
 _current, _fuses = NAMES["fast"], True
 _load = cache(import_module)               # a question to it costs a quarter of one to import_module
 
@@ -85,8 +85,8 @@ def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None, 
 def in_pieces(work: Callable[[int, int], object], n: int) -> None:
     """Call ``work(start, stop)`` for pieces of n numbers, on all cores; once for all, if the kernel set has no threads.
 
-    What NumPy does operation by operation stays in the cache if it is done piece by piece; pieces are of a fixed size,
-    so that sums over them do not depend on the number of threads.
+    What NumPy does operation by operation stays in the L3 cache if it is done piece by piece; pieces are of a fixed
+    size, so that sums over them do not depend on the number of threads.
     """
     k = current()
     if fuses() and getattr(k, "fuses", False):

@@ -15,6 +15,7 @@ from tinynet import kernels
 from tinynet.layers import BatchNormalization, LayerNormalization, ReLU
 from tinynet.layers.base import Backward, as_floating
 
+SMALL = 1 << 14                                    # numbers that NumPy normalises in the time that a loop takes
 Pieces = Callable[[int, int], np.ndarray]          # (start, stop) -> gradients of these samples, of their shape
 
 
@@ -32,7 +33,7 @@ def norm_relu(norm: BatchNormalization, relu: ReLU, x: np.ndarray, training: boo
 
 def rows(norm: LayerNormalization, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
     """Normalise the last axes of each sample, a few rows at a time: three passes over what is in the cache."""
-    if x.size <= kernels.PIECE or x.dtype.char not in "fd":
+    if x.size <= SMALL or x.dtype.char not in "fd":
         return norm.forward(x, training)
     norm.check(x)
     k, size = kernels.current(), math.prod(x.shape[x.ndim - len(norm.axis):])
