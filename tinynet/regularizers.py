@@ -17,6 +17,7 @@ import numpy as np
 from tinynet import kernels
 from tinynet.checks import check_nonnegative, invalid
 from tinynet.kernels import buffers
+from tinynet.kernels.elementwise import elementwise
 from tinynet.registry import Configured, Identifier, resolve
 
 
@@ -38,14 +39,18 @@ class Regularizer(Configured):
 
     def value(self, w: np.ndarray) -> float:
         """Return the penalty, a number."""
-        return (self.l1 * float(np.abs(w).sum()) if self.l1 else 0.0) + self.l2 * kernels.sum_of_squares(w)
+        sizes = np.abs(w, out=buffers.empty(w.shape, w.dtype)).sum() if self.l1 else 0.0
+        return self.l1 * float(sizes) + (self.l2 * kernels.sum_of_squares(w) if self.l2 else 0.0)
 
     def gradient(self, w: np.ndarray) -> np.ndarray:
         """Return d value / d w, of the shape of w; the slope of ``|w|`` at 0 is taken as 0."""
-        slope = np.multiply(w, 2 * self.l2, out=buffers.empty(w.shape, w.dtype))
-        if self.l1:
-            slope += self.l1 * np.sign(w)
-        return slope
+        return slope(w, self.l1, self.l2)
+
+
+@elementwise
+def slope(w: np.ndarray, l1: float, l2: float) -> np.ndarray:
+    """Return d (l1 |w| + l2 w^2) / d w."""
+    return l1 * np.sign(w) + 2 * l2 * w
 
 
 class L1(Regularizer):
