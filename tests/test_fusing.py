@@ -90,6 +90,7 @@ MODELS = {
     "depthwise with strides": lambda: [DepthwiseConv2D((2, 5), strides=(2, 1)), DepthwiseConv2D(1, strides=2)],
     "separable": lambda: [SeparableConv2D(9, (2, 3), padding="same", depth_multiplier=2, activation="relu"),
                           SeparableConv2D(3, 2, strides=2, use_bias=False), Conv2D(2, 1)],
+    "softmax of channels": lambda: [Conv2D(4, 2), Softmax(1), Conv2D(2, 2), Softmax(-2)],
     "a layer of one's own": lambda: [Conv2D(3, 3, activation="relu"), Doubled()],
 }
 

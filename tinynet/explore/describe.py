@@ -62,7 +62,7 @@ def settings(layer: Layer) -> str:
         return ", ".join(parts + [f"{groups} groups"] * (groups > 1))
     if isinstance(layer, layers.Residual):
         return "x + " + ", ".join(layer.layer_names)
-    if isinstance(layer, layers.ReLU | layers.Softmax) and layer.plain:                          # without settings
+    if (isinstance(layer, layers.ReLU) and layer.plain) or (isinstance(layer, layers.Softmax) and layer.over_last):
         return ""
     try:
         config = layer.get_config()

@@ -121,16 +121,16 @@ class Softmax(Layer):
     def __init__(self, axis: int | Iterable[int] = -1, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.axis = check_axes(self, axis)
-        self.plain = self.axis == (-1,)                 # over the last axis, which the plan and the losses know of
+        self.over_last = self.axis == (-1,)             # which the losses know of
 
     @property
     def gives_probabilities(self) -> str | None:
         """What a cross-entropy right after it asks, which then may work from the logits instead."""
-        return "softmax" if self.plain else None
+        return "softmax" if self.over_last else None
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
         """Check the axes."""
-        self.plain = sample_axes(self, self.axis, input_shape) == (len(input_shape),)
+        self.over_last = sample_axes(self, self.axis, input_shape) == (len(input_shape),)
         return super().build(input_shape, rng)
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tinynet import kernels
+from tinynet.checks import sample_axes
 from tinynet.layers import (
     BatchNormalization,
     Conv2D,
@@ -180,11 +181,26 @@ def separable(layer: SeparableConv2D, x: np.ndarray, training: bool = False, cha
 
 def softmax(layer: Softmax, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
     """Take the exponentials of a few rows at a time, and divide them by their sums, while they are in the cache."""
-    if x.dtype.char not in "fd" or x.ndim < 2:
+    if x.dtype.char not in "fd" or x.ndim < 2 or len(layer.axis) > 1:
         return layer.forward(x, training)
+    if not layer.over_last:
+        return softmax_of_axis(layer, x)
     k, shape = kernels.current(), (-1, x.shape[-1])
     y = k.softmax(x.reshape(shape))
     return y.reshape(x.shape), lambda dy: k.softmax_gradient(dy.reshape(shape), y).reshape(x.shape)
+
+
+def softmax_of_axis(layer: Softmax, x: np.ndarray) -> tuple[np.ndarray, Backward]:
+    """Do so along another axis: moved to the end, it makes rows, a view where channels lie last in memory."""
+    k, (axis,) = kernels.current(), sample_axes(layer, layer.axis, x.shape[1:])
+    moved = np.moveaxis(x, axis, -1)
+    shape = moved.shape
+    y = k.softmax(moved.reshape(-1, shape[-1]))
+
+    def backward(dy: np.ndarray) -> np.ndarray:
+        rows = np.moveaxis(dy, axis, -1).reshape(y.shape)
+        return np.moveaxis(k.softmax_gradient(rows, y).reshape(shape), -1, axis)
+    return np.moveaxis(y.reshape(shape), -1, axis), backward
 
 
 def dense_relu(dense: Dense, relu: ReLU, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
