@@ -121,7 +121,19 @@ def options(found: dict, turns: int, seconds: float, named: str) -> dict[str, di
         print(f"| {name} | {row['ms']:.3f} | {beside} |", flush=True)
     for worker in workers.values():
         worker.close()
+    print(side_by_side(results))
     return results
+
+
+def side_by_side(results: dict[str, dict[str, float]]) -> str:
+    """Return the training steps once more, in Markdown: a column for each network, milliseconds and ratios."""
+    steps = {tuple(name.split(": ", 1)): row for name, row in results.items() if ": " in name}
+    networks, whats = (list(dict.fromkeys(parts)) for parts in zip(*steps, strict=True)) if steps else ([], [])
+    cells = {where: f"{row['ms']:.1f}" + (f", {row['ratio']:.2f}" if "ratio" in row else "")
+             for where, row in steps.items()}
+    lines = [["what", *networks], ["---"] * (1 + len(networks)),
+             *([what, *(cells.get((network, what), "") for network in networks)] for what in whats)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def on_cores(case: Case, numbers: list[int]) -> dict[int, float]:
