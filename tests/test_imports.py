@@ -151,6 +151,7 @@ def test_every_module_is_in_a_room():
     assert {room_of(module) for module in MODULES} == set(ROOMS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("graph", [arrows, arrows_between_rooms], ids=["files", "rooms"])
 def test_there_is_no_circle(graph):
     tuple(TopologicalSorter(graph()).static_order())              # raises CycleError

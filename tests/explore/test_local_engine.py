@@ -111,6 +111,7 @@ def test_gradients_of_parameters_are_the_engines(name):
         close(answer["gradient"], model.grads[key])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sampled(MODELS, every=3))
 def test_explanations_add_up_to_the_engines_numbers(name):
     model, _ = MODELS[name]

@@ -161,7 +161,7 @@ MODELS = [
     Sequential([AveragePool2D(2), Flatten(), Dropout(0.5), Sequential([Dense(3)]), Dense(2, use_bias=False)]),
 ]
 
-THIRD = settings(max_examples=settings().max_examples // 3)     # each tries all rules
+THIRD = settings(max_examples=max(1, settings().max_examples // 3))     # each tries all rules
 
 
 def name(layer):
