@@ -136,7 +136,7 @@ class Softmax(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return (y, backward), both of the shape of x."""
         self.expect(x.ndim >= 2, "input (N, ..., classes)", x.shape)
-        x, axes = as_floating(x), -1 if self.axis == (-1,) else sample_axes(self, self.axis, x.shape[1:])
+        x, axes = as_floating(x), self.axes_of(x)
         with np.errstate(over="ignore"):                         # -inf is right: e^-inf is 0
             e = np.exp(x - x.max(axis=axes, keepdims=True))      # each row's own maximum: e is in [0, 1]
         y = e / e.sum(axis=axes, keepdims=True)
@@ -144,6 +144,10 @@ class Softmax(Layer):
         def backward(dy: np.ndarray) -> np.ndarray:
             return y * (dy - (dy * y).sum(axis=axes, keepdims=True))
         return y, backward
+
+    def axes_of(self, x: np.ndarray) -> Shape:
+        """Return the axes of x, (N, ...), that are summed over, counted from 0."""
+        return (x.ndim - 1,) if self.axis == (-1,) else sample_axes(self, self.axis, x.shape[1:])
 
     def get_config(self) -> Config:
         return {**super().get_config(), "axis": list(self.axis) if len(self.axis) > 1 else self.axis[0]}

@@ -12,7 +12,6 @@ from collections.abc import Callable
 import numpy as np
 
 from tinynet import kernels
-from tinynet.checks import sample_axes
 from tinynet.layers import (
     BatchNormalization,
     Conv2D,
@@ -192,7 +191,7 @@ def softmax(layer: Softmax, x: np.ndarray, training: bool = False) -> tuple[np.n
 
 def softmax_of_axis(layer: Softmax, x: np.ndarray) -> tuple[np.ndarray, Backward]:
     """Do so along another axis: moved to the end, it makes rows, a view where channels lie last in memory."""
-    k, (axis,) = kernels.current(), sample_axes(layer, layer.axis, x.shape[1:])
+    k, (axis,) = kernels.current(), layer.axes_of(x)
     moved = np.moveaxis(x, axis, -1)
     shape = moved.shape
     y = k.softmax(moved.reshape(-1, shape[-1]))
