@@ -121,7 +121,7 @@ class Softmax(Layer):
     def __init__(self, axis: int | Iterable[int] = -1, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.axis = check_axes(self, axis)
-        self.over_last = self.axis == (-1,)             # which the losses know of
+        self.over_last = self.axis == (-1,)             # over the last axis, the one that the losses know of
 
     @property
     def gives_probabilities(self) -> str | None:

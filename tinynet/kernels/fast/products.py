@@ -1,4 +1,4 @@
-"""Matrix products: past the zeros of a sparse matrix, by tiles, or by BLAS, whichever is fastest."""
+"""Matrix products: past the zeros of a sparse matrix, a single row, by tiles, or by BLAS, whichever is fastest."""
 
 from functools import lru_cache
 
