@@ -305,8 +305,8 @@ def test_products_in_pieces_are_whole(M, K, N, rng):
             np.testing.assert_allclose(y, np.einsum("mk,kn->mn", a, b, optimize=True), rtol=error, atol=30 * error)
 
 
-def test_channels_that_are_shared_out_are_the_same_whatever_the_number_of_threads(monkeypatch, rng):
-    monkeypatch.setattr("tinynet.kernels.fast.loops.depthwise.MIN_PARALLEL", 0)
+def test_depthwise_samples_that_are_shared_out_are_the_same_whatever_the_number_of_threads(monkeypatch, rng):
+    monkeypatch.setattr("tinynet.kernels.fast.depthwise.MIN_PARALLEL", 0)
     shapes = (3, 19, 9, 8), (2, 19, 3, 2), (3, 38, 4, 7)
     x, kernel, dy = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
     calls = {"depthwise_conv2d": (x, kernel, (2, 1), (1, 1)),

@@ -8,6 +8,7 @@ Which of these run, and how their output lies, is decided in `tinynet.steps.plan
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -141,41 +142,44 @@ def in_pieces(dy: np.ndarray) -> Upstream:
     return lambda start, stop: dy[start:stop]
 
 
-def depthwise(layer: DepthwiseConv2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
-    """Convolve each channel, with the bias in the same pass, and its gradient in that of the kernel's."""
-    layer.check(x)
-    k, windows, kernel, image = kernels.current(), layer.windows, layer.params["kernel"], x.shape[2:]
-    geometry, x = (windows.strides, windows.dilation), windows.pad(x, 0)
-    y = k.biased_depthwise_conv2d(x, kernel, bias_of(layer, layer.depth_multiplier * x.shape[1]), *geometry)
+def depthwise(layer: DepthwiseConv2D, x: np.ndarray, training: bool = False, channels_last: bool = True
+              ) -> tuple[np.ndarray, Backward]:
+    """Convolve each channel, with bias and padding in the same pass."""
+    x, product = depthwise_of(layer, x, layer.params["kernel"])
+    y = product.forward(x, bias_of(layer, product.outputs), channels_last)
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
-        layer.grads["kernel"], dbias = k.depthwise_conv2d_parameter_gradients(x, dy, windows.size, *geometry)
+        layer.grads["kernel"], dbias = product.parameter_gradients(x, dy)
         if layer.use_bias:
             layer.grads["bias"] = dbias
-        if not need_dx:
-            return None
-        return windows.crop(k.depthwise_conv2d_input_gradient(dy, kernel, x.shape[2:], *geometry), image)
+        return product.input_gradient(dy) if need_dx else None
     return y, backward
 
 
 def separable(layer: SeparableConv2D, x: np.ndarray, training: bool = False, channels_last: bool = True
               ) -> tuple[np.ndarray, Backward]:
     """Convolve each channel; then their mixture is a convolution as any other, with its bias in the same pass."""
-    layer.check(x)
-    k, windows, kernel, image = kernels.current(), layer.windows, layer.params["depthwise_kernel"], x.shape[2:]
-    geometry, x = (windows.strides, windows.dilation), windows.pad(x, 0)
-    h = k.depthwise_conv2d(x, kernel, *geometry)                           # (N, C*M, P, Q)
-    mixture = k.Convolution(h, layer.params["pointwise_kernel"], (1, 1), (1, 1))
+    x, product = depthwise_of(layer, x, layer.params["depthwise_kernel"])
+    h = product.forward(x, np.zeros(product.outputs))                      # (N, C*M, P, Q)
+    mixture = kernels.current().Convolution(h, layer.params["pointwise_kernel"], (1, 1), (1, 1))
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         layer.grads["pointwise_kernel"], dbias, dh = mixture.backward(in_pieces(dy), True)
         if layer.use_bias:
             layer.grads["bias"] = dbias
-        layer.grads["depthwise_kernel"] = k.depthwise_conv2d_kernel_gradient(x, dh, windows.size, *geometry)
-        if not need_dx:
-            return None
-        return windows.crop(k.depthwise_conv2d_input_gradient(dh, kernel, x.shape[2:], *geometry), image)
+        layer.grads["depthwise_kernel"], _ = product.parameter_gradients(x, dh)
+        return product.input_gradient(dh) if need_dx else None
     return mixture.forward(bias_of(layer, layer.filters), channels_last=channels_last), backward
+
+
+def depthwise_of(layer: DepthwiseConv2D | SeparableConv2D, x: np.ndarray, kernel: np.ndarray
+                 ) -> tuple[np.ndarray, Any]:
+    """Return images as they are read, channels last in memory, and their depthwise convolution."""
+    layer.check(x)
+    k, windows, x = kernels.current(), layer.windows, as_floating(x)
+    x = k.images(x, x.dtype).transpose(0, 3, 1, 2)
+    return x, k.Depthwise(x.shape, kernel, np.result_type(x, kernel), windows.strides, windows.dilation,
+                          windows.around(x.shape[2:]))
 
 
 def softmax(layer: Softmax, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:

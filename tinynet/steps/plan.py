@@ -291,7 +291,7 @@ CONV, RELU, POOL = (Conv2D, Conv2D.linear), (ReLU, ReLU.forward), (MaxPool2D, Ma
 NORM = BatchNormalization, BatchNormalization.forward
 ELEMENTWISE: list[type[Layer]] = [Sigmoid, Tanh, Softplus, Softsign, SiLU, GELU, LeakyReLU, ELU, SELU, ReLU6,
                                   HardSigmoid, PReLU]
-CHANNELS_LAST = {Conv2D, MaxPool2D, BatchNormalization, Residual, ReLU, *ELEMENTWISE}
+CHANNELS_LAST = {Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPool2D, BatchNormalization, Residual, ReLU, *ELEMENTWISE}
 ROWS, PASSES = "a few rows at a time, while they are in the cache", "a pass for the sums, and one that normalises"
 PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that they begin with, the longest first
     Conv2D: [
@@ -307,9 +307,10 @@ PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that
         Pattern([CONV], fused.conv, "bias and padding in place", in_one_group, either_way=True)],
     BatchNormalization: [Pattern([NORM, RELU], normalized.norm_relu, f"{PASSES} and rectifies")],
     Dense: [Pattern([(Dense, Dense.linear), RELU], fused.dense_relu, "bias and ReLU in one pass over the product")],
-    DepthwiseConv2D: [Pattern([(DepthwiseConv2D, DepthwiseConv2D.linear)], fused.depthwise, "bias in place")],
+    DepthwiseConv2D: [Pattern([(DepthwiseConv2D, DepthwiseConv2D.linear)], fused.depthwise,
+                              "bias and padding in place; all channels of a pixel at once", either_way=True)],
     SeparableConv2D: [Pattern([(SeparableConv2D, SeparableConv2D.linear)], fused.separable,
-                              "bias in place; the pointwise convolution as any other", either_way=True)],
+                              "bias and padding in place; the pointwise convolution as any other", either_way=True)],
     Dropout: [Pattern([(Dropout, Dropout.forward)], fused.dropout,
                       "no mask is stored: backward draws its bits again",
                       lambda training, layer: training and layer.noise_shape is None)],

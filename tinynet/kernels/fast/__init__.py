@@ -3,13 +3,15 @@
 Besides the functions that every kernel set has, there are some that do the work of several steps in one pass;
 `tinynet.steps.fused` uses them. From the inside out:
 
-    llvm             the inner loop of all products, a tile of sums in registers, and max pooling, in LLVM instructions
+    llvm             in LLVM instructions: the inner loop of all products, a tile of sums in registers, max pooling, and
+                     depthwise convolution
     tiles            how products are cut into tiles: loops around one, as numbers
     layout           images channels last, kernels in panels: what tiles multiply
     conv             the three convolutions; conv_loops says how far their loops move on
     conv_relu_pool   convolution, ReLU and max pooling in one pass
+    depthwise        depthwise convolution: no product, so lists of what each pixel sees
     products         matrix products: by tiles, by BLAS, or past zeros, which is `sparse`
-    loops            what is no product: pooling, elementwise, depthwise, channels, rows, warping
+    loops            what is no product: pooling, elementwise, channels, rows, warping
     threads          one loop on all cores
     formulas         what layers write as `kernels.elementwise`, each in one pass; elementary is its exponential
     compiling        what numba is told
@@ -18,16 +20,15 @@ Besides the functions that every kernel set has, there are some that do the work
 
 from tinynet.kernels.fast.conv import Convolution, conv2d, conv2d_input_gradient, conv2d_kernel_gradient
 from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS, PooledConvolution
-from tinynet.kernels.fast.formulas import elementwise
-from tinynet.kernels.fast.layout import images, lies_channels_last
-from tinynet.kernels.fast.loops.channels import channel_affine, channel_sums
-from tinynet.kernels.fast.loops.depthwise import (
-    biased_depthwise_conv2d,
+from tinynet.kernels.fast.depthwise import (
+    Depthwise,
     depthwise_conv2d,
     depthwise_conv2d_input_gradient,
     depthwise_conv2d_kernel_gradient,
-    depthwise_conv2d_parameter_gradients,
 )
+from tinynet.kernels.fast.formulas import elementwise
+from tinynet.kernels.fast.layout import images, lies_channels_last
+from tinynet.kernels.fast.loops.channels import channel_affine, channel_sums
 from tinynet.kernels.fast.loops.elementwise import adam, dense_relu, dropout, relu_gradient
 from tinynet.kernels.fast.loops.pooling import (
     max_pool2d,
@@ -53,9 +54,9 @@ fuses = True                   # has functions for several steps at once
 __all__ = [
     "MAX_POOL_PIXELS",
     "Convolution",
+    "Depthwise",
     "PooledConvolution",
     "adam",
-    "biased_depthwise_conv2d",
     "bilinear",
     "bilinear_gradient",
     "channel_affine",
@@ -68,7 +69,6 @@ __all__ = [
     "depthwise_conv2d",
     "depthwise_conv2d_input_gradient",
     "depthwise_conv2d_kernel_gradient",
-    "depthwise_conv2d_parameter_gradients",
     "dropout",
     "elementwise",
     "fuses",

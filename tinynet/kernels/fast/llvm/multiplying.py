@@ -23,7 +23,7 @@ from itertools import product
 
 from llvmlite import ir
 
-from tinynet.kernels.fast.llvm.writing import BYTES, I64, load, loop, splat, store
+from tinynet.kernels.fast.llvm.writing import BYTES, I64, load, loop, multiply_add, splat, store
 
 Sizes = Iterable[tuple[int, int]]
 
@@ -107,14 +107,10 @@ class TileWriter:
             for m in range(M):
                 at = builder.gep(thirds[m // 3], [offsets[m % 3]])
                 x = splat(builder, load(builder, at, self.vector.element, self.itemsize), self.vector.count)
-                sums[m * V:(m + 1) * V] = [self.multiply_add(x, row[v], sums[m * V + v]) for v in range(V)]
+                sums[m * V:(m + 1) * V] = [multiply_add(builder, x, row[v], sums[m * V + v]) for v in range(V)]
         for (m, v), total in zip(places, sums, strict=True):
             store(builder, total, self.place(c, m, c_m, v), self.itemsize)
         builder.ret_void()
-
-    def multiply_add(self, x: ir.Value, y: ir.Value, total: ir.Value) -> ir.Value:
-        """Return x * y + total; "contract" allows one instruction, rounded once, and nothing else of fast math."""
-        return self.builder.fadd(total, self.builder.fmul(x, y, flags=("contract",)), flags=("contract",))
 
     def opaque(self, value: ir.Value) -> ir.Value:
         """Return the value, of which LLVM no longer knows how it is related to others.

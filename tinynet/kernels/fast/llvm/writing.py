@@ -54,3 +54,8 @@ def splat(builder: ir.IRBuilder, number: ir.Value, lanes: int) -> ir.Value:
     undefined = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
     first = builder.insert_element(undefined, number, I32(0))
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
+
+
+def multiply_add(builder: ir.IRBuilder, x: ir.Value, y: ir.Value, total: ir.Value) -> ir.Value:
+    """Return x * y + total; "contract" allows one instruction, rounded once, and nothing else of fast math."""
+    return builder.fadd(total, builder.fmul(x, y, flags=("contract",)), flags=("contract",))

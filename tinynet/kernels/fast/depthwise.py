@@ -1,0 +1,241 @@
+"""Depthwise convolution: each channel by itself, a vector of channels at a time.
+
+There is no product of matrices in it, and each number that is loaded takes part in few multiplications. Channels last,
+a pixel is whole vectors, and all that differs between two convolutions is which pixels are weighed by which places of
+the window. These are listed here, in numbers; `tinynet.kernels.fast.llvm.depthwise` goes through the list.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import chain, groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from tinynet.kernels.buffers import empty
+from tinynet.kernels.fast import layout
+from tinynet.kernels.fast.compiling import compiled, unmarked
+from tinynet.kernels.fast.layout import NO_MARGINS, common_dtype
+from tinynet.kernels.fast.llvm.depthwise import AT_ONCE, OUTSIDE
+from tinynet.kernels.fast.llvm.functions import VECTOR_BYTES, add_products, depthwise_entries, weigh
+from tinynet.kernels.fast.threads import MIN_PARALLEL, NUM_CHUNKS, parallel_for, samples_per_chunk
+from tinynet.kernels.geometry import Pair, output_size
+
+Margins = tuple[Pair, Pair]
+Sights = list[list[tuple[int, int]]]       # along an axis, of each pixel: (place of the window, pixel seen there)
+
+
+def depthwise_conv2d(x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair) -> np.ndarray:
+    """Add up the pixels that each place of the window meets, times its weight."""
+    M, C, *_ = kernel.shape
+    return Depthwise(x.shape, kernel, common_dtype(x, kernel), strides, dilation).forward(x, np.zeros(C * M))
+
+
+def depthwise_conv2d_kernel_gradient(x: np.ndarray, dy: np.ndarray, kernel_size: Pair, strides: Pair,
+                                     dilation: Pair) -> np.ndarray:
+    """Multiply the pixels that each place of the window meets by the upstream gradients, and add the products up."""
+    like = np.zeros((dy.shape[1] // x.shape[1], x.shape[1], *kernel_size))
+    return Depthwise(x.shape, like, common_dtype(x, dy), strides, dilation).parameter_gradients(x, dy)[0]
+
+
+def depthwise_conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, strides: Pair,
+                                    dilation: Pair) -> np.ndarray:
+    """Add up the upstream gradients that each pixel takes part in, times the weight that it has there."""
+    shape = len(dy), kernel.shape[1], *input_size
+    return Depthwise(shape, kernel, common_dtype(dy, kernel), strides, dilation).input_gradient(dy)
+
+
+class Depthwise:
+    """A depthwise convolution of a batch, forward and backward, a chunk of the samples at a time on all cores.
+
+    M > 1 kernels for a channel are as many copies of it, with one each.
+
+    Parameters
+    ----------
+    shape, kernel : of the images, (N, C, H, W), and (M, C, kh, kw).
+    dtype : float32 or float64, to compute in.
+    strides, dilation : pairs (rows, columns).
+    margins : of zeros around the images, ((top, bottom), (left, right)).
+    """
+
+    def __init__(self, shape: tuple[int, ...], kernel: np.ndarray, dtype: np.dtype, strides: Pair, dilation: Pair,
+                 margins: Margins = NO_MARGINS):
+        self.shape, self.dtype, (self.M, C, *size) = shape, dtype, kernel.shape
+        weights = kernel.transpose(2, 3, 1, 0).reshape(*size, C * self.M).astype(dtype, copy=False)
+        self.weights, self.entries = layout.in_whole_vectors(np.ascontiguousarray(weights)), depthwise_entries(dtype)
+        self.outputs, self.size = C * self.M, (size[0], size[1])
+        self.output, self.forwards, self.backwards = runs((shape[2], shape[3]), self.size, strides, dilation, margins,
+                                                          self.weights.shape[-1] * dtype.itemsize)
+
+    def forward(self, x: np.ndarray, bias: np.ndarray, channels_last: bool = True) -> np.ndarray:
+        """Return y (N, C*M, P, Q) of x (N, C, H, W) and a bias (C*M,).
+
+        Where channels are to lie first in memory, and not last, a chunk is turned while it is in the cache.
+        """
+        images, N = layout.images(x, self.dtype), len(x)
+        start = layout.in_whole_vectors(bias.astype(self.dtype))
+        y = empty((N, *self.output, self.outputs) if channels_last else (N, self.outputs, *self.output), self.dtype)
+
+        def work(begin: int, end: int) -> None:
+            some, piece = self.copies(images[begin:end]), y[begin:end]
+            z = piece if channels_last and self.fills_vectors else self.empty(len(some), self.output)
+            weigh_samples(self.entries.weigh, *self.forwards, some, self.weights, start, z)
+            if z is not piece:
+                z = z[..., :self.outputs]
+                piece[...] = z if channels_last else layout.arrays(z)
+        self.for_chunks(work)
+        return layout.arrays(y) if channels_last else y
+
+    def parameter_gradients(self, x: np.ndarray, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the gradients of the kernel (M, C, kh, kw) and of the bias (C*M,)."""
+        images, C = layout.images(x, self.dtype), self.shape[1]
+        dweights = np.zeros((NUM_CHUNKS, *self.weights.shape), self.dtype)
+        dbias = np.zeros((NUM_CHUNKS, self.weights.shape[-1]), self.dtype)
+
+        def work(begin: int, end: int) -> None:
+            chunk = begin // samples_per_chunk(self.shape[0])
+            add_products_of_samples(self.entries.add_products, *self.forwards, self.copies(images[begin:end]),
+                                    self.upstream(dy, begin, end), dweights[chunk], dbias[chunk])
+        self.for_chunks(work)
+        dkernel = dweights.sum(axis=0)[..., :self.outputs].reshape(*self.size, C, self.M)
+        return np.ascontiguousarray(dkernel.transpose(3, 2, 0, 1)), dbias.sum(axis=0)[:self.outputs]
+
+    def input_gradient(self, dy: np.ndarray) -> np.ndarray:
+        """Return the gradient (N, C, H, W) of the images."""
+        N, C, H, W = self.shape
+        dx, nothing = empty((N, H, W, C), self.dtype), np.zeros(self.weights.shape[-1], self.dtype)
+
+        def work(begin: int, end: int) -> None:
+            piece = dx[begin:end]
+            z = piece if self.fills_vectors and self.M == 1 else self.empty(len(piece), (H, W))
+            weigh_samples(self.entries.weigh, *self.backwards, self.upstream(dy, begin, end), self.weights, nothing, z)
+            if z is not piece:
+                np.sum(z[..., :self.outputs].reshape(*piece.shape, self.M), axis=-1, out=piece)
+        self.for_chunks(work)
+        return layout.arrays(dx)
+
+    @property
+    def fills_vectors(self) -> bool:
+        """Return whether the channels of an output are whole vectors."""
+        return self.weights.shape[-1] == self.outputs
+
+    def empty(self, n: int, size: Pair) -> np.ndarray:
+        """Return images (n, H, W, whole vectors) to be filled."""
+        return empty((n, *size, self.weights.shape[-1]), self.dtype)
+
+    def copies(self, images: np.ndarray) -> np.ndarray:
+        """Return images (n, H, W, C) with each channel M times, (n, H, W, whole vectors)."""
+        return unmarked(layout.in_whole_vectors(images if self.M == 1 else np.repeat(images, self.M, axis=-1)))
+
+    def upstream(self, dy: np.ndarray, begin: int, end: int) -> np.ndarray:
+        """Return the gradients (n, P, Q, whole vectors) of some samples' outputs."""
+        return unmarked(layout.in_whole_vectors(layout.images(dy[begin:end], self.dtype)))
+
+    def for_chunks(self, work: Callable[[int, int], None]) -> None:
+        """Call ``work(begin, end)`` for each chunk of the samples, on all cores if that is worth it."""
+        N, multiply_adds = self.shape[0], math.prod(self.output) * self.weights.size
+        parallel_for(work, N, samples_per_chunk(N), serial=N * multiply_adds < MIN_PARALLEL)
+
+
+class Runs(NamedTuple):
+    """How a window meets an image, as `weigh` and `add_products` take it.
+
+    Attributes
+    ----------
+    numbers, length : a list, and how many runs there are in it. Of each, how many pixels of the target there are, where
+        they begin, how many they see, and where the first one sees them and has their weights. In bytes.
+    source_q, target_q : from a pixel of a run to the next, in the source and in the target, in bytes.
+    zeros : what is seen outside of the image.
+    """
+
+    numbers: np.ndarray
+    length: int
+    source_q: int
+    target_q: int
+    zeros: np.ndarray
+
+
+@lru_cache(maxsize=256)
+def runs(image: Pair, size: Pair, strides: Pair, dilation: Pair, margins: Margins, pixel: int
+         ) -> tuple[Pair, Runs, Runs]:
+    """Return how many outputs (P, Q) there are; how they see an image (H, W); and how its pixels see them, going back.
+
+    A pixel has so many bytes.
+    """
+    padded = image[0] + sum(margins[0]), image[1] + sum(margins[1])
+    output = output_size(padded, size, strides, dilation)
+    seen = [sees(*each) for each in zip(image, output, size, strides, dilation, [m[0] for m in margins], strict=True)]
+    seeing = [seen_by(*each) for each in zip(seen, image, strict=True)]
+    return (output, listed(seen[0], seen[1], image[1], size[1], pixel, (strides[1], 1)),
+            listed(seeing[0], seeing[1], output[1], size[1], pixel, (1, strides[1])))
+
+
+def sees(length: int, outputs: int, window: int, stride: int, dilation: int, before: int) -> Sights:
+    """Return what each output sees along an axis, through each place of its window.
+
+    >>> sees(length=3, outputs=2, window=3, stride=1, dilation=1, before=1)
+    [[(0, -1), (1, 0), (2, 1)], [(0, 0), (1, 1), (2, 2)]]
+    """
+    places = [[(i, stride * p + dilation * i - before) for i in range(window)] for p in range(outputs)]
+    return [[(i, h if 0 <= h < length else -1) for i, h in sights] for sights in places]
+
+
+def seen_by(seen: Sights, length: int) -> Sights:
+    """Return which outputs see each of so many pixels, and through which place of their windows.
+
+    >>> seen_by([[(0, -1), (1, 0), (2, 1)], [(0, 0), (1, 1), (2, 2)]], 3)
+    [[(1, 0), (0, 1)], [(2, 0), (1, 1)], [(2, 1)]]
+    """
+    by: Sights = [[] for _ in range(length)]
+    for p, sights in enumerate(seen):
+        for i, h in sights:
+            if h >= 0:
+                by[h].append((i, p))
+    return by
+
+
+def listed(rows: Sights, columns: Sights, source_width: int, kw: int, pixel: int, steps: Pair) -> Runs:
+    """Return the runs of a target's rows and columns, given what they see; steps are those along a run, in pixels."""
+    source_step, target_step = steps
+    found: list[list[int]] = []
+    for p, of_row in enumerate(rows):
+        for first in range(min(target_step, len(columns))):
+            def alike(q: int) -> list[tuple[int, bool]]:
+                return [(j, w >= 0) for j, w in columns[q]]
+            for _, run in groupby(range(first, len(columns), target_step), key=alike):
+                begin, *others = run
+                taps = [((h * source_width + w) * pixel if h >= 0 and w >= 0 else OUTSIDE, (i * kw + j) * pixel)
+                        for i, h in of_row for j, w in columns[begin]]
+                found.append([1 + len(others), (p * len(columns) + begin) * pixel, len(taps), *chain(*taps)])
+    zeros = np.zeros(AT_ONCE * source_step * pixel + VECTOR_BYTES, np.uint8)
+    return Runs(np.array([*chain(*found)], np.int64), len(found), source_step * pixel, target_step * pixel, zeros)
+
+
+@compiled
+def weigh_samples(entry: int, numbers: np.ndarray, count: int, source_q: int, target_q: int, zeros: np.ndarray,
+                  source: np.ndarray, weights: np.ndarray, start: np.ndarray, target: np.ndarray) -> None:
+    """Fill target (n, P, Q, lanes) with what each pixel sees of source (n, H, W, lanes), weighed."""
+    V = source.shape[3] * source.itemsize // VECTOR_BYTES
+    for n in range(len(source)):
+        weigh(entry, numbers, count, V, source[n], source_q, zeros, weights, start, target[n], target_q)
+
+
+@compiled
+def add_products_of_samples(entry: int, numbers: np.ndarray, count: int, source_q: int, target_q: int,
+                            zeros: np.ndarray, source: np.ndarray, target: np.ndarray, total: np.ndarray,
+                            sums: np.ndarray) -> None:
+    """Add to total (kh, kw, lanes) the products of target (n, P, Q, lanes) and source (n, H, W, lanes).
+
+    To sums (lanes,), the targets themselves.
+    """
+    _, P, Q, lanes = target.shape
+    V = lanes * source.itemsize // VECTOR_BYTES
+    for n in range(len(source)):
+        add_products(entry, numbers, count, V, source[n], source_q, zeros, target[n], target_q, total)
+        for p in range(P):
+            for q in range(Q):
+                for c in range(lanes):
+                    sums[c] += target[n, p, q, c]
