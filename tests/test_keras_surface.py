@@ -145,6 +145,26 @@ def test_a_layers_tensors_are_not_there_and_it_says_what_is(name):
         getattr(model().layers[0], name)
 
 
+@pytest.mark.parametrize(("name", "instead"), [("fit_generator", "fit"), ("evaluate_generator", "evaluate"),
+                                               ("predict_generator", "predict"), ("predict_proba", "predict"),
+                                               ("predict_classes", r"predict\(x\)\.argmax\(axis=-1\)")])
+def test_a_method_of_an_earlier_keras_is_not_there_and_it_says_what_is(name, instead):
+    with pytest.raises(AttributeError, match=rf"^Sequential: expected {instead}[,.].* Received: \.{name},"):
+        getattr(model(), name)
+    assert not hasattr(model(), name)
+
+
+@pytest.mark.parametrize("ask", [lambda: importlib.import_module("tinynet.preprocessing.image").ImageDataGenerator,
+                                 lambda: tinynet.preprocessing.image.ImageDataGenerator,
+                                 lambda: exec("from tinynet.preprocessing.image import ImageDataGenerator")])
+def test_a_generator_of_changed_images_is_not_there_and_it_says_what_is(ask):
+    with pytest.raises(ImportError, match=r"expected layers that change images, .* RandomFlip of tinynet\.layers.* "
+                                          r"Received: ImageDataGenerator\.$"):
+        ask()
+    with pytest.raises(AttributeError, match="no attribute 'NoSuchThing'"):
+        _ = tinynet.preprocessing.image.NoSuchThing
+
+
 def test_the_error_inside_a_property_of_a_layer_of_ones_own_is_told_as_it_is():
     class Mine(Dense):
         @property
@@ -260,7 +280,7 @@ def test_a_model_is_loaded_without_what_it_was_compiled_with(tmp_path):
 def test_everything_is_there_after_one_import():
     assert tinynet.Input is tinynet.layers.Input is Input is InputLayer
     for name in ("activations", "backend", "callbacks", "datasets", "initializers", "layers", "losses", "metrics",
-                 "models", "optimizers", "regularizers", "utils"):
+                 "models", "optimizers", "preprocessing", "regularizers", "utils"):
         assert inspect.ismodule(getattr(tinynet, name))
     assert callable(tinynet.optimizers.schedules.ExponentialDecay)
     assert tinynet.backend.clear_session() is None

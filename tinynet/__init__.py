@@ -18,6 +18,7 @@ from tinynet import (
     losses,
     metrics,
     optimizers,
+    preprocessing,
     regularizers,
     utils,
 )
@@ -27,4 +28,5 @@ from tinynet.models import Model, Sequential, load_model
 
 __version__ = "0.1.0"
 __all__ = ["Input", "Model", "Sequential", "TrainingDiverged", "__version__", "activations", "backend", "constraints",
-           "datasets", "initializers", "load_model", "losses", "metrics", "optimizers", "regularizers", "utils"]
+           "datasets", "initializers", "load_model", "losses", "metrics", "optimizers", "preprocessing", "regularizers",
+           "utils"]

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,6 +43,11 @@ from tinynet.training.team import ALONE, Alone
 ALL = slice(None)                                                         # of the samples
 Samples = ArrayLike | HasBatches | Iterable[Any]              # an array, or what has or yields batches
 AnyMetric = str | MetricLike | type[Metric]
+INSTEAD = {                                                   # of methods that Keras had before its version 3
+    "fit_generator": "fit, which takes generators too", "evaluate_generator": "evaluate, which takes generators too",
+    "predict_generator": "predict, which takes generators too", "predict_proba": "predict",
+    "predict_classes": "predict(x).argmax(axis=-1), or (predict(x) > 0.5).astype(int) of a single output",
+}
 
 
 class Model(Layer):
@@ -417,6 +422,13 @@ class Model(Layer):
             x = self._samples(x)
             for index in data.batches(len(x), data.batch_size(batch_size)):
                 yield x[index]
+
+    if not TYPE_CHECKING:                                                 # for which any name would be an attribute
+        def __getattr__(self, name: str) -> Any:
+            """Say what does today the work of a method of an earlier Keras."""
+            if name in INSTEAD:
+                raise AttributeError(f"{self}: expected {INSTEAD[name]}. Received: .{name}, of an earlier Keras.")
+            return super().__getattr__(name)
 
     def _not_compiled(self) -> ValueError:
         return ValueError(f"{self}: not compiled yet. Call compile(loss=..., optimizer=...) first.")
