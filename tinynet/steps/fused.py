@@ -123,7 +123,7 @@ def convolved(conv: Conv2D, x: np.ndarray, relu: bool = False, pool: MaxPool2D |
         product = k.PooledConvolution(x, kernel, strides, dilation, pool.windows.size, margins, relu)
         if 0 in product.sizes.pooled:
             pool.windows.output_size(product.sizes.output)                 # the pooling's own error
-    return product.forward(bias_of(conv, conv.filters), relu, channels_last), product.backward
+    return product.forward(conv.params.get("bias"), relu, channels_last), product.backward
 
 
 def weights_backward(conv: Conv2D, product_backward: Callable[..., tuple], upstream: Callable[[np.ndarray], Upstream]
@@ -169,7 +169,7 @@ def separable(layer: SeparableConv2D, x: np.ndarray, training: bool = False, cha
             layer.grads["bias"] = dbias
         layer.grads["depthwise_kernel"], _ = product.parameter_gradients(x, dh)
         return product.input_gradient(dh) if need_dx else None
-    return mixture.forward(bias_of(layer, layer.filters), channels_last=channels_last), backward
+    return mixture.forward(layer.params.get("bias"), channels_last=channels_last), backward
 
 
 def depthwise_of(layer: DepthwiseConv2D | SeparableConv2D, x: np.ndarray, kernel: np.ndarray

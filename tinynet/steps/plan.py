@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol, cast, overload, runtime_checkable
 import numpy as np
 
 from tinynet import kernels
+from tinynet.kernels.elementwise import elementwise
 from tinynet.layers import (
     ELU,
     GELU,
@@ -266,8 +267,14 @@ def residual(block: Residual, x: np.ndarray, training: bool = False) -> tuple[np
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         df = f_backward(dy, need_dx=need_dx)
-        return dy + df if need_dx else None
-    return x + f, backward
+        return added(dy, df) if need_dx else None
+    return added(x, f), backward
+
+
+@elementwise
+def added(x: np.ndarray, f: np.ndarray) -> np.ndarray:
+    """Add the two ways through a residual block."""
+    return x + f
 
 
 def in_one_group(training: bool, conv: Conv2D, *others: Layer) -> bool:

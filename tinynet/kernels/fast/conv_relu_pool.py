@@ -36,7 +36,7 @@ class PooledConvolution(conv.Convolution):
         super().__init__(x, kernel, strides, dilation, margins, pool_size)
         self.pool, self.relu = pool_size, relu
 
-    def forward(self, bias: np.ndarray, relu: bool = False, channels_last: bool = True) -> np.ndarray:
+    def forward(self, bias: np.ndarray | None, relu: bool = False, channels_last: bool = True) -> np.ndarray:
         """Return y (N, F, P, Q), in memory channels last or first.
 
         Of each maximum the index within its pooling window is remembered, row by row, or -1 where ReLU has set it to
