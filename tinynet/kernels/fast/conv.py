@@ -10,7 +10,7 @@ from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import conv_loops, layout, tiles
 from tinynet.kernels.fast.compiling import compiled, unmarked
 from tinynet.kernels.fast.layout import NO_MARGINS
-from tinynet.kernels.fast.threads import NUM_CHUNKS, parallel_for, samples_per_chunk
+from tinynet.kernels.fast.threads import parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair
 
 SUMMED_SAMPLES = 16            # whose share of a kernel's gradient is added up before it is put back
@@ -85,13 +85,14 @@ class Convolution:
         Without a bias, zeros: adding up what nobody uses took 2 % of a step of a residual network.
         """
         size = self.kernel.shape[2:]
-        dweights = layout.gradient_sums(NUM_CHUNKS, self.kernel.shape, self.geometry[1], self.dtype)
-        dbias = np.zeros((NUM_CHUNKS, dweights.shape[-1]), self.dtype)
+        dweights = layout.gradient_sums(self.chunks, self.kernel.shape, self.geometry[1], self.dtype)
+        dbias = np.zeros((self.chunks, dweights.shape[-1]), self.dtype)
         gradient = InputGradient(self.kernel, self.shape, *self.geometry, self.dtype, self.margins) if need_dx else None
 
         def work(start: int, stop: int) -> None:
             dy, chunk = layout.images(upstream(start, stop), self.dtype), start // self.sizes.chunk
             dz = layout.in_whole_vectors(dy)
+            dweights[chunk] = 0
             add_kernel_gradient(self.images[start:stop], dz, dweights[chunk], size, *self.geometry)
             if self.has_bias:
                 dbias[chunk] += dz.reshape(-1, dz.shape[-1]).sum(axis=0)
@@ -107,6 +108,11 @@ class Convolution:
         if bias is not None:
             biases[:len(bias)] = bias
         return layout.kernel_panels(self.kernel, self.geometry[1], self.dtype), biases
+
+    @property
+    def chunks(self) -> int:
+        """Return how many chunks of the samples there are."""
+        return tiles.cut(len(self.images), self.sizes.chunk)
 
     def for_chunks(self, work: Callable[[int, int], None]) -> None:
         """Call ``work(start, stop)`` for each chunk of the samples, on all cores if that is worth it."""

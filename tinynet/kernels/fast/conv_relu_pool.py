@@ -14,7 +14,6 @@ from tinynet.kernels.fast.compiling import compiled
 from tinynet.kernels.fast.conv import Upstream
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.llvm.functions import Entries
-from tinynet.kernels.fast.threads import NUM_CHUNKS
 from tinynet.kernels.geometry import Pair
 
 MAX_POOL_PIXELS = 127          # of a pooling window: winners are kept as int8
@@ -63,8 +62,8 @@ class PooledConvolution(conv.Convolution):
     def backward(self, upstream: Upstream, need_dx: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return the gradients of kernel, bias and, if needed, x (otherwise None), given that of the output."""
         size, (_, C, H, W) = self.kernel.shape[2:], self.shape
-        dweights = layout.gradient_sums(NUM_CHUNKS, self.kernel.shape, self.geometry[1], self.dtype)
-        dbias = np.zeros((NUM_CHUNKS, dweights.shape[-1]), self.dtype)
+        dweights = layout.gradient_sums(self.chunks, self.kernel.shape, self.geometry[1], self.dtype)
+        dbias = np.zeros((self.chunks, dweights.shape[-1]), self.dtype)
         weights = layout.transposed_kernel_panels(self.kernel, self.dtype)
         dx = empty((len(self.images), H, W, C), self.dtype) if need_dx else None
         (_, *image, _), itemsize, filters = self.images.shape, self.dtype.itemsize, self.winner.shape[3]
@@ -80,6 +79,7 @@ class PooledConvolution(conv.Convolution):
             dimages = empty((n * need_dx, *image), self.dtype)
             dimages[...] = 0
             dz, pooled = (aligned((*size, filters), self.dtype) for size in self.sizes[:2])
+            dweights[chunk] = 0
             dz[...] = 0                                                              # where no pool reaches
             pooled[...] = 0                                                          # filters that fill a vector
             backward(self.entries, kernel_loops, input_loops, *layout.memory_of(upstream(start, stop), self.dtype),
