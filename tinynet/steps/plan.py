@@ -277,9 +277,9 @@ def added(x: np.ndarray, f: np.ndarray) -> np.ndarray:
     return x + f
 
 
-def in_one_group(training: bool, conv: Conv2D, *others: Layer) -> bool:
-    """Return whether a convolution is of all channels at once, which the functions for it are for."""
-    return conv.groups == 1
+def in_whole_groups(training: bool, conv: Conv2D, *others: Layer) -> bool:
+    """Return whether the functions for a convolution take its groups of channels, if there are several."""
+    return conv.groups == 1 or kernels.current().takes(conv.params["kernel"], conv.groups)
 
 
 def tiles_the_image(training: bool, conv: Conv2D, *others: Layer) -> bool:
@@ -305,13 +305,13 @@ PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that
         Pattern([CONV, POOL, NORM, RELU], fused.conv_pool_norm_relu, f"{ROWS}; {PASSES} and rectifies",
                 tiles_the_image),
         Pattern([CONV, NORM, RELU], fused.conv_norm_relu, f"bias and padding in place; {PASSES} and rectifies",
-                in_one_group),
+                in_whole_groups),
         Pattern([CONV, RELU, POOL], fused.conv_relu_pool, ROWS, tiles_the_image, either_way=True),
         Pattern([CONV, POOL, NORM], fused.conv_pool_norm, f"{ROWS}; {PASSES}", tiles_the_image),
-        Pattern([CONV, NORM], fused.conv_norm, f"bias and padding in place; {PASSES}", in_one_group),
+        Pattern([CONV, NORM], fused.conv_norm, f"bias and padding in place; {PASSES}", in_whole_groups),
         Pattern([CONV, POOL], fused.conv_pool, ROWS, tiles_the_image, either_way=True),
-        Pattern([CONV, RELU], fused.conv_relu, "bias, padding and ReLU in place", in_one_group, either_way=True),
-        Pattern([CONV], fused.conv, "bias and padding in place", in_one_group, either_way=True)],
+        Pattern([CONV, RELU], fused.conv_relu, "bias, padding and ReLU in place", in_whole_groups, either_way=True),
+        Pattern([CONV], fused.conv, "bias and padding in place", in_whole_groups, either_way=True)],
     BatchNormalization: [Pattern([NORM, RELU], normalized.norm_relu, f"{PASSES} and rectifies")],
     Dense: [Pattern([(Dense, Dense.linear), RELU], fused.dense_relu, "bias and ReLU in one pass over the product")],
     DepthwiseConv2D: [Pattern([(DepthwiseConv2D, DepthwiseConv2D.linear)], fused.depthwise,

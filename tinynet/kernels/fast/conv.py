@@ -46,7 +46,7 @@ class Convolution:
 
     Parameters
     ----------
-    x, kernel : (N, C, H, W) and (F, C, kh, kw).
+    x, kernel : (N, C, H, W) and (F, C, kh, kw), or, where `takes` says so, (F, C / groups, kh, kw).
     strides, dilation : pairs (rows, columns).
     margins : of zeros around the images, ((top, bottom), (left, right)).
     pool_size : of the windows that are pooled at once, in a `PooledConvolution`.
@@ -58,6 +58,8 @@ class Convolution:
         self.has_bias = False                                                                     # see `forward`
         self.images = layout.images(x, self.dtype, margins)                                       # (N, H, W, C)
         self.geometry, self.entries = (strides, dilation), tiles.entries(self.dtype)
+        self.groups = x.shape[1] // kernel.shape[1]
+        self.side_by_side = dilation[1] == self.groups == 1
         self.sizes = conv_loops.sizes(self.images.shape, kernel.shape, *self.geometry, pool_size, self.dtype.itemsize)
 
     def forward(self, bias: np.ndarray | None, relu: bool = False, channels_last: bool = True) -> np.ndarray:
@@ -72,8 +74,10 @@ class Convolution:
         def work(start: int, stop: int) -> None:
             piece = y[start:stop]
             z = piece if channels_last and filters == F else empty((stop - start, *size, filters), self.dtype)
-            forward(self.entries.multiply, loops, self.images[start:stop], weights, biases, z,
-                    self.geometry[0][0], rows, relu)
+            images, groups = self.images[start:stop], self.groups
+            for group, panels in enumerate(weights):
+                forward(self.entries.multiply, loops, part(images, group, groups), panels, part(biases, group, groups),
+                        part(z, group, groups), self.geometry[0][0], rows, relu)
             if z is not piece:
                 piece[...] = z[..., :F] if channels_last else layout.arrays(z)[:, :F]
         self.for_chunks(work)
@@ -84,30 +88,34 @@ class Convolution:
 
         Without a bias, zeros: adding up what nobody uses took 2 % of a step of a residual network.
         """
-        size = self.kernel.shape[2:]
-        dweights = layout.gradient_sums(self.chunks, self.kernel.shape, self.geometry[1], self.dtype)
-        dbias = np.zeros((self.chunks, dweights.shape[-1]), self.dtype)
+        (F, *shape), groups, size = self.kernel.shape, self.groups, self.kernel.shape[2:]
+        dweights = layout.gradient_sums(self.chunks * groups, (F // groups, *shape), self.side_by_side, self.dtype)
+        dbias = np.zeros((self.chunks, self.sizes.filters), self.dtype)
         gradient = InputGradient(self.kernel, self.shape, *self.geometry, self.dtype, self.margins) if need_dx else None
 
         def work(start: int, stop: int) -> None:
             dy, chunk = layout.images(upstream(start, stop), self.dtype), start // self.sizes.chunk
             dz = layout.in_whole_vectors(dy)
-            dweights[chunk] = 0
-            add_kernel_gradient(self.images[start:stop], dz, dweights[chunk], size, *self.geometry)
+            for group in range(groups):
+                sums = dweights[chunk * groups + group]
+                sums[...] = 0
+                add_kernel_gradient(self.images[start:stop], dz, sums, size, *self.geometry, group, groups)
             if self.has_bias:
                 dbias[chunk] += dz.reshape(-1, dz.shape[-1]).sum(axis=0)
             if gradient is not None:
                 gradient.fill(start, stop, dy)
         self.for_chunks(work)
-        return (layout.sum_to_kernel(dweights, len(self.kernel), size), dbias.sum(axis=0)[:len(self.kernel)],
+        dkernels = [layout.sum_to_kernel(dweights[group::groups], F // groups, size) for group in range(groups)]
+        return (dkernels[0] if groups == 1 else np.concatenate(dkernels), dbias.sum(axis=0)[:F],
                 None if gradient is None else layout.arrays(gradient.dx))
 
-    def panels(self, bias: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return the kernel and a bias as the loops take them."""
+    def panels(self, bias: np.ndarray | None) -> tuple[list[np.ndarray], np.ndarray]:
+        """Return the kernel of each group, and a bias, as the loops take them."""
         self.has_bias, biases = bias is not None, np.zeros(self.sizes.filters, self.dtype)
         if bias is not None:
             biases[:len(bias)] = bias
-        return layout.kernel_panels(self.kernel, self.geometry[1], self.dtype), biases
+        return [layout.kernel_panels(each, self.side_by_side, self.dtype)
+                for each in by_group(self.kernel, self.groups)], biases
 
     @property
     def chunks(self) -> int:
@@ -124,47 +132,82 @@ class InputGradient:
 
     Where the output has the size of the input, it is a convolution as well, of upstream gradients with margins around
     them and the kernel turned by half a turn. Elsewhere that would multiply more margins than gradients, and each
-    gradient is added, times the kernel, onto its window.
+    gradient is added, times the kernel, onto its window; but for several groups, whose products are so small that to
+    add them takes longer.
     """
 
     def __init__(self, kernel: np.ndarray, shape: tuple[int, int, int, int], strides: Pair, dilation: Pair,
                  dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGINS):
         (N, C, H, W), (self.size, self.strides, self.dilation) = shape, (kernel.shape[2:], strides, dilation)
-        self.dx, self.margins = empty((N, H, W, C), dtype), margins
+        self.dx, self.margins, self.groups = empty((N, H, W, C), dtype), margins, C // kernel.shape[1]
         reach = [each * (length - 1) for each, length in zip(dilation, self.size, strict=True)]
-        self.turned = (strides == (1, 1) and [sum(each) for each in margins] == reach
+        keeps_size = [sum(each) for each in margins] == reach
+        self.turned = (strides == (1, 1) and (keeps_size or self.groups > 1)
                        and bool(np.isfinite(kernel).all()))              # 0 times infinity, in a margin, would be NaN
+        kernels = by_group(kernel, self.groups)
         if self.turned:
             (top, bottom), (left, right) = margins
             self.margins = (reach[0] - top, reach[0] - bottom), (reach[1] - left, reach[1] - right)
-            self.weights = layout.kernel_panels(kernel[:, :, ::-1, ::-1].swapaxes(0, 1), dilation, dtype)
+            side_by_side = dilation[1] == self.groups == 1
+            self.weights = [layout.kernel_panels(each[:, :, ::-1, ::-1].swapaxes(0, 1), side_by_side, dtype)
+                            for each in kernels]
             self.bias = layout.in_whole_vectors(np.zeros(C, dtype))
         else:
-            self.weights = layout.transposed_kernel_panels(kernel, dtype)
+            self.weights = [layout.transposed_kernel_panels(each, dtype) for each in kernels]
 
     def fill(self, start: int, stop: int, dy: np.ndarray) -> None:
         """Compute those of samples `start` to `stop`, given the output's, (n, P, Q, F)."""
-        dx = self.dx[start:stop]
+        dx, groups = self.dx[start:stop], self.groups
         n, H, W, C = dx.shape
         (top, bottom), (left, right) = NO_MARGINS if self.turned else self.margins
         padded_shape = n, top + H + bottom, left + W + right, tiles.round_up_to_vector(C, dx.itemsize)
         padded = dx if padded_shape == dx.shape else empty(padded_shape, dx.dtype)
+        (_, *image, channels), multiply = padded.shape, tiles.entries(dx.dtype).multiply
+        channels //= groups
         if self.turned:
             images = layout.images(layout.arrays(dy), dx.dtype, self.margins)
-            vectors = len(self.bias) * dx.itemsize // tiles.VECTOR_BYTES
-            loops = conv_loops.of_outputs(images.shape[2:], padded.shape[2], vectors, self.size, self.strides,
-                                          self.dilation, dx.itemsize)
-            forward(tiles.entries(dx.dtype).multiply, loops, images, self.weights, self.bias, padded, self.strides[0],
-                    conv_loops.rows_per_block(self.weights.size, len(self.bias) * padded.shape[2]), False)
+            loops = conv_loops.of_outputs((images.shape[2], images.shape[3] // groups), image[1],
+                                          channels * dx.itemsize // tiles.VECTOR_BYTES, self.size, self.strides,
+                                          self.dilation, dx.itemsize, groups)
+            rows = conv_loops.rows_per_block(self.weights[0].size, channels * image[1])
+            for group, panels in enumerate(self.weights):
+                forward(multiply, loops, part(images, group, groups), panels, part(self.bias, group, groups),
+                        part(padded, group, groups), self.strides[0], rows, False)
         else:
             padded[...] = 0
-            dy = unmarked(dy)
-            loops = conv_loops.of_input_gradient(dy.shape[1:], dy.shape[3], padded.shape[1:], self.size, self.strides,
-                                                 self.dilation, dx.itemsize)
-            flat = padded.reshape(-1)
-            tiles.run(tiles.entries(dx.dtype).multiply, loops, n, dy.reshape(-1), self.weights.reshape(-1), flat, flat)
+            dy, filters = unmarked(dy), dy.shape[3] // groups
+            loops = conv_loops.of_input_gradient((*dy.shape[1:3], filters), filters, (*image, channels), self.size,
+                                                 self.strides, self.dilation, dx.itemsize, groups)
+            for group, panels in enumerate(self.weights):
+                target = from_part(padded, group, groups)
+                tiles.run(multiply, loops, n, from_part(dy, group, groups), panels.reshape(-1), target, target)
         if padded is not dx:
             dx[...] = padded[:, top:top + H, left:left + W, :C]
+
+
+def takes(kernel: np.ndarray, groups: int) -> bool:
+    """Return whether a `Convolution` takes a kernel (F, C / groups, kh, kw): what a group sees and makes, in vectors.
+
+    Other groups would begin in the middle of one, see `tinynet.kernels.groups`.
+    """
+    F, C, *_ = kernel.shape
+    return groups == 1 or all(size * kernel.itemsize % tiles.VECTOR_BYTES == 0 for size in (C, F // groups))
+
+
+def by_group(kernel: np.ndarray, groups: int) -> list[np.ndarray]:
+    """Cut a kernel into those of the groups."""
+    return [kernel] if groups == 1 else np.split(kernel, groups)
+
+
+def part(array: np.ndarray, group: int, groups: int) -> np.ndarray:
+    """Return the channels of a group, of an array (..., C); of a single one, the array: numba compiles parts anew."""
+    size = array.shape[-1] // groups
+    return array if groups == 1 else array[..., group * size:(group + 1) * size]
+
+
+def from_part(array: np.ndarray, group: int, groups: int) -> np.ndarray:
+    """Return the memory of an array (..., C) from where the channels of a group begin."""
+    return array.reshape(-1)[group * (array.shape[-1] // groups):]
 
 
 @compiled
@@ -184,10 +227,12 @@ def forward(entry: int, loops: np.ndarray, images: np.ndarray, weights: np.ndarr
 
 
 def add_kernel_gradient(images: np.ndarray, dz: np.ndarray, dweights: np.ndarray, kernel_size: Pair, strides: Pair,
-                        dilation: Pair) -> None:
-    """Add the gradients for images (n, H, W, C) and dz (n, P, Q, filters) to dweights (S, kh, R, filters)."""
-    flat = dweights.reshape(-1)
+                        dilation: Pair, group: int, groups: int) -> None:
+    """Add the gradients for a group of images (n, H, W, C) and dz (n, P, Q, F) to dweights (S, kh, R, F / groups)."""
+    flat, multiply = dweights.reshape(-1), tiles.entries(dz.dtype).multiply
+    (*image, C), (*output, F) = images.shape[1:], dz.shape[1:]
     for n in range(0, len(dz), SUMMED_SAMPLES):
         some, dsome = images[n:n + SUMMED_SAMPLES], unmarked(dz[n:n + SUMMED_SAMPLES])
-        loops = conv_loops.of_kernel_gradient(some.shape, dz.shape[1:], kernel_size, strides, dilation, dz.itemsize)
-        tiles.run(tiles.entries(dz.dtype).multiply, loops, 0, some.reshape(-1), dsome.reshape(-1), flat, flat)
+        loops = conv_loops.of_kernel_gradient((len(some), *image, C // groups), (output[0], output[1], F // groups),
+                                              kernel_size, strides, dilation, dz.itemsize, groups)
+        tiles.run(multiply, loops, 0, from_part(some, group, groups), from_part(dsome, group, groups), flat, flat)

@@ -1,7 +1,8 @@
 """The three convolutions as loops around tiles: by how much each loop moves on in memory, in bytes.
 
 Images are (N, H, W, C), outputs and their gradients (N, P, Q, F), F whole vectors; a window is S segments of kh rows of
-R numbers, see `tinynet.kernels.fast.layout`.
+R numbers, see `tinynet.kernels.fast.layout`. Of several groups, these are the channels and filters of one, and the next
+pixel lies behind those of all.
 """
 
 from __future__ import annotations
@@ -60,12 +61,12 @@ class Sizes(NamedTuple):
 def sizes(images: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, dilation: Pair, pool: Pair,
           itemsize: int) -> Sizes:
     """Return what follows from the shapes of images (N, H, W, C) and a kernel (F, C, kh, kw), and a pool's size."""
-    (N, *image, C), (F, _, *size), (a, b) = images, kernel, pool
+    (N, *image, _), (F, C, *size), (a, b), groups = images, kernel, pool, images[-1] // kernel[1]
     output = output_size((image[0], image[1]), (size[0], size[1]), strides, dilation)
     P, Q = output_size(output, pool, pool)
     filters, width = round_up_to_vector(F, itemsize), tile_width(itemsize)
-    loops = of_outputs((image[1], C), Q * b, filters * itemsize // VECTOR_BYTES, (size[0], size[1]), strides, dilation,
-                       itemsize)
+    loops = of_outputs((image[1], C), Q * b, filters * itemsize // groups // VECTOR_BYTES, (size[0], size[1]), strides,
+                       dilation, itemsize, groups)
     rows = rows_per_block(cut(F, width) * width * C * math.prod(size), filters * Q * b)
     return Sizes(output, (P, Q), filters, loops, cut(rows, a), samples_per_chunk(N),
                  is_small(N * F * math.prod(output), kernel), [])
@@ -85,16 +86,16 @@ def rows_per_block(weights: int, row: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def of_outputs(image: tuple[int, int], Q: int, V: int, size: Pair, strides: Pair, dilation: Pair,
-               itemsize: int) -> np.ndarray:
+def of_outputs(image: tuple[int, int], Q: int, V: int, size: Pair, strides: Pair, dilation: Pair, itemsize: int,
+               groups: int = 1) -> np.ndarray:
     """Return the loops that fill so many rows of outputs (rows, Q, F), F being V vectors, of an image (W, C).
 
     The bias (F,), plus windows (Q, S, kh, R) times weights (panels, S, kh, R, width); a panel has as many filters as a
     tile is wide.
     """
     (W, C), (kh, kw), (s, t), (d, e) = image, size, strides, dilation
-    (S, R), pixel = row_segments(kw, C, e), C * itemsize
-    row, rows, z_pixel, segment = W * pixel, balanced_rows(Q), V * VECTOR_BYTES, kh * R * WIDTH
+    (S, R), pixel = row_segments(kw, C, e == groups == 1), groups * C * itemsize
+    row, rows, z_pixel, segment = W * pixel, balanced_rows(Q), groups * V * VECTOR_BYTES, kh * R * WIDTH
     return tile_loops(Tile(rows, Q, V, kh, R, (t * pixel, d * row, itemsize), (R * WIDTH, WIDTH), 0, z_pixel),
                       Loop(cut(V, MAX_VECTORS), b=S * segment, start=WIDTH, c=WIDTH, v=MAX_VECTORS),
                       Loop(COUNTED, a=s * row, c=Q * z_pixel),
@@ -103,29 +104,29 @@ def of_outputs(image: tuple[int, int], Q: int, V: int, size: Pair, strides: Pair
 
 
 @lru_cache(maxsize=256)
-def of_kernel_gradient(images: tuple[int, int, int, int], outputs: tuple[int, int, int], size: Pair, strides: Pair,
-                       dilation: Pair, itemsize: int) -> np.ndarray:
+def of_kernel_gradient(images: tuple[int, ...], outputs: tuple[int, int, int], size: Pair, strides: Pair,
+                       dilation: Pair, itemsize: int, groups: int = 1) -> np.ndarray:
     """Return the loops that add to dweights (S, kh, R, F) images (N, H, W, C) times dz (N, P, Q, F), given (P, Q, F).
 
     One factor is a window's numbers in K x L rows of windows: the L are rows of an image and the K images, or the other
     way round, whichever makes L larger.
     """
     (N, H, W, C), (P, Q, F), (kh, kw), (s, t), (d, e) = images, outputs, size, strides, dilation
-    (S, R), pixel, z_pixel = row_segments(kw, C, e), C * itemsize, F * itemsize
-    row, rows, V, width = W * pixel, balanced_rows(R), z_pixel // VECTOR_BYTES, WIDTH
+    (S, R), pixel, weight = row_segments(kw, C, e == groups == 1), groups * C * itemsize, F * itemsize
+    row, rows, V, z_pixel = W * pixel, balanced_rows(R), weight // VECTOR_BYTES, groups * weight
     of_image, of_row = (N, H * row, P * Q * z_pixel), (P, s * row, Q * z_pixel)         # number, steps in both
     (K, a_k, b_k), (L, a_l, b_l) = (of_image, of_row) if P >= N else (of_row, of_image)
-    places = [Loop(S, a=e * pixel, start=kh * R * z_pixel, c=kh * R * z_pixel),
-              Loop(kh, a=d * row, start=R * z_pixel, c=R * z_pixel),
-              Loop(cut(R, rows), a=rows * itemsize, start=rows * z_pixel, c=rows * z_pixel, m=rows)]
-    return tile_loops(Tile(rows, R, V, L, Q, (itemsize, a_l, t * pixel), (b_l, z_pixel), z_pixel, z_pixel),
-                      Loop(cut(V, MAX_VECTORS), b=width, start=width, c=width, v=MAX_VECTORS), Loop(K, a=a_k, b=b_k),
+    places = [Loop(S, a=e * pixel, start=kh * R * weight, c=kh * R * weight),
+              Loop(kh, a=d * row, start=R * weight, c=R * weight),
+              Loop(cut(R, rows), a=rows * itemsize, start=rows * weight, c=rows * weight, m=rows)]
+    return tile_loops(Tile(rows, R, V, L, Q, (itemsize, a_l, t * pixel), (b_l, z_pixel), weight, weight),
+                      Loop(cut(V, MAX_VECTORS), b=WIDTH, start=WIDTH, c=WIDTH, v=MAX_VECTORS), Loop(K, a=a_k, b=b_k),
                       *places)
 
 
 @lru_cache(maxsize=256)
-def of_input_gradient(outputs: tuple[int, int, int], F: int, images: tuple[int, int, int], size: Pair, strides: Pair,
-                      dilation: Pair, itemsize: int) -> np.ndarray:
+def of_input_gradient(outputs: tuple[int, int, int], F: int, images: tuple[int, ...], size: Pair, strides: Pair,
+                      dilation: Pair, itemsize: int, groups: int = 1) -> np.ndarray:
     """Return the loops that add dz (n, P, Q, lanes), given (P, Q, lanes), of which F numbers count, times weights
     (panels, kh, kw, F, width) onto the windows of images (n, H, W, C), given (H, W, C), C whole vectors.
 
@@ -133,8 +134,9 @@ def of_input_gradient(outputs: tuple[int, int, int], F: int, images: tuple[int, 
     have there are t columns apart, and no two windows share one.
     """
     (P, Q, lanes), (H, W, C), (kh, kw), (s, t), (d, e) = outputs, images, size, strides, dilation
-    pixel, z_pixel, place, rows = C * itemsize, lanes * itemsize, F * WIDTH, balanced_rows(Q)
-    row, V = W * pixel, pixel // VECTOR_BYTES
+    V, place, rows = C * itemsize // VECTOR_BYTES, F * WIDTH, balanced_rows(Q)
+    pixel, z_pixel = groups * C * itemsize, groups * lanes * itemsize
+    row = W * pixel
     return tile_loops(Tile(rows, Q, V, 1, F, (z_pixel, 0, itemsize), (0, WIDTH), t * pixel, t * pixel),
                       Loop(COUNTED, a=P * Q * z_pixel, start=H * row, c=H * row),
                       Loop(cut(V, MAX_VECTORS), b=kh * kw * place, start=WIDTH, c=WIDTH, v=MAX_VECTORS),

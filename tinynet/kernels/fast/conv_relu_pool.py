@@ -41,7 +41,7 @@ class PooledConvolution(conv.Convolution):
         Of each maximum the index within its pooling window is remembered, row by row, or -1 where ReLU has set it to
         0: winner (N, P, Q, filters), filters being F rounded up to whole vectors.
         """
-        (weights, biases), (_, (P, Q), filters, loops, rows, *_, spare) = self.panels(bias), self.sizes
+        ((weights,), biases), (_, (P, Q), filters, loops, rows, *_, spare) = self.panels(bias), self.sizes
         N, F, (a, b), stride = len(self.images), len(self.kernel), self.pool, self.geometry[0][0]
         winner, memory = empty((N, P, Q, filters), INT8), empty((N * P * Q * F,), self.dtype)
         multiply, pool, _, copy = self.entries
@@ -62,7 +62,7 @@ class PooledConvolution(conv.Convolution):
     def backward(self, upstream: Upstream, need_dx: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return the gradients of kernel, bias and, if needed, x (otherwise None), given that of the output."""
         size, (_, C, H, W) = self.kernel.shape[2:], self.shape
-        dweights = layout.gradient_sums(self.chunks, self.kernel.shape, self.geometry[1], self.dtype)
+        dweights = layout.gradient_sums(self.chunks, self.kernel.shape, self.side_by_side, self.dtype)
         dbias = np.zeros((self.chunks, dweights.shape[-1]), self.dtype)
         weights = layout.transposed_kernel_panels(self.kernel, self.dtype)
         dx = empty((len(self.images), H, W, C), self.dtype) if need_dx else None

@@ -4,7 +4,8 @@ Images are channels last, (H, W, C), in memory alone: every function still takes
 (N, C, H, W). What one convolution returns lies as the next one wants it, so that nothing is copied between them.
 
 Channels last, a row of a window, kw pixels of C channels, is contiguous: S = 1 segment of
-R = kw * C numbers. Where dilation leaves gaps between its columns, only pixels are: S = kw segments of R = C numbers.
+R = kw * C numbers. Where dilation leaves gaps between its columns, or the other groups' channels do, only pixels are:
+S = kw segments of R = C numbers.
 The windows of an image are then (P, Q, S, kh, R), numbers at regular distances in memory, and the columns of im2col are
 never written.
 Kernels are cut into panels as wide as a tile, in the same order of rows.
@@ -21,9 +22,9 @@ from tinynet.kernels.geometry import Pair
 NO_MARGINS = (0, 0), (0, 0)
 MIN_SHARED = 100_000           # numbers that one thread copies before a second one wakes
 
-def row_segments(width: int, channels: int, column_dilation: int) -> Pair:
-    """Return (S, R): a row of a window is S segments of R contiguous numbers."""
-    return (1, width * channels) if column_dilation == 1 else (width, channels)
+def row_segments(width: int, channels: int, side_by_side: bool) -> Pair:
+    """Return (S, R): a row of a window, whose pixels lie side by side or not, is S segments of R contiguous numbers."""
+    return (1, width * channels) if side_by_side else (width, channels)
 
 
 def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGINS) -> np.ndarray:
@@ -90,11 +91,11 @@ def in_whole_vectors(piece: np.ndarray) -> np.ndarray:
     return whole
 
 
-def kernel_panels(kernel: np.ndarray, dilation: Pair, dtype: np.dtype) -> np.ndarray:
+def kernel_panels(kernel: np.ndarray, side_by_side: bool, dtype: np.dtype) -> np.ndarray:
     """Lay a kernel (F, C, kh, kw) out for the forward pass, `width` filters to a panel: in memory (panels, S, kh, R,
     width), which is (panels, kh, kw, C, width) or, where S = kw, (panels, kw, kh, C, width).
     """
-    return cut_into_panels(kernel.transpose((2, 3, 1, 0) if dilation[1] == 1 else (3, 2, 1, 0)), dtype)
+    return cut_into_panels(kernel.transpose((2, 3, 1, 0) if side_by_side else (3, 2, 1, 0)), dtype)
 
 
 def transposed_kernel_panels(kernel: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -114,13 +115,13 @@ def cut_into_panels(matrix: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return panels
 
 
-def gradient_sums(chunks: int, shape: tuple[int, int, int, int], dilation: Pair, dtype: np.dtype) -> np.ndarray:
+def gradient_sums(chunks: int, shape: tuple[int, ...], side_by_side: bool, dtype: np.dtype) -> np.ndarray:
     """Return (chunks, S, kh, R, F + zeros) to add the gradients of a kernel of a shape (F, C, kh, kw) to.
 
     Each chunk sets its own to 0, while it is in the cache: at once it took 2 % of a step of large convolutions.
     """
     F, C, kh, kw = shape
-    S, R = row_segments(kw, C, dilation[1])
+    S, R = row_segments(kw, C, side_by_side)
     return empty((chunks, S, kh, R, tiles.round_up_to_vector(F, dtype.itemsize)), dtype)
 
 
