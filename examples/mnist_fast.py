@@ -12,6 +12,7 @@ from _common import options, read, result
 from tinynet import Sequential
 from tinynet.datasets import mnist
 from tinynet.layers import Conv2D, Dense, Flatten, MaxPooling2D
+from tinynet.losses import CategoricalCrossentropy
 from tinynet.optimizers import Adam
 from tinynet.schedules import OneCycle
 from tinynet.utils import set_random_seed, to_categorical
@@ -30,26 +31,27 @@ steps = args.epochs * -(-len(x_train) // args.batch_size)                     # 
 # %% [markdown]
 # ## The model
 # Convolution, ReLU and pooling run in one pass each, and most of the parameters are in a dense layer: nothing of it is
-# slow. It is small, for twice as many steps: on training images that were kept aside, 16 and 32 kernels in batches of
-# 100 make no more errors than 24 and 32 in batches of 200, in two thirds of the time. The rate rises for a third of the
-# steps to ten times what Adam is used to, and falls to nothing. Adam's means are short: in 600 steps there is no time
-# for a mean over a thousand of them.
+# slow. The rate rises for a third of the steps to ten times what Adam is used to, and falls to nothing. Adam's means
+# are short: in 600 steps there is no time for a mean over a thousand of them. And labels are not quite certain, 0.955
+# for the right class: with rates as large as these the weights would run away after the last few percent. Of 10,000
+# training images that were kept aside, ten networks of 16 and 32 kernels and 128 units got 127 wrong on average
+# without that, and 95 with it; so 8 and 32 kernels and 96 units are enough: 111, in little more than half of the time.
 
 
 # %%
 def network() -> Sequential:
     """Make the network, with new weights."""
     model = Sequential([
-        Conv2D(16, 5, activation="relu", input_shape=(1, 28, 28)),
+        Conv2D(8, 5, activation="relu", input_shape=(1, 28, 28)),
         MaxPooling2D(),
         Conv2D(32, 3, activation="relu"),
         MaxPooling2D(),
         Flatten(),
-        Dense(128, activation="relu"),
+        Dense(96, activation="relu"),
         Dense(10, activation="softmax"),
     ])
-    model.compile(loss="categorical_crossentropy", optimizer=Adam(OneCycle(0.01, max(2, steps)), 0.7, 0.9),
-                  metrics=["accuracy"])
+    model.compile(loss=CategoricalCrossentropy(label_smoothing=0.05), metrics=["accuracy"],
+                  optimizer=Adam(OneCycle(0.01, max(2, steps)), 0.7, 0.9))
     return model
 
 
