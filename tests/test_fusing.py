@@ -26,6 +26,7 @@ from tinynet.layers import (
     SeparableConv2D,
     Sigmoid,
     Softmax,
+    SpatialDropout2D,
 )
 from tinynet.layers.base import Layer
 from tinynet.steps.plan import fuse
@@ -210,6 +211,22 @@ def test_dropout_in_training_is_that_of_its_step(rate, dtype, rng):
     assert y.dtype == dtype
     np.testing.assert_array_equal(y, expected)
     np.testing.assert_array_equal(backward(dy), expected_backward(dy))
+
+
+@pytest.mark.parametrize("layout", ["first", "last"])
+def test_dropout_of_channels_in_training_is_that_of_its_step(layout, rng):
+    model, same = (Sequential([SpatialDropout2D(0.4)], input_shape=(5, 70, 30), seed=2) for _ in range(2))
+    x, dy = rng.normal(size=(2, 17, 5, 70, 30)).astype("float32")                       # more than one thread's
+    x = channels_last(x) if layout == "last" else x
+    y, backward = model.forward(x, training=True)
+    expected, expected_backward = run_steps(same.steps(), x, training=True)
+    assert 0 < (y == 0).sum() < y.size
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(backward(dy), expected_backward(dy))
+    assert y.strides == x.strides
+    for N in 0, 2:
+        assert model.forward(x[:N], training=True)[0].shape == x[:N].shape
+    assert model.forward(x)[0] is x
 
 
 def test_two_forwards_can_be_alive_at_once(layers, rng):

@@ -102,6 +102,13 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return np.ndarray(shape, dtype, memory, -address(memory) % CACHE_LINE)
 
 
+def empty_like(array: np.ndarray) -> np.ndarray:
+    """Return what `empty` does, of an array's shape and dtype, lying in memory as it lies: axes in the same order."""
+    axes = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+    lying = empty(tuple(array.shape[axis] for axis in axes), array.dtype)
+    return lying.transpose(np.argsort(axes))
+
+
 def copy(array: np.ndarray) -> np.ndarray:
     """Return a copy, as ``array.copy()`` does; a large one in memory from the pool."""
     fresh = empty(array.shape, array.dtype)

@@ -44,6 +44,7 @@ from tinynet.layers import (
     Softmax,
     Softplus,
     Softsign,
+    SpatialDropout2D,
     Tanh,
 )
 from tinynet.layers.base import Backward, Forward, Layer, as_floating
@@ -321,6 +322,8 @@ PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that
     Dropout: [Pattern([(Dropout, Dropout.forward)], fused.dropout,
                       "no mask is stored: backward draws its bits again",
                       lambda training, layer: training and layer.noise_shape is None)],
+    SpatialDropout2D: [Pattern([(SpatialDropout2D, Dropout.forward)], fused.dropout_of_channels,
+                               "some samples at a time, on all cores", lambda training, layer: training)],
     MaxPool2D: [Pattern([POOL], fused.pool, "all channels of a pixel at once", in_tiles)],
     Softmax: [Pattern([(Softmax, Softmax.forward)], fused.softmax, ROWS)],
     LayerNormalization: [Pattern([(LayerNormalization, LayerNormalization.forward)], normalized.rows, ROWS,
