@@ -153,10 +153,10 @@ def depthwise(layer: DepthwiseConv2D, x: np.ndarray, training: bool = False, cha
     y = product.forward(x, bias_of(layer, product.outputs), channels_last)
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
-        layer.grads["kernel"], dbias = product.parameter_gradients(x, dy)
+        layer.grads["kernel"], dbias, dx = product.backward(dy, x, need_dx)
         if layer.use_bias:
             layer.grads["bias"] = dbias
-        return product.input_gradient(dy) if need_dx else None
+        return dx
     return y, backward
 
 
@@ -171,8 +171,8 @@ def separable(layer: SeparableConv2D, x: np.ndarray, training: bool = False, cha
         layer.grads["pointwise_kernel"], dbias, dh = mixture.backward(in_pieces(dy), True)
         if layer.use_bias:
             layer.grads["bias"] = dbias
-        layer.grads["depthwise_kernel"], _ = product.parameter_gradients(x, dh)
-        return product.input_gradient(dh) if need_dx else None
+        layer.grads["depthwise_kernel"], _, dx = product.backward(dh, x, need_dx)
+        return dx
     return mixture.forward(layer.params.get("bias"), channels_last=channels_last), backward
 
 

@@ -10,6 +10,7 @@ from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import conv_loops, layout, tiles
 from tinynet.kernels.fast.compiling import compiled, unmarked
 from tinynet.kernels.fast.layout import NO_MARGINS
+from tinynet.kernels.fast.loops.channels import add_rows
 from tinynet.kernels.fast.threads import parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair
 
@@ -101,7 +102,7 @@ class Convolution:
                 sums[...] = 0
                 add_kernel_gradient(self.images[start:stop], dz, sums, size, *self.geometry, group, groups)
             if self.has_bias:
-                dbias[chunk] += dz.reshape(-1, dz.shape[-1]).sum(axis=0)
+                add_rows(unmarked(dz.reshape(-1, dz.shape[-1])), dbias[chunk])
             if gradient is not None:
                 gradient.fill(start, stop, dy)
         self.for_chunks(work)

