@@ -120,18 +120,15 @@ NETWORKS: dict[str, tuple[tuple[int, ...], Callable[..., Any], Callable[..., Any
     "record": (
         (120, 1, 28, 28),
         lambda L, act, reg: [
-            L.Conv2D(32, 5), L.MaxPool2D(), L.BatchNormalization(), L.ReLU(),
-            L.Conv2D(32, 3, padding="same"), L.BatchNormalization(), L.ReLU(),
-            L.Conv2D(64, 3, padding="same"), L.MaxPool2D(), L.BatchNormalization(), L.ReLU(),
-            L.Conv2D(64, 3, padding="same"), L.BatchNormalization(), L.ReLU(),
-            L.Conv2D(128, 3), L.BatchNormalization(), L.ReLU(), L.GlobalAvgPool2D(), L.Dense(10)],
+            L.Conv2D(16, 5, use_bias=False), L.MaxPool2D(), L.BatchNormalization(), L.ReLU(), *block(L, 32),
+            L.Conv2D(48, 3, padding="same", use_bias=False), L.MaxPool2D(), L.BatchNormalization(), L.ReLU(),
+            *block(L, 64), *block(L, 96), L.Conv2D(128, 3, use_bias=False), L.BatchNormalization(), L.ReLU(),
+            L.GlobalAvgPool2D(), L.Dense(10)],
         lambda nn, act: [
-            nn.Conv2d(1, 32, 5), nn.MaxPool2d(2), nn.BatchNorm2d(32), nn.ReLU(),
-            nn.Conv2d(32, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(),
-            nn.Conv2d(32, 64, 3, padding=1), nn.MaxPool2d(2), nn.BatchNorm2d(64), nn.ReLU(),
-            nn.Conv2d(64, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(),
-            nn.Conv2d(64, 128, 3), nn.BatchNorm2d(128), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-            nn.Linear(128, 10)]),
+            nn.Conv2d(1, 16, 5, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(16), nn.ReLU(), *their_block(nn, 16, 32),
+            nn.Conv2d(32, 48, 3, padding=1, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(48), nn.ReLU(),
+            *their_block(nn, 48, 64), *their_block(nn, 64, 96), nn.Conv2d(96, 128, 3, bias=False), nn.BatchNorm2d(128),
+            nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10)]),
     "residual": (
         (64, 3, 32, 32),
         lambda L, act, reg: [*block(L, 32), L.Residual([*block(L, 32), *block(L, 32)]), L.MaxPool2D(), *block(L, 64),
