@@ -160,7 +160,7 @@ class Runs(NamedTuple):
     zeros: np.ndarray
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)                     # a list for large images has as many numbers as an image has pixels
 def runs(image: Pair, size: Pair, strides: Pair, dilation: Pair, margins: Margins, pixel: int
          ) -> tuple[Pair, Runs, Runs]:
     """Return how many outputs (P, Q) there are; how they see an image (H, W); and how its pixels see them, going back.
