@@ -4,7 +4,7 @@
 # What a network learns in a given time depends on its recipe more than on its size. Here is one whose every part earns
 # its seconds: convolutions with batch normalisation, no image seen twice, a rate that warms up and falls to nothing,
 # labels that are not quite certain, the mean of the weights of many steps, and, in the end, more than one look at each
-# image. What each is worth is in the chapter "Few errors in little time".
+# image. The chapter "Few errors in little time" says why.
 
 # %%
 import time
@@ -64,8 +64,8 @@ def changes() -> list[Layer]:
 # ## The model
 # No convolution has a bias: batch normalisation would subtract it again, and adds its own, beta. Pooling comes before
 # the normalisation, which then has a quarter of the numbers to go through. A mean over each of the last 128 maps takes
-# the place of the dense layers, and of their parameters. Most of the layers are where images are small, 6 x 6: there a
-# layer costs least.
+# the place of the dense layers, and of their parameters. Half of the layers are where images are small, 6 x 6 or less:
+# there a layer costs least.
 
 
 # %%

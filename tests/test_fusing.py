@@ -229,6 +229,17 @@ def test_dropout_of_channels_in_training_is_that_of_its_step(layout, rng):
     assert model.forward(x)[0] is x
 
 
+@pytest.mark.parametrize("dtype", ["float16", "longdouble", ">f4", "int64"])
+@pytest.mark.parametrize("layer", [DepthwiseConv2D, SeparableConv2D])
+def test_images_of_other_dtypes_are_computed_in_one_that_loops_know(layer, dtype):
+    made_of = {DepthwiseConv2D: (3,), SeparableConv2D: (8, 3)}
+    model = Sequential([layer(*made_of[layer], padding="same")], input_shape=(8, 5, 4), seed=0)
+    x = np.arange(320).reshape(2, 8, 5, 4).astype(dtype)
+    with kernels.use("im2col"):
+        expected = model(x)
+    np.testing.assert_allclose(model(x), expected, rtol=1e-4, atol=1e-3)
+
+
 def test_two_forwards_can_be_alive_at_once(layers, rng):
     model = made(layers)
     x1, x2 = rng.normal(size=(2, 3, *IMAGE))

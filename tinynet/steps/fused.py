@@ -180,10 +180,10 @@ def depthwise_of(layer: DepthwiseConv2D | SeparableConv2D, x: np.ndarray, kernel
                  ) -> tuple[np.ndarray, Any]:
     """Return images as they are read, channels last in memory, and their depthwise convolution."""
     layer.check(x)
-    k, windows, x = kernels.current(), layer.windows, as_floating(x)
-    x = k.images(x, x.dtype).transpose(0, 3, 1, 2)
-    return x, k.Depthwise(x.shape, kernel, np.result_type(x, kernel), windows.strides, windows.dilation,
-                          windows.around(x.shape[2:]))
+    k, windows = kernels.current(), layer.windows
+    dtype = k.common_dtype(x, kernel)
+    x = k.images(x, dtype).transpose(0, 3, 1, 2)
+    return x, k.Depthwise(x.shape, kernel, dtype, windows.strides, windows.dilation, windows.around(x.shape[2:]))
 
 
 def softmax(layer: Softmax, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:

@@ -27,7 +27,7 @@ from tinynet.kernels.fast.depthwise import (
     depthwise_conv2d_kernel_gradient,
 )
 from tinynet.kernels.fast.formulas import elementwise
-from tinynet.kernels.fast.layout import images, lies_channels_last
+from tinynet.kernels.fast.layout import common_dtype, images, lies_channels_last
 from tinynet.kernels.fast.loops.channels import channel_affine, channel_sums
 from tinynet.kernels.fast.loops.elementwise import adam, dense_relu, dropout, relu_gradient
 from tinynet.kernels.fast.loops.pooling import (
@@ -61,6 +61,7 @@ __all__ = [
     "bilinear_gradient",
     "channel_affine",
     "channel_sums",
+    "common_dtype",
     "conv2d",
     "conv2d_input_gradient",
     "conv2d_kernel_gradient",
