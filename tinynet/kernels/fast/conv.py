@@ -14,7 +14,7 @@ from tinynet.kernels.fast.loops.channels import add_rows
 from tinynet.kernels.fast.threads import parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair
 
-SUMMED_SAMPLES = 16            # whose share of a kernel's gradient is added up before it is put back
+SUMMED_SAMPLES = 10            # at most, whose share of a kernel's gradient is added up before it is put back
 Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> the output's gradients of these samples
 
 
@@ -232,8 +232,9 @@ def add_kernel_gradient(images: np.ndarray, dz: np.ndarray, dweights: np.ndarray
     """Add the gradients for a group of images (n, H, W, C) and dz (n, P, Q, F) to dweights (S, kh, R, F / groups)."""
     flat, multiply = dweights.reshape(-1), tiles.entries(dz.dtype).multiply
     (*image, C), (*output, F) = images.shape[1:], dz.shape[1:]
-    for n in range(0, len(dz), SUMMED_SAMPLES):
-        some, dsome = images[n:n + SUMMED_SAMPLES], unmarked(dz[n:n + SUMMED_SAMPLES])
+    samples = tiles.cut(len(dz), tiles.cut(len(dz), SUMMED_SAMPLES))                       # about as many each time
+    for n in range(0, len(dz), max(1, samples)):
+        some, dsome = images[n:n + samples], unmarked(dz[n:n + samples])
         loops = conv_loops.of_kernel_gradient((len(some), *image, C // groups), (output[0], output[1], F // groups),
                                               kernel_size, strides, dilation, dz.itemsize, groups)
         tiles.run(multiply, loops, 0, from_part(some, group, groups), from_part(dsome, group, groups), flat, flat)

@@ -107,11 +107,11 @@ def cut_into_panels(matrix: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Cut the last axis into panels as wide as a tile, padded with zeros: (A, B, C, N) -> (panels, A, B, C, width)."""
     (A, B, C, N), width = matrix.shape, tiles.tile_width(dtype.itemsize)
     whole, rest = divmod(N, width)
-    panels = np.zeros((whole + (rest > 0), A, B, C, width), dtype)
+    panels = empty((whole + (rest > 0), A, B, C, width), dtype)
     if whole:                                                                              # all of them in one pass
         panels[:whole].transpose(1, 2, 3, 0, 4)[...] = matrix[..., :N - rest].reshape(A, B, C, whole, width)
     if rest:
-        panels[whole, ..., :rest] = matrix[..., N - rest:]
+        panels[whole, ..., :rest], panels[whole, ..., rest:] = matrix[..., N - rest:], 0
     return panels
 
 
@@ -128,10 +128,12 @@ def gradient_sums(chunks: int, shape: tuple[int, ...], side_by_side: bool, dtype
 def sum_to_kernel(dweights: np.ndarray, F: int, kernel_size: Pair) -> np.ndarray:
     """Add up the gradients of the chunks, (chunks, S, kh, R, F + zeros), and return the kernel's, (F, C, kh, kw)."""
     (kh, kw), S = kernel_size, dweights.shape[1]
-    total = dweights.sum(axis=0)[..., :F]                                        # (S, kh, R, F)
+    total = dweights.sum(axis=0, out=empty(dweights.shape[1:], dweights.dtype))[..., :F]            # (S, kh, R, F)
     if S == 1:
-        total = total.reshape(kh, kw, -1, F).transpose(1, 0, 2, 3)               # (kw, kh, C, F)
-    return np.ascontiguousarray(total.transpose(3, 2, 1, 0))
+        total = total.reshape(kh, kw, -1, F).transpose(1, 0, 2, 3)                                  # (kw, kh, C, F)
+    kernel = empty(total.shape[::-1], total.dtype)
+    kernel[...] = total.transpose(3, 2, 1, 0)
+    return kernel
 
 
 def common_dtype(a: np.ndarray, b: np.ndarray | None = None) -> np.dtype:
