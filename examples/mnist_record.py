@@ -56,7 +56,7 @@ def changes() -> list[Layer]:
     """Return layers that change each image a little."""
     if args.fashion_mnist:
         return [RandomFlip("horizontal"), RandomTranslation(1 / 28, 1 / 28, fill_mode="constant")]
-    return [RandomAffine(rotation=12 / 360, height_zoom=(-0.1, 0.12), width_zoom=(-0.1, 0.12), x_shear=0.2,
+    return [RandomAffine(rotation=15 / 360, height_zoom=(-0.1, 0.12), width_zoom=(-0.1, 0.12), x_shear=0.3,
                          height_shift=2 / 28, width_shift=2 / 28, fill_mode="constant")]
 
 
@@ -116,12 +116,16 @@ log_p = log_probabilities(x_test)
 print(report(log_p))
 
 # %% [markdown]
-# ## Five looks at each image
+# ## Several looks at each image
 # A seven that is moved by a pixel is the same seven, but the pooling windows cut it at other places. So the network is
 # asked about the image as it is, and moved by a pixel to each side, and the mean of its log probabilities counts. What
-# it sees in one view alone, it is talked out of by the others. This is called test-time augmentation.
+# it sees in one view alone, it is talked out of by the others. This is called test-time augmentation. A shoe is seen in
+# a mirror, too.
 
 # %%
-for move in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-    log_p += log_probabilities(np.roll(x_test, move, axis=(2, 3)))
-print("with five looks,", report(log_p))
+looks = [np.roll(x_test, move, axis=(2, 3)) for move in ((0, 1), (0, -1), (1, 0), (-1, 0))]
+if args.fashion_mnist:
+    looks.append(x_test[..., ::-1])
+for look in looks:
+    log_p += log_probabilities(look)
+print(f"with {1 + len(looks)} looks,", report(log_p))

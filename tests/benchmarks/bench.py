@@ -28,7 +28,7 @@ from pathlib import Path
 import cores
 import numpy as np
 from models import GRID, MODELS, Case, multiply_adds
-from options import CASES
+from options import CASES, IN_KERAS
 
 HERE = Path(__file__).resolve().parent
 TUNED = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000", "MALLOC_TOP_PAD_": "500000000"}
@@ -98,27 +98,30 @@ def take_turns(found: dict, case: Case, what: str, turns: int, seconds: float) -
 
 
 def options(found: dict, turns: int, seconds: float, named: str) -> dict[str, dict[str, float]]:
-    """Time all that a user may change, in turns with PyTorch; print rows of Markdown, and return the figures."""
-    few = {label: found[label] for label in ("tinynet", "pytorch tuned") if label in found}
+    """Time all that a user may change, in turns with the others; print rows of Markdown, and return the figures."""
+    few = {label: found[label] for label in ("tinynet", "pytorch tuned", "keras") if label in found}
     workers = {label: Worker(engine, python, MODELS[0], env=env) for label, (engine, python, env) in few.items()}
+    others = [label for label in few if label != "tinynet"]
     results: dict[str, dict[str, float]] = {}
-    print("\n| what | tinynet, ms | PyTorch, ms | ratio |\n|---|---|---|---|")
+    print(f"\n| what | tinynet, ms | {''.join(f'{label}, ms | ratio | ' for label in others)}")
+    print("|---" * (2 + 2 * len(others)) + "|")
     for name in [name for name in CASES if named in name]:
-        times: dict[str, list[float]] = {label: [] for label in workers}
-        for worker in workers.values():
+        taking = {label: worker for label, worker in workers.items() if label != "keras" or name in IN_KERAS}
+        times: dict[str, list[float]] = {label: [] for label in taking}
+        for worker in taking.values():
             worker.ask({"option": name})
             worker.ask({"run": 2})
         for _ in range(turns):
-            for label, worker in workers.items():
+            for label, worker in taking.items():
                 count = max(3, min(200, int(1e3 * seconds / min(worker.ask({"run": 2})))))
                 times[label].append(statistics.median(worker.ask({"run": count})))
-        ratios = [theirs / ours for theirs, ours in zip(times.get("pytorch tuned", ()), times["tinynet"], strict=False)]
-        row = {"ms": statistics.median(times["tinynet"])}
-        if ratios:
-            row |= {"pytorch": statistics.median(times["pytorch tuned"]), "ratio": statistics.median(ratios)}
-        results[name] = row
-        beside = f"{row['pytorch']:.3f} | {row['ratio']:.2f}" if ratios else "- | -"
-        print(f"| {name} | {row['ms']:.3f} | {beside} |", flush=True)
+        row = results[name] = {label: statistics.median(each) for label, each in times.items()}
+        for label in list(times)[1:]:
+            ratios = [theirs / ours for theirs, ours in zip(times[label], times["tinynet"], strict=True)]
+            row[f"{label} ratio"] = statistics.median(ratios)
+        beside = [f"{row[label]:.3f} | {row[f'{label} ratio']:.2f} | " if label in row else "- | - | "
+                  for label in others]
+        print(f"| {name} | {row['tinynet']:.3f} | {''.join(beside)}", flush=True)
     for worker in workers.values():
         worker.close()
     print(side_by_side(results))
@@ -129,7 +132,7 @@ def side_by_side(results: dict[str, dict[str, float]]) -> str:
     """Return the training steps once more, in Markdown: a column for each network, milliseconds and ratios."""
     steps = {tuple(name.split(": ", 1)): row for name, row in results.items() if ": " in name}
     networks, whats = (list(dict.fromkeys(parts)) for parts in zip(*steps, strict=True)) if steps else ([], [])
-    cells = {where: f"{row['ms']:.1f}" + (f", {row['ratio']:.2f}" if "ratio" in row else "")
+    cells = {where: ", ".join([f"{row['tinynet']:.1f}", *(f"{row[key]:.2f}" for key in row if key.endswith("ratio"))])
              for where, row in steps.items()}
     lines = [["what", *networks], ["---"] * (1 + len(networks)),
              *([what, *(cells.get((network, what), "") for network in networks)] for what in whats)]
@@ -235,7 +238,7 @@ def main() -> None:
     parser.add_argument("--with", dest="others", action="append", default=[], metavar="ENGINE=PYTHON",
                         help="pytorch or keras, and the interpreter that has it")
     parser.add_argument("--only", choices=("models", "start", "latency", "grid"), help="one part of it")
-    parser.add_argument("--turns", type=int, default=7, help="turns of each engine")
+    parser.add_argument("--turns", type=int, help="of each engine: 7, and 3 of an option")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of a turn")
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="folder for a figure of the growth")
@@ -243,12 +246,12 @@ def main() -> None:
     parser.add_argument("--only-named", default="", metavar="TEXT", help="of them, those with this in their name")
     parser.add_argument("--cores", action="store_true", help="a training step on 1 to 32 cores, simulated, instead")
     args = parser.parse_args()
+    turns = args.turns or (3 if args.options else 7)
     if args.cores:
         cores.show(on_cores)
         return
     if args.options:
-        found = engines([entry for entry in args.others if not entry.startswith("keras")])
-        figures = options(found, min(args.turns, 3), args.seconds / 4, args.only_named)
+        figures = options(engines(args.others), turns, args.seconds / 4, args.only_named)
         if args.json:
             args.json.write_text(json.dumps(figures, indent=1))
         return
@@ -256,16 +259,16 @@ def main() -> None:
     print(f"sgemm here: {peak:.0f} GFLOP/s; engines: {', '.join(found)}")
     results: dict = {"sgemm_gflops": peak}
     if args.only in (None, "models"):
-        results["models"] = {case.name: take_turns(found, case, "train", args.turns, args.seconds) for case in MODELS}
+        results["models"] = {case.name: take_turns(found, case, "train", turns, args.seconds) for case in MODELS}
         show("A training step, batch 200", results["models"], peak, MODELS)
     if args.only in (None, "latency"):
         single = [case._replace(batch=1) for case in MODELS]
-        results["latency"] = {case.name: take_turns(found, case, "predict", args.turns, args.seconds)
+        results["latency"] = {case.name: take_turns(found, case, "predict", turns, args.seconds)
                               for case in single}
         show("Predicting one image", results["latency"], peak, single, "predict")
     if args.only in (None, "grid"):
         few = {label: found[label] for label in ("tinynet", "pytorch tuned") if label in found}
-        results["grid"] = {case.name: take_turns(few, case, "train", args.turns, args.seconds / 2) for case in GRID}
+        results["grid"] = {case.name: take_turns(few, case, "train", turns, args.seconds / 2) for case in GRID}
         show("How the cost of a training step grows", results["grid"], peak, GRID)
         for label in set(few) - {"tinynet"}:
             ratios = [row[label]["ratio"] for row in results["grid"].values()]

@@ -1,8 +1,9 @@
 """Everything that a user may change, here and in PyTorch: each layer alone, optimizers, options, activations, networks.
 
 Each entry of a table names one thing, and has two functions that make it: one of tinynet's names, one of PyTorch's.
-`tinynet` and `pytorch` make a function of it that runs it once: a layer forward and backward, or a step of a training.
-Both get images that lie in memory channels first or last, whichever is faster; PyTorch its fastest implementation of
+`tinynet` and `pytorch` make a function of it that runs it once: a layer forward and backward, or a step of a training;
+so does `keras` of those steps that are `IN_KERAS`, by the same names.
+They get images that lie in memory channels first or last, whichever is faster; PyTorch its fastest implementation of
 each optimizer, and no more arithmetic than the task needs.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -151,6 +153,8 @@ CASES: dict[str, tuple[str, ...]] = {
     "residual: adamw": ("residual", "adamw", "", "relu", ""),
 }
 
+IN_KERAS = [name for name, (_, *more) in CASES.items() if more[2:3] == ["relu"]]    # not all activations are its layers
+
 
 def block(L: Any, filters: int) -> list[Any]:
     """Return a convolution, its normalisation and a ReLU."""
@@ -281,4 +285,31 @@ def their_run(torch: Any, name: str, layout: Any) -> Callable[[], object]:
     return step
 
 
-ENGINES = {"tinynet": tinynet, "pytorch": pytorch}
+def keras(name: str) -> Callable[[], object]:
+    """Make a step of a training in Keras on TensorFlow, channels last, which is what it is fast with on a CPU."""
+    import keras
+    import tensorflow as tf
+
+    class Residual(keras.layers.Layer):                                # which Keras has no layer for
+        def __init__(self, layers: list[Any]) -> None:
+            super().__init__()
+            self.f = keras.Sequential(layers)
+
+        def call(self, x: Any, training: bool = False) -> Any:
+            return x + self.f(x, training=training)
+
+    tf.config.threading.set_intra_op_parallelism_threads(2)
+    network, optimizer, option, activation, regularizer = CASES[name]
+    x, labels = batch(NETWORKS[network][0])
+    x = channels_last(x).transpose(0, 2, 3, 1) if x.ndim == 4 else x
+    names = SimpleNamespace(**vars(keras.layers), Residual=Residual)
+    act = ACTIVATIONS[activation][0](names)
+    reg = REGULARIZERS[regularizer][0](keras.regularizers) if regularizer else None
+    model = keras.Sequential([keras.layers.Input(x.shape[1:]), *NETWORKS[network][1](names, act, reg)])
+    model.compile(OPTIMIZERS[optimizer][0](keras.optimizers, **OPTIONS[option][0]),
+                  keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    x, labels = tf.constant(x), tf.constant(labels)
+    return lambda: model.train_on_batch(x, labels)
+
+
+ENGINES = {"tinynet": tinynet, "pytorch": pytorch, "keras": keras}

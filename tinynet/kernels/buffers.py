@@ -104,7 +104,7 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 def empty_like(array: np.ndarray) -> np.ndarray:
     """Return what `empty` does, of an array's shape and dtype, lying in memory as it lies: axes in the same order."""
-    axes = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+    axes = axes_in_memory(array)
     lying = empty(tuple(array.shape[axis] for axis in axes), array.dtype)
     return lying.transpose(np.argsort(axes))
 
@@ -121,3 +121,8 @@ def zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     array = empty(shape, dtype)
     array[...] = 0
     return array
+
+
+def axes_in_memory(array: np.ndarray) -> list[int]:
+    """Return the axes of an array in the order in which they lie in memory, that of the longest strides first."""
+    return sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.kernels.buffers import empty
+from tinynet.kernels.buffers import axes_in_memory, empty
 from tinynet.kernels.elementwise import elementwise as decorated
 from tinynet.kernels.elementwise import polynomial
 from tinynet.kernels.fast.compiling import compiled, for_loops
@@ -42,7 +42,7 @@ def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
     x, dtype = arrays[0], arrays[0].dtype
     loop, results = loop_of(formula, dtype, len(arrays))
     as_one = all(each.shape == x.shape for each in arrays)
-    axes = axes_of([each for each in arrays if each.shape == x.shape][-1])
+    axes = axes_in_memory([each for each in arrays if each.shape == x.shape][-1])
     if not as_one:
         axes = [0, *(axis for axis in axes if axis)]
     shape = (1, x.size) if as_one else (len(x), x.size // max(1, len(x)))          # or else each row is a sample
@@ -65,11 +65,6 @@ def of_one_kind(arrays: list[np.ndarray]) -> bool:
     x, dtype = arrays[0], arrays[0].dtype
     return dtype.char in "fd" and dtype.isnative and all(
         each.dtype == dtype and each.shape in (x.shape, x.shape[1:]) for each in arrays)
-
-
-def axes_of(array: np.ndarray) -> list[int]:
-    """Return the axes of an array in the order in which they lie in memory, that of the longest strides first."""
-    return sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
 
 
 def in_order(array: np.ndarray, axes: list[int]) -> np.ndarray:
