@@ -122,6 +122,12 @@ def test_conv2d_kernel_gradient(case):
     assert dkernel.shape == (case.F, case.C, *case.window)
 
 
+@pytest.mark.parametrize("N", [80, 97])
+def test_conv2d_kernel_gradient_of_more_samples_than_are_added_up_at_once(N, rng):
+    x, dy = rng.integers(-3, 4, size=(N, 3, 5, 4)).astype("float32"), rng.integers(-3, 4, size=(N, 8, 4, 2))
+    assert_same("conv2d_kernel_gradient", x, dy.astype("float32"), (2, 3), (1, 1), (1, 1))
+
+
 @examples
 def test_conv2d_input_gradient(case):
     dy, kernel = case.array(case.N, case.F, *case.counts), case.array(case.F, case.C, *case.window, salt=1)
