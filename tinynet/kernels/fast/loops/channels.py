@@ -102,13 +102,17 @@ def square_sums_loop(x: np.ndarray, center: np.ndarray, sums: np.ndarray) -> Non
     N, C, M = x.shape
     if M == 1:                                                  # neighbours are of different channels
         rows = x.reshape(N, C)
-        for n in range(0, N, 2):                                # two at a time: half as many loads and stores of sums
-            row, other, last = rows[n], rows[min(n + 1, N - 1)], n + 1 == N
+        for n in range(0, N - 1, 2):                            # two at a time: half as many loads and stores of sums
+            row, other = rows[n], rows[n + 1]
             for c in range(C):
                 d, e = row[c] - center[c], other[c] - center[c]
-                e = 0.0 if last else e
                 sums[0, c] += d + e
                 sums[1, c] += d * d + e * e
+        for n in range(N - N % 2, N):                           # and what is left
+            for c in range(C):
+                d = rows[n, c] - center[c]
+                sums[0, c] += d
+                sums[1, c] += d * d
         return
     for n in range(N):
         for c in range(C):
@@ -129,18 +133,21 @@ def product_sums_loop(x: np.ndarray, center: np.ndarray, dy: np.ndarray, scale: 
     With a ReLU only those dy count that it let through: where (x - center) scale + shift is above 0.
     """
     N, C, M = x.shape
-    zero, middles = x.dtype.type(0), center.astype(x.dtype)
+    middles = center.astype(x.dtype)
     if M == 1:
         rows, drows = x.reshape(N, C), dy.reshape(N, C)
-        for n in range(0, N, 2):
-            second, last = min(n + 1, N - 1), n + 1 == N
-            row, other, drow, dother = rows[n], rows[second], drows[n], drows[second]
+        for n in range(0, N - 1, 2):
+            row, other, drow, dother = rows[n], rows[n + 1], drows[n], drows[n + 1]
             for c in range(C):
                 g = let_through(drow[c], row[c], middles[c], scale[c], shift[c], relu)
                 h = let_through(dother[c], other[c], middles[c], scale[c], shift[c], relu)
-                h = zero if last else h
                 sums[0, c] += np.float64(g) + h
                 sums[1, c] += g * (row[c] - center[c]) + h * (other[c] - center[c])
+        for n in range(N - N % 2, N):
+            for c in range(C):
+                g = let_through(drows[n, c], rows[n, c], middles[c], scale[c], shift[c], relu)
+                sums[0, c] += g
+                sums[1, c] += g * (rows[n, c] - center[c])
         return
     for n in range(N):
         for c in range(C):
