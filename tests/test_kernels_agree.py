@@ -220,8 +220,8 @@ def test_bilinear_and_its_gradient(case):
 @examples
 def test_channel_sums(case):
     x, dy = case.array(case.N, case.C, *case.counts), case.array(case.N, case.C, *case.counts, salt=1)
-    center = np.linspace(-1, 1, case.C)
-    for args in (x, center), (x, center, dy):
+    center, scale, shift = (np.linspace(low, 1, case.C) for low in (-1, 2, 0))
+    for args in (x, center), (x, center, dy), (x, center, dy, (scale, shift)):
         sums = assert_same("channel_sums", *args)
         assert (sums.shape, sums.dtype) == ((2, case.C), np.float64)
     assert_same("channel_sums", x[:, :, 0, 0], center, dy[:, :, 0, 0])
