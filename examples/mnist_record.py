@@ -1,10 +1,10 @@
 # %% [markdown]
 # # As few errors as a few minutes allow
 #
-# What a network learns in a given time depends on its recipe more than on its size. Here is one whose every part earns
-# its seconds: convolutions with batch normalisation, no image seen twice, a rate that warms up and falls to nothing,
-# labels that are not quite certain, the mean of the weights of many steps, and, in the end, more than one look at each
-# image. The chapter "Few errors in little time" says why.
+# What a network learns in a given time depends on its recipe more than on its size. Here is one for a few minutes:
+# convolutions with batch normalisation, no image seen twice, a rate that warms up and falls to nothing, labels that are
+# not quite certain, the mean of the weights of many steps, and, in the end, more than one look at each image. The
+# chapter "Few errors in little time" says why, and what each part is worth.
 
 # %%
 import time
