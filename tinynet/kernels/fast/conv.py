@@ -232,7 +232,7 @@ def add_kernel_gradient(images: np.ndarray, dz: np.ndarray, dweights: np.ndarray
     """Add the gradients for a group of images (n, H, W, C) and dz (n, P, Q, F) to dweights (S, kh, R, F / groups)."""
     flat, multiply = dweights.reshape(-1), tiles.entries(dz.dtype).multiply
     (*image, C), (*output, F) = images.shape[1:], dz.shape[1:]
-    samples = tiles.cut(len(dz), tiles.cut(len(dz), SUMMED_SAMPLES))                       # about as many each time
+    samples = tiles.balanced(len(dz), SUMMED_SAMPLES)
     for n in range(0, len(dz), max(1, samples)):
         some, dsome = images[n:n + samples], unmarked(dz[n:n + samples])
         loops = conv_loops.of_kernel_gradient((len(some), *image, C // groups), (output[0], output[1], F // groups),

@@ -92,9 +92,14 @@ def cut(n: int, size: int) -> int:
     return -(-n // max(1, size))
 
 
+def balanced(n: int, most: int) -> int:
+    """Return how many of n to take at a time, at most so many, such that pieces are few and about equal."""
+    return cut(n, cut(n, most))
+
+
 def balanced_rows(n: int) -> int:
-    """Return how many of n rows to take to a tile, so that tiles are few and of about equal height."""
-    return cut(n, cut(n, MAX_ROWS))
+    """Return how many of n rows to take to a tile."""
+    return balanced(n, MAX_ROWS)
 
 
 def tile_width(itemsize: int) -> int:
