@@ -58,8 +58,9 @@ class PooledBuffer:
     outside, such as the KeyboardInterrupt of Ctrl-C.
     """
 
-    def __init__(self, memory: np.ndarray):
-        self.__array_interface__ = memory.__array_interface__
+    def __init__(self, memory: np.ndarray, shape: tuple[int, ...], dtype: np.dtype):
+        self.__array_interface__ = {"shape": shape, "typestr": dtype.str, "data": (address(memory), False),
+                                    "version": 3}
         self.loan = Loan(self, unused[len(memory)].append)
         self.loan.memory = memory
 
@@ -90,7 +91,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         if unused.bytes() > MAX_UNUSED_BYTES:
             unused.clear()                 # the model or the batch size has changed: these sizes are not asked for
         memory = allocate(rounded)
-    return np.asarray(PooledBuffer(memory))[:size].view(dtype).reshape(shape)
+    return np.asarray(PooledBuffer(memory, shape, dtype))
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -77,6 +77,10 @@ def normalize(norm: BatchNormalization, x: np.ndarray, training: bool, relu: boo
             dh = np.where(y > 0, dy, 0) if relu else dy
             return lambda start, stop: k.channel_affine(dh[start:stop], 0 * std, factor, 0 * std)
         scale, shift = -factor * dgamma / (n * std), -factor * dbeta / n
-        return lambda start, stop: k.channel_affine(x[start:stop], mean, scale, shift, dy[start:stop], factor,
-                                                    through=through)
+        numbers = [mean, scale, shift, factor, beta]
+        if x.dtype.char in "fd":                                    # at once, and not by the loops for each piece
+            numbers = [each.astype(x.dtype) for each in numbers]
+        *line, of_dy, cut = numbers
+        return lambda start, stop: k.channel_affine(x[start:stop], *line, dy[start:stop], of_dy,
+                                                    through=(of_dy, cut) if relu else None)
     return y, gradient

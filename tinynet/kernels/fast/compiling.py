@@ -100,7 +100,7 @@ def for_loops(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
     own, flags = array.dtype, array.flags
     if own.isnative and (dtype is None or dtype == own) and flags.c_contiguous and flags.aligned:     # nearly always
         return array if flags.writeable else unmarked(array)
-    return np.require(array, np.dtype(dtype or own).newbyteorder("="), ["C", "ALIGNED"])
+    return array.astype(np.dtype(dtype or own).newbyteorder("="), order="C")           # a copy, which is aligned
 
 
 def unmarked(array: np.ndarray) -> np.ndarray:

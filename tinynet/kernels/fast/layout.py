@@ -127,12 +127,16 @@ def gradient_sums(chunks: int, shape: tuple[int, ...], side_by_side: bool, dtype
 
 def sum_to_kernel(dweights: np.ndarray, F: int, kernel_size: Pair) -> np.ndarray:
     """Add up the gradients of the chunks, (chunks, S, kh, R, F + zeros), and return the kernel's, (F, C, kh, kw)."""
-    (kh, kw), S = kernel_size, dweights.shape[1]
-    total = dweights.sum(axis=0, out=empty(dweights.shape[1:], dweights.dtype))[..., :F]            # (S, kh, R, F)
-    if S == 1:
-        total = total.reshape(kh, kw, -1, F).transpose(1, 0, 2, 3)                                  # (kw, kh, C, F)
-    kernel = empty(total.shape[::-1], total.dtype)
-    kernel[...] = total.transpose(3, 2, 1, 0)
+    (kh, kw), (chunks, S, _, R, lanes) = kernel_size, dweights.shape
+    C, axis = (R // kw, 2) if S == 1 else (R, 3)
+    sums = dweights.reshape(chunks, *((kh, kw) if S == 1 else (kw, kh)), C, lanes)
+    kernel = empty((F, C, kh, kw), dweights.dtype)
+    slices = np.moveaxis(kernel, axis, 0)                                       # of the axis that comes first in `sums`
+
+    def work(start: int, stop: int) -> None:
+        for i in range(start, stop):
+            slices[i] = sums[:, i].sum(axis=0)[..., :F].transpose(2, 1, 0)                          # (F, C, kw or kh)
+    parallel_for(work, len(slices), 1, serial=dweights.size < MIN_SHARED)
     return kernel
 
 
