@@ -7,7 +7,7 @@ import pytest
 from oracles import cross_entropy_slope, slope
 
 from tinynet import Sequential, kernels, load_model, losses, metrics
-from tinynet.kernels.fast import cross_entropy
+from tinynet.kernels.fast.loops import rows
 from tinynet.layers import Activation, Dense, Sigmoid, Softmax
 from tinynet.losses import (
     BinaryCrossentropy,
@@ -253,8 +253,15 @@ def test_the_batch_mean_keeps_the_digits_of_float32():
     assert MeanSquaredError()(np.full((100_000, 1), 0.1), y_pred) == pytest.approx(0.01, rel=1e-6)
 
 
+@pytest.fixture(params=["few", "many"])
+def cross_entropy(request, monkeypatch):
+    """The kernel, as it does few numbers, by NumPy, and many, by compiled loops."""
+    monkeypatch.setattr(rows, "FEW", 1 << 62 if request.param == "few" else -1)
+    return rows.cross_entropy
+
+
 @pytest.fixture(params=["forward", "with_softmax"])
-def of_logits(request):
+def of_logits(request, cross_entropy):
     def run(loss, y_true, z):
         with np.errstate(all="ignore"):                                  # as where a model is trained
             run = loss.forward if request.param == "forward" else partial(loss.with_softmax, cross_entropy)
@@ -294,7 +301,7 @@ def test_logits_that_are_no_numbers_are_not_hidden(number, of_logits):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(0, 2), (1, 2), (70, 10), (5, 4, 3), (3, 1000)])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_cross_entropy_and_its_softmax_in_one_pass_are_both(shape, weighted, dtype, rng):
+def test_a_cross_entropy_and_its_softmax_in_one_pass_are_both(shape, weighted, dtype, cross_entropy, rng):
     labels, z = rng.integers(shape[-1], size=shape[:-1]), (9 * rng.normal(size=shape)).astype(dtype)
     targets, weight = to_categorical(labels[..., None], shape[-1]), rng.random(shape[0]) if weighted else None
     near = {"rtol": 50 * float(np.finfo(dtype).eps), "atol": float(np.finfo(dtype).eps)}
@@ -307,6 +314,50 @@ def test_a_cross_entropy_and_its_softmax_in_one_pass_are_both(shape, weighted, d
         np.testing.assert_allclose(backward(), expected_backward(), **near)
         np.testing.assert_allclose(p, Softmax()(z), **near)
         assert {backward().dtype, p.dtype} == {z.dtype}
+
+
+EVERY_KIND = np.array([[1, 2, 3], [0, -np.inf, 1], [-np.inf] * 3, [np.inf, 0, 1], [np.inf, np.inf, 0], [np.nan, 1, 2],
+                       [-np.inf, np.nan, np.inf], [3e38, -3e38, 0], [0, -104, -80], [0, 0, 0]])
+TARGETS = {"first": one_hot([0] * 10, 3), "second": one_hot([1] * 10, 3), "none": np.zeros((10, 3)),
+           "half": np.full((10, 3), 0.5), "nan": np.full((10, 3), np.nan), "int": one_hot([2] * 10, 3).astype(int)}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", ">f4"])
+@pytest.mark.parametrize("targets", TARGETS.values(), ids=TARGETS.keys())
+def test_few_logits_cost_what_many_do_whatever_they_are(targets, dtype, monkeypatch):
+    z, found = EVERY_KIND.astype(dtype), []
+    for few in 1 << 62, -1:
+        monkeypatch.setattr(rows, "FEW", few)
+        with np.errstate(all="raise"):                                       # neither says anything
+            found.append(rows.cross_entropy(targets, z))
+    for by_numpy, by_loops in zip(*found, strict=True):
+        assert by_numpy.dtype == by_loops.dtype == z.dtype.newbyteorder("=")
+        np.testing.assert_allclose(by_numpy, by_loops, rtol=1e-6, atol=1e-30)
+
+
+def test_logits_without_a_class_or_a_sample_cost_nothing(cross_entropy):
+    for shape in (3, 0), (0, 3):
+        cost, slopes, p = cross_entropy(np.ones(shape), np.ones(shape))
+        assert cost.tolist() == [0] * shape[0]
+        assert slopes.shape == p.shape == shape
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_sample_costs_the_same_to_the_bit_beside_any_others(dtype, cross_entropy, rng):
+    for K in 1, 3, 10, 37, 200:
+        z, y_true = (5 * rng.normal(size=(10, K))).astype(dtype), rng.random((10, K)).astype(dtype)
+        together = cross_entropy(y_true, z)
+        for n in range(10):
+            for all_of_them, alone in zip(together, cross_entropy(y_true[n:n + 1], z[n:n + 1]), strict=True):
+                np.testing.assert_array_equal(all_of_them[n:n + 1], alone)
+
+
+@pytest.mark.parametrize(("count", "compiles"), [(rows.FEW, False), (rows.FEW + 1, True)])
+def test_few_logits_need_no_compiled_loops(count, compiles, monkeypatch):
+    asked = []
+    monkeypatch.setattr(rows, "less_maximum_loop", lambda x, y, loop=rows.less_maximum_loop: asked.append(loop(x, y)))
+    rows.cross_entropy(np.ones((count, 1)), np.ones((count, 1)))
+    assert bool(asked) == compiles
 
 
 def test_probabilities_are_clipped_as_keras_clips_them():
