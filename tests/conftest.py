@@ -48,6 +48,18 @@ def same_kernel_set_afterwards():
     kernels.use(before)
 
 
+@pytest.fixture(scope="module")
+def small_chunks():
+    """Cut convolutions of small images into as many chunks of samples as those of large ones."""
+    from tinynet.kernels.fast import conv_loops
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conv_loops, "MIN_PIXELS", 1)
+        conv_loops.sizes.cache_clear()
+        yield
+    conv_loops.sizes.cache_clear()
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

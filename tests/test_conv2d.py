@@ -7,6 +7,8 @@ from oracles import assert_gradients_right, built
 
 from tinynet.layers import Conv2D
 
+pytestmark = pytest.mark.usefixtures("small_chunks")
+
 GEOMETRIES = {
     "plain": (Conv2D(2, 3), (2, 5, 4)),
     "window not square": (Conv2D(2, (2, 3)), (2, 4, 6)),

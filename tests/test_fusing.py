@@ -33,6 +33,8 @@ from tinynet.steps.plan import fuse
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import steps_of
 
+pytestmark = pytest.mark.usefixtures("small_chunks")
+
 IMAGE = (3, 9, 8)
 
 

@@ -18,7 +18,8 @@ from tinynet.layers.smooth import softplus, softplus_gradient
 
 naive, im2col, fast = (import_module(f"tinynet.kernels.{name}") for name in ("naive", "im2col", "fast"))
 # inf - inf is a NaN, and meant to be
-pytestmark = pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+pytestmark = [pytest.mark.usefixtures("small_chunks"),
+              pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")]
 
 TOLERANCE = {np.float32: {"rtol": 2e-5, "atol": 2e-5}, np.float64: {"rtol": 1e-12, "atol": 1e-12}}
 
