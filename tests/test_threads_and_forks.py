@@ -105,6 +105,15 @@ def three_blas_threads():
         yield
 
 
+def test_of_many_cores_eight_are_used_unless_more_are_asked_for(monkeypatch):
+    monkeypatch.delenv("TINYNET_NUM_THREADS", raising=False)
+    for cores, used in (1, 1), (8, 8), (64, 8):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid, cores=cores: range(cores), raising=False)
+        assert threads.num_threads() == used
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "64")
+    assert threads.num_threads() == 64
+
+
 def test_blas_uses_one_thread_whichever_thread_asks(three_blas_threads):
     inside = []
 
