@@ -81,7 +81,7 @@ def test_the_plan_of_the_larger_cnn():
     ]
     assert [row.function for row in rows if "no input gradient" in row.why] == ["tinynet.steps.fused.conv_relu_pool"]
     assert len(rows) == 8
-    assert rows[-1].why == "the loss works from the logits, and both take one pass over them"
+    assert rows[-1].why == "the loss works from the logits, and makes the probabilities, too"
 
 
 class Doubled(CategoricalCrossentropy):

@@ -147,7 +147,7 @@ class Plan(Tabular, Sequence[Row]):
             if isinstance(step.layer, Residual) and (group or getattr(step.run, "__func__", None) is Residual.forward):
                 rows += [row._replace(layers=tuple(f"{step.name}/{name}" for name in row.layers))
                          for row in Plan(steps_inside(step.layer), self.training, None)]
-        method, besides = ("with_softmax", ", and both take one pass over them") if self.one_pass else ("forward", "")
+        method, besides = ("with_softmax", ", and makes the probabilities, too") if self.one_pass else ("forward", "")
         return rows + [Row((step.name,), True, f"{qualified_name(self.loss)}.{method}",
                            f"the loss works from the logits{besides}")
                        for step in self.softmax]
