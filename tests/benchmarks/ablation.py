@@ -20,11 +20,10 @@ CHANGES: dict[str, list[tuple[str, str]]] = {
     "no augmentation": [("*changes(),", "")],
     "no batch normalisation, and a third of the rate": [
         ('return [*layers, BatchNormalization(), Activation("relu")]', 'return [*layers, Activation("relu")]'),
-        (", use_bias=False", ""), ("OneCycle(0.004,", "OneCycle(0.0013,")],
-    "a constant rate of 0.001": [('OneCycle(0.004, max(2, steps), 0.2, "linear")', "0.001")],
-    "batches of 120": [("batch_size=60", "batch_size=120"), ("OneCycle(0.004,", "OneCycle(0.006,")],
+        (", use_bias=False", ""), ("OneCycle(0.006,", "OneCycle(0.002,")],
+    "a constant rate of 0.001": [('OneCycle(0.006, max(2, steps), 0.2, "linear")', "0.001")],
     "no label smoothing": [("label_smoothing=0.05", "label_smoothing=0.0")],
-    "a mean of the weights": [("beta_2=0.99)", "beta_2=0.99, use_ema=True, ema_momentum=0.998)")],
+    "no mean of the weights": [("use_ema=True", "use_ema=False")],
 }
 
 

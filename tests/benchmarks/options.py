@@ -120,14 +120,17 @@ NETWORKS: dict[str, tuple[tuple[int, ...], Callable[..., Any], Callable[..., Any
             nn.Conv2d(32, 64, 3, padding=1), act, nn.Conv2d(64, 64, 3), act, nn.MaxPool2d(2), nn.Dropout(0.25),
             nn.Flatten(), nn.Linear(2304, 512), act, nn.Dropout(0.5), nn.Linear(512, 10)]),
     "record": (
-        (60, 1, 28, 28),
+        (120, 1, 28, 28),
         lambda L, act, reg: [
-            *block(L, 16, 5, "valid", pool=True), *block(L, 32, 3, "valid"), *block(L, 48, 3, "valid", pool=True),
-            *block(L, 96), *block(L, 128), L.GlobalAvgPool2D(), L.Dense(10)],
+            L.Conv2D(16, 5, use_bias=False), L.MaxPool2D(), L.BatchNormalization(), L.ReLU(), *block(L, 32),
+            L.Conv2D(48, 3, padding="same", use_bias=False), L.MaxPool2D(), L.BatchNormalization(), L.ReLU(),
+            *block(L, 64), *block(L, 96), L.Conv2D(128, 3, use_bias=False), L.BatchNormalization(), L.ReLU(),
+            L.GlobalAvgPool2D(), L.Dense(10)],
         lambda nn, act: [
-            *their_block(nn, 1, 16, 5, 0, pool=True), *their_block(nn, 16, 32, 3, 0),
-            *their_block(nn, 32, 48, 3, 0, pool=True), *their_block(nn, 48, 96), *their_block(nn, 96, 128),
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10)]),
+            nn.Conv2d(1, 16, 5, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(16), nn.ReLU(), *their_block(nn, 16, 32),
+            nn.Conv2d(32, 48, 3, padding=1, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(48), nn.ReLU(),
+            *their_block(nn, 48, 64), *their_block(nn, 64, 96), nn.Conv2d(96, 128, 3, bias=False), nn.BatchNorm2d(128),
+            nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10)]),
     "residual": (
         (64, 3, 32, 32),
         lambda L, act, reg: [*block(L, 32), L.Residual([*block(L, 32), *block(L, 32)]), L.MaxPool2D(), *block(L, 64),
@@ -146,23 +149,21 @@ CASES: dict[str, tuple[str, ...]] = {
     **{f"{network}: {name}": (network, "adam", "", name, "") for network in EXAMPLES for name in ACTIVATIONS
        if name != "relu"},
     **{f"{network}: {name}": (network, "adam", "", "relu", name) for network in EXAMPLES for name in REGULARIZERS},
-    "record: adamw": ("record", "adamw", "", "relu", ""),
+    "record: adamw, use_ema": ("record", "adamw", "use_ema", "relu", ""),
     "residual: adamw": ("residual", "adamw", "", "relu", ""),
 }
 
 IN_KERAS = [name for name, (_, *more) in CASES.items() if more[2:3] == ["relu"]]    # not all activations are its layers
 
 
-def block(L: Any, filters: int, size: int = 3, padding: str = "same", pool: bool = False) -> list[Any]:
-    """Return a convolution, pooled if asked for, its normalisation and a ReLU."""
-    return [L.Conv2D(filters, size, padding=padding, use_bias=False), *[L.MaxPool2D()] * pool, L.BatchNormalization(),
-            L.ReLU()]
+def block(L: Any, filters: int) -> list[Any]:
+    """Return a convolution, its normalisation and a ReLU."""
+    return [L.Conv2D(filters, 3, padding="same", use_bias=False), L.BatchNormalization(), L.ReLU()]
 
 
-def their_block(nn: Any, channels: int, filters: int, size: int = 3, padding: int = 1, pool: bool = False) -> list[Any]:
+def their_block(nn: Any, channels: int, filters: int) -> list[Any]:
     """Return the same in PyTorch."""
-    return [nn.Conv2d(channels, filters, size, padding=padding, bias=False), *[nn.MaxPool2d(2)] * pool,
-            nn.BatchNorm2d(filters), nn.ReLU()]
+    return [nn.Conv2d(channels, filters, 3, padding=1, bias=False), nn.BatchNorm2d(filters), nn.ReLU()]
 
 
 def residual(nn: Any, *layers: Any) -> Any:
