@@ -80,7 +80,7 @@ def normalize(norm: BatchNormalization, x: np.ndarray, training: bool, relu: boo
         numbers = [mean, scale, shift, factor, beta]
         if x.dtype.char in "fd":                                    # at once, and not by the loops for each piece
             numbers = [each.astype(x.dtype) for each in numbers]
-        *line, of_dy, cut = numbers
+        *line, of_dy, offset = numbers
         return lambda start, stop: k.channel_affine(x[start:stop], *line, dy[start:stop], of_dy,
-                                                    through=(of_dy, cut) if relu else None)
+                                                    through=(of_dy, offset) if relu else None)
     return y, gradient

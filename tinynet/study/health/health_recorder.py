@@ -162,7 +162,7 @@ def draw_logarithmic(ax: Axes, updates: list[int], curves: Curves, *also: float)
     draw_curves(ax, updates, dict(zip(curves, np.where(positive, values, np.nan).tolist(), strict=True)))
     shown = np.append(values[positive], also if also or positive.any() else GUIDE)
     low, high = shown.min(), shown.max()
-    margin = max(2, np.sqrt(MIN_SPAN / (high / low)))
+    margin = max(2, (1 + 1e-9) * np.sqrt(MIN_SPAN / (high / low)))                  # rounded, the span is no less
     ax.set_ylim(low / margin, high * margin)
     ax.set_yscale("log")
     zero = values == 0
