@@ -1,10 +1,12 @@
 """Threads and processes: predictions side by side, beside a training, after a fork; weights the same in all."""
 
+import ctypes
 import hashlib
 import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -15,7 +17,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from tinynet import Sequential, load_model
 from tinynet.callbacks import EarlyStopping
 from tinynet.kernels import buffers
-from tinynet.kernels.fast import threads
+from tinynet.kernels.fast import threads, workers
+from tinynet.kernels.fast.llvm.waiting import wait
 from tinynet.kernels.fast.threads import one_blas_thread
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D
 
@@ -84,6 +87,61 @@ def test_what_a_helper_raises_is_raised_by_the_caller(monkeypatch):
         assert begun.wait(10)                                       # or the caller has done all of it before
     with pytest.raises(ZeroDivisionError, match="of the helper"):
         threads.parallel_for(work, 10, 1)
+
+
+@pytest.mark.parametrize("awake", [True, False])
+def test_a_helper_is_waited_for_however_long_it_takes(awake):
+    helpers, done = workers.Workers(2, awake), []
+    for seconds in (0, 5 * workers.AWAKE, 0):
+        jobs = [workers.Job(lambda seconds=seconds: (time.sleep(seconds), done.append(1))) for _ in range(2)]
+        helpers.call(jobs)
+        while not all(job.claimed.locked() for job in jobs):                # by the helpers, and not claimed back
+            time.sleep(1e-5)
+        for job in jobs:
+            helpers.finish(job)
+        assert len(done) == 2
+        done.clear()
+        time.sleep(2 * workers.AWAKE)                                       # they sleep when they are called again
+
+
+def test_helpers_that_many_callers_share_do_each_piece_once(monkeypatch):
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "3")
+    monkeypatch.setattr(threads, "_shared", {"workers": workers.Workers(2, awake=True)})
+
+    def count(caller):
+        for _ in range(60):
+            found = np.zeros(7, int)
+
+            def work(start, stop, found=found):
+                found[start:stop] += 1
+            threads.parallel_for(work, 7, 1)
+            assert (found == 1).all()
+        return caller
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(count, range(4))] == [0, 1, 2, 3]
+
+
+def test_waiting_ends_when_the_number_changes_and_counts_itself():
+    numbers = (ctypes.c_int64 * 16)()
+    mine, word = (ctypes.addressof(numbers) + offset for offset in (0, 64))
+    assert [wait()(mine, word, seen, 100, 0) for seen in (0, 1)] == [0, 1]       # the word is 0
+    assert numbers[0] == 2
+    caller = threading.Timer(0.05, lambda: numbers.__setitem__(8, 7))
+    caller.start()
+    while not wait()(mine, word, 0, 1000, 0):
+        pass
+    assert numbers[8] == 7
+    caller.join()
+
+
+def test_helpers_stay_awake_where_there_are_cores_for_all(monkeypatch):
+    made, cores = [], threads._cores()
+    monkeypatch.setattr(threads, "Workers", lambda number, awake: made.append((number, awake)))
+    for wanted in (cores, cores + 1):
+        monkeypatch.setenv("TINYNET_NUM_THREADS", str(wanted))
+        monkeypatch.setattr(threads, "_shared", {})
+        threads._workers()
+    assert made == [(cores - 1, True), (cores, False)]
 
 
 @pytest.mark.parametrize("wanted", ["0", "-1", "two", "1.5", "", "²"])

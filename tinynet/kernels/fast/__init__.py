@@ -11,9 +11,9 @@ Besides the functions that every kernel set has, there are some that do the work
     conv_relu_pool   convolution, ReLU and max pooling in one pass
     depthwise        depthwise convolution: no product, so lists of what each pixel sees
     products         matrix products: by tiles, by BLAS, or past zeros, which is `sparse`
-    loops            what is no product: pooling, elementwise, channels, rows, warping
-    threads          one loop on all cores
-    formulas         what layers write as `kernels.elementwise`, each in one pass; elementary is its exponential
+    loops            what is no product: pooling, elementwise, channels, rows, warping; and formulas, what layers write
+                     as `kernels.elementwise`, each in one pass, of which elementary is the exponential
+    threads          one loop on all cores; workers are those that wait for one
     compiling        what numba is told
     cache            where compiled kernels are kept, and when they are out of date
 """
@@ -26,10 +26,10 @@ from tinynet.kernels.fast.depthwise import (
     depthwise_conv2d_input_gradient,
     depthwise_conv2d_kernel_gradient,
 )
-from tinynet.kernels.fast.formulas import elementwise
 from tinynet.kernels.fast.layout import common_dtype, images, lies_channels_last
 from tinynet.kernels.fast.loops.channels import channel_affine, channel_sums
 from tinynet.kernels.fast.loops.elementwise import adam, dense_relu, dropout, relu_gradient
+from tinynet.kernels.fast.loops.formulas import elementwise
 from tinynet.kernels.fast.loops.pooling import (
     max_pool2d,
     max_pool2d_gradient,

@@ -68,6 +68,7 @@ def compiled_module(text: Callable[[], str], name: str) -> Callable[[str], int]:
     """
     cpu = llvm.get_host_cpu_name() if config.CPU_NAME is None else config.CPU_NAME
     llvm.initialize_native_target()
+    llvm.initialize_native_asmparser()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple()
     machine = target.create_target_machine(cpu, CPU_FEATURES, jit=True, codemodel="jitdefault")

@@ -5,5 +5,6 @@ numba compiles what a function calls into it anew: with all sizes of tile in sev
     writing       loops, loads, stores
     multiplying   tiles, the inner loop of all products, and loops around them
     pooling       max pooling in windows side by side
+    waiting       waiting for another thread without sleeping
     functions     their names for Python and for compiled code
 """

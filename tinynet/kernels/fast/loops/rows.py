@@ -4,7 +4,7 @@ import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops, reassociated
-from tinynet.kernels.fast.formulas import loop_of
+from tinynet.kernels.fast.loops.formulas import loop_of
 from tinynet.kernels.fast.threads import parallel_for
 
 CHUNK = 1 << 14                # numbers that one thread takes at a time: what is made of them stays in the cache

@@ -1,7 +1,7 @@
 """Formulas of `tinynet.kernels.elementwise`, compiled: one pass over memory for all that NumPy would make passes for.
 
 A formula is written for arrays. To compiled code its names mean the same, number by number: ``np.exp`` is that of
-`tinynet.kernels.fast.elementary`, and numbers are of the arrays' dtype, as NumPy takes them, too. So from
+`tinynet.kernels.fast.loops.elementary`, and numbers are of the arrays' dtype, as NumPy takes them, too. So from
 
     def tanh_gradient(dy, y):
         return dy * (1 - y * y)
@@ -24,7 +24,7 @@ from tinynet.kernels.buffers import axes_in_memory, empty
 from tinynet.kernels.elementwise import elementwise as decorated
 from tinynet.kernels.elementwise import polynomial
 from tinynet.kernels.fast.compiling import compiled, for_loops
-from tinynet.kernels.fast.elementary import economized, functions, of_single_numbers, written_out
+from tinynet.kernels.fast.loops.elementary import economized, functions, of_single_numbers, written_out
 from tinynet.kernels.fast.threads import parallel_for
 
 CHUNK = 1 << 17                # numbers that one thread takes at a time: waking a second one takes longer than these
