@@ -27,6 +27,7 @@ from tinynet.layers import (
     Sigmoid,
     Softmax,
     SpatialDropout2D,
+    ZeroPadding2D,
 )
 from tinynet.layers.base import Layer
 from tinynet.steps.plan import fuse
@@ -229,6 +230,37 @@ def test_dropout_of_channels_in_training_is_that_of_its_step(layout, rng):
     for N in 0, 2:
         assert model.forward(x[:N], training=True)[0].shape == x[:N].shape
     assert model.forward(x)[0] is x
+
+
+@pytest.mark.parametrize("dtype", ["float16", "longdouble", ">f4", "float64"])
+@pytest.mark.parametrize("layout", ["first", "last"])
+def test_dropout_of_channels_of_other_dtypes_is_that_of_its_step(dtype, layout, rng):
+    model, same = (Sequential([SpatialDropout2D(0.4)], input_shape=(5, 7, 3), seed=2) for _ in range(2))
+    x = rng.normal(size=(3, 5, 7, 3)).astype(dtype)
+    x = channels_last(x) if layout == "last" else x
+    y, backward = run_steps(fuse(model.steps()), x, training=True)
+    expected, expected_backward = run_steps(same.steps(), x, training=True)
+    np.testing.assert_array_equal(y, expected)
+    assert y.dtype == expected.dtype
+    for dy in x, x.astype("float32"):
+        np.testing.assert_array_equal(backward(dy), expected_backward(dy))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64", ">f8"])
+@pytest.mark.parametrize("layout", ["first", "last"])
+def test_zero_padding_is_that_of_its_step(dtype, layout, rng):
+    model = Sequential([ZeroPadding2D(((1, 0), (2, 3)))], input_shape=(5, 70, 30))
+    x = (9 * rng.normal(size=(17, 5, 70, 30))).astype(dtype)                            # more than one thread's
+    x = channels_last(x) if layout == "last" else x
+    np.empty((17, 5, 71, 35), dtype).fill(7)                                            # memory that is used again
+    y, backward = run_steps(fuse(model.steps()), x)
+    expected, expected_backward = run_steps(model.steps(), x)
+    np.testing.assert_array_equal(y, expected)
+    assert y.dtype == expected.dtype
+    assert y.transpose(0, 2, 3, 1).flags.c_contiguous == (layout == "last")
+    np.testing.assert_array_equal(backward(y), expected_backward(y))
+    for N in 0, 2:
+        np.testing.assert_array_equal(run_steps(fuse(model.steps()), x[:N])[0], expected[:N])
 
 
 @pytest.mark.parametrize("dtype", ["float16", "longdouble", ">f4", "int64"])

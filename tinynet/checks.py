@@ -105,7 +105,8 @@ def sample_axes(owner: object, axes: tuple[int, ...], input_shape: tuple[int, ..
 def check_labels(y: ArrayLike, owner: str) -> np.ndarray:
     """Return class labels as an int64 array, or raise a ValueError."""
     labels = np.asarray(y)
-    if labels.dtype.kind not in "iubf" or not (np.isfinite(labels) & (labels == np.round(labels))).all():
+    kind = labels.dtype.kind
+    if kind not in "iub" and not (kind == "f" and (np.isfinite(labels) & (labels == np.round(labels))).all()):
         raise invalid(owner, "class labels, whole numbers from 0",
                       f"{labels.dtype} such as {labels.ravel()[:3].tolist()}")
-    return labels.astype(np.int64)
+    return labels.astype(np.int64, copy=False)

@@ -52,9 +52,9 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None, dtype: DTypeLik
         num_classes = int(labels.max(initial=-1)) + 1
     if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
         raise invalid("to_categorical", f"labels from 0 to {num_classes - 1}", f"{labels.min()} to {labels.max()}")
-    one_hot = np.zeros((*labels.shape, num_classes), dtype)
-    np.put_along_axis(one_hot, labels[..., None], 1, axis=-1)
-    return one_hot
+    one_hot = np.zeros((labels.size, num_classes), dtype)
+    one_hot[np.arange(labels.size), labels.ravel()] = 1
+    return one_hot.reshape(*labels.shape, num_classes)
 
 
 def normalize(x: ArrayLike, axis: int = -1, order: int = 2) -> np.ndarray:

@@ -103,10 +103,10 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return np.ndarray(shape, dtype, memory, -address(memory) % CACHE_LINE)
 
 
-def empty_like(array: np.ndarray) -> np.ndarray:
-    """Return what `empty` does, of an array's shape and dtype, lying in memory as it lies: axes in the same order."""
-    axes = axes_in_memory(array)
-    lying = empty(tuple(array.shape[axis] for axis in axes), array.dtype)
+def empty_like(array: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """Return what `empty` does, of an array's dtype, and its shape or another, lying as it lies: axes in its order."""
+    axes, shape = axes_in_memory(array), array.shape if shape is None else shape
+    lying = empty(tuple(shape[axis] for axis in axes), array.dtype)
     return lying.transpose(np.argsort(axes))
 
 

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 
 from tinynet import kernels
-from tinynet.kernels.buffers import empty_like
-from tinynet.kernels.splitmix import random_bits
 from tinynet.layers import (
     BatchNormalization,
     Conv2D,
@@ -25,13 +23,11 @@ from tinynet.layers import (
     ReLU,
     SeparableConv2D,
     Softmax,
-    SpatialDropout2D,
 )
 from tinynet.layers.base import Backward, as_floating
 from tinynet.layers.weighted import Weighted
 from tinynet.steps.normalized import normalize
 
-MASKED = 1 << 17                                   # numbers that one thread masks in the time that waking another takes
 Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> gradients of these samples
 Product = tuple[np.ndarray, Callable[[Upstream, bool], tuple[np.ndarray, np.ndarray, np.ndarray | None]]]
 
@@ -233,24 +229,6 @@ def dropout(layer: Dropout, x: np.ndarray, training: bool = False) -> tuple[np.n
     x = as_floating(x)
     dropped, drawn = kernels.current().dropout, layer.draw(x)
     return dropped(x, *drawn), lambda dy: dropped(dy, *drawn)
-
-
-def dropout_of_channels(layer: SpatialDropout2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
-    """Multiply by the same mask as the layer, some samples at a time on all cores."""
-    if not training or layer.rate == 0 or x.ndim != 4:
-        return layer.forward(x, training)
-    x = as_floating(x)
-    key, threshold, scale = layer.draw(x)
-    mask = (random_bits(key, *layer.mask_shape(x)) >= threshold) * scale                        # (N, C, 1, 1)
-
-    def masked(images: np.ndarray) -> np.ndarray:
-        found = empty_like(images)
-
-        def work(start: int, stop: int) -> None:
-            np.multiply(images[start:stop], mask[start:stop], out=found[start:stop])
-        kernels.current().parallel_for(work, len(x), -(-MASKED // max(1, x[0].size)) if len(x) else 1)
-        return found
-    return masked(x), masked
 
 
 def bias_of(layer: Weighted, outputs: int) -> np.ndarray:

@@ -46,9 +46,10 @@ from tinynet.layers import (
     Softsign,
     SpatialDropout2D,
     Tanh,
+    ZeroPadding2D,
 )
 from tinynet.layers.base import Backward, Forward, Layer, as_floating
-from tinynet.steps import fused, normalized
+from tinynet.steps import fused, normalized, samples
 from tinynet.steps.run import first_with_parameters, run_steps
 from tinynet.steps.step import Step, steps_of
 from tinynet.tables import Table, Tabular
@@ -299,7 +300,9 @@ CONV, RELU, POOL = (Conv2D, Conv2D.linear), (ReLU, ReLU.forward), (MaxPool2D, Ma
 NORM = BatchNormalization, BatchNormalization.forward
 ELEMENTWISE: list[type[Layer]] = [Sigmoid, Tanh, Softplus, Softsign, SiLU, GELU, LeakyReLU, ELU, SELU, ReLU6,
                                   HardSigmoid, PReLU]
-CHANNELS_LAST = {Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPool2D, BatchNormalization, Residual, ReLU, *ELEMENTWISE}
+CHANNELS_LAST = {Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPool2D, BatchNormalization, Residual, ReLU,
+                 ZeroPadding2D, *ELEMENTWISE}
+SAMPLES = "some samples at a time, on all cores"
 ROWS, PASSES = "a few rows at a time, while they are in the cache", "a pass for the sums, and one that normalises"
 PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that they begin with, the longest first
     Conv2D: [
@@ -322,8 +325,9 @@ PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that
     Dropout: [Pattern([(Dropout, Dropout.forward)], fused.dropout,
                       "no mask is stored: backward draws its bits again",
                       lambda training, layer: training and layer.noise_shape is None)],
-    SpatialDropout2D: [Pattern([(SpatialDropout2D, Dropout.forward)], fused.dropout_of_channels,
-                               "some samples at a time, on all cores", lambda training, layer: training)],
+    SpatialDropout2D: [Pattern([(SpatialDropout2D, Dropout.forward)], samples.dropout_of_channels, SAMPLES,
+                               lambda training, layer: training)],
+    ZeroPadding2D: [Pattern([(ZeroPadding2D, ZeroPadding2D.forward)], samples.zero_padding, SAMPLES)],
     MaxPool2D: [Pattern([POOL], fused.pool, "all channels of a pixel at once", in_tiles)],
     Softmax: [Pattern([(Softmax, Softmax.forward)], fused.softmax, ROWS)],
     LayerNormalization: [Pattern([(LayerNormalization, LayerNormalization.forward)], normalized.rows, ROWS,

@@ -28,7 +28,7 @@ from tinynet.kernels.fast.depthwise import (
 )
 from tinynet.kernels.fast.layout import common_dtype, images, lies_channels_last
 from tinynet.kernels.fast.loops.channels import channel_affine, channel_sums
-from tinynet.kernels.fast.loops.elementwise import adam, dense_relu, dropout, relu_gradient
+from tinynet.kernels.fast.loops.elementwise import adam, dense_relu, dropout, relu_gradient, scale_channels
 from tinynet.kernels.fast.loops.formulas import elementwise
 from tinynet.kernels.fast.loops.pooling import (
     max_pool2d,
@@ -82,6 +82,7 @@ __all__ = [
     "normalize_rows_gradient",
     "parallel_for",
     "relu_gradient",
+    "scale_channels",
     "softmax",
     "softmax_gradient",
     "sum_pool2d",

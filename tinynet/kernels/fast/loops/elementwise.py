@@ -5,7 +5,7 @@ import numpy as np
 from tinynet.kernels import im2col
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops, inlined
-from tinynet.kernels.fast.layout import common_dtype
+from tinynet.kernels.fast.layout import arrays, common_dtype, images, lies_channels_last
 from tinynet.kernels.fast.products import matmul
 from tinynet.kernels.fast.threads import NUM_CHUNKS, parallel_for
 from tinynet.kernels.part import place
@@ -47,6 +47,20 @@ def dropout(x: np.ndarray, key: np.uint64, threshold: int, scale: float) -> np.n
                      block.view(np.uint16))
     parallel_for(work, x.size, words * NUMBERS_PER_WORD)
     return y
+
+
+def scale_channels(x: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Return images (N, C, H, W) times a factor (N, C) for each of their channels, lying as they lie."""
+    if x.dtype.char not in "fd" or x.dtype != factors.dtype:
+        return x * factors[:, :, None, None]
+    (N, C, H, W), last = x.shape, lies_channels_last(x, x.dtype)
+    x = images(x, x.dtype).reshape(N, H * W, C) if last else for_loops(x).reshape(N, C, H * W)
+    y, loop = empty(x.shape, x.dtype), scale_columns_loop if last else scale_rows_loop
+
+    def work(start: int, stop: int) -> None:
+        loop(x[start:stop], factors[start:stop], y[start:stop])
+    parallel_for(work, N, -(-numbers_per_chunk(x.size) // max(1, C * H * W)))
+    return arrays(y.reshape(N, H, W, C)) if last else y.reshape(N, C, H, W)
 
 
 def dense_relu(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -98,6 +112,27 @@ def dropout_loop(x: np.ndarray, key: np.uint64, start: int, threshold: int, scal
         x_block, y_block = x[begin:begin + block], y[begin:begin + block]
         for k in range(x_block.size):
             y_block[k] = x_block[k] * (scale if bits[k] >= threshold else x.dtype.type(0))
+
+
+@compiled
+def scale_rows_loop(x: np.ndarray, factors: np.ndarray, y: np.ndarray) -> None:
+    """Fill y (n, C, M) with x times factors (n, C)."""
+    for n in range(len(x)):
+        for c in range(x.shape[1]):
+            row, out, factor = x[n, c], y[n, c], factors[n, c]
+            for m in range(row.size):
+                out[m] = row[m] * factor
+
+
+@compiled
+def scale_columns_loop(x: np.ndarray, factors: np.ndarray, y: np.ndarray) -> None:
+    """Fill y (n, M, C) with x times factors (n, C)."""
+    for n in range(len(x)):
+        shares = factors[n]
+        for m in range(x.shape[1]):
+            row, out = x[n, m], y[n, m]
+            for c in range(row.size):
+                out[c] = row[c] * shares[c]
 
 
 @inlined

@@ -25,9 +25,8 @@ from tinynet.kernels.elementwise import elementwise as decorated
 from tinynet.kernels.elementwise import polynomial
 from tinynet.kernels.fast.compiling import compiled, for_loops
 from tinynet.kernels.fast.loops.elementary import economized, functions, of_single_numbers, written_out
+from tinynet.kernels.fast.loops.elementwise import numbers_per_chunk
 from tinynet.kernels.fast.threads import parallel_for
-
-CHUNK = 1 << 17                # numbers that one thread takes at a time: waking a second one takes longer than these
 
 
 def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
@@ -48,13 +47,14 @@ def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
     shape = (1, x.size) if as_one else (len(x), x.size // max(1, len(x)))          # or else each row is a sample
     outputs = [empty(shape, dtype) for _ in range(results)]
     rows = [in_order(each, axes).reshape(-1, shape[1]) for each in arrays] if x.size else []
-    numbers = [dtype.type(number) for number in args[len(arrays):]]
+    settings = [dtype.type(number) for number in args[len(arrays):]]
 
     def work(start: int, stop: int) -> None:
         piece = (slice(None), slice(start, stop)) if as_one else slice(start, stop)
-        loop(*(each if len(each) < shape[0] else each[piece] for each in rows), *numbers,
+        loop(*(each if len(each) < shape[0] else each[piece] for each in rows), *settings,
              *(each[piece] for each in outputs))
-    parallel_for(work, shape[1] if as_one else shape[0], CHUNK if as_one else -(-CHUNK // max(1, shape[1])))
+    numbers = numbers_per_chunk(x.size)
+    parallel_for(work, shape[1] if as_one else shape[0], numbers if as_one else -(-numbers // max(1, shape[1])))
     inverse, lying = np.argsort(axes), [x.shape[axis] for axis in axes]
     found = tuple(each.reshape(lying).transpose(inverse) for each in outputs)
     return found[0] if results == 1 else found
