@@ -133,7 +133,7 @@ class Optimizer:
     def change(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], rate: float) -> None:
         """Update one parameter: in pieces that stay in the cache, if its step is elementwise, or as a whole."""
         alone = self.weight_decay is None and AVERAGE not in slots
-        if not self.elementwise or (self.in_one_pass and alone) or not all(
+        if p.size <= kernels.PIECE or not self.elementwise or (self.in_one_pass and alone) or not all(
                 array.flags.c_contiguous for array in (p, g, *slots.values())):
             self.change_piece(p, g, slots, rate)
             return
