@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from tinynet import kernels
+from tinynet.kernels.buffers import empty_like
+from tinynet.kernels.splitmix import random_bits
 from tinynet.layers import (
     BatchNormalization,
     Conv2D,
@@ -23,11 +25,15 @@ from tinynet.layers import (
     ReLU,
     SeparableConv2D,
     Softmax,
+    SpatialDropout2D,
+    ZeroPadding2D,
 )
 from tinynet.layers.base import Backward, as_floating
 from tinynet.layers.weighted import Weighted
+from tinynet.layers.windows import crop
 from tinynet.steps.normalized import normalize
 
+COPIED = 1 << 17                                   # numbers that one thread copies before a second one wakes
 Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> gradients of these samples
 Product = tuple[np.ndarray, Callable[[Upstream, bool], tuple[np.ndarray, np.ndarray, np.ndarray | None]]]
 
@@ -229,6 +235,35 @@ def dropout(layer: Dropout, x: np.ndarray, training: bool = False) -> tuple[np.n
     x = as_floating(x)
     dropped, drawn = kernels.current().dropout, layer.draw(x)
     return dropped(x, *drawn), lambda dy: dropped(dy, *drawn)
+
+
+def dropout_of_channels(layer: SpatialDropout2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Multiply by the same mask as the layer, some samples at a time on all cores."""
+    if not training or layer.rate == 0 or x.ndim != 4:
+        return layer.forward(x, training)
+    x = as_floating(x)
+    key, threshold, scale = layer.draw(x)
+    mask = ((random_bits(key, *layer.mask_shape(x)) >= threshold) * scale).reshape(x.shape[:2])
+
+    def masked(images: np.ndarray) -> np.ndarray:
+        return kernels.current().scale_channels(images, mask)
+    return masked(x), masked
+
+
+def zero_padding(layer: ZeroPadding2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Copy images between zeros, which are written while the sample is in the cache; the gradient is a view."""
+    if x.ndim != 4:
+        return layer.forward(x, training)
+    (top, bottom), (left, right) = layer.padding
+    N, C, H, W = x.shape
+    y = empty_like(x, (N, C, top + H + bottom, left + W + right))
+    inside = crop(y, layer.padding)
+
+    def work(start: int, stop: int) -> None:
+        y[start:stop] = 0
+        inside[start:stop] = x[start:stop]
+    kernels.current().parallel_for(work, N, kernels.current().samples_per_chunk(N), serial=y.size < COPIED)
+    return y, lambda dy: crop(dy, layer.padding)
 
 
 def bias_of(layer: Weighted, outputs: int) -> np.ndarray:

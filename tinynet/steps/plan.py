@@ -49,7 +49,7 @@ from tinynet.layers import (
     ZeroPadding2D,
 )
 from tinynet.layers.base import Backward, Forward, Layer, as_floating
-from tinynet.steps import fused, normalized, samples
+from tinynet.steps import fused, normalized
 from tinynet.steps.run import first_with_parameters, run_steps
 from tinynet.steps.step import Step, steps_of
 from tinynet.tables import Table, Tabular
@@ -325,9 +325,9 @@ PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that
     Dropout: [Pattern([(Dropout, Dropout.forward)], fused.dropout,
                       "no mask is stored: backward draws its bits again",
                       lambda training, layer: training and layer.noise_shape is None)],
-    SpatialDropout2D: [Pattern([(SpatialDropout2D, Dropout.forward)], samples.dropout_of_channels, SAMPLES,
+    SpatialDropout2D: [Pattern([(SpatialDropout2D, Dropout.forward)], fused.dropout_of_channels, SAMPLES,
                                lambda training, layer: training)],
-    ZeroPadding2D: [Pattern([(ZeroPadding2D, ZeroPadding2D.forward)], samples.zero_padding, SAMPLES)],
+    ZeroPadding2D: [Pattern([(ZeroPadding2D, ZeroPadding2D.forward)], fused.zero_padding, SAMPLES)],
     MaxPool2D: [Pattern([POOL], fused.pool, "all channels of a pixel at once", in_tiles)],
     Softmax: [Pattern([(Softmax, Softmax.forward)], fused.softmax, ROWS)],
     LayerNormalization: [Pattern([(LayerNormalization, LayerNormalization.forward)], normalized.rows, ROWS,

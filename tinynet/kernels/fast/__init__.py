@@ -47,7 +47,7 @@ from tinynet.kernels.fast.loops.rows import (
 )
 from tinynet.kernels.fast.loops.warping import bilinear, bilinear_gradient
 from tinynet.kernels.fast.products import matmul
-from tinynet.kernels.fast.threads import parallel_for
+from tinynet.kernels.fast.threads import parallel_for, samples_per_chunk
 
 fuses = True                   # has functions for several steps at once
 
@@ -82,6 +82,7 @@ __all__ = [
     "normalize_rows_gradient",
     "parallel_for",
     "relu_gradient",
+    "samples_per_chunk",
     "scale_channels",
     "softmax",
     "softmax_gradient",
