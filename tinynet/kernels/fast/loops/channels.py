@@ -7,6 +7,7 @@ import numpy as np
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops, inlined, reassociated
 from tinynet.kernels.fast.layout import arrays, common_dtype, images
+from tinynet.kernels.fast.loops.elementwise import numbers_per_chunk
 from tinynet.kernels.fast.threads import parallel_for
 
 Line = tuple[np.ndarray, np.ndarray]       # (scale, shift): what a ReLU got, (x - center) scale + shift
@@ -45,7 +46,7 @@ def channel_affine(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: 
             affine_loop(rows[start:stop], center, scale, shift, relu, y[start:stop])
         else:
             affine_sum_loop(rows[start:stop], center, scale, shift, drows[start:stop], dy_scale, *line, y[start:stop])
-    parallel_for(work, len(rows), samples_per_chunk(rows))
+    parallel_for(work, len(rows), -(-numbers_per_chunk(rows.size) // max(1, math.prod(rows.shape[1:]))))
     return from_rows(y, x)
 
 

@@ -13,7 +13,7 @@ from tinynet.kernels.splitmix import FACTORS, GAMMA, NUMBERS_PER_WORD, SHIFTS
 
 MIN_CHUNK = 100_000            # numbers: waking a second thread takes longer than a pass over them
 WORDS = 256                    # drawn at a time: 2 KiB, which stay in L1
-MIN_RELU_CHUNK = 4 * MIN_CHUNK                # of which a pass only selects
+MIN_CHEAP_CHUNK = 4 * MIN_CHUNK               # of which a pass only selects, or adds
 
 
 def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
@@ -79,13 +79,21 @@ def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     def work(start: int, stop: int) -> None:
         relu_gradient_loop(flat_dy[start:stop], flat_y[start:stop], flat_dz[start:stop])
-    parallel_for(work, y.size, MIN_RELU_CHUNK)
+    parallel_for(work, y.size, numbers_per_chunk(y.size, MIN_CHEAP_CHUNK))
     return dz.astype(own, copy=False)
 
 
-def numbers_per_chunk(n: int) -> int:
-    """Return how many of n numbers one thread takes at a time: all if waking a second thread costs more."""
-    return max(MIN_CHUNK, -(-n // NUM_CHUNKS))
+def numbers_per_chunk(n: int, least: int = MIN_CHUNK) -> int:
+    """Return how many of n numbers one thread takes at a time: a half, a quarter or an eighth, unless that is less than
+    the least that is worth it.
+
+    >>> numbers_per_chunk(199_999), numbers_per_chunk(200_001), numbers_per_chunk(5_000_000)
+    (199999, 100001, 625000)
+    """
+    pieces = 1
+    while pieces < NUM_CHUNKS and n >= 2 * pieces * least:
+        pieces *= 2
+    return -(-n // pieces)
 
 
 @compiled

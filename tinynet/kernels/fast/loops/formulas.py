@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Callable
 from functools import cache
@@ -25,8 +26,10 @@ from tinynet.kernels.elementwise import elementwise as decorated
 from tinynet.kernels.elementwise import polynomial
 from tinynet.kernels.fast.compiling import compiled, for_loops
 from tinynet.kernels.fast.loops.elementary import economized, functions, of_single_numbers, written_out
-from tinynet.kernels.fast.loops.elementwise import numbers_per_chunk
+from tinynet.kernels.fast.loops.elementwise import MIN_CHEAP_CHUNK, MIN_CHUNK, numbers_per_chunk
 from tinynet.kernels.fast.threads import parallel_for
+
+COSTLY = re.compile(r"np\.(exp|log|tanh)|polynomial")           # what a number takes as long for as ten others
 
 
 def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
@@ -39,7 +42,7 @@ def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
     if not arrays or not of_one_kind(arrays):
         return formula(*args)
     x, dtype = arrays[0], arrays[0].dtype
-    loop, results = loop_of(formula, dtype, len(arrays))
+    loop, results, least = loop_of(formula, dtype, len(arrays))
     as_one = all(each.shape == x.shape for each in arrays)
     axes = axes_in_memory([each for each in arrays if each.shape == x.shape][-1])
     if not as_one:
@@ -53,9 +56,9 @@ def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
         piece = (slice(None), slice(start, stop)) if as_one else slice(start, stop)
         loop(*(each if len(each) < shape[0] else each[piece] for each in rows), *settings,
              *(each[piece] for each in outputs))
-    numbers = numbers_per_chunk(x.size)
+    numbers = numbers_per_chunk(x.size, least)
     parallel_for(work, shape[1] if as_one else shape[0], numbers if as_one else -(-numbers // max(1, shape[1])))
-    inverse, lying = np.argsort(axes), [x.shape[axis] for axis in axes]
+    inverse, lying = sorted(range(x.ndim), key=axes.__getitem__), [x.shape[axis] for axis in axes]
     found = tuple(each.reshape(lying).transpose(inverse) for each in outputs)
     return found[0] if results == 1 else found
 
@@ -73,8 +76,11 @@ def in_order(array: np.ndarray, axes: list[int]) -> np.ndarray:
 
 
 @cache
-def loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int) -> tuple[Callable[..., None], int]:
-    """Compile the loop of a formula of some arrays, and of numbers after them, of one dtype; count its results."""
+def loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int) -> tuple[Callable[..., None], int, int]:
+    """Compile the loop of a formula of some arrays, and of numbers after them, of one dtype.
+
+    Also return how many results it has, and of how many numbers a chunk is worth a thread.
+    """
     sources, names = [str(dtype)], list(inspect.signature(formula).parameters)
     compiled_formula, results = of_numbers(formula, dtype, sources)
     outputs = [f"output_{k}" for k in range(results)]
@@ -87,7 +93,8 @@ def loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int) -> tuple[
             f"            {', '.join(written)} = formula({', '.join(read)})"]
     loop = defined("loop", ast.parse("\n".join(text)), {"formula": compiled_formula, "__name__": __name__})
     loop.__qualname__ = loop.__name__ = f"{formula.__module__}.{formula.__qualname__}.{dtype.name}".replace(".", "_")
-    return compiled(loop, source="".join(sources)), results
+    least = MIN_CHUNK // 2 if COSTLY.search("".join(sources)) else MIN_CHEAP_CHUNK
+    return compiled(loop, source="".join(sources)), results, least
 
 
 def of_numbers(function: Callable[..., Any], dtype: np.dtype, sources: list[str]) -> tuple[Callable[..., Any], int]:
