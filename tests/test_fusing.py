@@ -17,6 +17,7 @@ from tinynet.layers import (
     DepthwiseConv2D,
     Dropout,
     Flatten,
+    GlobalMaxPool2D,
     LayerNormalization,
     LeakyReLU,
     MaxPool2D,
@@ -27,6 +28,7 @@ from tinynet.layers import (
     Sigmoid,
     Softmax,
     SpatialDropout2D,
+    UpSampling2D,
     ZeroPadding2D,
 )
 from tinynet.layers.base import Layer
@@ -427,6 +429,58 @@ def test_pooling_alone_in_tiles_computes_what_its_layer_computes(side, layout, r
     expected, expected_backward = MaxPool2D().forward(x)
     np.testing.assert_array_equal(y, expected)
     np.testing.assert_array_equal(backward(dy), expected_backward(dy))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("channels", [1, 5, 16])
+@pytest.mark.parametrize("kind", [MaxPool2D, AveragePool2D])
+@pytest.mark.parametrize("settings", [((3, 3), 2), ((3, 3), 1), ((2, 3), (3, 1)), ((4, 2), (1, 2), "same"),
+                                      (3, 3, "same"), (2, 2)], ids=str)
+def test_pooling_channels_last_computes_what_its_layer_computes(kind, settings, channels, dtype, rng):
+    layer = kind(*settings)
+    x = channels_last(rng.integers(-9, 0, size=(5, channels, 11, 8)).astype(dtype))     # many are equal, all below 0
+    (step,) = fuse(steps_of(layer))
+    y, backward = step.run(x)
+    expected, expected_backward = layer.forward(x)
+    assert y.dtype == expected.dtype == dtype
+    np.testing.assert_allclose(y, expected, rtol=1e-6)
+    dy = rng.normal(size=y.shape).astype(dtype)
+    for layout in (np.ascontiguousarray, channels_last):
+        np.testing.assert_allclose(backward(layout(dy)), expected_backward(dy), rtol=1e-5, atol=1e-6)
+    x[1, 0, 3, 2], x[2, 0, 0, 0] = np.nan, np.inf
+    np.testing.assert_array_equal(np.isfinite(step.run(x)[0]), np.isfinite(layer.forward(x)[0]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("channels", [1, 5, 16])
+def test_the_largest_of_an_image_channels_last_is_what_its_layer_computes(channels, keepdims, dtype, rng):
+    layer = GlobalMaxPool2D(keepdims=keepdims)
+    x = channels_last(rng.integers(-9, -3, size=(6, channels, 4, 5)).astype(dtype))              # many are equal
+    x[1, 0, 2, 3:], x[2, 0, 0, 1], x[3, 0, 0, 0] = np.nan, np.inf, -np.inf
+    y, backward = fuse(steps_of(layer))[0].run(x)
+    expected, expected_backward = layer.forward(x)
+    assert (y.dtype, y.shape) == (expected.dtype, expected.shape)
+    np.testing.assert_array_equal(y, expected)
+    dy = rng.normal(size=y.shape).astype(dtype)
+    np.testing.assert_array_equal(backward(dy), expected_backward(dy))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, channels_last], ids=["first", "last"])
+@pytest.mark.parametrize("image", [(6, 9), (2, 3), (1, 4)], ids=str)
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+def test_upsampling_in_one_pass_computes_what_its_layer_computes(interpolation, image, layout, dtype, rng):
+    layer = UpSampling2D((2, 3), interpolation=interpolation)
+    x = layout(rng.normal(size=(5, 6, *image)).astype(dtype))
+    (step,), accuracy = fuse(steps_of(layer)), 20 * np.finfo(dtype).eps
+    y, backward = step.run(x)
+    expected, expected_backward = layer.forward(x)
+    assert y.dtype == expected.dtype
+    np.testing.assert_allclose(y, expected, rtol=accuracy, atol=accuracy)
+    dy = rng.normal(size=y.shape).astype(dtype)
+    for turned in (np.ascontiguousarray, channels_last):
+        np.testing.assert_allclose(backward(turned(dy)), expected_backward(dy), rtol=accuracy, atol=5 * accuracy)
 
 
 class Own(Layer):

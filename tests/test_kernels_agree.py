@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from oracles import LAYOUTS, in_layout
 
 from tinynet import kernels
+from tinynet.kernels.fast.layout import contiguous
 from tinynet.layers.activations import relu_gradient
 from tinynet.layers.gelu import gelu
 from tinynet.layers.rectifiers import elu, leaky_relu, leaky_relu_gradient
@@ -257,6 +258,14 @@ def large(dtype):
     rng = np.random.default_rng(0)
     shapes = (37, 3, 23, 21), (8, 3, 5, 4), (37, 8, 10, 18)
     return [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_transposed_matrix_is_turned_before_it_is_multiplied(dtype, rng):
+    a, b = rng.normal(size=(3, 131)).astype(dtype), rng.normal(size=(157, 131)).astype(dtype).T
+    np.testing.assert_array_equal(contiguous(b), b)
+    assert contiguous(b).flags.c_contiguous
+    np.testing.assert_array_equal(fast.matmul(a, b), fast.matmul(a, np.ascontiguousarray(b)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

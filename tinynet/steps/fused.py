@@ -16,23 +16,28 @@ from tinynet import kernels
 from tinynet.kernels.buffers import empty_like
 from tinynet.kernels.splitmix import random_bits
 from tinynet.layers import (
+    AveragePool2D,
     BatchNormalization,
     Conv2D,
     Dense,
     DepthwiseConv2D,
     Dropout,
+    GlobalMaxPool2D,
     MaxPool2D,
     ReLU,
     SeparableConv2D,
     Softmax,
     SpatialDropout2D,
+    UpSampling2D,
     ZeroPadding2D,
 )
 from tinynet.layers.base import Backward, as_floating
+from tinynet.layers.resizing import shares
 from tinynet.layers.weighted import Weighted
-from tinynet.layers.windows import crop
+from tinynet.layers.windows import check_images, crop
 from tinynet.steps.normalized import normalize
 
+NO_MARGINS = (0, 0), (0, 0)
 COPIED = 1 << 17                                   # numbers that one thread copies before a second one wakes
 Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> gradients of these samples
 Product = tuple[np.ndarray, Callable[[Upstream, bool], tuple[np.ndarray, np.ndarray, np.ndarray | None]]]
@@ -77,12 +82,38 @@ def conv_pool(conv: Conv2D, pool: MaxPool2D, x: np.ndarray, training: bool = Fal
 def pool(layer: MaxPool2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
     """Pool all channels of a pixel at once, where they lie side by side in memory."""
     layer.check(x)
-    k = kernels.current()
-    if not k.lies_channels_last(x, x.dtype):
+    k, windows = kernels.current(), layer.windows
+    if x.flags.c_contiguous or not k.lies_channels_last(x, x.dtype):           # a single channel lies either way
         return layer.forward(x, training)
-    image, size = (x.shape[2], x.shape[3]), layer.windows.size
-    y, winner = k.tiled_max_pool2d(as_floating(x), size)
-    return y, lambda dy: k.tiled_max_pool2d_gradient(dy, winner, image, size)
+    image, place = x.shape[2:], (windows.size, windows.strides, windows.around(x.shape[2:]))
+    y, winner = k.max_pool2d_last(as_floating(x), *place)
+    return y, lambda dy: k.max_pool2d_last_gradient(dy, winner, image, *place)
+
+
+def average_pool(layer: AveragePool2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Add up and divide all channels of a pixel at once, where they lie side by side in memory."""
+    layer.check(x)
+    k, windows = kernels.current(), layer.windows
+    if x.flags.c_contiguous or not k.lies_channels_last(x, x.dtype):           # a single channel lies either way
+        return layer.forward(x, training)
+    image, place = x.shape[2:], (windows.size, windows.strides, windows.around(x.shape[2:]))
+    ones = np.ones((1, 1, *image), x.dtype)
+    counts = k.average_pool2d_last(ones, np.ones(windows.output_size(image)), *place)[0, 0]       # inside: (P, Q)
+    y = k.average_pool2d_last(as_floating(x), counts, *place)
+    return y, lambda dy: k.average_pool2d_last_gradient(dy, counts, image, *place)
+
+
+def global_max_pool(layer: GlobalMaxPool2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Compare all channels of a pixel at once, where they lie side by side in memory."""
+    layer.check(x)
+    k = kernels.current()
+    if x.flags.c_contiguous or x.dtype.char not in "fd" or not k.lies_channels_last(x, x.dtype):
+        return layer.forward(x, training)
+    y, winner = k.global_max_pool2d_last(x)
+
+    def backward(dy: np.ndarray) -> np.ndarray:
+        return k.global_max_pool2d_last_gradient(dy.reshape(y.shape), winner, x.shape[2:])
+    return y[:, :, None, None] if layer.keepdims else y, backward
 
 
 def conv_norm(conv: Conv2D, norm: BatchNormalization, x: np.ndarray, training: bool = False
@@ -264,6 +295,21 @@ def zero_padding(layer: ZeroPadding2D, x: np.ndarray, training: bool = False) ->
         inside[start:stop] = x[start:stop]
     kernels.current().parallel_for(work, N, kernels.current().samples_per_chunk(N), serial=y.size < COPIED)
     return y, lambda dy: crop(dy, layer.padding)
+
+
+def upsampling(layer: UpSampling2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Give all channels of a pixel to its block at once, or mix them with its neighbours'."""
+    check_images(layer, x)
+    k, (H, W) = kernels.current(), x.shape[2:]
+    if x.dtype.char not in "fd" or min(H, W) < 2 or (x.flags.c_contiguous and layer.interpolation == "nearest"):
+        return layer.forward(x, training)
+    (s, t), ones = layer.size, np.ones((H, W))
+    if layer.interpolation == "nearest":                            # back and forth, sums over windows side by side
+        windows = layer.size, layer.size, NO_MARGINS
+        y = k.average_pool2d_last_gradient(x, ones, (s * H, t * W), *windows)
+        return y, lambda dy: k.average_pool2d_last(dy, ones, *windows)
+    matrices = shares(H, s), shares(W, t)
+    return k.mix_neighbours(x, *matrices), lambda dy: k.mix_neighbours_gradient(dy, *matrices)
 
 
 def bias_of(layer: Weighted, outputs: int) -> np.ndarray:

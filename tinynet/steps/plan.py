@@ -25,11 +25,13 @@ from tinynet.layers import (
     ELU,
     GELU,
     SELU,
+    AveragePool2D,
     BatchNormalization,
     Conv2D,
     Dense,
     DepthwiseConv2D,
     Dropout,
+    GlobalMaxPool2D,
     HardSigmoid,
     LayerNormalization,
     LeakyReLU,
@@ -46,6 +48,7 @@ from tinynet.layers import (
     Softsign,
     SpatialDropout2D,
     Tanh,
+    UpSampling2D,
     ZeroPadding2D,
 )
 from tinynet.layers.base import Backward, Forward, Layer, as_floating
@@ -290,19 +293,24 @@ def tiles_the_image(training: bool, conv: Conv2D, *others: Layer) -> bool:
 
 
 def in_tiles(training: bool, pool: MaxPool2D) -> bool:
-    """Return whether pooling windows neither overlap nor are padded, and are small enough for an unrolled loop."""
+    """Return whether pooling windows neither overlap nor are padded, and are `small`."""
     windows = pool.windows
-    return (windows.padding == "valid" and windows.size == windows.strides
-            and math.prod(windows.size) <= kernels.current().MAX_POOL_PIXELS)
+    return windows.padding == "valid" and windows.size == windows.strides and small(training, pool)
+
+
+def small(training: bool, pool: MaxPool2D) -> bool:
+    """Return whether the place of each winner in its window is small enough to be kept."""
+    return math.prod(pool.windows.size) <= kernels.current().MAX_POOL_PIXELS
 
 
 CONV, RELU, POOL = (Conv2D, Conv2D.linear), (ReLU, ReLU.forward), (MaxPool2D, MaxPool2D.forward)
 NORM = BatchNormalization, BatchNormalization.forward
 ELEMENTWISE: list[type[Layer]] = [Sigmoid, Tanh, Softplus, Softsign, SiLU, GELU, LeakyReLU, ELU, SELU, ReLU6,
                                   HardSigmoid, PReLU]
-CHANNELS_LAST = {Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPool2D, BatchNormalization, Residual, ReLU,
-                 ZeroPadding2D, *ELEMENTWISE}
+CHANNELS_LAST = {Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPool2D, AveragePool2D, GlobalMaxPool2D, UpSampling2D,
+                 ZeroPadding2D, BatchNormalization, Residual, ReLU, *ELEMENTWISE}
 SAMPLES = "some samples at a time, on all cores"
+PIXELS = "all channels of a pixel at once"
 ROWS, PASSES = "a few rows at a time, while they are in the cache", "a pass for the sums, and one that normalises"
 PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that they begin with, the longest first
     Conv2D: [
@@ -328,7 +336,10 @@ PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that
     SpatialDropout2D: [Pattern([(SpatialDropout2D, Dropout.forward)], fused.dropout_of_channels, SAMPLES,
                                lambda training, layer: training)],
     ZeroPadding2D: [Pattern([(ZeroPadding2D, ZeroPadding2D.forward)], fused.zero_padding, SAMPLES)],
-    MaxPool2D: [Pattern([POOL], fused.pool, "all channels of a pixel at once", in_tiles)],
+    MaxPool2D: [Pattern([POOL], fused.pool, PIXELS, small)],
+    AveragePool2D: [Pattern([(AveragePool2D, AveragePool2D.forward)], fused.average_pool, PIXELS)],
+    GlobalMaxPool2D: [Pattern([(GlobalMaxPool2D, GlobalMaxPool2D.forward)], fused.global_max_pool, PIXELS)],
+    UpSampling2D: [Pattern([(UpSampling2D, UpSampling2D.forward)], fused.upsampling, PIXELS)],
     Softmax: [Pattern([(Softmax, Softmax.forward)], fused.softmax, ROWS)],
     LayerNormalization: [Pattern([(LayerNormalization, LayerNormalization.forward)], normalized.rows, ROWS,
                                  normalized.of_last_axes)],

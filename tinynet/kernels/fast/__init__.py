@@ -11,8 +11,8 @@ Besides the functions that every kernel set has, there are some that do the work
     conv_relu_pool   convolution, ReLU and max pooling in one pass
     depthwise        depthwise convolution: no product, so lists of what each pixel sees
     products         matrix products: by tiles, by BLAS, or past zeros, which is `sparse`
-    loops            what is no product: pooling, elementwise, channels, rows, warping; and formulas, what layers write
-                     as `kernels.elementwise`, each in one pass, of which elementary is the exponential
+    loops            what is no product: pooling, elementwise, channels, rows, warping, mixing; and formulas, what
+                     layers write as `kernels.elementwise`, each in one pass, of which elementary is the exponential
     threads          one loop on all cores; workers are those that wait for one
     compiling        what numba is told
     cache            where compiled kernels are kept, and when they are out of date
@@ -30,13 +30,20 @@ from tinynet.kernels.fast.layout import common_dtype, images, lies_channels_last
 from tinynet.kernels.fast.loops.channels import channel_affine, channel_sums
 from tinynet.kernels.fast.loops.elementwise import adam, dense_relu, dropout, relu_gradient, scale_channels
 from tinynet.kernels.fast.loops.formulas import elementwise
+from tinynet.kernels.fast.loops.mixing import mix_neighbours, mix_neighbours_gradient
 from tinynet.kernels.fast.loops.pooling import (
     max_pool2d,
     max_pool2d_gradient,
     sum_pool2d,
     sum_pool2d_gradient,
-    tiled_max_pool2d,
-    tiled_max_pool2d_gradient,
+)
+from tinynet.kernels.fast.loops.pooling_last import (
+    average_pool2d_last,
+    average_pool2d_last_gradient,
+    global_max_pool2d_last,
+    global_max_pool2d_last_gradient,
+    max_pool2d_last,
+    max_pool2d_last_gradient,
 )
 from tinynet.kernels.fast.loops.rows import (
     cross_entropy,
@@ -57,6 +64,8 @@ __all__ = [
     "Depthwise",
     "PooledConvolution",
     "adam",
+    "average_pool2d_last",
+    "average_pool2d_last_gradient",
     "bilinear",
     "bilinear_gradient",
     "channel_affine",
@@ -73,11 +82,17 @@ __all__ = [
     "dropout",
     "elementwise",
     "fuses",
+    "global_max_pool2d_last",
+    "global_max_pool2d_last_gradient",
     "images",
     "lies_channels_last",
     "matmul",
     "max_pool2d",
     "max_pool2d_gradient",
+    "max_pool2d_last",
+    "max_pool2d_last_gradient",
+    "mix_neighbours",
+    "mix_neighbours_gradient",
     "normalize_rows",
     "normalize_rows_gradient",
     "parallel_for",
@@ -89,6 +104,4 @@ __all__ = [
     "sum_pool2d",
     "sum_pool2d_gradient",
     "takes",
-    "tiled_max_pool2d",
-    "tiled_max_pool2d_gradient",
 ]

@@ -113,7 +113,7 @@ def forward(multiply: int, pool: int, copy: int, loops: np.ndarray, start: int, 
             rows = min(most, P - p)
             tiles.multiply(multiply, loops, rows * a, images[n, p * a * stride], weights, bias, z)
             for r in range(rows):
-                tiles.pool(pool, z[r * a], z.strides[0], a, b, Q, V, relu, best[r * Q:], winner[n, p + r])
+                tiles.pool(pool, z[r * a], z.strides[0], a, b, b, Q, V, relu, best[r * Q:], winner[n, p + r])
             tiles.copy(copy, best, filters * size_of, size_of, memory[n * P * Q * F + p * of_p:], of_q * size_of,
                        of_f * size_of, rows * Q, F)
 

@@ -21,14 +21,16 @@ from tinynet.kernels.geometry import Pair
 
 NO_MARGINS = (0, 0), (0, 0)
 MIN_SHARED = 100_000           # numbers that one thread copies before a second one wakes
+MIN_TURNED = 20_000            # numbers that NumPy copies while another function is called
+
 
 def row_segments(width: int, channels: int, side_by_side: bool) -> Pair:
     """Return (S, R): a row of a window, whose pixels lie side by side or not, is S segments of R contiguous numbers."""
     return (1, width * channels) if side_by_side else (width, channels)
 
 
-def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGINS) -> np.ndarray:
-    """Return images (N, C, H, W) channels last, (N, H, W, C), with margins of zeros ((top, bottom), (left, right)).
+def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGINS, value: float = 0) -> np.ndarray:
+    """Return images (N, C, H, W) channels last, (N, H, W, C), with margins ((top, bottom), (left, right)) of a value.
 
     A view, where they lie so already and have no margins.
     """
@@ -40,7 +42,7 @@ def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGI
 
     def work(start: int, stop: int) -> None:
         if margins != NO_MARGINS:
-            padded[start:stop] = 0
+            padded[start:stop] = value
         padded[start:stop, top:top + H, left:left + W] = last[start:stop]
     parallel_for(work, N, samples_per_chunk(N), serial=x.size < MIN_SHARED)
     return padded
@@ -60,6 +62,18 @@ def lies(array: np.ndarray, dtype: np.dtype) -> bool:
 def arrays(last: np.ndarray) -> np.ndarray:
     """Return images (N, H, W, C) as what they are to everybody else: (N, C, H, W)."""
     return last.transpose(0, 3, 1, 2)
+
+
+def contiguous(matrix: np.ndarray) -> np.ndarray:
+    """Return a matrix C-contiguous: itself, or a copy; a large transposed one is turned in vectors, in a third of the
+    time that NumPy takes, or less.
+    """
+    if matrix.dtype.char not in "fd" or matrix.size < MIN_TURNED or not lies(matrix.T, matrix.dtype):
+        return np.ascontiguousarray(matrix)
+    turned = empty(matrix.shape, matrix.dtype)
+    (of_q, of_f), (turned_q, turned_f), (Q, F) = matrix.strides, turned.strides, matrix.shape
+    tiles.copy(tiles.entries(matrix.dtype).copy, matrix, of_q, of_f, turned, turned_q, turned_f, Q, F)
+    return turned
 
 
 def memory_of(x: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, tuple[int, ...]]:

@@ -31,7 +31,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return by_tiles(a, b, small)
     if multiply_adds <= MAX_TINY:
         return a @ b
-    if small and tiles.suits_compiled_loops(a, b := np.ascontiguousarray(b)):
+    if small and tiles.suits_compiled_loops(a, b := layout.contiguous(b)):
         return np.ascontiguousarray(by_tiles(a, layout.in_whole_vectors(b), small)[:, :N])
     return on_one_blas_thread(lambda: a @ b if small else blas_in_pieces(a, b))
 

@@ -104,13 +104,14 @@ def multiply(entry: int, loops: np.ndarray, count: int, a: np.ndarray, b: np.nda
 
 
 @in_compiled_code
-def pool(entry: int, z: np.ndarray, row: int, a: int, b: int, Q: int, V: int, relu: int, y: np.ndarray,
+def pool(entry: int, z: np.ndarray, row: int, a: int, b: int, t: int, Q: int, V: int, relu: int, y: np.ndarray,
          winner: np.ndarray) -> None:
     """Fill y and winner (Q, V vectors) with the maxima of a row of windows a x b in z, and their places in them.
 
-    The rows of z (a, Q * b, V) are `row` bytes apart. With a ReLU the winner is -1 where it lets nothing through.
+    The rows of z (a, columns, V) are `row` bytes apart, the windows t columns. With a ReLU the winner is -1 where it
+    lets nothing through.
     """
-    call(entry, z, row, a, b, Q, V, relu, y, winner)
+    call(entry, z, row, a, b, t, Q, V, relu, y, winner)
 
 
 @in_compiled_code

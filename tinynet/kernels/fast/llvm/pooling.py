@@ -1,15 +1,15 @@
-"""The instructions of max pooling in windows side by side, written for LLVM as those of tiles are.
+"""The instructions of max pooling, written for LLVM as those of tiles are.
 
 A vector is as many channels of one pixel. The maximum of a window, and its place, stay in registers whatever the size
 of the window; numba would have to unroll the loops over it, and compile anew for each size. In a row of Q windows of
-a x b pixels::
+a x b pixels, t pixels apart::
 
     for q in range(Q):
         for v in range(V):                                   # vectors of channels
-            best, where = z[0, q * b, v], 0
+            best, where = z[0, q * t, v], 0
             for i in range(a):
                 for j in range(b):
-                    value = z[i, q * b + j, v]
+                    value = z[i, q * t + j, v]
                     if value > best, or value is NaN and best is not:        # selected, without a branch
                         best, where = value, i * b + j
             y[q, v] = 0 if relu and best <= 0 else best
@@ -30,11 +30,11 @@ VOID, I8 = ir.VoidType(), ir.IntType(8)
 
 
 class RowWriter:
-    """Writes a function of a row of windows; `sizes` are its arguments row, a, b, Q, V, row being z's in bytes."""
+    """Writes a function of a row of windows; `sizes` are row, a, b, t, Q, V, row being z's in bytes."""
 
     def __init__(self, function: ir.Function, vector: ir.VectorType, itemsize: int, sizes: Any):
         self.builder, self.vector, self.itemsize = ir.IRBuilder(function.append_basic_block()), vector, itemsize
-        self.row, self.a, self.b, self.Q, self.V = sizes
+        self.row, self.a, self.b, self.t, self.Q, self.V = sizes
         self.bytes, self.zero = I64(vector.count * itemsize), ir.Constant(vector, None)
         self.pixel = self.builder.mul(self.V, self.bytes)
 
@@ -52,7 +52,7 @@ class RowWriter:
                         loop(builder, builder.udiv(self.V, I64(at_once)), [], []) as (group, _):
                     for k in range(at_once):
                         v = builder.add(builder.mul(group, I64(at_once)), I64(k))
-                        first = builder.add(builder.mul(builder.mul(q, self.b), self.pixel), builder.mul(v, self.bytes))
+                        first = builder.add(builder.mul(builder.mul(q, self.t), self.pixel), builder.mul(v, self.bytes))
                         write(first, builder.add(builder.mul(q, self.V), v), v)
 
     @contextmanager
@@ -70,8 +70,8 @@ class RowWriter:
 
 
 def write_pool(module: ir.Module, vector: ir.VectorType, itemsize: int) -> None:
-    """Write ``pool(z, row, a, b, Q, V, relu, y, winner)``."""
-    function = ir.Function(module, ir.FunctionType(VOID, [BYTES, *[I64] * 6, BYTES, BYTES]), "pool")
+    """Write ``pool(z, row, a, b, t, Q, V, relu, y, winner)``."""
+    function = ir.Function(module, ir.FunctionType(VOID, [BYTES, *[I64] * 7, BYTES, BYTES]), "pool")
     z, *sizes, relu, y, winner = function.args
     writer = RowWriter(function, vector, itemsize, sizes)
     builder, lanes = writer.builder, vector.count
@@ -99,11 +99,11 @@ def write_pool(module: ir.Module, vector: ir.VectorType, itemsize: int) -> None:
 def write_unpool(module: ir.Module, vector: ir.VectorType, itemsize: int) -> None:
     """Write ``unpool(z, row, a, b, Q, V, dy, winner, total)``: dy (Q, V) to the winners in z, and 0 to all others.
 
-    What the winners get is added to total (V,).
+    Windows lie side by side. What the winners get is added to total (V,).
     """
     function = ir.Function(module, ir.FunctionType(VOID, [BYTES, *[I64] * 5, BYTES, BYTES, BYTES]), "unpool")
-    z, *sizes, dy, winner, total = function.args
-    writer = RowWriter(function, vector, itemsize, sizes)
+    z, row, a, b, Q, V, dy, winner, total = function.args
+    writer = RowWriter(function, vector, itemsize, (row, a, b, b, Q, V))
     builder, lanes = writer.builder, vector.count
     none = ir.Constant(ir.VectorType(I8, lanes), [-1] * lanes)
     with writer.pixels(z, []) as (at, place):

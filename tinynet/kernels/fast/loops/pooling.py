@@ -5,9 +5,8 @@ import math
 import numpy as np
 
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast import tiles
 from tinynet.kernels.fast.compiling import compiled, for_loops
-from tinynet.kernels.fast.layout import arrays, common_dtype, images, in_whole_vectors
+from tinynet.kernels.fast.layout import common_dtype
 from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.geometry import Pair, output_size
 
@@ -42,36 +41,6 @@ def max_pool2d_gradient(dy: np.ndarray, argmax: np.ndarray, input_size: Pair, po
         max_pool_gradient_loop(dy[start:stop], argmax[start:stop], dx[start:stop], offsets, strides)
     parallel_for(work, len(dx), images_per_chunk(dx))
     return dx
-
-
-def tiled_max_pool2d(x: np.ndarray, pool_size: Pair) -> tuple[np.ndarray, np.ndarray]:
-    """Return the maximum of each window, where windows lie side by side, and its index: winner (N, P, Q, lanes).
-
-    Channels last, and as many as fill whole vectors: neighbours in memory are of the same pixel, and are compared at
-    once.
-    """
-    last, C = in_whole_vectors(images(x, common_dtype(x))), x.shape[1]
-    y = np.empty((len(x), *output_size(last.shape[1:3], pool_size, pool_size), last.shape[3]), last.dtype)
-    winner, entry = np.empty(y.shape, np.int8), tiles.entries(last.dtype).pool
-
-    def work(start: int, stop: int) -> None:
-        tiled_max_pool_loop(entry, last[start:stop], y[start:stop], winner[start:stop], pool_size)
-    parallel_for(work, len(x), images_per_chunk(last))
-    return arrays(np.ascontiguousarray(y[..., :C])), winner
-
-
-def tiled_max_pool2d_gradient(dy: np.ndarray, winner: np.ndarray, input_size: Pair, pool_size: Pair) -> np.ndarray:
-    """Send each upstream gradient to the pixel that won."""
-    dlast, C = in_whole_vectors(images(dy, common_dtype(dy))), dy.shape[1]
-    dx, entry = empty((len(dy), *input_size, dlast.shape[3]), dlast.dtype), tiles.entries(dlast.dtype).unpool
-
-    def work(start: int, stop: int) -> None:
-        if any(size % each for size, each in zip(input_size, pool_size, strict=True)):
-            dx[start:stop] = 0                                                      # where no window reaches
-        tiled_max_pool_gradient_loop(entry, dlast[start:stop], winner[start:stop], dx[start:stop],
-                                     np.zeros(dx.shape[3], dx.dtype), pool_size)
-    parallel_for(work, len(dx), images_per_chunk(dx))
-    return arrays(np.ascontiguousarray(dx[..., :C]))
 
 
 def sum_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> np.ndarray:
@@ -196,30 +165,6 @@ def max_pool_gradient_loop(dy: np.ndarray, argmax: np.ndarray, dx: np.ndarray, o
             for p in range(P):
                 for q in range(Q):
                     image[p * strides[0] * row + q * strides[1] + offsets[argmax[n, c, p, q]]] += dy[n, c, p, q]
-
-
-@compiled
-def tiled_max_pool_loop(entry: int, x: np.ndarray, y: np.ndarray, winner: np.ndarray, pool_size: Pair) -> None:
-    """Fill y and winner (n, P, Q, C) with the maximum of each window of x (n, H, W, C) and its index."""
-    (N, P, Q, C), (a, b) = y.shape, pool_size
-    for n in range(N):
-        for p in range(P):
-            tiles.pool(entry, x[n, p * a], x.strides[1], a, b, Q, C * x.itemsize // tiles.VECTOR_BYTES, False, y[n, p],
-                       winner[n, p])
-
-
-@compiled
-def tiled_max_pool_gradient_loop(entry: int, dy: np.ndarray, winner: np.ndarray, dx: np.ndarray, total: np.ndarray,
-                                 pool_size: Pair) -> None:
-    """Fill the windows in dx (n, H, W, C): dy (n, P, Q, C) at the winners, 0 at the others.
-
-    What all winners get is added up in `total` (C,), as a bias would need it; there is none here.
-    """
-    (N, P, Q, C), (a, b) = dy.shape, pool_size
-    for n in range(N):
-        for p in range(P):
-            tiles.unpool(entry, dx[n, p * a], dx.strides[1], a, b, Q, C * dx.itemsize // tiles.VECTOR_BYTES, dy[n, p],
-                         winner[n, p], total)
 
 
 @compiled

@@ -1,0 +1,207 @@
+"""Pooling of images that lie channels last: neighbours in memory are of one pixel, so a vector has as many windows.
+
+Windows may overlap, and have margins around the image. What is returned lies channels last, too.
+"""
+
+import numpy as np
+
+from tinynet.kernels.buffers import empty
+from tinynet.kernels.fast import tiles
+from tinynet.kernels.fast.compiling import compiled
+from tinynet.kernels.fast.layout import arrays, common_dtype, images, in_whole_vectors
+from tinynet.kernels.fast.loops.pooling import images_per_chunk
+from tinynet.kernels.fast.threads import parallel_for
+from tinynet.kernels.geometry import Pair, output_size
+
+Margins = tuple[Pair, Pair]    # (top, bottom), (left, right)
+
+
+def max_pool2d_last(x: np.ndarray, pool_size: Pair, strides: Pair, margins: Margins) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maximum of each window, and its index within it: winner (N, P, Q, lanes), C and what fills vectors."""
+    last, C = in_whole_vectors(images(x, common_dtype(x), margins, -np.inf)), x.shape[1]
+    y = empty((len(x), *output_size(last.shape[1:3], pool_size, strides), last.shape[3]), last.dtype)
+    winner, entry = np.empty(y.shape, np.int8), tiles.entries(last.dtype).pool
+
+    def work(start: int, stop: int) -> None:
+        max_pool_loop(entry, last[start:stop], y[start:stop], winner[start:stop], pool_size, strides)
+    parallel_for(work, len(x), images_per_chunk(last))
+    return arrays(np.ascontiguousarray(y[..., :C])), winner
+
+
+def max_pool2d_last_gradient(dy: np.ndarray, winner: np.ndarray, input_size: Pair, pool_size: Pair, strides: Pair,
+                             margins: Margins) -> np.ndarray:
+    """Send each upstream gradient to the pixel that won."""
+    side_by_side, C = pool_size == strides, dy.shape[1]
+    dlast = images(dy, common_dtype(dy))
+    dlast = in_whole_vectors(dlast) if side_by_side else dlast
+    dx = with_margins(len(dy), input_size, dlast.shape[3], dlast.dtype, margins)
+    entry, (H, W) = tiles.entries(dlast.dtype).unpool, dx.shape[1:3]
+    offsets = (np.add.outer(np.arange(pool_size[0]) * W, np.arange(pool_size[1])) * C).ravel()
+    covered = side_by_side and not (H % pool_size[0] or W % pool_size[1])
+
+    def work(start: int, stop: int) -> None:
+        if not covered:
+            dx[start:stop] = 0
+        if side_by_side:
+            unpool_loop(entry, dlast[start:stop], winner[start:stop], dx[start:stop], np.zeros(dx.shape[3], dx.dtype),
+                        pool_size)
+        else:
+            add_to_winners_loop(dlast[start:stop], winner[start:stop], dx[start:stop], offsets, strides)
+    parallel_for(work, len(dx), images_per_chunk(dx))
+    return arrays(np.ascontiguousarray(without_margins(dx, margins)[..., :C]))
+
+
+def average_pool2d_last(x: np.ndarray, counts: np.ndarray, pool_size: Pair, strides: Pair, margins: Margins
+                        ) -> np.ndarray:
+    """Return the sum of each window over its count (P, Q)."""
+    last = images(x, common_dtype(x), margins)
+    y, counts = empty((len(x), *counts.shape, x.shape[1]), last.dtype), counts.astype(last.dtype)
+
+    def work(start: int, stop: int) -> None:
+        average_pool_loop(last[start:stop], counts, y[start:stop], np.empty(last.shape[2:], last.dtype), pool_size,
+                          strides)
+    parallel_for(work, len(x), images_per_chunk(last))
+    return arrays(y)
+
+
+def average_pool2d_last_gradient(dy: np.ndarray, counts: np.ndarray, input_size: Pair, pool_size: Pair, strides: Pair,
+                                 margins: Margins) -> np.ndarray:
+    """Send each upstream gradient, over the window's count (P, Q), to every pixel of its window."""
+    dlast = images(dy, common_dtype(dy))
+    dx, counts = with_margins(len(dy), input_size, dy.shape[1], dlast.dtype, margins), counts.astype(dlast.dtype)
+
+    def work(start: int, stop: int) -> None:
+        dx[start:stop] = 0
+        average_pool_gradient_loop(dlast[start:stop] / counts[:, :, None], dx[start:stop],
+                                   np.empty(dx.shape[2:], dx.dtype), pool_size, strides)
+    parallel_for(work, len(dx), images_per_chunk(dx))
+    return arrays(np.ascontiguousarray(without_margins(dx, margins)))
+
+
+def global_max_pool2d_last(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maximum of each channel, and the pixel that is it, row by row; the first of equals: both (N, C)."""
+    last = images(x, common_dtype(x))
+    N, H, W, C = last.shape
+    pixels, y, winner = last.reshape(N, H * W, C), np.empty((N, C), last.dtype), np.empty((N, C), np.int64)
+
+    def work(start: int, stop: int) -> None:
+        global_max_loop(pixels[start:stop], y[start:stop], winner[start:stop])
+    parallel_for(work, N, images_per_chunk(last))
+    return y, winner
+
+
+def global_max_pool2d_last_gradient(dy: np.ndarray, winner: np.ndarray, input_size: Pair) -> np.ndarray:
+    """Send each upstream gradient (N, C) to the pixel that won."""
+    (N, C), (H, W) = dy.shape, input_size
+    dx = empty((N, H * W, C), dy.dtype)
+
+    def work(start: int, stop: int) -> None:
+        dx[start:stop] = 0
+        np.put_along_axis(dx[start:stop], winner[start:stop, None], dy[start:stop, None], axis=1)
+    parallel_for(work, N, images_per_chunk(dx))
+    return arrays(dx.reshape(N, H, W, C))
+
+
+def with_margins(N: int, size: Pair, C: int, dtype: np.dtype, margins: Margins) -> np.ndarray:
+    """Return room for images (N, H, W, C) and their margins."""
+    (top, bottom), (left, right) = margins
+    return empty((N, top + size[0] + bottom, left + size[1] + right, C), dtype)
+
+
+def without_margins(images: np.ndarray, margins: Margins) -> np.ndarray:
+    """Return images (N, H, W, C) without their margins, a view."""
+    (top, bottom), (left, right) = margins
+    return images[:, top:images.shape[1] - bottom, left:images.shape[2] - right]
+
+
+@compiled
+def max_pool_loop(entry: int, x: np.ndarray, y: np.ndarray, winner: np.ndarray, pool_size: Pair, strides: Pair) -> None:
+    """Fill y and winner (n, P, Q, C) with the maximum of each window of x (n, H, W, C) and its index."""
+    (N, P, Q, C), (a, b), (s, t) = y.shape, pool_size, strides
+    for n in range(N):
+        for p in range(P):
+            tiles.pool(entry, x[n, p * s], x.strides[1], a, b, t, Q, C * x.itemsize // tiles.VECTOR_BYTES, False,
+                       y[n, p], winner[n, p])
+
+
+@compiled
+def unpool_loop(entry: int, dy: np.ndarray, winner: np.ndarray, dx: np.ndarray, total: np.ndarray, pool_size: Pair
+                ) -> None:
+    """Fill the windows in dx (n, H, W, C), side by side: dy (n, P, Q, C) at the winners, 0 at the others.
+
+    What all winners get is added up in `total` (C,), as a bias would need it; there is none here.
+    """
+    (N, P, Q, C), (a, b) = dy.shape, pool_size
+    for n in range(N):
+        for p in range(P):
+            tiles.unpool(entry, dx[n, p * a], dx.strides[1], a, b, Q, C * dx.itemsize // tiles.VECTOR_BYTES, dy[n, p],
+                         winner[n, p], total)
+
+
+@compiled
+def add_to_winners_loop(dy: np.ndarray, winner: np.ndarray, dx: np.ndarray, offsets: np.ndarray, strides: Pair) -> None:
+    """Add dy (n, P, Q, C) to the winners in dx (n, H, W, C), `offsets` from the first pixel of a window."""
+    (N, P, Q, C), (s, t), W = dy.shape, strides, dx.shape[2]
+    for n in range(N):
+        image = dx[n].reshape(-1)
+        for p in range(P):
+            for q in range(Q):
+                window, upstream, won = image[(p * s * W + q * t) * C:], dy[n, p, q], winner[n, p, q]
+                for c in range(C):
+                    window[offsets[won[c]] + c] += upstream[c]
+
+
+@compiled
+def global_max_loop(x: np.ndarray, y: np.ndarray, winner: np.ndarray) -> None:
+    """Fill y and winner (n, C) with the maximum of the pixels of x (n, M, C), or the first NaN, and its index."""
+    for n in range(len(x)):
+        best, place = y[n], winner[n]
+        for m in range(x.shape[1]):
+            pixel = x[n, m]
+            for c in range(best.size):
+                value, so_far = pixel[c], best[c]
+                better = (m == 0) | (value > so_far) | ((value != value) & (so_far == so_far))
+                best[c] = value if better else so_far
+                place[c] = m if better else place[c]
+
+
+@compiled
+def average_pool_loop(x: np.ndarray, counts: np.ndarray, y: np.ndarray, rows: np.ndarray, pool_size: Pair,
+                      strides: Pair) -> None:
+    """Fill y (n, P, Q, C) from x (n, H, W, C): its rows are added up in rows (W, C) first, then their columns."""
+    (N, P, Q, C), (a, b), (s, t), total = y.shape, pool_size, strides, rows.reshape(-1)
+    for n in range(N):
+        for p in range(P):
+            for i in range(a):
+                row = x[n, p * s + i].reshape(-1)
+                for k in range(total.size):
+                    total[k] = row[k] if i == 0 else total[k] + row[k]
+            for q in range(Q):
+                mean, count = y[n, p, q], counts[p, q]
+                for j in range(b):
+                    pixel = rows[q * t + j]
+                    for c in range(C):
+                        mean[c] = pixel[c] if j == 0 else mean[c] + pixel[c]
+                for c in range(C):
+                    mean[c] /= count
+
+
+@compiled
+def average_pool_gradient_loop(shares: np.ndarray, dx: np.ndarray, rows: np.ndarray, pool_size: Pair, strides: Pair
+                               ) -> None:
+    """Add shares (n, P, Q, C) to dx (n, H, W, C): to the columns of rows (W, C) first, then these to its rows."""
+    (N, P, Q, C), (a, b), (s, t), total = shares.shape, pool_size, strides, rows.reshape(-1)
+    for n in range(N):
+        for p in range(P):
+            for k in range(total.size):
+                total[k] = 0
+            for q in range(Q):
+                share = shares[n, p, q]
+                for j in range(b):
+                    pixel = rows[q * t + j]
+                    for c in range(C):
+                        pixel[c] += share[c]
+            for i in range(a):
+                row = dx[n, p * s + i].reshape(-1)
+                for k in range(total.size):
+                    row[k] += total[k]
