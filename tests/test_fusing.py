@@ -435,7 +435,7 @@ def test_pooling_alone_in_tiles_computes_what_its_layer_computes(side, layout, r
 @pytest.mark.parametrize("channels", [1, 5, 16])
 @pytest.mark.parametrize("kind", [MaxPool2D, AveragePool2D])
 @pytest.mark.parametrize("settings", [((3, 3), 2), ((3, 3), 1), ((2, 3), (3, 1)), ((4, 2), (1, 2), "same"),
-                                      (3, 3, "same"), (2, 2)], ids=str)
+                                      (3, 1, "same"), (3, 3, "same"), (2, 2)], ids=str)
 def test_pooling_channels_last_computes_what_its_layer_computes(kind, settings, channels, dtype, rng):
     layer = kind(*settings)
     x = channels_last(rng.integers(-9, 0, size=(5, channels, 11, 8)).astype(dtype))     # many are equal, all below 0
