@@ -69,9 +69,11 @@ def average_pool2d_last_gradient(dy: np.ndarray, counts: np.ndarray, input_size:
     """Send each upstream gradient, over the window's count (P, Q), to every pixel of its window."""
     dlast = images(dy, common_dtype(dy))
     dx, counts = with_margins(len(dy), input_size, dy.shape[1], dlast.dtype, margins), counts.astype(dlast.dtype)
+    all_rows = strides[0] <= pool_size[0] and (len(counts) - 1) * strides[0] + pool_size[0] == dx.shape[1]
 
     def work(start: int, stop: int) -> None:
-        dx[start:stop] = 0
+        if not all_rows:
+            dx[start:stop] = 0
         average_pool_gradient_loop(dlast[start:stop] / counts[:, :, None], dx[start:stop],
                                    np.empty(dx.shape[2:], dx.dtype), pool_size, strides)
     parallel_for(work, len(dx), images_per_chunk(dx))
@@ -82,7 +84,7 @@ def global_max_pool2d_last(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the maximum of each channel, and the pixel that is it, row by row; the first of equals: both (N, C)."""
     last = images(x, common_dtype(x))
     N, H, W, C = last.shape
-    pixels, y, winner = last.reshape(N, H * W, C), np.empty((N, C), last.dtype), np.empty((N, C), np.int64)
+    pixels, y, winner = last.reshape(N, H * W, C), np.empty((N, C), last.dtype), np.empty((N, C), np.int32)
 
     def work(start: int, stop: int) -> None:
         global_max_loop(pixels[start:stop], y[start:stop], winner[start:stop])
@@ -162,7 +164,7 @@ def global_max_loop(x: np.ndarray, y: np.ndarray, winner: np.ndarray) -> None:
                 value, so_far = pixel[c], best[c]
                 better = (m == 0) | (value > so_far) | ((value != value) & (so_far == so_far))
                 best[c] = value if better else so_far
-                place[c] = m if better else place[c]
+                place[c] = np.int32(m) if better else place[c]
 
 
 @compiled
@@ -189,7 +191,9 @@ def average_pool_loop(x: np.ndarray, counts: np.ndarray, y: np.ndarray, rows: np
 @compiled
 def average_pool_gradient_loop(shares: np.ndarray, dx: np.ndarray, rows: np.ndarray, pool_size: Pair, strides: Pair
                                ) -> None:
-    """Add shares (n, P, Q, C) to dx (n, H, W, C): to the columns of rows (W, C) first, then these to its rows."""
+    """Add shares (n, P, Q, C) up in the columns of rows (W, C), then these in dx (n, H, W, C): rows that no window covers
+    stay as they are.
+    """
     (N, P, Q, C), (a, b), (s, t), total = shares.shape, pool_size, strides, rows.reshape(-1)
     for n in range(N):
         for p in range(P):
@@ -202,6 +206,6 @@ def average_pool_gradient_loop(shares: np.ndarray, dx: np.ndarray, rows: np.ndar
                     for c in range(C):
                         pixel[c] += share[c]
             for i in range(a):
-                row = dx[n, p * s + i].reshape(-1)
+                row, first = dx[n, p * s + i].reshape(-1), p == 0 or i >= a - s      # of the windows that cover it
                 for k in range(total.size):
-                    row[k] += total[k]
+                    row[k] = total[k] if first else row[k] + total[k]
