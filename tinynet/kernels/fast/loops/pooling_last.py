@@ -191,7 +191,7 @@ def average_pool_loop(x: np.ndarray, counts: np.ndarray, y: np.ndarray, rows: np
 @compiled
 def average_pool_gradient_loop(shares: np.ndarray, dx: np.ndarray, rows: np.ndarray, pool_size: Pair, strides: Pair
                                ) -> None:
-    """Add shares (n, P, Q, C) up in the columns of rows (W, C), then these in dx (n, H, W, C): rows that no window covers
+    """Add shares (n, P, Q, C) up in the columns of rows (W, C), then these in dx (n, H, W, C); rows that no window has
     stay as they are.
     """
     (N, P, Q, C), (a, b), (s, t), total = shares.shape, pool_size, strides, rows.reshape(-1)
