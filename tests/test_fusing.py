@@ -451,6 +451,19 @@ def test_pooling_channels_last_computes_what_its_layer_computes(kind, settings, 
     np.testing.assert_array_equal(np.isfinite(step.run(x)[0]), np.isfinite(layer.forward(x)[0]))
 
 
+@pytest.mark.parametrize(("dtype", "other"), [("f4", "f8"), ("f8", "f4"), ("f2", "f4"), ("f4", "f2"), ("f4", "g")])
+@pytest.mark.parametrize("channels", [3, 5, 12])
+@pytest.mark.parametrize("layer", [MaxPool2D(), MaxPool2D(3, 2), AveragePool2D(), UpSampling2D(), GlobalMaxPool2D(),
+                                   UpSampling2D(interpolation="bilinear")], ids=str)
+def test_a_gradient_of_another_dtype_is_what_its_layer_computes(layer, channels, dtype, other, rng):
+    x = channels_last(rng.normal(size=(4, channels, 8, 8)).astype(dtype))
+    y, backward = fuse(steps_of(layer))[0].run(x)
+    expected_backward, dy = layer.forward(x)[1], rng.normal(size=y.shape).astype(other)
+    found, expected = backward(dy), expected_backward(dy)
+    np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-2)
+    assert found.dtype == expected.dtype or {found.dtype.char, expected.dtype.char} <= set("dg")
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("channels", [1, 5, 16])

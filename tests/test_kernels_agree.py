@@ -260,6 +260,17 @@ def large(dtype):
     return [rng.normal(size=shape).astype(dtype) for shape in shapes]
 
 
+def scaled(x, alpha):
+    return x * alpha
+
+
+def test_images_without_pixels_are_no_error(every_kernel_set):
+    k, none = kernels.current(), np.zeros((3, 2, 0, 4), np.float32)
+    assert k.elementwise(leaky_relu_gradient.formula, none, none, 0.1).shape == none.shape
+    assert k.elementwise(scaled, none, none[0]).shape == none.shape
+    assert k.channel_affine(none, *np.ones((3, 2))).shape == none.shape
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_transposed_matrix_is_turned_before_it_is_multiplied(dtype, rng):
     a, b = rng.normal(size=(3, 131)).astype(dtype), rng.normal(size=(157, 131)).astype(dtype).T

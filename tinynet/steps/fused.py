@@ -303,12 +303,12 @@ def upsampling(layer: UpSampling2D, x: np.ndarray, training: bool = False) -> tu
     k, (H, W) = kernels.current(), x.shape[2:]
     if x.dtype.char not in "fd" or min(H, W) < 2 or (x.flags.c_contiguous and layer.interpolation == "nearest"):
         return layer.forward(x, training)
-    (s, t), ones = layer.size, np.ones((H, W))
+    (s, t), ones = layer.size, np.ones((H, W), x.dtype)
     if layer.interpolation == "nearest":                            # back and forth, sums over windows side by side
         windows = layer.size, layer.size, NO_MARGINS
         y = k.average_pool2d_last_gradient(x, ones, (s * H, t * W), *windows)
         return y, lambda dy: k.average_pool2d_last(dy, ones, *windows)
-    matrices = shares(H, s), shares(W, t)
+    matrices = shares(H, s).astype(x.dtype), shares(W, t).astype(x.dtype)
     return k.mix_neighbours(x, *matrices), lambda dy: k.mix_neighbours_gradient(dy, *matrices)
 
 

@@ -93,7 +93,7 @@ def numbers_per_chunk(n: int, least: int = MIN_CHUNK) -> int:
     pieces = 1
     while pieces < NUM_CHUNKS and n >= 2 * pieces * least:
         pieces *= 2
-    return -(-n // pieces)
+    return max(1, -(-n // pieces))
 
 
 @compiled

@@ -49,7 +49,7 @@ def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
         axes = [0, *(axis for axis in axes if axis)]
     shape = (1, x.size) if as_one else (len(x), x.size // max(1, len(x)))          # or else each row is a sample
     outputs = [empty(shape, dtype) for _ in range(results)]
-    rows = [in_order(each, axes).reshape(-1, shape[1]) for each in arrays] if x.size else []
+    rows = [in_order(each, axes).reshape(-1, max(1, shape[1])) for each in arrays]
     settings = [dtype.type(number) for number in args[len(arrays):]]
 
     def work(start: int, stop: int) -> None:
@@ -57,7 +57,8 @@ def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
         loop(*(each if len(each) < shape[0] else each[piece] for each in rows), *settings,
              *(each[piece] for each in outputs))
     numbers = numbers_per_chunk(x.size, least)
-    parallel_for(work, shape[1] if as_one else shape[0], numbers if as_one else -(-numbers // max(1, shape[1])))
+    if x.size:
+        parallel_for(work, shape[1] if as_one else shape[0], numbers if as_one else -(-numbers // shape[1]))
     inverse, lying = sorted(range(x.ndim), key=axes.__getitem__), [x.shape[axis] for axis in axes]
     found = tuple(each.reshape(lying).transpose(inverse) for each in outputs)
     return found[0] if results == 1 else found

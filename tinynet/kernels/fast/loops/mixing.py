@@ -31,7 +31,7 @@ def mix_neighbours_gradient(dy: np.ndarray, rows: np.ndarray, columns: np.ndarra
 
 def along_both(loop: Loop, x: np.ndarray, rows: np.ndarray, columns: np.ndarray, size: Pair) -> np.ndarray:
     """Fill images of a size (N, C, P, Q) by a loop, some samples at a time, on all cores."""
-    last = images(x, common_dtype(x))
+    last = images(x, common_dtype(x, rows))
     N, _, _, C = last.shape
     y, between = empty((N, *size, C), last.dtype), (len(rows), columns.shape[1], C)
     of_rows, of_columns = (pairs(matrix.astype(last.dtype)) for matrix in (rows, columns))

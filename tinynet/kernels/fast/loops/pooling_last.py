@@ -31,9 +31,10 @@ def max_pool2d_last(x: np.ndarray, pool_size: Pair, strides: Pair, margins: Marg
 def max_pool2d_last_gradient(dy: np.ndarray, winner: np.ndarray, input_size: Pair, pool_size: Pair, strides: Pair,
                              margins: Margins) -> np.ndarray:
     """Send each upstream gradient to the pixel that won."""
-    side_by_side, C = pool_size == strides, dy.shape[1]
-    dlast = images(dy, common_dtype(dy))
-    dlast = in_whole_vectors(dlast) if side_by_side else dlast
+    last, C = images(dy, common_dtype(dy)), dy.shape[1]
+    whole = in_whole_vectors(last)
+    side_by_side = pool_size == strides and whole.shape[3] == winner.shape[3]      # not so if dy is of another dtype
+    dlast = whole if side_by_side else last
     dx = with_margins(len(dy), input_size, dlast.shape[3], dlast.dtype, margins)
     entry, (H, W) = tiles.entries(dlast.dtype).unpool, dx.shape[1:3]
     offsets = (np.add.outer(np.arange(pool_size[0]) * W, np.arange(pool_size[1])) * C).ravel()
@@ -67,7 +68,7 @@ def average_pool2d_last(x: np.ndarray, counts: np.ndarray, pool_size: Pair, stri
 def average_pool2d_last_gradient(dy: np.ndarray, counts: np.ndarray, input_size: Pair, pool_size: Pair, strides: Pair,
                                  margins: Margins) -> np.ndarray:
     """Send each upstream gradient, over the window's count (P, Q), to every pixel of its window."""
-    dlast = images(dy, common_dtype(dy))
+    dlast = images(dy, common_dtype(dy, counts))
     dx, counts = with_margins(len(dy), input_size, dy.shape[1], dlast.dtype, margins), counts.astype(dlast.dtype)
     all_rows = strides[0] <= pool_size[0] and (len(counts) - 1) * strides[0] + pool_size[0] == dx.shape[1]
 
