@@ -451,6 +451,17 @@ def test_pooling_channels_last_computes_what_its_layer_computes(kind, settings, 
     np.testing.assert_array_equal(np.isfinite(step.run(x)[0]), np.isfinite(layer.forward(x)[0]))
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
+def test_dropout_takes_every_dtype(dtype, rng):
+    x, dy = rng.normal(size=(2, 4, 300)).astype(dtype)
+    one, other = (Sequential([Dropout(0.3, input_shape=(300,))], seed=0).steps() for _ in range(2))
+    (y, backward), (expected, expected_backward) = fuse(one)[0].run(x, True), other[0].run(x, True)
+    assert y.dtype == expected.dtype == dtype
+    np.testing.assert_allclose(y, expected, rtol=2e-3)
+    np.testing.assert_allclose(backward(dy), expected_backward(dy), rtol=2e-3)
+    assert 0.2 < np.mean(y == 0) < 0.4
+
+
 @pytest.mark.parametrize(("dtype", "other"), [("f4", "f8"), ("f8", "f4"), ("f2", "f4"), ("f4", "f2"), ("f4", "g")])
 @pytest.mark.parametrize("channels", [3, 5, 12])
 @pytest.mark.parametrize("layer", [MaxPool2D(), MaxPool2D(3, 2), AveragePool2D(), UpSampling2D(), GlobalMaxPool2D(),

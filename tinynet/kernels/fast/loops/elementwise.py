@@ -35,8 +35,8 @@ def dropout(x: np.ndarray, key: np.uint64, threshold: int, scale: float) -> np.n
 
     The bits are generated while multiplying, so no mask is stored: the gradient is ``dropout(dy, ...)``, same key.
     """
-    x, factor = for_loops(x), x.dtype.type(scale)
-    y = empty(x.shape, x.dtype)
+    own, x = x.dtype, for_loops(x, common_dtype(x))
+    y, factor = empty(x.shape, x.dtype), x.dtype.type(scale)
     flat_x, flat_y = x.reshape(-1), y.reshape(-1)
     first = place(len(x)) * (x.size // max(1, len(x)))                            # of the batch's numbers
     words = -(-numbers_per_chunk(x.size) // NUMBERS_PER_WORD)                     # chunks begin with a word
@@ -46,7 +46,7 @@ def dropout(x: np.ndarray, key: np.uint64, threshold: int, scale: float) -> np.n
         dropout_loop(flat_x[start:stop], key, first + start, threshold, factor, flat_y[start:stop], block,
                      block.view(np.uint16))
     parallel_for(work, x.size, words * NUMBERS_PER_WORD)
-    return y
+    return y.astype(own, copy=False)
 
 
 def scale_channels(x: np.ndarray, factors: np.ndarray) -> np.ndarray:
