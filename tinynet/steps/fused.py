@@ -79,11 +79,16 @@ def conv_pool(conv: Conv2D, pool: MaxPool2D, x: np.ndarray, training: bool = Fal
     return y, weights_backward(conv, product_backward, in_pieces)
 
 
+def only_last(x: np.ndarray) -> bool:
+    """Return whether images lie channels last in memory, and not first as well, as those of a single channel do."""
+    return not x.flags.c_contiguous and kernels.current().lies_channels_last(x, x.dtype)
+
+
 def pool(layer: MaxPool2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
     """Pool all channels of a pixel at once, where they lie side by side in memory."""
     layer.check(x)
     k, windows = kernels.current(), layer.windows
-    if x.flags.c_contiguous or not k.lies_channels_last(x, x.dtype):           # a single channel lies either way
+    if not only_last(x):
         return layer.forward(x, training)
     image, place = x.shape[2:], (windows.size, windows.strides, windows.around(x.shape[2:]))
     y, winner = k.max_pool2d_last(as_floating(x), *place)
@@ -94,7 +99,7 @@ def average_pool(layer: AveragePool2D, x: np.ndarray, training: bool = False) ->
     """Add up and divide all channels of a pixel at once, where they lie side by side in memory."""
     layer.check(x)
     k, windows = kernels.current(), layer.windows
-    if x.flags.c_contiguous or not k.lies_channels_last(x, x.dtype):           # a single channel lies either way
+    if not only_last(x):
         return layer.forward(x, training)
     image, place = x.shape[2:], (windows.size, windows.strides, windows.around(x.shape[2:]))
     ones = np.ones((1, 1, *image), x.dtype)
@@ -107,7 +112,7 @@ def global_max_pool(layer: GlobalMaxPool2D, x: np.ndarray, training: bool = Fals
     """Compare all channels of a pixel at once, where they lie side by side in memory."""
     layer.check(x)
     k = kernels.current()
-    if x.flags.c_contiguous or x.dtype.char not in "fd" or not k.lies_channels_last(x, x.dtype):
+    if x.dtype.char not in "fd" or not only_last(x):
         return layer.forward(x, training)
     y, winner = k.global_max_pool2d_last(x)
 
