@@ -30,6 +30,11 @@ def tanh(x):
     return np.tanh(x)
 
 
+@elementwise
+def sum_and_product(x, y, z, factor):
+    return x + y * z, factor * y
+
+
 PAIRS = [(exp, np.exp), (expm1, np.expm1), (log1p, np.log1p), (tanh, np.tanh)]
 pytestmark = pytest.mark.filterwarnings("ignore:(overflow|divide|invalid):RuntimeWarning")
 
@@ -56,3 +61,26 @@ def test_the_ends_and_zero_are_those_of_numpy(ours, numpys, dtype):
     np.testing.assert_allclose(y, expected, rtol=4 * np.finfo(dtype).eps, atol=0)
     number = ~np.isnan(expected)
     np.testing.assert_array_equal(np.signbit(y[number]), np.signbit(expected[number]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", ">f4"])
+@pytest.mark.parametrize("shape", [(), (0, 3), (7,), (70, 100), (3, 50_000)])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.usefixtures("every_kernel_set")
+def test_results_take_the_place_of_the_arrays_named_with_numpys_bits(shape, dtype, order, rng):
+    x, y, z = (np.asarray(rng.normal(size=shape), dtype, order=order) for _ in range(3))
+    total, product, kept = x + y * z, 3 * y, x.copy()
+    assert sum_and_product(x, y, z, 3.0, out=(z, y)) is None
+    np.testing.assert_array_equal(z, total)
+    np.testing.assert_array_equal(y, product)
+    np.testing.assert_array_equal(x, kept)
+    assert {x.dtype, y.dtype, z.dtype} == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_result_takes_the_place_of_a_view(step, rng):
+    whole = rng.normal(size=20_000)
+    expected = whole.copy()
+    expected[5000::step] = np.exp(whole[5000::step])
+    exp(whole[5000::step], out=whole[5000::step])                        # two views, and so two arrays
+    np.testing.assert_allclose(whole, expected, rtol=1e-15)

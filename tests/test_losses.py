@@ -335,6 +335,17 @@ def test_few_logits_cost_what_many_do_whatever_they_are(targets, dtype, monkeypa
         np.testing.assert_allclose(by_numpy, by_loops, rtol=1e-6, atol=1e-30)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", ">f4"])
+@pytest.mark.parametrize("label", [0, 1, 2])
+def test_labels_cost_what_their_one_hot_rows_do_to_the_bit(label, dtype, cross_entropy):
+    z = EVERY_KIND.astype(dtype)
+    with np.errstate(all="raise"):
+        for by_label, by_row in zip(cross_entropy(np.full(10, label), z), cross_entropy(one_hot([label] * 10, 3), z),
+                                    strict=True):
+            np.testing.assert_array_equal(by_label, by_row)
+            assert by_label.dtype == by_row.dtype
+
+
 def test_logits_without_a_class_or_a_sample_cost_nothing(cross_entropy):
     for shape in (3, 0), (0, 3):
         cost, slopes, p = cross_entropy(np.ones(shape), np.ones(shape))

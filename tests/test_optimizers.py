@@ -63,12 +63,12 @@ def amsgrad(p, gradients, rate, b1=0.9, b2=0.999, epsilon=1e-7):
     return p
 
 
-def rmsprop_with_all(p, gradients, rate, rho=0.9, mu=0.8, epsilon=1e-3):
+def rmsprop_with_all(p, gradients, rate, rho=0.9, mu=0.8, epsilon=1e-3, centered=True):
     v = mean = s = 0.0
     for g in gradients:
         v = rho * v + (1 - rho) * g ** 2
         mean = rho * mean + (1 - rho) * g
-        s = mu * s + rate * g / math.sqrt(v - mean ** 2 + epsilon)
+        s = mu * s + rate * g / math.sqrt(v - centered * mean ** 2 + epsilon)
         p -= s
     return p
 
@@ -139,6 +139,10 @@ FORMULAS = {
     "rmsprop, other settings": (lambda rate: RMSprop(rate, rho=0.5, epsilon=0.1), lambda *a: rmsprop(*a, 0.5, 0.1)),
     "adam": (lambda rate: Adam(rate), lambda *a: adam(*a)),
     "rmsprop, centered with momentum": (lambda rate: RMSprop(rate, 0.9, 0.8, 1e-3, centered=True), rmsprop_with_all),
+    "rmsprop, centered": (lambda rate: RMSprop(rate, 0.9, 0, 1e-3, centered=True),
+                          lambda *a: rmsprop_with_all(*a, mu=0.0)),
+    "rmsprop, with momentum": (lambda rate: RMSprop(rate, 0.9, 0.8, 1e-3),
+                               lambda *a: rmsprop_with_all(*a, centered=False)),
     "adagrad": (lambda rate: Adagrad(rate), adagrad),
     "adadelta": (lambda rate: Adadelta(rate), adadelta),
     "nadam": (lambda rate: Nadam(rate), nadam),
@@ -631,20 +635,33 @@ def test_nadam_counts_its_momentum_anew_where_its_count_was_set_back():
     assert one["p"] == two["p"]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("make", [
-    lambda: SGD(momentum=0.9, use_ema=True), lambda: RMSprop(momentum=0.5, centered=True, weight_decay=0.1), Nadam,
-    lambda: AdamW(use_ema=True, clipnorm=1)], ids=["sgd", "rmsprop", "nadam", "adamw"])
-def test_an_update_in_pieces_is_that_of_the_whole(make, rng):
-    shape = (2, kernels.PIECE - 5)
-    p, gradients, found = rng.normal(size=shape), rng.normal(size=(3, *shape)), []
+    lambda: SGD(momentum=0.9, use_ema=True), lambda: SGD(momentum=0.9, nesterov=True), Lion, RMSprop,
+    lambda: RMSprop(momentum=0.5), lambda: RMSprop(centered=True),
+    lambda: RMSprop(momentum=0.5, centered=True, weight_decay=0.1), Nadam, Adamax, Adagrad, Adadelta, Adam,
+    lambda: Adam(amsgrad=True), lambda: AdamW(use_ema=True, clipvalue=0.5)],
+    ids=["sgd", "nesterov", "lion", "rmsprop", "with_momentum", "centered", "centered_with_momentum", "nadam", "adamax",
+         "adagrad", "adadelta", "adam", "amsgrad", "adamw"])
+def test_compiled_updates_have_the_bits_of_numpys(make, dtype, rng):
+    """In pieces on all cores, in one, by NumPy where there are few numbers, and where they lie in another order."""
+    params = {name: np.asarray(rng.normal(size=shape), dtype, order=order) for name, shape, order in (
+        ("large", (2, kernels.PIECE), "C"), ("one piece", (5000,), "C"), ("few", (33,), "C"),
+        ("transposed", (70, 80), "F"))}
+    sizes = 10.0 ** np.arange(-6, 3)
+    gradients = [{name: (rng.normal(size=p.shape) * rng.choice(sizes, p.shape)).astype(dtype)
+                  for name, p in params.items()} for _ in range(3)]
+    found = []
     for name in "fast", "im2col":
         with kernels.use(name):
-            optimizer, params = make(), {"w": p.copy()}
+            optimizer, changed = make(), {key: p.copy(order="K") for key, p in params.items()}
             for g in gradients:
-                optimizer.update(params, {"w": g})
-            found.append([params["w"], *optimizer.slots["w"].values()])
-    for ours, expected in zip(*found, strict=True):
-        np.testing.assert_allclose(ours, expected, rtol=1e-12, atol=1e-14)
+                optimizer.update(changed, g)
+            found.append({**changed, **{f"{slot} of {key}": array for key, slots in optimizer.slots.items()
+                                        for slot, array in slots.items()}})
+    assert found[0].keys() == found[1].keys()
+    for name, array in found[0].items():
+        np.testing.assert_array_equal(array, found[1][name], err_msg=name)
 
 
 def test_a_step_of_ones_own_gets_whole_parameters():

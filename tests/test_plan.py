@@ -22,7 +22,7 @@ from tinynet.layers import (
     Softmax,
     Tanh,
 )
-from tinynet.losses import CategoricalCrossentropy
+from tinynet.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from tinynet.steps.step import steps_of
 
 IMAGE = (1, 9, 9)
@@ -82,6 +82,25 @@ def test_the_plan_of_the_larger_cnn():
     assert [row.function for row in rows if "no input gradient" in row.why] == ["tinynet.steps.fused.conv_relu_pool"]
     assert len(rows) == 8
     assert rows[-1].why == "the loss works from the logits, and makes the probabilities, too"
+
+
+@pytest.mark.parametrize("of", ["labels", "one-hot"])
+@pytest.mark.parametrize("batch", [20, 1000], ids=["few logits", "many"])
+def test_a_loss_of_logits_in_one_pass_is_that_of_its_own_file(batch, of):
+    """And a metric sees the model's logits, not the probabilities that are made besides."""
+    x, y = samples(batch)
+    y = y.argmax(axis=1) if of == "labels" else y
+    loss, found = SparseCategoricalCrossentropy if of == "labels" else CategoricalCrossentropy, []
+    for fuse in True, False:
+        with kernels.use("fast", fuse=fuse):
+            model = Sequential([Flatten(), Dense(8), Dense(3)], input_shape=IMAGE, seed=0)
+            model.compile("sgd", loss(from_logits=True), [largest])
+            found.append([*model.train_on_batch(x, y), *model.test_on_batch(x, y), *model.params["dense_1/kernel"][0]])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-6)
+
+
+def largest(y_true, y_pred):
+    return y_pred.max(axis=1)
 
 
 class Doubled(CategoricalCrossentropy):

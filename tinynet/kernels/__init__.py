@@ -19,7 +19,7 @@
     channel_sums(x, center, dy, through)         (N, C, ...), (C,) -> (2, C), float64: sums of dy and of dy (x - center)
     channel_affine(x, center, scale, shift, dy, dy_scale, relu, through)    (x - center) scale + shift + dy dy_scale
     relu_gradient(dy, y)                                                     dy where y > 0, 0 elsewhere; of one shape
-    elementwise(formula, *args)        a formula of arrays, and of numbers: see `kernels.elementwise`
+    elementwise(formula, *args, out)        a formula of arrays, and of numbers: see `kernels.elementwise`
     adam(p, g, m, v, rate, beta_1, beta_2, epsilon)               updates p, m and v in place, all of one shape
 
 Convolutions and poolings are given images that are padded already: each window lies inside its image, so that along

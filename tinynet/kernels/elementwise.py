@@ -5,7 +5,7 @@
         return dy * (1 - y * y)
 
 Called with arrays, NumPy makes a pass over memory for each operation of a formula; ``fast`` compiles it, and makes one
-pass for all of them. Nothing here loads numba.
+pass for all of them. So are layers computed, and, in place, the steps of optimizers. Nothing here loads numba.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class elementwise:  # noqa: N801  (reads as what it is: a decorator)
     A formula takes arrays, and after them numbers. The arrays are floating, of one dtype and of one shape, but for
     those of the shape of a single sample, which stand for all samples; its result is of the first one's shape. It
     consists of arithmetic, comparisons, NumPy's functions, `polynomial`, numbers that have a name in its module, and
-    functions of its module that do the same. It may return several results.
+    functions that its module has which do the same. It may return several results. With ``out``, one of the arrays or a
+    tuple of them, its results are put there instead.
 
     >>> import numpy as np
     >>> @elementwise
@@ -33,14 +34,27 @@ class elementwise:  # noqa: N801  (reads as what it is: a decorator)
     ...     return np.where(x > 0, x, slope * x)
     >>> leaky(np.array([[-1.0, 2.0]]), 0.1)
     array([[-0.1,  2. ]])
+    >>> leaky(x := np.array([-2.0, 3.0]), 0.5, out=x)
+    >>> x
+    array([-1.,  3.])
     """
 
     def __init__(self, formula: Callable[..., Any]):
         self.formula = formula
         update_wrapper(self, formula)
 
-    def __call__(self, *args: np.ndarray | float) -> Any:
-        return kernels.current().elementwise(self.formula, *args)
+    def __call__(self, *args: np.ndarray | float, out: np.ndarray | tuple[np.ndarray, ...] = ()) -> Any:
+        return kernels.current().elementwise(self.formula, *args, out=(out,) if isinstance(out, np.ndarray) else out)
+
+
+def computed(formula: Callable[..., Any], args: tuple[np.ndarray | float, ...], out: tuple[np.ndarray, ...]) -> Any:
+    """Compute a formula by NumPy; put its results into the arrays of `out`, if there are any."""
+    results = formula(*args)
+    if not out:
+        return results
+    for array, result in zip(out, results if isinstance(results, tuple) else (results,), strict=True):
+        array[...] = result
+    return None
 
 
 def polynomial(terms: tuple[float, ...], x: np.ndarray) -> np.ndarray:

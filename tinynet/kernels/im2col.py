@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.kernels.elementwise import computed
 from tinynet.kernels.geometry import Pair, output_size
 
 
@@ -224,6 +225,6 @@ def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
     p -= rate * m / (np.sqrt(v) + epsilon)
 
 
-def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
+def elementwise(formula: Callable[..., Any], *args: np.ndarray | float, out: tuple[np.ndarray, ...] = ()) -> Any:
     """Compute a formula, operation by operation."""
-    return formula(*args)
+    return computed(formula, args, out)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.kernels.elementwise import computed
 from tinynet.kernels.geometry import Pair, output_size
 
 
@@ -223,9 +224,9 @@ def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
         p[k] -= rate * m[k] / (np.sqrt(v[k]) + epsilon)
 
 
-def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
+def elementwise(formula: Callable[..., Any], *args: np.ndarray | float, out: tuple[np.ndarray, ...] = ()) -> Any:
     """Compute a formula, which is its own definition."""
-    return formula(*args)
+    return computed(formula, args, out)
 
 
 def at(p: int, q: int, i: int, j: int, strides: Pair, dilation: Pair = (1, 1)) -> Pair:

@@ -61,8 +61,8 @@ class CategoricalCrossentropy(OfProbabilities):
     def with_softmax(self, cross_entropy: Callable[..., tuple[np.ndarray, ...]], y_true: ArrayLike, z: np.ndarray,
                      sample_weight: ArrayLike | None = None) -> tuple[float, Callable[[], np.ndarray], np.ndarray]:
         """Return what `forward` does of logits z (N, ..., K), and p = softmax(z), by a kernel that makes both."""
-        y_true, rows = self.distribution(self.check_targets(y_true, z.shape), z), (-1, z.shape[-1])
-        losses, slopes, p = cross_entropy(y_true.reshape(rows), z.reshape(rows))
+        y_true = self.rows(self.check_targets(y_true, z.shape), z)
+        losses, slopes, p = cross_entropy(y_true, z.reshape(-1, z.shape[-1]))
         value, backward = self.mean(losses.reshape(z.shape[:-1]), slopes.reshape(z.shape), sample_weight)
         return value, backward, p.reshape(z.shape)
 
@@ -71,6 +71,10 @@ class CategoricalCrossentropy(OfProbabilities):
         """Whether `with_softmax` may take the place of `forward`: not where losses, or a forward, were replaced."""
         return [getattr(method, "__func__", None) for method in (self.losses, self.forward, self.mean)] == [
             CategoricalCrossentropy.losses, OfProbabilities.forward, OfProbabilities.mean]
+
+    def rows(self, y_true: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Return targets for logits z (N, ..., K) as rows (N*..., K)."""
+        return self.distribution(y_true, z).reshape(-1, z.shape[-1])
 
     def distribution(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """Return one-hot targets as the probabilities (N, ..., K) that they are, smoothed, in the dtype of y_pred."""
@@ -90,6 +94,10 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
 
     def __init__(self, from_logits: bool = False):
         OfProbabilities.__init__(self, from_logits)
+
+    def rows(self, y_true: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Return labels as they are, (N*...,)."""
+        return y_true.reshape(-1)
 
     def distribution(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """Return labels as probabilities (N, ..., K), in the dtype of y_pred."""

@@ -6,9 +6,19 @@ from typing import Unpack
 
 import numpy as np
 
+from tinynet.kernels.elementwise import elementwise
 from tinynet.optimizers.base import LearningRate, Optimizer, Options
-from tinynet.optimizers.running import move
+from tinynet.optimizers.running import moved
 from tinynet.registry import Config
+
+
+@elementwise
+def adadelta(p: np.ndarray, square: np.ndarray, step_square: np.ndarray, g: np.ndarray, learning_rate: float,
+             share: float, epsilon: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the next p, and the running means of g^2 and d^2, of which the new ones are a share of 1 - rho."""
+    square = moved(square, g * g, share)
+    d = np.sqrt((step_square + epsilon) / (square + epsilon)) * g
+    return p - learning_rate * d, square, moved(step_square, d * d, share)
 
 
 class Adadelta(Optimizer):
@@ -19,7 +29,6 @@ class Adadelta(Optimizer):
     """
 
     slot_names = ("square", "step_square")
-    elementwise = True
 
     def __init__(self, learning_rate: LearningRate = 0.001, rho: float = 0.95, epsilon: float = 1e-7,
                  **kwargs: Unpack[Options]):
@@ -29,12 +38,8 @@ class Adadelta(Optimizer):
 
     def step(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], learning_rate: float) -> None:
         """Change p and its running means in place."""
-        move(slots["square"], g * g, self.rho)
-        step = np.sqrt((slots["step_square"] + self.epsilon) / (slots["square"] + self.epsilon))
-        step *= g
-        move(slots["step_square"], step * step, self.rho)
-        step *= learning_rate
-        p -= step
+        changing = p, slots["square"], slots["step_square"]
+        adadelta(*changing, g, learning_rate, 1 - self.rho, self.epsilon, out=changing)
 
     def get_config(self) -> Config:
         return {**super().get_config(), "rho": self.rho, "epsilon": self.epsilon}

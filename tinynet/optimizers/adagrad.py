@@ -1,4 +1,4 @@
-"""Adagrad: a step size for each parameter entry, from the sum of all its squared gradients; and Ftrl, beside zero."""
+"""Adagrad: a step size for each parameter entry, from the sum of all its squared gradients."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from typing import Unpack
 
 import numpy as np
 
+from tinynet.kernels.elementwise import elementwise
 from tinynet.optimizers.base import LearningRate, Optimizer, Options
 from tinynet.registry import Config
+
+
+@elementwise
+def adagrad(p: np.ndarray, accumulator: np.ndarray, g: np.ndarray, learning_rate: float, epsilon: float
+            ) -> tuple[np.ndarray, np.ndarray]:
+    """Return the next p and sum of squares."""
+    accumulator = accumulator + g * g
+    return p - learning_rate * g / np.sqrt(accumulator + epsilon), accumulator
 
 
 class Adagrad(Optimizer):
@@ -18,7 +27,6 @@ class Adagrad(Optimizer):
     """
 
     slot_names = ("accumulator",)
-    elementwise = True
 
     def __init__(self, learning_rate: LearningRate = 0.001, initial_accumulator_value: float = 0.1,
                  epsilon: float = 1e-7, **kwargs: Unpack[Options]):
@@ -34,9 +42,8 @@ class Adagrad(Optimizer):
 
     def step(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], learning_rate: float) -> None:
         """Change p and its sum of squares in place."""
-        accumulator = slots["accumulator"]
-        accumulator += g * g
-        p -= learning_rate * g / np.sqrt(accumulator + self.epsilon)
+        changing = p, slots["accumulator"]
+        adagrad(*changing, g, learning_rate, self.epsilon, out=changing)
 
     def get_config(self) -> Config:
         return {**super().get_config(), "initial_accumulator_value": self.initial_accumulator_value,

@@ -8,10 +8,19 @@ from typing import Unpack
 import numpy as np
 
 from tinynet import kernels
-from tinynet.kernels import buffers
+from tinynet.kernels.elementwise import elementwise
 from tinynet.optimizers.base import LearningRate, Optimizer, Options
-from tinynet.optimizers.running import move
+from tinynet.optimizers.running import moved
 from tinynet.registry import Config
+
+
+@elementwise
+def amsgrad(p: np.ndarray, m: np.ndarray, v: np.ndarray, v_max: np.ndarray, g: np.ndarray, rate: float,
+            share_1: float, share_2: float, epsilon: float) -> tuple[np.ndarray, ...]:
+    """Return the next p, m, v and largest v so far; g and its square count for shares of 1 - beta_1 and 1 - beta_2."""
+    m, v = moved(m, g, share_1), moved(v, g * g, share_2)
+    v_max = np.maximum(v_max, v)
+    return p - rate * (m / (np.sqrt(v_max) + epsilon)), m, v, v_max
 
 
 class Adam(Optimizer):
@@ -31,8 +40,6 @@ class Adam(Optimizer):
     """
 
     slot_names: tuple[str, ...] = ("m", "v")
-    elementwise = True
-    in_one_pass = True
 
     def __init__(self, learning_rate: LearningRate = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
                  epsilon: float = 1e-7, amsgrad: bool = False, **kwargs: Unpack[Options]):
@@ -48,22 +55,10 @@ class Adam(Optimizer):
         """Change p, m and v in place."""
         rate = learning_rate * math.sqrt(1 - self.beta_2 ** self.iterations) / (1 - self.beta_1 ** self.iterations)
         if self.amsgrad:
-            self.step_by_largest(p, g, slots, rate)
+            changing = p, slots["m"], slots["v"], slots["v_max"]
+            amsgrad(*changing, g, rate, 1 - self.beta_1, 1 - self.beta_2, self.epsilon, out=changing)
         else:
             kernels.current().adam(p, g, slots["m"], slots["v"], rate, self.beta_1, self.beta_2, self.epsilon)
-
-    def step_by_largest(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], rate: float) -> None:
-        """Do so with the largest v so far."""
-        m, v, v_max = slots["m"], slots["v"], slots["v_max"]
-        step = np.multiply(g, g, out=buffers.empty(p.shape, p.dtype))            # first of it, g^2
-        move(m, g, self.beta_1)
-        move(v, step, self.beta_2)
-        np.maximum(v_max, v, out=v_max)
-        np.sqrt(v_max, out=step)
-        step += self.epsilon
-        np.divide(m, step, out=step)
-        step *= rate
-        p -= step
 
     def get_config(self) -> Config:
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon,

@@ -6,10 +6,18 @@ from typing import Unpack
 
 import numpy as np
 
-from tinynet.kernels import buffers
+from tinynet.kernels.elementwise import elementwise
 from tinynet.optimizers.base import LearningRate, Optimizer, Options
-from tinynet.optimizers.running import move
+from tinynet.optimizers.running import moved
 from tinynet.registry import Config
+
+
+@elementwise
+def adamax(p: np.ndarray, m: np.ndarray, u: np.ndarray, g: np.ndarray, rate: float, share: float, beta_2: float,
+           epsilon: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the next p, m and u; g counts in m for a share of 1 - beta_1."""
+    m, u = moved(m, g, share), np.maximum(beta_2 * u, np.abs(g))
+    return p - rate * (m / (u + epsilon)), m, u
 
 
 class Adamax(Optimizer):
@@ -25,7 +33,6 @@ class Adamax(Optimizer):
     """
 
     slot_names = ("m", "u")
-    elementwise = True
 
     def __init__(self, learning_rate: LearningRate = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
                  epsilon: float = 1e-7, **kwargs: Unpack[Options]):
@@ -36,14 +43,8 @@ class Adamax(Optimizer):
 
     def step(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], learning_rate: float) -> None:
         """Change p, m and u in place."""
-        m, u = slots["m"], slots["u"]
-        step = np.abs(g, out=buffers.empty(p.shape, p.dtype))                    # first of it, the size of g
-        move(m, g, self.beta_1)
-        u *= self.beta_2
-        np.maximum(u, step, out=u)
-        np.divide(m, np.add(u, self.epsilon, out=step), out=step)
-        step *= learning_rate / (1 - self.beta_1 ** self.iterations)
-        p -= step
+        rate, changing = learning_rate / (1 - self.beta_1 ** self.iterations), (p, slots["m"], slots["u"])
+        adamax(*changing, g, rate, 1 - self.beta_1, self.beta_2, self.epsilon, out=changing)
 
     def get_config(self) -> Config:
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
-from tinynet import kernels, schedules
+from tinynet import schedules
 from tinynet.checks import check_int, check_nonnegative, invalid
 from tinynet.kernels import buffers
+from tinynet.kernels.elementwise import elementwise
 from tinynet.optimizers import clipping
 from tinynet.optimizers.clipping import Gradients
 from tinynet.optimizers.running import move
@@ -37,6 +38,12 @@ class Options(OtherOptions, total=False):
     weight_decay: float | None
 
 
+@elementwise
+def decayed(p: np.ndarray, kept: float) -> np.ndarray:
+    """Return what is kept of a parameter."""
+    return p * kept
+
+
 class Optimizer:
     """Base of all: a subclass defines ``step``, and names the running arrays it keeps for each parameter.
 
@@ -60,13 +67,6 @@ class Optimizer:
     """
 
     slot_names: tuple[str, ...] = ()
-    elementwise = False            # whether `step` may be called for pieces of a parameter: all of ours are, once each
-    in_one_pass = False            # and of these, whether it passes over its arrays once, as a compiled loop
-
-    def __init_subclass__(cls, **kwargs: Any):
-        super().__init_subclass__(**kwargs)
-        if "step" in vars(cls) and "elementwise" not in vars(cls):
-            cls.elementwise = False                            # of a step of one's own nothing is known
 
     def __init__(self, learning_rate: LearningRate = 0.001, *, weight_decay: float | None = None,
                  clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None,
@@ -131,23 +131,9 @@ class Optimizer:
             self.finalize_variable_values(params)
 
     def change(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], rate: float) -> None:
-        """Update one parameter: in pieces that stay in the cache, if its step is elementwise, or as a whole."""
-        alone = self.weight_decay is None and AVERAGE not in slots
-        if p.size <= kernels.PIECE or not self.elementwise or (self.in_one_pass and alone) or not all(
-                array.flags.c_contiguous for array in (p, g, *slots.values())):
-            self.change_piece(p, g, slots, rate)
-            return
-        flat_p, flat_g, flat = p.reshape(-1), g.reshape(-1), {name: slot.reshape(-1) for name, slot in slots.items()}
-
-        def work(start: int, stop: int) -> None:
-            piece = slice(start, stop)
-            self.change_piece(flat_p[piece], flat_g[piece], {name: slot[piece] for name, slot in flat.items()}, rate)
-        kernels.in_pieces(work, p.size)
-
-    def change_piece(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], rate: float) -> None:
-        """Decay, step, and move the running mean, all in place."""
+        """Update one parameter: decay, step, and move the running mean, all in place."""
         if self.weight_decay is not None:
-            p *= 1 - rate * self.weight_decay
+            decayed(p, 1 - rate * self.weight_decay, out=p)
         self.step(p, g, slots, rate)
         if AVERAGE in slots:
             move(slots[AVERAGE], p, self.ema_momentum)

@@ -9,13 +9,20 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.kernels import buffers
+from tinynet.kernels.elementwise import elementwise
 
 Gradients = Mapping[str, np.ndarray]
 
 
 def by_value(grads: Gradients, largest: float) -> Gradients:
     """Return gradients whose entries are at most `largest`, of either sign: the direction changes."""
-    return {name: np.clip(g, -largest, largest, out=buffers.empty(g.shape, g.dtype)) for name, g in grads.items()}
+    return {name: cut(g, largest) for name, g in grads.items()}
+
+
+@elementwise
+def cut(g: np.ndarray, largest: float) -> np.ndarray:
+    """Return the entries, or the nearest ones of that size."""
+    return np.clip(g, -largest, largest)
 
 
 def by_norm(grads: Gradients, largest: float) -> Gradients:

@@ -6,10 +6,18 @@ from typing import Unpack
 
 import numpy as np
 
-from tinynet.kernels import buffers
+from tinynet.kernels.elementwise import elementwise
 from tinynet.optimizers.base import LearningRate, Optimizer, Options
-from tinynet.optimizers.running import move
+from tinynet.optimizers.running import moved
 from tinynet.registry import Config
+
+
+@elementwise
+def nadam(p: np.ndarray, m: np.ndarray, v: np.ndarray, g: np.ndarray, m_rate: float, g_rate: float, correction: float,
+          share_1: float, share_2: float, epsilon: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the next p, m and v; g and its square count in them for shares of 1 - beta_1 and 1 - beta_2."""
+    m, v = moved(m, g, share_1), moved(v, g * g, share_2)
+    return p - (m_rate * m + g_rate * g) / (np.sqrt(v / correction) + epsilon), m, v
 
 
 class Nadam(Optimizer):
@@ -27,7 +35,6 @@ class Nadam(Optimizer):
     """
 
     slot_names = ("m", "v")
-    elementwise = True
 
     def __init__(self, learning_rate: LearningRate = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
                  epsilon: float = 1e-7, **kwargs: Unpack[Options]):
@@ -51,17 +58,11 @@ class Nadam(Optimizer):
 
     def step(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], learning_rate: float) -> None:
         """Change p, m and v in place."""
-        m, v, t = slots["m"], slots["v"], self.iterations
+        t, changing = self.iterations, (p, slots["m"], slots["v"])
         now, ahead, product = self.momentum(t), self.momentum(t + 1), self.product(t)
-        root = np.multiply(g, g, out=buffers.empty(p.shape, p.dtype))            # first of it, g^2
-        move(m, g, self.beta_1)
-        move(v, root, self.beta_2)
-        np.sqrt(np.divide(v, 1 - self.beta_2 ** t, out=root), out=root)
-        root += self.epsilon
-        step = np.multiply(m, learning_rate * ahead / (1 - product * ahead), out=buffers.empty(p.shape, p.dtype))
-        step += learning_rate * (1 - now) / (1 - product) * g
-        step /= root
-        p -= step
+        m_rate, g_rate = learning_rate * ahead / (1 - product * ahead), learning_rate * (1 - now) / (1 - product)
+        nadam(*changing, g, m_rate, g_rate, 1 - self.beta_2 ** t, 1 - self.beta_1, 1 - self.beta_2, self.epsilon,
+              out=changing)
 
     def get_config(self) -> Config:
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.kernels import buffers
+from tinynet.kernels.elementwise import elementwise
+
+
+def moved(mean: np.ndarray, value: np.ndarray, share: float) -> np.ndarray:
+    """Return a mean, moved towards a value by a share of what they differ: where they are near, no digit is lost."""
+    return mean + share * (value - mean)
+
+
+in_one_pass = elementwise(moved)
 
 
 def move(mean: np.ndarray, value: np.ndarray, momentum: float) -> None:
@@ -15,6 +23,4 @@ def move(mean: np.ndarray, value: np.ndarray, momentum: float) -> None:
     >>> mean
     array([1.25])
     """
-    change = np.subtract(value, mean, out=buffers.empty(mean.shape, mean.dtype))
-    change *= 1 - momentum                       # of the difference: where the two are near, no digit is lost
-    mean += change
+    in_one_pass(mean, value, 1 - momentum, out=mean)

@@ -6,10 +6,31 @@ from typing import Unpack
 
 import numpy as np
 
-from tinynet.kernels import buffers
+from tinynet.kernels.elementwise import elementwise
 from tinynet.optimizers.base import LearningRate, Optimizer, Options
-from tinynet.optimizers.running import move
+from tinynet.optimizers.running import moved
 from tinynet.registry import Config
+
+
+def next_velocity(velocity: np.ndarray, g: np.ndarray, learning_rate: float, momentum: float) -> np.ndarray:
+    """Return what is left of a velocity, and a step against the gradient."""
+    return momentum * velocity - learning_rate * g
+
+
+@elementwise
+def sgd(p: np.ndarray, velocity: np.ndarray, g: np.ndarray, learning_rate: float, momentum: float
+        ) -> tuple[np.ndarray, np.ndarray]:
+    """Return the next p and velocity."""
+    velocity = next_velocity(velocity, g, learning_rate, momentum)
+    return p + velocity, velocity
+
+
+@elementwise
+def nesterov(p: np.ndarray, velocity: np.ndarray, g: np.ndarray, learning_rate: float, momentum: float
+             ) -> tuple[np.ndarray, np.ndarray]:
+    """Return the next p and velocity; p moves by the velocity after it, if the gradient stays."""
+    velocity = next_velocity(velocity, g, learning_rate, momentum)
+    return p + next_velocity(velocity, g, learning_rate, momentum), velocity
 
 
 class SGD(Optimizer):
@@ -20,7 +41,6 @@ class SGD(Optimizer):
     """
 
     slot_names = ("velocity",)
-    elementwise = True
 
     def __init__(self, learning_rate: LearningRate = 0.01, momentum: float = 0.0, nesterov: bool = False,
                  **kwargs: Unpack[Options]):
@@ -30,13 +50,18 @@ class SGD(Optimizer):
 
     def step(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], learning_rate: float) -> None:
         """Change p and its velocity in place."""
-        velocity = slots["velocity"]
-        velocity *= self.momentum
-        velocity -= learning_rate * g
-        p += self.momentum * velocity - learning_rate * g if self.nesterov else velocity
+        velocity, formula = slots["velocity"], nesterov if self.nesterov else sgd
+        formula(p, velocity, g, learning_rate, self.momentum, out=(p, velocity))
 
     def get_config(self) -> Config:
         return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
+
+
+@elementwise
+def lion(p: np.ndarray, m: np.ndarray, g: np.ndarray, learning_rate: float, share: float, kept_share: float
+         ) -> tuple[np.ndarray, np.ndarray]:
+    """Return the next p and m; the shares are what g counts for in the step, and in the mean."""
+    return p - learning_rate * np.sign(moved(m, g, share)), moved(m, g, kept_share)
 
 
 class Lion(Optimizer):
@@ -48,7 +73,6 @@ class Lion(Optimizer):
     """
 
     slot_names = ("m",)
-    elementwise = True
 
     def __init__(self, learning_rate: LearningRate = 0.001, beta_1: float = 0.9, beta_2: float = 0.99,
                  **kwargs: Unpack[Options]):
@@ -59,13 +83,7 @@ class Lion(Optimizer):
     def step(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], learning_rate: float) -> None:
         """Change p and m in place."""
         m = slots["m"]
-        step = np.subtract(g, m, out=buffers.empty(p.shape, p.dtype))
-        step *= 1 - self.beta_1
-        step += m                                                # beta_1 m + (1 - beta_1) g
-        np.sign(step, out=step)
-        step *= learning_rate
-        p -= step
-        move(m, g, self.beta_2)
+        lion(p, m, g, learning_rate, 1 - self.beta_1, 1 - self.beta_2, out=(p, m))
 
     def get_config(self) -> Config:
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2}

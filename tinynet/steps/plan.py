@@ -80,7 +80,7 @@ class LossWithLogits(PlannedLoss, Protocol):
 
 
 @runtime_checkable
-class LossWithSoftmax(PlannedLoss, Protocol):
+class LossWithSoftmax(LossWithLogits, Protocol):
     """A loss of logits that also makes their probabilities, in one pass, where the kernel set has a function for it."""
 
     plain: bool                                                 # no subclass with losses of its own
@@ -107,7 +107,7 @@ class Plan(Tabular, Sequence[Row]):
     steps : what runs forward and backward, in order.
     softmax : steps that run forward alone, for the predictions: a softmax, or a sigmoid, whose backward is part of the
         loss.
-    one_pass : whether the loss makes the predictions as well, see `outcome`.
+    one_pass : whether the loss is computed in one pass, which makes the probabilities as well, see `outcome`.
     loss : the loss that goes with them: for logits if that was left to it.
     needs_dx : whether backward computes the gradient of the model's own input, which `fit` has no use for.
     """
@@ -122,15 +122,16 @@ class Plan(Tabular, Sequence[Row]):
         self.needs_dx = loss is None or not kernels.fuses()
         if kernels.fuses():
             self.steps = fuse(self.steps, training)
-        self.one_pass = (bool(self.softmax) and isinstance(self.loss, LossWithSoftmax) and self.loss.plain
-                         and hasattr(kernels.current(), "cross_entropy"))
+        self.one_pass = (kernels.fuses() and isinstance(self.loss, LossWithSoftmax) and self.loss.from_logits
+                         and self.loss.plain and hasattr(kernels.current(), "cross_entropy"))
 
     def outcome(self, y_true: Any, output: np.ndarray, sample_weight: Any = None
                 ) -> tuple[float, Callable[[], np.ndarray], np.ndarray]:
         """Return ``(value, backward, y_pred)`` of what the steps return: the loss's, and the predictions."""
         if self.one_pass and output.dtype.char in "fd":
-            return cast(LossWithSoftmax, self.loss).with_softmax(kernels.current().cross_entropy, y_true, output,
-                                                                 sample_weight)
+            value, backward, p = cast(LossWithSoftmax, self.loss).with_softmax(
+                kernels.current().cross_entropy, y_true, output, sample_weight)
+            return value, backward, p if self.softmax else output
         value, backward = cast(PlannedLoss, self.loss).forward(y_true, output, sample_weight)
         return value, backward, run_steps(self.softmax, output)[0]
 

@@ -25,9 +25,10 @@ BIAS = {4: 127, 8: 1023}                         # of the exponent
 RANGE = {4: (-104.0, 89.0), 8: (-746.0, 710.0)}  # of x: below e^x is 0, above it is infinite
 
 
-def of_single_numbers(function: Any) -> Any:
-    """Compile a function into the loops that call it; products may be added without being rounded first (FMA)."""
-    return njit(nogil=True, error_model="numpy", forceinline=True, fastmath={"contract"})(function)
+def of_single_numbers(function: Any, contract: bool = True) -> Any:
+    """Compile a function into the loops that call it; to `contract` is to add products that were not rounded (FMA)."""
+    fastmath = {"contract"} if contract else set()
+    return njit(nogil=True, error_model="numpy", forceinline=True, fastmath=fastmath)(function)
 
 
 def written_out(terms: list[Number]) -> Any:

@@ -22,17 +22,18 @@ from typing import Any
 import numpy as np
 
 from tinynet.kernels.buffers import axes_in_memory, empty
+from tinynet.kernels.elementwise import computed, polynomial
 from tinynet.kernels.elementwise import elementwise as decorated
-from tinynet.kernels.elementwise import polynomial
 from tinynet.kernels.fast.compiling import compiled, for_loops
 from tinynet.kernels.fast.loops.elementary import economized, functions, of_single_numbers, written_out
 from tinynet.kernels.fast.loops.elementwise import MIN_CHEAP_CHUNK, MIN_CHUNK, numbers_per_chunk
 from tinynet.kernels.fast.threads import parallel_for
 
+MIN_IN_PLACE = 4096            # numbers: for fewer NumPy is as quick as a call of a compiled loop
 COSTLY = re.compile(r"np\.(exp|log|tanh)|polynomial")           # what a number takes as long for as ten others
 
 
-def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
+def elementwise(formula: Callable[..., Any], *args: np.ndarray | float, out: tuple[np.ndarray, ...] = ()) -> Any:
     """Compute a formula of arrays, and of numbers after them, in one pass over memory.
 
     The results lie in memory as the last of the arrays, which is the layer's own x or y: the first may be a gradient.
@@ -40,7 +41,9 @@ def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
     """
     arrays = [arg for arg in args if isinstance(arg, np.ndarray)]
     if not arrays or not of_one_kind(arrays):
-        return formula(*args)
+        return computed(formula, args, out)
+    if out:
+        return in_place(formula, arrays, args[len(arrays):], out)
     x, dtype = arrays[0], arrays[0].dtype
     loop, results, least = loop_of(formula, dtype, len(arrays))
     as_one = all(each.shape == x.shape for each in arrays)
@@ -64,6 +67,21 @@ def elementwise(formula: Callable[..., Any], *args: np.ndarray | float) -> Any:
     return found[0] if results == 1 else found
 
 
+def in_place(formula: Callable[..., Any], arrays: list[np.ndarray], numbers: tuple[Any, ...],
+             out: tuple[np.ndarray, ...]) -> None:
+    """Put the results of a formula in the place of some of its arrays, with the bits of NumPy's."""
+    x, places = out[0], tuple(k for each in out for k, array in enumerate(arrays) if array is each)
+    if x.size < MIN_IN_PLACE or len(places) < len(out) or not all(each.flags.carray for each in out):
+        computed(formula, (*arrays, *numbers), out)
+        return
+    loop = loop_of(formula, x.dtype, len(arrays), places)[0]
+    rows, settings = [for_loops(each).reshape(1, -1) for each in arrays], [x.dtype.type(number) for number in numbers]
+
+    def work(start: int, stop: int) -> None:
+        loop(*(row[:, start:stop] for row in rows), *settings)
+    parallel_for(work, x.size, numbers_per_chunk(x.size))
+
+
 def of_one_kind(arrays: list[np.ndarray]) -> bool:
     """Return whether arrays are of one dtype that loops know, and of one shape, or of that of one sample."""
     x, dtype = arrays[0], arrays[0].dtype
@@ -77,28 +95,33 @@ def in_order(array: np.ndarray, axes: list[int]) -> np.ndarray:
 
 
 @cache
-def loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int) -> tuple[Callable[..., None], int, int]:
+def loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int, places: tuple[int, ...] = ()
+            ) -> tuple[Callable[..., None], int, int]:
     """Compile the loop of a formula of some arrays, and of numbers after them, of one dtype.
 
-    Also return how many results it has, and of how many numbers a chunk is worth a thread.
+    The results take the `places` of some of the arrays, or else are in arrays after all arguments. In place they are
+    rounded as NumPy's: an optimizer's are the same bits in each kernel set. Also return how many results the formula
+    has, and of how many numbers a chunk is worth a thread.
     """
     sources, names = [str(dtype)], list(inspect.signature(formula).parameters)
-    compiled_formula, results = of_numbers(formula, dtype, sources)
-    outputs = [f"output_{k}" for k in range(results)]
+    compiled_formula, results = of_numbers(formula, dtype, sources, contract=not places)
+    outputs = [] if places else [f"output_{k}" for k in range(results)]
+    written = [names[k] for k in places] or outputs
     read = [f"{name}_row[k]" for name in names[:arrays]] + names[arrays:]
-    written = [f"{name}_row[k]" for name in outputs]
     text = [f"def loop({', '.join(names + outputs)}):",
-            f"    for n in range(len({outputs[0]})):",
+            f"    for n in range(len({written[0]})):",
             *(f"        {name}_row = {name}[n if len({name}) > 1 else 0]" for name in names[:arrays] + outputs),
-            f"        for k in range({outputs[0]}_row.size):",
-            f"            {', '.join(written)} = formula({', '.join(read)})"]
+            f"        for k in range({written[0]}_row.size):",
+            f"            {', '.join(f'{name}_row[k]' for name in written)} = formula({', '.join(read)})"]
     loop = defined("loop", ast.parse("\n".join(text)), {"formula": compiled_formula, "__name__": __name__})
-    loop.__qualname__ = loop.__name__ = f"{formula.__module__}.{formula.__qualname__}.{dtype.name}".replace(".", "_")
+    loop.__qualname__ = loop.__name__ = "_".join(
+        [f"{formula.__module__}.{formula.__qualname__}.{dtype.name}".replace(".", "_"), *written[:len(places)]])
     least = MIN_CHUNK // 2 if COSTLY.search("".join(sources)) else MIN_CHEAP_CHUNK
     return compiled(loop, source="".join(sources)), results, least
 
 
-def of_numbers(function: Callable[..., Any], dtype: np.dtype, sources: list[str]) -> tuple[Callable[..., Any], int]:
+def of_numbers(function: Callable[..., Any], dtype: np.dtype, sources: list[str], contract: bool
+               ) -> tuple[Callable[..., Any], int]:
     """Compile a formula, or a function that it calls, as one of single numbers, and count its results.
 
     What was read of other files is added to `sources`.
@@ -116,13 +139,13 @@ def of_numbers(function: Callable[..., Any], dtype: np.dtype, sources: list[str]
         if value is np:
             scope[name] = functions(dtype)
         elif inspect.isfunction(value):
-            scope[name] = of_numbers(value, dtype, sources)[0]
+            scope[name] = of_numbers(value, dtype, sources, contract)[0]
         else:
             scope[name] = value if isinstance(value, tuple) else dtype.type(value)
             sources.append(f"{name} = {value}")
     returned = next(node.value for node in ast.walk(tree) if isinstance(node, ast.Return))
     results = len(returned.elts) if isinstance(returned, ast.Tuple) else 1
-    return of_single_numbers(defined(function.__name__, Literals(dtype, scope).visit(tree), scope)), results
+    return of_single_numbers(defined(function.__name__, Literals(dtype, scope).visit(tree), scope), contract), results
 
 
 class Undecorated(ast.NodeTransformer):

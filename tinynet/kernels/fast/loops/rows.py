@@ -26,10 +26,14 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 
 def cross_entropy(y_true: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return -sum of y_true log p (R,), its gradient with respect to the logits z (R, K), and p = softmax(z) (R, K)."""
-    z, y_true = for_loops(z), for_loops(y_true, z.dtype)
+    """Return -sum of y_true log p (R,), its gradient with respect to the logits z (R, K), and p = softmax(z) (R, K).
+
+    y_true has probabilities (R, K), or labels (R,), each of which has all of its row.
+    """
+    z = for_loops(z)
     if z.size <= FEW:
         return cross_entropy_of_few(y_true, z)
+    y_true = for_loops(one_hot(y_true, z) if y_true.ndim == 1 else y_true, z.dtype)
     losses, slopes, p = np.empty(len(z), z.dtype), empty(z.shape, z.dtype), empty(z.shape, z.dtype)
     exponentials = loop_of(exponential, z.dtype, 1)[0]
 
@@ -49,8 +53,21 @@ def cross_entropy_of_few(y_true: np.ndarray, z: np.ndarray) -> tuple[np.ndarray,
         p = np.exp(z)
         total = p.sum(axis=1, keepdims=True)
         p /= total
-        losses = np.where(y_true == 0, 0, y_true * (np.log(total) - z)).sum(axis=1)    # 0 * inf is 0 here
+        log_sum = np.log(total)
+        if y_true.ndim == 1:
+            slopes, of_labels = p.copy(), (np.arange(len(z)), y_true)
+            slopes[of_labels] -= 1
+            return log_sum[:, 0] - z[of_labels], slopes, p
+        y_true = for_loops(y_true, z.dtype)
+        losses = np.where(y_true == 0, 0, y_true * (log_sum - z)).sum(axis=1)          # 0 * inf is 0 here
         return losses, p * y_true.sum(axis=1, keepdims=True) - y_true, p
+
+
+def one_hot(labels: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Return labels (R,) as the probabilities (R, K) for logits z (R, K)."""
+    rows = np.zeros(z.shape, z.dtype)
+    rows[np.arange(len(z)), labels] = 1
+    return rows
 
 
 def softmax_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
