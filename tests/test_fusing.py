@@ -397,11 +397,14 @@ def test_a_layer_of_single_numbers_keeps_the_layout_and_shares_the_work_out(laye
 
 @pytest.mark.parametrize("layer", [Softmax(), LayerNormalization(), LayerNormalization([3, 1, 2]), Shifted()],
                          ids=["softmax", "normalisation", "of all", "without a gamma"])
-def test_work_on_rows_computes_what_the_layer_computes(layer, rng):
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, channels_last, np.asfortranarray],
+                         ids=["first", "last", "samples last"])
+@pytest.mark.parametrize("samples", [3, 17])
+def test_work_on_rows_computes_what_the_layer_computes(layer, layout, samples, rng):
     layer.build((5, 70, 31), rng)
     for key, array in layer.params.items():
         layer.params[key] = rng.normal(size=array.shape).astype(np.float32)
-    x, dy = rng.normal(3, 2, size=(2, 3, 5, 70, 31)).astype(np.float32)
+    x, dy = map(layout, rng.normal(3, 2, size=(2, samples, 5, 70, 31)).astype(np.float32))
     (step,) = fuse(steps_of(layer))
     assert step.run != layer.forward
     y, backward = step.run(x)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tinynet import kernels
+from tinynet.kernels.buffers import axes_in_memory
 from tinynet.layers import BatchNormalization, LayerNormalization, ReLU
 from tinynet.layers.base import Backward, as_floating
 
@@ -36,18 +37,29 @@ def rows(norm: LayerNormalization, x: np.ndarray, training: bool = False) -> tup
     if x.size <= SMALL or x.dtype.char not in "fd":
         return norm.forward(x, training)
     norm.check(x)
-    k, size = kernels.current(), math.prod(x.shape[x.ndim - len(norm.axis):])
-    gamma, beta = (norm.params.get(key, np.full(size, default, x.dtype)).reshape(-1)
+    k, others = kernels.current(), x.ndim - len(norm.axis)
+    axes = axes_in_memory(x)
+    if others > 1 or axes[0] != 0:                                # of a whole sample any order of its numbers will do
+        axes = [*range(x.ndim)]
+    of_params, shape = [axis - others for axis in axes[others:]], x.shape[others:]
+
+    def flat(array: np.ndarray) -> np.ndarray:
+        return array.transpose(axes).reshape(-1, math.prod(shape))
+
+    def as_params(gradient: np.ndarray) -> np.ndarray:
+        return gradient.reshape([shape[axis] for axis in of_params]).transpose(np.argsort(of_params))
+
+    def as_x(array: np.ndarray) -> np.ndarray:
+        return array.reshape([x.shape[axis] for axis in axes]).transpose(np.argsort(axes))
+    gamma, beta = (norm.params.get(key, np.full(shape, default, x.dtype)).transpose(of_params).reshape(-1)
                    for key, default in (("gamma", 1), ("beta", 0)))
-    flat = x.reshape(-1, size)
-    y, statistics = k.normalize_rows(flat, gamma, beta, norm.epsilon)
+    y, statistics = k.normalize_rows(flat(x), gamma, beta, norm.epsilon)
 
     def backward(dy: np.ndarray) -> np.ndarray:
-        dx, dgamma, dbeta = k.normalize_rows_gradient(dy.reshape(flat.shape), flat, statistics, gamma)
-        shape = x.shape[x.ndim - len(norm.axis):]
-        norm.set_grads(dgamma.reshape(shape), dbeta.reshape(shape))
-        return dx.reshape(x.shape)
-    return y.reshape(x.shape), backward
+        dx, dgamma, dbeta = k.normalize_rows_gradient(flat(dy), flat(x), statistics, gamma)
+        norm.set_grads(as_params(dgamma), as_params(dbeta))
+        return as_x(dx)
+    return as_x(y), backward
 
 
 def of_last_axes(training: bool, norm: LayerNormalization) -> bool:

@@ -4,10 +4,12 @@ import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops, reassociated
+from tinynet.kernels.fast.loops.elementwise import numbers_per_chunk
 from tinynet.kernels.fast.loops.formulas import loop_of
 from tinynet.kernels.fast.threads import parallel_for
 
 CHUNK = 1 << 16                # numbers that one thread takes at a time: what is made of them stays in the cache
+MIN_ROWS = 16                  # of a chunk that has sums of its own: they cost what two rows do, or three
 FEW = 1 << 11                  # numbers for which NumPy takes 60 us, loops 20, and a second or two to be compiled first
 
 
@@ -89,7 +91,7 @@ def normalize_rows(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: 
 
     def work(start: int, stop: int) -> None:
         normalize_loop(x[start:stop], gamma, beta, epsilon, y[start:stop], statistics[start:stop])
-    parallel_for(work, len(x), rows_per_chunk(x))
+    parallel_for(work, len(x), -(-numbers_per_chunk(x.size) // max(1, x.shape[1])))
     return y, statistics
 
 
@@ -97,7 +99,7 @@ def normalize_rows_gradient(dy: np.ndarray, x: np.ndarray, statistics: np.ndarra
                             ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (dx, dgamma, dbeta) of `normalize_rows`; sums over rows are those of each chunk, added in order."""
     dy, x, gamma = for_loops(dy, x.dtype), for_loops(x), for_loops(gamma, x.dtype)
-    dx, size = empty(x.shape, x.dtype), rows_per_chunk(x)
+    dx, size = empty(x.shape, x.dtype), max(MIN_ROWS, -(-numbers_per_chunk(x.size) // max(1, x.shape[1])))
     sums = np.zeros((max(1, -(-len(x) // size)), 2, x.shape[1]), x.dtype)
 
     def work(start: int, stop: int) -> None:
@@ -202,7 +204,7 @@ def normalize_gradient_loop(dy: np.ndarray, x: np.ndarray, statistics: np.ndarra
                             sums: np.ndarray) -> None:
     """Fill dx = (dh - mean(dh) - h mean(dh h)) / std, with dh = dy gamma; add dy h and dy to sums (2, K)."""
     K, number = x.shape[1], x.dtype.type
-    dgamma, dbeta = sums
+    dgamma, dbeta = sums[0], sums[1]                                     # unpacked, they would be no contiguous rows
     for n in range(len(x)):
         row, upstream, out, total, products = x[n], dy[n], dx[n], 0.0, 0.0
         middle, factor = number(statistics[n, 0]), number(statistics[n, 1])
