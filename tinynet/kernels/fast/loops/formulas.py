@@ -120,6 +120,15 @@ def loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int, places: t
     return compiled(loop, source="".join(sources)), results, least
 
 
+@cache
+def for_dtype(loop: Callable[..., None], dtype: np.dtype) -> Callable[..., None]:
+    """Compile a loop in which the functions of ``np`` are those of numbers of one dtype."""
+    source = textwrap.dedent(inspect.getsource(loop))
+    copy = defined(loop.__name__, ast.parse(source), {**loop.__globals__, "np": functions(dtype)})
+    copy.__qualname__ = copy.__name__ = f"{loop.__name__}_{dtype.name}"
+    return compiled(copy, fastmath={"reassoc"}, source=f"{dtype} {source}")
+
+
 def of_numbers(function: Callable[..., Any], dtype: np.dtype, sources: list[str], contract: bool
                ) -> tuple[Callable[..., Any], int]:
     """Compile a formula, or a function that it calls, as one of single numbers, and count its results.

@@ -4,11 +4,11 @@ import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops, reassociated
-from tinynet.kernels.fast.loops.elementwise import numbers_per_chunk
-from tinynet.kernels.fast.loops.formulas import loop_of
+from tinynet.kernels.fast.loops.elementwise import MIN_CHUNK, numbers_per_chunk
+from tinynet.kernels.fast.loops.formulas import for_dtype
 from tinynet.kernels.fast.threads import parallel_for
 
-CHUNK = 1 << 16                # numbers that one thread takes at a time: what is made of them stays in the cache
+BLOCK = 1 << 13                # numbers that go through all of a loop's passes before the next: they stay in L1
 MIN_ROWS = 16                  # of a chunk that has sums of its own: they cost what two rows do, or three
 FEW = 1 << 11                  # numbers for which NumPy takes 60 us, loops 20, and a second or two to be compiled first
 
@@ -16,14 +16,11 @@ FEW = 1 << 11                  # numbers for which NumPy takes 60 us, loops 20, 
 def softmax(x: np.ndarray) -> np.ndarray:
     """Return e^x of rows (R, K), each divided by its sum."""
     x = for_loops(x)
-    y, exponentials = empty(x.shape, x.dtype), loop_of(exponential, x.dtype, 1)[0]
+    y, loop = empty(x.shape, x.dtype), for_dtype(softmax_loop, x.dtype)
 
     def work(start: int, stop: int) -> None:
-        shifted = empty(x[start:stop].shape, x.dtype)
-        less_maximum_loop(x[start:stop], shifted)
-        exponentials(shifted.reshape(1, -1), y[start:stop].reshape(1, -1))           # as one row: theirs may be short
-        divide_by_sum_loop(y[start:stop])
-    parallel_for(work, len(x), rows_per_chunk(x))
+        loop(x[start:stop], y[start:stop])
+    parallel_for(work, len(x), rows_per_chunk(x, MIN_CHUNK // 2))
     return y
 
 
@@ -37,14 +34,11 @@ def cross_entropy(y_true: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.nda
         return cross_entropy_of_few(y_true, z)
     y_true = for_loops(one_hot(y_true, z) if y_true.ndim == 1 else y_true, z.dtype)
     losses, slopes, p = np.empty(len(z), z.dtype), empty(z.shape, z.dtype), empty(z.shape, z.dtype)
-    exponentials = loop_of(exponential, z.dtype, 1)[0]
+    loop = for_dtype(cross_entropy_loop, z.dtype)
 
     def work(start: int, stop: int) -> None:
-        shifted = empty(z[start:stop].shape, z.dtype)
-        less_maximum_loop(z[start:stop], shifted)
-        exponentials(shifted.reshape(1, -1), p[start:stop].reshape(1, -1))
-        cross_entropy_loop(y_true[start:stop], shifted, p[start:stop], losses[start:stop], slopes[start:stop])
-    parallel_for(work, len(z), rows_per_chunk(z))
+        loop(y_true[start:stop], z[start:stop], p[start:stop], losses[start:stop], slopes[start:stop])
+    parallel_for(work, len(z), rows_per_chunk(z, MIN_CHUNK // 2))
     return losses, slopes, p
 
 
@@ -91,7 +85,7 @@ def normalize_rows(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: 
 
     def work(start: int, stop: int) -> None:
         normalize_loop(x[start:stop], gamma, beta, epsilon, y[start:stop], statistics[start:stop])
-    parallel_for(work, len(x), -(-numbers_per_chunk(x.size) // max(1, x.shape[1])))
+    parallel_for(work, len(x), rows_per_chunk(x))
     return y, statistics
 
 
@@ -99,7 +93,7 @@ def normalize_rows_gradient(dy: np.ndarray, x: np.ndarray, statistics: np.ndarra
                             ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (dx, dgamma, dbeta) of `normalize_rows`; sums over rows are those of each chunk, added in order."""
     dy, x, gamma = for_loops(dy, x.dtype), for_loops(x), for_loops(gamma, x.dtype)
-    dx, size = empty(x.shape, x.dtype), max(MIN_ROWS, -(-numbers_per_chunk(x.size) // max(1, x.shape[1])))
+    dx, size = empty(x.shape, x.dtype), max(MIN_ROWS, rows_per_chunk(x))
     sums = np.zeros((max(1, -(-len(x) // size)), 2, x.shape[1]), x.dtype)
 
     def work(start: int, stop: int) -> None:
@@ -110,14 +104,21 @@ def normalize_rows_gradient(dy: np.ndarray, x: np.ndarray, statistics: np.ndarra
     return dx, dgamma, dbeta
 
 
-def rows_per_chunk(x: np.ndarray) -> int:
-    """Return how many rows of x (R, K) one thread takes at a time."""
-    return -(-CHUNK // max(1, x.shape[1]))
+def rows_per_chunk(x: np.ndarray, least: int = MIN_CHUNK) -> int:
+    """Return how many rows of x (R, K) one thread takes at a time, given the least numbers that are worth it."""
+    return -(-numbers_per_chunk(x.size, least) // max(1, x.shape[1]))
 
 
-def exponential(x: np.ndarray) -> np.ndarray:
-    """Return e^x, for `formulas`."""
-    return np.exp(x)
+def softmax_loop(x: np.ndarray, y: np.ndarray) -> None:
+    """Fill y with e^x, each row divided by its sum."""
+    rows = max(1, BLOCK // max(1, x.shape[1]))
+    for start in range(0, len(x), rows):
+        block = y[start:start + rows]
+        less_maximum_loop(x[start:start + rows], block)
+        flat = block.reshape(-1)                                          # as one row: theirs may be short
+        for k in range(flat.size):
+            flat[k] = np.exp(flat[k])
+        divide_by_sum_loop(block)
 
 
 @compiled
@@ -151,9 +152,23 @@ def divide_by_sum_loop(y: np.ndarray) -> None:
             row[k] = row[k] / total
 
 
-@reassociated
 def cross_entropy_loop(y_true: np.ndarray, z: np.ndarray, p: np.ndarray, losses: np.ndarray, slopes: np.ndarray
                        ) -> None:
+    """Fill p with the softmax of z, and losses and slopes."""
+    rows = max(1, BLOCK // max(1, z.shape[1]))
+    logits = np.empty((rows, z.shape[1]), z.dtype)                        # less their maximum
+    for start in range(0, len(z), rows):
+        piece = slice(start, start + rows)
+        block, less = p[piece], logits[:len(p[piece])]
+        less_maximum_loop(z[piece], less)
+        flat, exponents = block.reshape(-1), less.reshape(-1)
+        for k in range(flat.size):
+            flat[k] = np.exp(exponents[k])
+        losses_loop(y_true[piece], less, block, losses[piece], slopes[piece])
+
+
+@reassociated
+def losses_loop(y_true: np.ndarray, z: np.ndarray, p: np.ndarray, losses: np.ndarray, slopes: np.ndarray) -> None:
     """Fill losses and slopes, and divide p, the exponentials of z, by their sums, row by row."""
     for n in range(len(p)):
         row, logits, target, out, zero = p[n], z[n], y_true[n], slopes[n], p.dtype.type(0)
