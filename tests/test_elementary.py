@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from tinynet.kernels.elementwise import elementwise
+from tinynet.kernels.elementwise import elementwise, square
 
 MOST = 3.0                     # units in the last place
 
@@ -84,3 +86,39 @@ def test_a_result_takes_the_place_of_a_view(step, rng):
     expected[5000::step] = np.exp(whole[5000::step])
     exp(whole[5000::step], out=whole[5000::step])                        # two views, and so two arrays
     np.testing.assert_allclose(whole, expected, rtol=1e-15)
+
+
+@elementwise
+def scaled_product(x, y, factor):
+    return factor * x * y
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4"])
+@pytest.mark.parametrize("shape", [(), (0, 3), (7,), (70, 100), (3, 400_000)])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.usefixtures("every_kernel_set")
+def test_a_sum_is_that_of_all_results_in_float64(shape, dtype, order, rng):
+    x, y = (np.asarray(rng.normal(1, 1, shape), dtype, order=each) for each in (order, "C"))
+    exact = math.fsum((3.0 * x.astype(float) * y.astype(float)).ravel())
+    assert scaled_product.sum(x, y, 3.0) == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [10, 10_000])
+@pytest.mark.usefixtures("every_kernel_set")
+def test_a_sum_of_what_overflows_in_float32_does_not(size):
+    assert square.sum(np.full(size, 1e30, np.float32)) == pytest.approx(size * 1e60)
+
+
+def test_a_sum_has_the_same_bits_for_any_number_of_threads(monkeypatch, rng):
+    x, found = rng.normal(size=4_000_000), set()
+    for threads in "1", "2", "5":
+        monkeypatch.setenv("TINYNET_NUM_THREADS", threads)
+        found.add(square.sum(x))
+    assert len(found) == 1
+
+
+@pytest.mark.usefixtures("every_kernel_set")
+def test_a_sum_of_what_is_no_number_says_nothing():
+    for size in 3, 10_000:
+        assert square.sum(np.full(size, 1e200)) == np.inf
+        assert np.isnan(square.sum(np.full(size, np.nan, np.float32)))

@@ -14,10 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from tinynet import kernels
 from tinynet.checks import check_nonnegative, invalid
-from tinynet.kernels import buffers
-from tinynet.kernels.elementwise import elementwise
+from tinynet.kernels.elementwise import elementwise, square
 from tinynet.registry import Configured, Identifier, resolve
 
 
@@ -39,12 +37,17 @@ class Regularizer(Configured):
 
     def value(self, w: np.ndarray) -> float:
         """Return the penalty, a number."""
-        sizes = np.abs(w, out=buffers.empty(w.shape, w.dtype)).sum() if self.l1 else 0.0
-        return self.l1 * float(sizes) + (self.l2 * kernels.sum_of_squares(w) if self.l2 else 0.0)
+        return (self.l1 * size.sum(w) if self.l1 else 0.0) + (self.l2 * square.sum(w) if self.l2 else 0.0)
 
     def gradient(self, w: np.ndarray) -> np.ndarray:
         """Return d value / d w, of the shape of w; the slope of ``|w|`` at 0 is taken as 0."""
         return slope(w, self.l1, self.l2)
+
+
+@elementwise
+def size(w: np.ndarray) -> np.ndarray:
+    """Return |w|."""
+    return np.abs(w)
 
 
 @elementwise

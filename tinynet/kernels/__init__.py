@@ -20,6 +20,7 @@
     channel_affine(x, center, scale, shift, dy, dy_scale, relu, through)    (x - center) scale + shift + dy dy_scale
     relu_gradient(dy, y)                                                     dy where y > 0, 0 elsewhere; of one shape
     elementwise(formula, *args, out)        a formula of arrays, and of numbers: see `kernels.elementwise`
+    elementwise_sum(formula, *args)         the sum of its results, in float64
     adam(p, g, m, v, rate, beta_1, beta_2, epsilon)               updates p, m and v in place, all of one shape
 
 Convolutions and poolings are given images that are padded already: each window lies inside its image, so that along
@@ -32,7 +33,6 @@ some functions more, which do the work of several steps in one pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -43,8 +43,6 @@ from tinynet.kernels.part import of_all_parts
 from tinynet.registry import pick
 
 NAMES = {"naive": "tinynet.kernels.naive", "im2col": "tinynet.kernels.im2col", "fast": "tinynet.kernels.fast"}
-SUMMED = 1 << 13                           # numbers whose sum BLAS makes on one thread
-PIECE = 16 * SUMMED                        # numbers: fewer, and threads mostly wait for each other to call NumPy
 _current, _fuses = NAMES["fast"], True
 _load = cache(import_module)               # a question to it costs a quarter of one to import_module
 
@@ -80,35 +78,6 @@ def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None, 
     """
     sums = (using or current()).channel_sums(x, center, dy, through)
     return of_all_parts(np.concatenate([np.full((1, x.shape[1]), x.size / max(1, x.shape[1])), sums]))
-
-
-def in_pieces(work: Callable[[int, int], object], n: int) -> None:
-    """Call ``work(start, stop)`` for pieces of n numbers, on all cores; once for all, if the kernel set has no threads.
-
-    What NumPy does operation by operation stays in the L3 cache if it is done piece by piece; pieces are of a fixed
-    size, so that sums over them do not depend on the number of threads.
-    """
-    k = current()
-    if fuses() and getattr(k, "fuses", False):
-        k.parallel_for(work, n, PIECE)
-    elif n:
-        work(0, n)
-
-
-def sum_of_squares(x: np.ndarray) -> float:
-    """Return the sum of the squares of all numbers, in float64, where they do not overflow.
-
-    >>> sum_of_squares(np.array([3.0, 4.0]))
-    25.0
-    """
-    flat, sums = x.reshape(-1), np.zeros(-(-x.size // SUMMED))
-
-    def work(start: int, stop: int) -> None:
-        for begin in range(start, stop, SUMMED):
-            piece = flat[begin:begin + SUMMED].astype(np.float64)
-            sums[begin // SUMMED] = piece @ piece
-    in_pieces(work, x.size)
-    return float(sums.sum())
 
 
 class use:  # noqa: N801  (reads as a verb: `with kernels.use("naive"):`)

@@ -26,7 +26,7 @@ class elementwise:  # noqa: N801  (reads as what it is: a decorator)
     those of the shape of a single sample, which stand for all samples; its result is of the first one's shape. It
     consists of arithmetic, comparisons, NumPy's functions, `polynomial`, numbers that have a name in its module, and
     functions that its module has which do the same. It may return several results. With ``out``, one of the arrays or a
-    tuple of them, its results are put there instead.
+    tuple of them, its results are put there instead; ``sum`` returns the sum of a single one's numbers.
 
     >>> import numpy as np
     >>> @elementwise
@@ -46,6 +46,14 @@ class elementwise:  # noqa: N801  (reads as what it is: a decorator)
     def __call__(self, *args: np.ndarray | float, out: np.ndarray | tuple[np.ndarray, ...] = ()) -> Any:
         return kernels.current().elementwise(self.formula, *args, out=(out,) if isinstance(out, np.ndarray) else out)
 
+    def sum(self, *args: np.ndarray | float) -> float:
+        """Return the sum of all results, of float64: of what overflows in the arrays' own dtype, too.
+
+        >>> square.sum(np.array([3e30, 4e30], np.float32)) / 25e60
+        1.0
+        """
+        return kernels.current().elementwise_sum(self.formula, *args)
+
 
 def computed(formula: Callable[..., Any], args: tuple[np.ndarray | float, ...], out: tuple[np.ndarray, ...]) -> Any:
     """Compute a formula by NumPy; put its results into the arrays of `out`, if there are any."""
@@ -55,6 +63,18 @@ def computed(formula: Callable[..., Any], args: tuple[np.ndarray | float, ...], 
     for array, result in zip(out, results if isinstance(results, tuple) else (results,), strict=True):
         array[...] = result
     return None
+
+
+def summed(formula: Callable[..., Any], args: tuple[np.ndarray | float, ...]) -> float:
+    """Return the sum of a formula's results by NumPy, in float64."""
+    with np.errstate(all="ignore"):                                  # as compiled loops
+        return float(np.sum(formula(*[np.asarray(arg, np.float64) for arg in args])))
+
+
+@elementwise
+def square(x: np.ndarray) -> np.ndarray:
+    """Return x^2."""
+    return x * x
 
 
 def polynomial(terms: tuple[float, ...], x: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.kernels.elementwise import computed
+from tinynet.kernels.elementwise import computed, summed
 from tinynet.kernels.geometry import Pair, output_size
 
 
@@ -228,3 +228,8 @@ def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
 def elementwise(formula: Callable[..., Any], *args: np.ndarray | float, out: tuple[np.ndarray, ...] = ()) -> Any:
     """Compute a formula, operation by operation."""
     return computed(formula, args, out)
+
+
+def elementwise_sum(formula: Callable[..., Any], *args: np.ndarray | float) -> float:
+    """Add up a formula, operation by operation."""
+    return summed(formula, args)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.kernels.elementwise import computed
+from tinynet.kernels.elementwise import computed, summed
 from tinynet.kernels.geometry import Pair, output_size
 
 
@@ -227,6 +227,11 @@ def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
 def elementwise(formula: Callable[..., Any], *args: np.ndarray | float, out: tuple[np.ndarray, ...] = ()) -> Any:
     """Compute a formula, which is its own definition."""
     return computed(formula, args, out)
+
+
+def elementwise_sum(formula: Callable[..., Any], *args: np.ndarray | float) -> float:
+    """Add up a formula, which is its own definition."""
+    return summed(formula, args)
 
 
 def at(p: int, q: int, i: int, j: int, strides: Pair, dilation: Pair = (1, 1)) -> Pair:

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tinynet import kernels
 from tinynet.kernels import buffers
-from tinynet.kernels.elementwise import elementwise
+from tinynet.kernels.elementwise import elementwise, square
 
 Gradients = Mapping[str, np.ndarray]
 
@@ -46,4 +45,4 @@ def scaled(g: np.ndarray, length: float, largest: float) -> np.ndarray:
 
 def norm(g: np.ndarray) -> float:
     """Return the root of the sum of all squares."""
-    return math.sqrt(kernels.sum_of_squares(g))
+    return math.sqrt(square.sum(g))

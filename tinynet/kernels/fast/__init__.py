@@ -29,7 +29,7 @@ from tinynet.kernels.fast.depthwise import (
 from tinynet.kernels.fast.layout import common_dtype, images, lies_channels_last
 from tinynet.kernels.fast.loops.channels import channel_affine, channel_sums
 from tinynet.kernels.fast.loops.elementwise import adam, dense_relu, dropout, relu_gradient, scale_channels
-from tinynet.kernels.fast.loops.formulas import elementwise
+from tinynet.kernels.fast.loops.formulas import elementwise, elementwise_sum
 from tinynet.kernels.fast.loops.mixing import mix_neighbours, mix_neighbours_gradient
 from tinynet.kernels.fast.loops.pooling import (
     max_pool2d,
@@ -81,6 +81,7 @@ __all__ = [
     "depthwise_conv2d_kernel_gradient",
     "dropout",
     "elementwise",
+    "elementwise_sum",
     "fuses",
     "global_max_pool2d_last",
     "global_max_pool2d_last_gradient",

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.kernels.buffers import axes_in_memory, empty
-from tinynet.kernels.elementwise import computed, polynomial
+from tinynet.kernels.elementwise import computed, polynomial, summed
 from tinynet.kernels.elementwise import elementwise as decorated
 from tinynet.kernels.fast.compiling import compiled, for_loops
 from tinynet.kernels.fast.loops.elementary import economized, functions, of_single_numbers, written_out
@@ -82,6 +82,23 @@ def in_place(formula: Callable[..., Any], arrays: list[np.ndarray], numbers: tup
     parallel_for(work, x.size, numbers_per_chunk(x.size))
 
 
+def elementwise_sum(formula: Callable[..., Any], *args: np.ndarray | float) -> float:
+    """Add up a formula in one pass over memory: each piece of the arrays by itself, then the pieces, in order."""
+    arrays = [arg for arg in args if isinstance(arg, np.ndarray)]
+    x = arrays[0]
+    if x.size < MIN_IN_PLACE or not of_one_kind(arrays) or any(each.shape != x.shape for each in arrays):
+        return summed(formula, args)
+    loop, axes = sum_loop_of(formula, x.dtype, len(arrays)), axes_in_memory(x)
+    rows, numbers = [in_order(each, axes).reshape(-1) for each in arrays], [float(each) for each in args[len(arrays):]]
+    size = numbers_per_chunk(x.size, MIN_CHEAP_CHUNK)
+    sums = np.zeros(-(-x.size // max(1, size)))
+
+    def work(start: int, stop: int) -> None:
+        sums[start // size] = loop(*(row[start:stop] for row in rows), *numbers)
+    parallel_for(work, x.size, size)
+    return float(sums.sum())
+
+
 def of_one_kind(arrays: list[np.ndarray]) -> bool:
     """Return whether arrays are of one dtype that loops know, and of one shape, or of that of one sample."""
     x, dtype = arrays[0], arrays[0].dtype
@@ -118,6 +135,22 @@ def loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int, places: t
         [f"{formula.__module__}.{formula.__qualname__}.{dtype.name}".replace(".", "_"), *written[:len(places)]])
     least = MIN_CHUNK // 2 if COSTLY.search("".join(sources)) else MIN_CHEAP_CHUNK
     return compiled(loop, source="".join(sources)), results, least
+
+
+@cache
+def sum_loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int) -> Callable[..., float]:
+    """Compile the loop of the sum of a formula of some arrays, and of numbers after them, all taken as float64."""
+    sources, names = [str(dtype)], list(inspect.signature(formula).parameters)
+    numbers = [f"np.float64({name}[k])" for name in names[:arrays]] + names[arrays:]
+    text = [f"def loop({', '.join(names)}):",
+            "    total = 0.0",
+            f"    for k in range({names[0]}.size):",
+            f"        total += formula({', '.join(numbers)})",
+            "    return total"]
+    of_float64 = of_numbers(formula, np.dtype(np.float64), sources, contract=True)[0]
+    loop = defined("loop", ast.parse("\n".join(text)), {"formula": of_float64, "np": np, "__name__": __name__})
+    loop.__qualname__ = loop.__name__ = f"{formula.__module__}.{formula.__qualname__}.sum.{dtype}".replace(".", "_")
+    return compiled(loop, fastmath={"reassoc"}, source="".join(sources))
 
 
 @cache
