@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import chain, groupby
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 
@@ -22,12 +22,13 @@ from tinynet.kernels.fast.layout import NO_MARGINS, common_dtype
 from tinynet.kernels.fast.llvm.depthwise import AT_ONCE, OUTSIDE
 from tinynet.kernels.fast.llvm.functions import VECTOR_BYTES, add_products, depthwise_entries, weigh
 from tinynet.kernels.fast.loops.channels import add_rows
+from tinynet.kernels.fast.loops.elementwise import MIN_CHEAP_CHUNK
 from tinynet.kernels.fast.threads import MIN_PARALLEL, NUM_CHUNKS, parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair, output_size
 
-AT_A_TIME = 4                  # samples, whose gradients are in L2 when they are read again
 Margins = tuple[Pair, Pair]
 Sights = list[list[tuple[int, int]]]       # along an axis, of each pixel: (place of the window, pixel seen there)
+Runs = tuple[np.ndarray, int, int, int, np.ndarray]                                # what `listed` returns
 
 
 def depthwise_conv2d(x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair) -> np.ndarray:
@@ -85,7 +86,7 @@ class Depthwise:
         def work(begin: int, end: int) -> None:
             some, piece = self.copies(images[begin:end]), y[begin:end]
             z = piece if channels_last and self.fills_vectors else self.empty(len(some), self.output)
-            weigh_samples(self.entries.weigh, *self.forwards, some, self.weights, start, z)
+            weigh_samples(self.entries.weigh, self.forwards, some, self.weights, start, z)
             if z is not piece:
                 z = z[..., :self.outputs]
                 piece[...] = z if channels_last else layout.arrays(z)
@@ -96,32 +97,27 @@ class Depthwise:
                  ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return the gradients of kernel (M, C, kh, kw), bias (C*M,) and, if needed, x (otherwise None).
 
-        Those of kernel and bias are zeros without an x. A few samples at a time: both need their dy.
+        Those of kernel and bias are zeros without an x.
         """
         (N, C, H, W), lanes = self.shape, self.weights.shape[-1]
-        images = None if x is None else layout.images(x, self.dtype)
+        images = self.empty(0, (H, W)) if x is None else layout.images(x, self.dtype)
         dweights = np.zeros((NUM_CHUNKS, *self.weights.shape), self.dtype)
         dbias = np.zeros((NUM_CHUNKS, lanes), self.dtype)
-        dx, nothing = empty((N, H, W, C), self.dtype) if need_dx else None, np.zeros(lanes, self.dtype)
+        dx, nothing = empty((N if need_dx else 0, H, W, C), self.dtype), np.zeros(lanes, self.dtype)
 
         def work(begin: int, end: int) -> None:
-            chunk = begin // samples_per_chunk(N)
-            for start in range(begin, end, AT_A_TIME):
-                stop = min(start + AT_A_TIME, end)
-                upstream = unmarked(layout.in_whole_vectors(layout.images(dy[start:stop], self.dtype)))
-                if images is not None:
-                    add_products_of_samples(self.entries.add_products, *self.forwards, self.copies(images[start:stop]),
-                                            upstream, dweights[chunk], dbias[chunk])
-                if dx is not None:
-                    piece = dx[start:stop]
-                    z = piece if self.fills_vectors and self.M == 1 else self.empty(len(piece), (H, W))
-                    weigh_samples(self.entries.weigh, *self.backwards, upstream, self.weights, nothing, z)
-                    if z is not piece:
-                        np.sum(z[..., :self.outputs].reshape(*piece.shape, self.M), axis=-1, out=piece)
+            chunk, some, piece = begin // samples_per_chunk(N), slice(begin, end), dx[begin:end]
+            upstream = unmarked(layout.in_whole_vectors(layout.images(dy[some], self.dtype)))
+            z = piece if self.fills_vectors and self.M == 1 else self.empty(len(piece), (H, W))
+            weigh_back_and_add(self.entries.add_products, self.forwards, self.copies(images[some]), dweights[chunk],
+                               dbias[chunk], self.entries.weigh, self.backwards, upstream, self.weights, nothing, z)
+            if z is not piece:
+                copies = z[..., :self.outputs].reshape(*piece.shape, self.M)
+                piece[...] = copies[..., 0] if self.M == 1 else copies.sum(axis=-1)
         self.for_chunks(work)
         dkernel = dweights.sum(axis=0)[..., :self.outputs].reshape(*self.size, C, self.M)
         return (np.ascontiguousarray(dkernel.transpose(3, 2, 0, 1)), dbias.sum(axis=0)[:self.outputs],
-                None if dx is None else layout.arrays(dx))
+                layout.arrays(dx) if need_dx else None)
 
     @property
     def fills_vectors(self) -> bool:
@@ -139,25 +135,8 @@ class Depthwise:
     def for_chunks(self, work: Callable[[int, int], None]) -> None:
         """Call ``work(begin, end)`` for each chunk of the samples, on all cores if that is worth it."""
         N, multiply_adds = self.shape[0], math.prod(self.output) * self.weights.size
-        parallel_for(work, N, samples_per_chunk(N), serial=N * multiply_adds < MIN_PARALLEL)
-
-
-class Runs(NamedTuple):
-    """How a window meets an image, as `weigh` and `add_products` take it.
-
-    Attributes
-    ----------
-    numbers, length : a list, and how many runs there are in it. Of each, how many pixels of the target there are, where
-        they begin, how many they see, and where the first one sees them and has their weights. In bytes.
-    source_q, target_q : from a pixel of a run to the next, in the source and in the target, in bytes.
-    zeros : what is seen outside of the image.
-    """
-
-    numbers: np.ndarray
-    length: int
-    source_q: int
-    target_q: int
-    zeros: np.ndarray
+        few = N * multiply_adds < MIN_PARALLEL and math.prod(self.shape) < MIN_CHEAP_CHUNK
+        parallel_for(work, N, samples_per_chunk(N), serial=few)
 
 
 @lru_cache(maxsize=64)                     # a list for large images has as many numbers as an image has pixels
@@ -200,7 +179,13 @@ def seen_by(seen: Sights, length: int) -> Sights:
 
 
 def listed(rows: Sights, columns: Sights, source_width: int, kw: int, pixel: int, steps: Pair) -> Runs:
-    """Return the runs of a target's rows and columns, given what they see; steps are those along a run, in pixels."""
+    """Return the runs of a target's rows and columns, given what they see; steps are those along a run, in pixels.
+
+    As `weigh` and `add_products` take them: a list of numbers, and how many runs there are in it. Of each, how many
+    pixels of the target there are, where they begin, how many they see, and where the first one sees them and has their
+    weights. Then how far it is from a pixel of a run to the next, in the source and in the target, and what is seen
+    outside of the image, zeros. All distances in bytes.
+    """
     source_step, target_step = steps
     found: list[list[int]] = []
     for p, of_row in enumerate(rows):
@@ -213,26 +198,42 @@ def listed(rows: Sights, columns: Sights, source_width: int, kw: int, pixel: int
                         for i, h in of_row for j, w in columns[begin]]
                 found.append([1 + len(others), (p * len(columns) + begin) * pixel, len(taps), *chain(*taps)])
     zeros = np.zeros(AT_ONCE * source_step * pixel + VECTOR_BYTES, np.uint8)
-    return Runs(np.array([*chain(*found)], np.int64), len(found), source_step * pixel, target_step * pixel, zeros)
+    return np.array([*chain(*found)], np.int64), len(found), source_step * pixel, target_step * pixel, zeros
 
 
 @compiled
-def weigh_samples(entry: int, numbers: np.ndarray, count: int, source_q: int, target_q: int, zeros: np.ndarray,
-                  source: np.ndarray, weights: np.ndarray, start: np.ndarray, target: np.ndarray) -> None:
+def weigh_back_and_add(add_entry: int, forwards: Runs, x: np.ndarray, total: np.ndarray, sums: np.ndarray,
+                       weigh_entry: int, backwards: Runs, dy: np.ndarray, weights: np.ndarray, start: np.ndarray,
+                       dx: np.ndarray) -> None:
+    """Add the products of x and dy, and fill dx with what its pixels see of dy, weighed; x or dx may have no samples.
+
+    One sample after the other: both need its dy, which stays in L2.
+    """
+    for n in range(len(dy)):
+        if len(x):
+            add_products_of_samples(add_entry, forwards, x[n:n + 1], dy[n:n + 1], total, sums)
+        if len(dx):
+            weigh_samples(weigh_entry, backwards, dy[n:n + 1], weights, start, dx[n:n + 1])
+
+
+@compiled
+def weigh_samples(entry: int, runs: Runs, source: np.ndarray, weights: np.ndarray, start: np.ndarray,
+                  target: np.ndarray) -> None:
     """Fill target (n, P, Q, lanes) with what each pixel sees of source (n, H, W, lanes), weighed."""
+    numbers, count, source_q, target_q, zeros = runs
     V = source.shape[3] * source.itemsize // VECTOR_BYTES
     for n in range(len(source)):
         weigh(entry, numbers, count, V, source[n], source_q, zeros, weights, start, target[n], target_q)
 
 
 @compiled
-def add_products_of_samples(entry: int, numbers: np.ndarray, count: int, source_q: int, target_q: int,
-                            zeros: np.ndarray, source: np.ndarray, target: np.ndarray, total: np.ndarray,
+def add_products_of_samples(entry: int, runs: Runs, source: np.ndarray, target: np.ndarray, total: np.ndarray,
                             sums: np.ndarray) -> None:
     """Add to total (kh, kw, lanes) the products of target (n, P, Q, lanes) and source (n, H, W, lanes).
 
     To sums (lanes,), the targets themselves.
     """
+    numbers, count, source_q, target_q, zeros = runs
     lanes = target.shape[3]
     V = lanes * source.itemsize // VECTOR_BYTES
     for n in range(len(source)):
