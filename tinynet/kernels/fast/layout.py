@@ -20,7 +20,7 @@ from tinynet.kernels.fast.threads import parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair
 
 NO_MARGINS = (0, 0), (0, 0)
-MIN_SHARED = 100_000           # numbers that one thread copies before a second one wakes
+MIN_SHARED = 500_000           # numbers that one thread copies before a second one wakes
 MIN_TURNED = 20_000            # numbers that NumPy copies while another function is called
 
 

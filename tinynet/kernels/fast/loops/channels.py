@@ -7,11 +7,12 @@ import numpy as np
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops, inlined, reassociated
 from tinynet.kernels.fast.layout import arrays, common_dtype, images
-from tinynet.kernels.fast.loops.elementwise import numbers_per_chunk
+from tinynet.kernels.fast.loops.elementwise import MIN_CHEAP_CHUNK, numbers_per_chunk
 from tinynet.kernels.fast.threads import parallel_for
 
 Line = tuple[np.ndarray, np.ndarray]       # (scale, shift): what a ReLU got, (x - center) scale + shift
-MIN_CHUNK = 100_000            # numbers that one thread takes at a time: waking a second one takes longer than these
+MIN_CHUNK = 100_000            # numbers of a piece, with sums of its own
+MIN_SHARED = 800_000           # numbers that one thread adds up before a second one has left the interpreter
 
 
 def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None,
@@ -27,7 +28,8 @@ def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None
             square_sums_loop(x[start:stop], center, sums[start // samples])
         else:
             product_sums_loop(x[start:stop], center, dy[start:stop], *line, sums[start // samples])
-    parallel_for(work, len(x), samples)
+    few = (x.size if dy is None else 2 * x.size) < MIN_SHARED
+    parallel_for(work, len(x), samples, serial=few)
     return sums.sum(axis=0)
 
 
@@ -46,7 +48,7 @@ def channel_affine(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: 
             affine_loop(rows[start:stop], center, scale, shift, relu, y[start:stop])
         else:
             affine_sum_loop(rows[start:stop], center, scale, shift, drows[start:stop], dy_scale, *line, y[start:stop])
-    parallel_for(work, len(rows), -(-numbers_per_chunk(rows.size) // max(1, math.prod(rows.shape[1:]))))
+    parallel_for(work, len(rows), -(-numbers_per_chunk(rows.size, MIN_CHEAP_CHUNK) // max(1, math.prod(rows.shape[1:]))))
     return from_rows(y, x)
 
 
