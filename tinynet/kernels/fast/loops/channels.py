@@ -48,7 +48,8 @@ def channel_affine(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: 
             affine_loop(rows[start:stop], center, scale, shift, relu, y[start:stop])
         else:
             affine_sum_loop(rows[start:stop], center, scale, shift, drows[start:stop], dy_scale, *line, y[start:stop])
-    parallel_for(work, len(rows), -(-numbers_per_chunk(rows.size, MIN_CHEAP_CHUNK) // max(1, math.prod(rows.shape[1:]))))
+    numbers = numbers_per_chunk(rows.size, MIN_CHEAP_CHUNK)
+    parallel_for(work, len(rows), -(-numbers // max(1, math.prod(rows.shape[1:]))))
     return from_rows(y, x)
 
 
