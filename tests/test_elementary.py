@@ -79,6 +79,15 @@ def test_results_take_the_place_of_the_arrays_named_with_numpys_bits(shape, dtyp
     assert {x.dtype, y.dtype, z.dtype} == {np.dtype(dtype)}
 
 
+@pytest.mark.usefixtures("every_kernel_set")
+def test_an_array_of_one_sample_stands_for_all_of_them_in_place(rng):
+    x, y, z = rng.normal(size=(300, 50)), rng.normal(size=50), rng.normal(size=(300, 50))
+    total, product = x + y * z, np.broadcast_to(3 * y, x.shape)
+    sum_and_product(x, y, z, 3.0, out=(x, z))
+    np.testing.assert_array_equal(x, total)
+    np.testing.assert_array_equal(z, product)
+
+
 @pytest.mark.parametrize("step", [1, 2])
 def test_a_result_takes_the_place_of_a_view(step, rng):
     whole = rng.normal(size=20_000)

@@ -71,7 +71,8 @@ def in_place(formula: Callable[..., Any], arrays: list[np.ndarray], numbers: tup
              out: tuple[np.ndarray, ...]) -> None:
     """Put the results of a formula in the place of some of its arrays, with the bits of NumPy's."""
     x, places = out[0], tuple(k for each in out for k, array in enumerate(arrays) if array is each)
-    if x.size < MIN_IN_PLACE or len(places) < len(out) or not all(each.flags.carray for each in out):
+    if (x.size < MIN_IN_PLACE or len(places) < len(out) or any(each.shape != x.shape for each in arrays)
+            or not all(each.flags.carray for each in out)):
         computed(formula, (*arrays, *numbers), out)
         return
     loop = loop_of(formula, x.dtype, len(arrays), places)[0]
