@@ -25,8 +25,8 @@ class elementwise:  # noqa: N801  (reads as what it is: a decorator)
     A formula takes arrays, and after them numbers. The arrays are floating, of one dtype and of one shape, but for
     those of the shape of a single sample, which stand for all samples; its result is of the first one's shape. It
     consists of arithmetic, comparisons, NumPy's functions, `polynomial`, numbers that have a name in its module, and
-    functions that its module has which do the same. It may return several results. With ``out``, one of the arrays or a
-    tuple of them, its results are put there instead; ``sum`` returns the sum of a single one's numbers.
+    plain functions there that do the same. It may return several results. With ``out``, one of the arrays or a tuple of
+    them, its results are put in their place, rounded as NumPy rounds.
 
     >>> import numpy as np
     >>> @elementwise
@@ -47,7 +47,7 @@ class elementwise:  # noqa: N801  (reads as what it is: a decorator)
         return kernels.current().elementwise(self.formula, *args, out=(out,) if isinstance(out, np.ndarray) else out)
 
     def sum(self, *args: np.ndarray | float) -> float:
-        """Return the sum of all results, of float64: of what overflows in the arrays' own dtype, too.
+        """Return the sum of all numbers of its result, in float64, where squares of float32 do not overflow.
 
         >>> square.sum(np.array([2.0 ** 100], np.float32)) == 2.0 ** 200
         True

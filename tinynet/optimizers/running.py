@@ -12,7 +12,7 @@ def moved(mean: np.ndarray, value: np.ndarray, share: float) -> np.ndarray:
     return mean + share * (value - mean)
 
 
-in_one_pass = elementwise(moved)
+in_one_pass = elementwise(moved)                 # by itself: `moved` stays plain for the formulas that it is part of
 
 
 def move(mean: np.ndarray, value: np.ndarray, momentum: float) -> None:

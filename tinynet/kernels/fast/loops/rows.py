@@ -8,7 +8,7 @@ from tinynet.kernels.fast.loops.elementwise import MIN_CHUNK, numbers_per_chunk
 from tinynet.kernels.fast.loops.formulas import for_dtype
 from tinynet.kernels.fast.threads import parallel_for
 
-BLOCK = 1 << 13                # numbers that go through all of a loop's passes before the next: they stay in L1
+BLOCK = 1 << 13                # numbers that go through all of a loop's passes before the next: 32 KB of float32
 MIN_ROWS = 16                  # of a chunk that has sums of its own: they cost what two rows do, or three
 FEW = 1 << 11                  # numbers for which NumPy takes 60 us, loops 20, and a second or two to be compiled first
 
@@ -110,7 +110,7 @@ def rows_per_chunk(x: np.ndarray, least: int = MIN_CHUNK) -> int:
 
 
 def softmax_loop(x: np.ndarray, y: np.ndarray) -> None:
-    """Fill y with e^x, each row divided by its sum."""
+    """Fill y with e^x, each row divided by its sum; compiled by `for_dtype`."""
     rows = max(1, BLOCK // max(1, x.shape[1]))
     for start in range(0, len(x), rows):
         block = y[start:start + rows]
@@ -154,7 +154,7 @@ def divide_by_sum_loop(y: np.ndarray) -> None:
 
 def cross_entropy_loop(y_true: np.ndarray, z: np.ndarray, p: np.ndarray, losses: np.ndarray, slopes: np.ndarray
                        ) -> None:
-    """Fill p with the softmax of z, and losses and slopes."""
+    """Fill p with the softmax of z, and losses and slopes; compiled by `for_dtype`."""
     rows = max(1, BLOCK // max(1, z.shape[1]))
     logits = np.empty((rows, z.shape[1]), z.dtype)                        # less their maximum
     for start in range(0, len(z), rows):
