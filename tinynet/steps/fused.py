@@ -35,7 +35,7 @@ from tinynet.layers.base import Backward, as_floating
 from tinynet.layers.resizing import shares
 from tinynet.layers.weighted import Weighted
 from tinynet.layers.windows import check_images, crop
-from tinynet.steps.normalized import normalize
+from tinynet.steps.normalized import in_pieces, normalize, piecewise
 
 NO_MARGINS = (0, 0), (0, 0)
 COPIED = 1 << 17                                   # numbers that one thread copies before a second one wakes
@@ -61,7 +61,7 @@ def conv_relu(conv: Conv2D, relu: ReLU, x: np.ndarray, training: bool = False, c
         def gradient(start: int, stop: int) -> np.ndarray:
             dz = k.relu_gradient(k.images(dy[start:stop], y.dtype), k.images(y[start:stop], y.dtype))
             return dz.transpose(0, 3, 1, 2)
-        return gradient
+        return piecewise(gradient, y)
     return y, weights_backward(conv, product_backward, upstream)
 
 
@@ -179,11 +179,6 @@ def weights_backward(conv: Conv2D, product_backward: Callable[..., tuple], upstr
     return backward
 
 
-def in_pieces(dy: np.ndarray) -> Upstream:
-    """Return a function that gives upstream gradients piece by piece."""
-    return lambda start, stop: dy[start:stop]
-
-
 def depthwise(layer: DepthwiseConv2D, x: np.ndarray, training: bool = False, channels_last: bool = True
               ) -> tuple[np.ndarray, Backward]:
     """Convolve each channel, with bias and padding in the same pass."""
@@ -298,7 +293,7 @@ def zero_padding(layer: ZeroPadding2D, x: np.ndarray, training: bool = False) ->
     def work(start: int, stop: int) -> None:
         y[start:stop] = 0
         inside[start:stop] = x[start:stop]
-    kernels.current().parallel_for(work, N, kernels.current().samples_per_chunk(N), serial=y.size < COPIED)
+    kernels.current().parallel_for(work, N, N if y.size < COPIED else kernels.current().samples_per_chunk(N))
     return y, lambda dy: crop(dy, layer.padding)
 
 

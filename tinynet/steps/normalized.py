@@ -17,7 +17,18 @@ from tinynet.layers import BatchNormalization, LayerNormalization, ReLU
 from tinynet.layers.base import Backward, as_floating
 
 SMALL = 1 << 14                                    # numbers that NumPy normalises in the time that a loop takes
+FEW = 200_000                                      # numbers: computed piece by piece, they would wait for Python
 Pieces = Callable[[int, int], np.ndarray]          # (start, stop) -> gradients of these samples, of their shape
+
+
+def in_pieces(array: np.ndarray) -> Pieces:
+    """Return a function that gives an array piece by piece."""
+    return lambda start, stop: array[start:stop]
+
+
+def piecewise(compute: Pieces, x: np.ndarray) -> Pieces:
+    """Return the function, or, of few numbers, one that gives pieces of what it computes of all samples of x."""
+    return compute if x.size > FEW else in_pieces(compute(0, len(x)))
 
 
 def norm_relu(norm: BatchNormalization, relu: ReLU, x: np.ndarray, training: bool = False
@@ -93,6 +104,9 @@ def normalize(norm: BatchNormalization, x: np.ndarray, training: bool, relu: boo
         if x.dtype.char in "fd":                                    # at once, and not by the loops for each piece
             numbers = [each.astype(x.dtype) for each in numbers]
         *line, of_dy, offset = numbers
-        return lambda start, stop: k.channel_affine(x[start:stop], *line, dy[start:stop], of_dy,
-                                                    through=(of_dy, offset) if relu else None)
+
+        def dx(start: int, stop: int) -> np.ndarray:
+            return k.channel_affine(x[start:stop], *line, dy[start:stop], of_dy,
+                                    through=(of_dy, offset) if relu else None)
+        return piecewise(dx, x)
     return y, gradient

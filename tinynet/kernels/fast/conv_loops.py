@@ -30,7 +30,8 @@ from tinynet.kernels.fast.tiles import (
 from tinynet.kernels.geometry import Pair, output_size
 
 WIDTH = MAX_VECTORS * VECTOR_BYTES         # of a panel, in bytes
-MIN_PIXELS = 512                           # of output to a chunk: each reads the kernel, and makes a gradient of it
+MIN_PIXELS = 512                           # of output to a chunk: each reads the kernel, and makes a gradient of it,
+MIN_PRODUCTS = 1_400_000                   # and takes Python's time, in which no other chunk can begin
 MIN_BLOCK = 4096                           # numbers of output that fit L1 beside everything else
 
 
@@ -69,9 +70,10 @@ def sizes(images: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, dilat
     loops = of_outputs((image[1], C), Q * b, filters * itemsize // groups // VECTOR_BYTES, (size[0], size[1]), strides,
                        dilation, itemsize, groups)
     rows = rows_per_block(cut(F, width) * width * C * math.prod(size), filters * Q * b)
-    chunk = max(samples_per_chunk(N), cut(MIN_PIXELS, math.prod(output)))
-    return Sizes(output, (P, Q), filters, loops, cut(rows, a), chunk,
-                 is_small(N * F * math.prod(output), kernel), [])
+    pixels = math.prod(output)
+    products = pixels * F * C * math.prod(size)                                                   # of a sample
+    chunk = max(samples_per_chunk(N), min(cut(MIN_PIXELS, pixels), cut(N, 2)), cut(MIN_PRODUCTS, products))
+    return Sizes(output, (P, Q), filters, loops, cut(rows, a), chunk, N * products < MIN_PARALLEL, [])
 
 
 def is_small(outputs: int, kernel_shape: tuple[int, ...]) -> bool:

@@ -21,6 +21,7 @@ from tinynet.kernels.geometry import Pair
 
 NO_MARGINS = (0, 0), (0, 0)
 MIN_SHARED = 500_000           # numbers that one thread copies before a second one wakes
+FEW_CHANNELS = 4               # which NumPy lays side by side in a third of the time one by one
 MIN_TURNED = 20_000            # numbers that NumPy copies while another function is called
 
 
@@ -39,12 +40,14 @@ def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGI
         return unmarked(last.reshape(-1).reshape(last.shape))       # strides to rely on, also along an axis of 1
     (N, H, W, C), ((top, bottom), (left, right)) = last.shape, margins
     padded = empty((N, top + H + bottom, left + W + right, C), dtype)
+    by_channel = C <= FEW_CHANNELS and last.strides[3] > last.strides[2]
 
     def work(start: int, stop: int) -> None:
         if margins != NO_MARGINS:
             padded[start:stop] = value
-        padded[start:stop, top:top + H, left:left + W] = last[start:stop]
-    parallel_for(work, N, samples_per_chunk(N), serial=x.size < MIN_SHARED)
+        for c in range(C) if by_channel else [slice(None)]:
+            padded[start:stop, top:top + H, left:left + W, c] = last[start:stop, ..., c]
+    parallel_for(work, N, N if x.size < MIN_SHARED else samples_per_chunk(N))
     return padded
 
 
@@ -148,9 +151,8 @@ def sum_to_kernel(dweights: np.ndarray, F: int, kernel_size: Pair) -> np.ndarray
     slices = np.moveaxis(kernel, axis, 0)                                       # of the axis that comes first in `sums`
 
     def work(start: int, stop: int) -> None:
-        for i in range(start, stop):
-            slices[i] = sums[:, i].sum(axis=0)[..., :F].transpose(2, 1, 0)                          # (F, C, kw or kh)
-    parallel_for(work, len(slices), 1, serial=dweights.size < MIN_SHARED)
+        slices[start:stop] = sums[:, start:stop].sum(axis=0)[..., :F].transpose(0, 3, 2, 1)     # (n, F, C, kw or kh)
+    parallel_for(work, len(slices), len(slices) if dweights.size < MIN_SHARED else 1)
     return kernel
 
 
