@@ -109,15 +109,16 @@ def average_pool(layer: AveragePool2D, x: np.ndarray, training: bool = False) ->
 
 
 def global_max_pool(layer: GlobalMaxPool2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
-    """Compare all channels of a pixel at once, where they lie side by side in memory."""
+    """Compare some samples at a time on all cores, and all channels of a pixel at once where they lie side by side."""
     layer.check(x)
-    k = kernels.current()
-    if x.dtype.char not in "fd" or not only_last(x):
+    if x.dtype.char not in "fd":
         return layer.forward(x, training)
-    y, winner = k.global_max_pool2d_last(x)
+    k, last = kernels.current(), only_last(x)
+    y, winner = k.global_max_pool2d_last(x) if last else k.global_max_pool2d(x)
+    gradient = k.global_max_pool2d_last_gradient if last else k.global_max_pool2d_gradient
 
     def backward(dy: np.ndarray) -> np.ndarray:
-        return k.global_max_pool2d_last_gradient(dy.reshape(y.shape), winner, x.shape[2:])
+        return gradient(dy.reshape(y.shape), winner, x.shape[2:])
     return y[:, :, None, None] if layer.keepdims else y, backward
 
 

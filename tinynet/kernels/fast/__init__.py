@@ -32,6 +32,8 @@ from tinynet.kernels.fast.loops.elementwise import adam, dense_relu, dropout, re
 from tinynet.kernels.fast.loops.formulas import elementwise, elementwise_sum
 from tinynet.kernels.fast.loops.mixing import mix_neighbours, mix_neighbours_gradient
 from tinynet.kernels.fast.loops.pooling import (
+    global_max_pool2d,
+    global_max_pool2d_gradient,
     max_pool2d,
     max_pool2d_gradient,
     sum_pool2d,
@@ -83,6 +85,8 @@ __all__ = [
     "elementwise",
     "elementwise_sum",
     "fuses",
+    "global_max_pool2d",
+    "global_max_pool2d_gradient",
     "global_max_pool2d_last",
     "global_max_pool2d_last_gradient",
     "images",

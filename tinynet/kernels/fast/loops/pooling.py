@@ -43,6 +43,35 @@ def max_pool2d_gradient(dy: np.ndarray, argmax: np.ndarray, input_size: Pair, po
     return dx
 
 
+def global_max_pool2d(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maximum of each channel, and the pixel that is it, row by row; the first of equals: both (N, C)."""
+    x = for_loops(x, common_dtype(x))
+    pixels = x.reshape(*x.shape[:2], -1)
+    winner = np.empty(x.shape[:2], np.intp)
+
+    def work(start: int, stop: int) -> None:
+        pixels[start:stop].argmax(axis=2, out=winner[start:stop])                                # of NaNs the first one
+    parallel_for(work, len(x), images_per_chunk(x))
+    return np.take_along_axis(pixels, winner[..., None], axis=2)[..., 0], winner
+
+
+def global_max_pool2d_gradient(dy: np.ndarray, winner: np.ndarray, input_size: Pair) -> np.ndarray:
+    """Send each upstream gradient (N, C) to the pixel that won."""
+    dx = zeros((*dy.shape, math.prod(input_size)), dy.dtype)
+    np.put_along_axis(dx, winner[..., None], dy[..., None], axis=2)
+    return dx.reshape(*dy.shape, *input_size)
+
+
+def zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return an array of zeros, written on all cores."""
+    array = empty(shape, dtype)
+
+    def work(start: int, stop: int) -> None:
+        array[start:stop] = 0
+    parallel_for(work, len(array), images_per_chunk(array))
+    return array
+
+
 def sum_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> np.ndarray:
     """Add up each window."""
     x = for_loops(x, common_dtype(x))

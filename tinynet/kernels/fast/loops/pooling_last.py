@@ -8,8 +8,9 @@ import numpy as np
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import tiles
 from tinynet.kernels.fast.compiling import compiled
-from tinynet.kernels.fast.layout import arrays, common_dtype, images, in_whole_vectors
-from tinynet.kernels.fast.loops.pooling import images_per_chunk
+from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS
+from tinynet.kernels.fast.layout import NO_MARGINS, arrays, common_dtype, images, in_whole_vectors
+from tinynet.kernels.fast.loops.pooling import images_per_chunk, zeros
 from tinynet.kernels.fast.threads import parallel_for
 from tinynet.kernels.geometry import Pair, output_size
 
@@ -85,6 +86,11 @@ def global_max_pool2d_last(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the maximum of each channel, and the pixel that is it, row by row; the first of equals: both (N, C)."""
     last = images(x, common_dtype(x))
     N, H, W, C = last.shape
+    if max(H, W) <= MAX_POOL_PIXELS and in_whole_vectors(last) is last:
+        rows, column = max_pool2d_last(x, (1, W), (1, W), NO_MARGINS)                  # (N, C, H, 1), (N, H, 1, C)
+        y, row = max_pool2d_last(rows, (H, 1), (H, 1), NO_MARGINS)
+        row = row.astype(np.intp)                                                      # (N, 1, 1, C)
+        return y.reshape(N, C), (row * W + np.take_along_axis(column, row, axis=1))[:, 0, 0]
     pixels, y, winner = last.reshape(N, H * W, C), np.empty((N, C), last.dtype), np.empty((N, C), np.int32)
 
     def work(start: int, stop: int) -> None:
@@ -96,12 +102,8 @@ def global_max_pool2d_last(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def global_max_pool2d_last_gradient(dy: np.ndarray, winner: np.ndarray, input_size: Pair) -> np.ndarray:
     """Send each upstream gradient (N, C) to the pixel that won."""
     (N, C), (H, W) = dy.shape, input_size
-    dx = empty((N, H * W, C), dy.dtype)
-
-    def work(start: int, stop: int) -> None:
-        dx[start:stop] = 0
-        np.put_along_axis(dx[start:stop], winner[start:stop, None], dy[start:stop, None], axis=1)
-    parallel_for(work, N, images_per_chunk(dx))
+    dx = zeros((N, H * W, C), dy.dtype)
+    np.put_along_axis(dx, winner[:, None], dy[:, None], axis=1)
     return arrays(dx.reshape(N, H, W, C))
 
 
