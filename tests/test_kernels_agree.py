@@ -130,6 +130,14 @@ def test_conv2d_kernel_gradient_of_more_samples_than_are_added_up_at_once(N, rng
     assert_same("conv2d_kernel_gradient", x, dy.astype("float32"), (2, 3), (1, 1), (1, 1))
 
 
+@pytest.mark.parametrize(("C", "F"), [(3, 8), (3, 128), (128, 8)])
+@pytest.mark.parametrize("image", [(13, 18), (26, 9), (14, 16)], ids=str)                      # 13 rows are not parted
+def test_conv2d_kernel_gradient_of_rows_some_at_a_time(image, C, F, rng):
+    P, Q = image[0] - 1, image[1] - 3
+    x, dy = rng.integers(-3, 4, size=(9, C, *image)), rng.integers(-3, 4, size=(9, F, P, Q))
+    assert_same("conv2d_kernel_gradient", x.astype("float32"), dy.astype("float32"), (2, 4), (1, 1), (1, 1))
+
+
 @examples
 def test_conv2d_input_gradient(case):
     dy, kernel = case.array(case.N, case.F, *case.counts), case.array(case.F, case.C, *case.window, salt=1)

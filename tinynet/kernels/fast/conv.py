@@ -97,10 +97,11 @@ class Convolution:
         def work(start: int, stop: int) -> None:
             dy, chunk = layout.images(upstream(start, stop), self.dtype), start // self.sizes.chunk
             dz = layout.in_whole_vectors(dy)
+            spread = layout.spread(dz) if groups == 1 else dz
             for group in range(groups):
                 sums = dweights[chunk * groups + group]
                 sums[...] = 0
-                add_kernel_gradient(self.images[start:stop], dz, sums, size, *self.geometry, group, groups)
+                add_kernel_gradient(self.images[start:stop], spread, sums, size, *self.geometry, group, groups)
             if self.has_bias:
                 add_rows(unmarked(dz.reshape(-1, dz.shape[-1])), dbias[chunk])
             if gradient is not None:
@@ -229,12 +230,13 @@ def forward(entry: int, loops: np.ndarray, images: np.ndarray, weights: np.ndarr
 
 def add_kernel_gradient(images: np.ndarray, dz: np.ndarray, dweights: np.ndarray, kernel_size: Pair, strides: Pair,
                         dilation: Pair, group: int, groups: int) -> None:
-    """Add the gradients for a group of images (n, H, W, C) and dz (n, P, Q, F) to dweights (S, kh, R, F / groups)."""
+    """Add the gradients for a group of images (n, H, W, C) and dz (n, P, Q, lanes) to dweights (S, kh, R, F / groups).
+    """
     flat, multiply = dweights.reshape(-1), tiles.entries(dz.dtype).multiply
-    (*image, C), (*output, F) = images.shape[1:], dz.shape[1:]
+    (*image, C), F = images.shape[1:], dweights.shape[-1]
     samples = tiles.balanced(len(dz), SUMMED_SAMPLES)
     for n in range(0, len(dz), max(1, samples)):
         some, dsome = images[n:n + samples], unmarked(dz[n:n + samples])
-        loops = conv_loops.of_kernel_gradient((len(some), *image, C // groups), (output[0], output[1], F // groups),
-                                              kernel_size, strides, dilation, dz.itemsize, groups)
+        loops = conv_loops.of_kernel_gradient((len(some), *image, C // groups), dz.shape[1:], F, kernel_size, strides,
+                                              dilation, dz.itemsize, groups)
         tiles.run(multiply, loops, 0, from_part(some, group, groups), from_part(dsome, group, groups), flat, flat)

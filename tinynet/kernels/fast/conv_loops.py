@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinynet.kernels.fast.layout import row_segments
+from tinynet.kernels.fast import layout
 from tinynet.kernels.fast.threads import MIN_PARALLEL, samples_per_chunk
 from tinynet.kernels.fast.tiles import (
     COUNTED,
@@ -32,6 +32,7 @@ from tinynet.kernels.geometry import Pair, output_size
 WIDTH = MAX_VECTORS * VECTOR_BYTES         # of a panel, in bytes
 MIN_PIXELS = 512                           # of output to a chunk: each reads the kernel, and makes a gradient of it,
 MIN_PRODUCTS = 1_400_000                   # and takes Python's time, in which no other chunk can begin
+KEPT_PIXELS = 100                          # of which L1 keeps the channels, and the gradients, that tiles multiply
 MIN_BLOCK = 4096                           # numbers of output that fit L1 beside everything else
 
 
@@ -98,7 +99,7 @@ def of_outputs(image: tuple[int, int], Q: int, V: int, size: Pair, strides: Pair
     tile is wide.
     """
     (W, C), (kh, kw), (s, t), (d, e) = image, size, strides, dilation
-    (S, R), pixel = row_segments(kw, C, e == groups == 1), groups * C * itemsize
+    (S, R), pixel = layout.row_segments(kw, C, e == groups == 1), groups * C * itemsize
     row, rows, z_pixel, segment = W * pixel, balanced_rows(Q), groups * V * VECTOR_BYTES, kh * R * WIDTH
     return tile_loops(Tile(rows, Q, V, kh, R, (t * pixel, d * row, itemsize), (R * WIDTH, WIDTH), 0, z_pixel),
                       Loop(cut(V, MAX_VECTORS), b=S * segment, start=WIDTH, c=WIDTH, v=MAX_VECTORS),
@@ -108,24 +109,36 @@ def of_outputs(image: tuple[int, int], Q: int, V: int, size: Pair, strides: Pair
 
 
 @lru_cache(maxsize=256)
-def of_kernel_gradient(images: tuple[int, ...], outputs: tuple[int, int, int], size: Pair, strides: Pair,
+def of_kernel_gradient(images: tuple[int, ...], outputs: tuple[int, int, int], F: int, size: Pair, strides: Pair,
                        dilation: Pair, itemsize: int, groups: int = 1) -> np.ndarray:
-    """Return the loops that add to dweights (S, kh, R, F) images (N, H, W, C) times dz (N, P, Q, F), given (P, Q, F).
+    """Return the loops that add to dweights (S, kh, R, F) images (N, H, W, C) times dz (N, P, Q, lanes), given
+    (P, Q, lanes), of which F numbers count.
 
     One factor is a window's numbers in K x L rows of windows: the L are rows of an image and the K images, or the other
     way round, whichever makes L larger.
     """
-    (N, H, W, C), (P, Q, F), (kh, kw), (s, t), (d, e) = images, outputs, size, strides, dilation
-    (S, R), pixel, weight = row_segments(kw, C, e == groups == 1), groups * C * itemsize, F * itemsize
-    row, rows, V, z_pixel = W * pixel, balanced_rows(R), weight // VECTOR_BYTES, groups * weight
+    (N, H, W, C), (P, Q, lanes), (kh, kw), (s, t), (d, e) = images, outputs, size, strides, dilation
+    (S, R), pixel, weight = layout.row_segments(kw, C, e == groups == 1), groups * C * itemsize, F * itemsize
+    row, rows, V, z_pixel = W * pixel, balanced_rows(R), weight // VECTOR_BYTES, lanes * itemsize
     of_image, of_row = (N, H * row, P * Q * z_pixel), (P, s * row, Q * z_pixel)         # number, steps in both
     (K, a_k, b_k), (L, a_l, b_l) = (of_image, of_row) if P >= N else (of_row, of_image)
-    places = [Loop(S, a=e * pixel, start=kh * R * weight, c=kh * R * weight),
+    few = rows_at_a_time(L, Q, KEPT_PIXELS if pixel % layout.MANY_LINES else KEPT_PIXELS // 2)
+    places = [Loop(L // few, a=few * a_l, b=few * b_l),
+              Loop(S, a=e * pixel, start=kh * R * weight, c=kh * R * weight),
               Loop(kh, a=d * row, start=R * weight, c=R * weight),
               Loop(cut(R, rows), a=rows * itemsize, start=rows * weight, c=rows * weight, m=rows)]
-    return tile_loops(Tile(rows, R, V, L, Q, (itemsize, a_l, t * pixel), (b_l, z_pixel), weight, weight),
+    return tile_loops(Tile(rows, R, V, few, Q, (itemsize, a_l, t * pixel), (b_l, z_pixel), weight, weight),
                       Loop(cut(V, MAX_VECTORS), b=WIDTH, start=WIDTH, c=WIDTH, v=MAX_VECTORS), Loop(K, a=a_k, b=b_k),
                       *places)
+
+
+def rows_at_a_time(L: int, Q: int, kept: int) -> int:
+    """Return how many of L rows of Q pixels to multiply at a time, such that L1 has `kept` them when the tiles change.
+
+    All of them where no number of rows divides L that is neither too large nor, as for primes, too small.
+    """
+    few = max(n for n in range(1, L + 1) if L % n == 0 and (n == 1 or n * Q <= kept))
+    return few if few * Q > kept // 3 else L
 
 
 @lru_cache(maxsize=256)

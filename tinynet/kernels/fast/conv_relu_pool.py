@@ -69,8 +69,8 @@ class PooledConvolution(conv.Convolution):
         (_, *image, _), itemsize, filters = self.images.shape, self.dtype.itemsize, self.winner.shape[3]
         image.append(tiles.round_up_to_vector(C, itemsize))
         rows, columns = self.sizes.output
-        kernel_loops = conv_loops.of_kernel_gradient((1, *self.images.shape[1:]), (rows, columns, filters), size,
-                                                     *self.geometry, itemsize)
+        kernel_loops = conv_loops.of_kernel_gradient((1, *self.images.shape[1:]), (rows, columns, filters), filters,
+                                                     size, *self.geometry, itemsize)
         input_loops = conv_loops.of_input_gradient((rows, columns, filters), len(self.kernel), tuple(image), size,
                                                    *self.geometry, itemsize)
 

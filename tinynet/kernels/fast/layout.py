@@ -22,6 +22,7 @@ from tinynet.kernels.geometry import Pair
 NO_MARGINS = (0, 0), (0, 0)
 MIN_SHARED = 500_000           # numbers that one thread copies before a second one wakes
 FEW_CHANNELS = 4               # which NumPy lays side by side in a third of the time one by one
+MANY_LINES = 512               # bytes: of rows that are a multiple of it apart, L1 keeps an eighth of its lines
 MIN_TURNED = 20_000            # numbers that NumPy copies while another function is called
 
 
@@ -106,6 +107,19 @@ def in_whole_vectors(piece: np.ndarray) -> np.ndarray:
     whole = np.zeros((*piece.shape[:-1], lanes), piece.dtype)
     whole[..., :F] = piece
     return whole
+
+
+def spread(piece: np.ndarray) -> np.ndarray:
+    """Return an array (..., F), or, where rows begin at a few distances from multiples of a page, a copy (..., more).
+
+    Of such rows a cache can keep few at a time: where a line may lie in it depends on the address within a page.
+    """
+    *shape, F = piece.shape
+    if F * piece.itemsize % MANY_LINES:
+        return piece
+    copy = empty((*shape, F + tiles.tile_width(piece.itemsize)), piece.dtype)
+    copy[..., :F] = piece
+    return copy
 
 
 def kernel_panels(kernel: np.ndarray, side_by_side: bool, dtype: np.dtype) -> np.ndarray:
