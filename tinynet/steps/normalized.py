@@ -16,7 +16,7 @@ from tinynet.kernels.buffers import axes_in_memory
 from tinynet.layers import BatchNormalization, LayerNormalization, ReLU
 from tinynet.layers.base import Backward, as_floating
 
-SMALL = 1 << 14                                    # numbers that NumPy normalises in the time that a loop takes
+SMALL = 1 << 12                                    # numbers that NumPy normalises in the time that a loop takes
 FEW = 600_000                                      # numbers: computed piece by piece, they would wait for Python
 Pieces = Callable[[int, int], np.ndarray]          # (start, stop) -> gradients of these samples, of their shape
 
