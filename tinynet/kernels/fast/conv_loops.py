@@ -30,9 +30,9 @@ from tinynet.kernels.fast.tiles import (
 from tinynet.kernels.geometry import Pair, output_size
 
 WIDTH = MAX_VECTORS * VECTOR_BYTES         # of a panel, in bytes
-MIN_PIXELS = 512                           # of output to a chunk: each reads the kernel, and makes a gradient of it,
-MIN_PRODUCTS = 1_400_000                   # and takes Python's time, in which no other chunk can begin
-KEPT_PIXELS = 100                          # of which L1 keeps the channels, and the gradients, that tiles multiply
+MIN_PIXELS = 512                           # of output to a chunk, but for two: each makes a gradient of the kernel,
+MIN_PRODUCTS = 1_400_000                   # and takes Python's time, in which no other one can begin
+KEPT_PIXELS = 100                          # of which L1 keeps the channels and gradients that a tile multiplies
 MIN_BLOCK = 4096                           # numbers of output that fit L1 beside everything else
 
 
@@ -122,7 +122,7 @@ def of_kernel_gradient(images: tuple[int, ...], outputs: tuple[int, int, int], F
     row, rows, V, z_pixel = W * pixel, balanced_rows(R), weight // VECTOR_BYTES, lanes * itemsize
     of_image, of_row = (N, H * row, P * Q * z_pixel), (P, s * row, Q * z_pixel)         # number, steps in both
     (K, a_k, b_k), (L, a_l, b_l) = (of_image, of_row) if P >= N else (of_row, of_image)
-    few = rows_at_a_time(L, Q, KEPT_PIXELS if pixel % layout.MANY_LINES else KEPT_PIXELS // 2)
+    few = rows_at_a_time(L, Q, KEPT_PIXELS if pixel % layout.FEW_SETS else KEPT_PIXELS // 2)
     places = [Loop(L // few, a=few * a_l, b=few * b_l),
               Loop(S, a=e * pixel, start=kh * R * weight, c=kh * R * weight),
               Loop(kh, a=d * row, start=R * weight, c=R * weight),

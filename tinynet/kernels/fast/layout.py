@@ -22,7 +22,7 @@ from tinynet.kernels.geometry import Pair
 NO_MARGINS = (0, 0), (0, 0)
 MIN_SHARED = 500_000           # numbers that one thread copies before a second one wakes
 FEW_CHANNELS = 4               # which NumPy lays side by side in a third of the time one by one
-MANY_LINES = 512               # bytes: of rows that are a multiple of it apart, L1 keeps an eighth of its lines
+FEW_SETS = 512                 # bytes: rows that are a multiple of it long share an eighth of L1's sets, or fewer
 MIN_TURNED = 20_000            # numbers that NumPy copies while another function is called
 
 
@@ -110,12 +110,12 @@ def in_whole_vectors(piece: np.ndarray) -> np.ndarray:
 
 
 def spread(piece: np.ndarray) -> np.ndarray:
-    """Return an array (..., F), or, where rows begin at a few distances from multiples of a page, a copy (..., more).
+    """Return an array (..., F), or, where its rows would share few sets of the L1 cache, a copy with longer ones.
 
-    Of such rows a cache can keep few at a time: where a line may lie in it depends on the address within a page.
+    Which set a line may lie in depends on its address within a page; a set keeps eight lines or so.
     """
     *shape, F = piece.shape
-    if F * piece.itemsize % MANY_LINES:
+    if F * piece.itemsize % FEW_SETS:
         return piece
     copy = empty((*shape, F + tiles.tile_width(piece.itemsize)), piece.dtype)
     copy[..., :F] = piece
