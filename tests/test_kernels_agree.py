@@ -135,7 +135,8 @@ def test_conv2d_kernel_gradient_of_more_samples_than_are_added_up_at_once(N, rng
 def test_conv2d_kernel_gradient_of_rows_some_at_a_time(image, C, F, rng):
     P, Q = image[0] - 1, image[1] - 3
     x, dy = rng.integers(-3, 4, size=(9, C, *image)), rng.integers(-3, 4, size=(9, F, P, Q))
-    assert_same("conv2d_kernel_gradient", x.astype("float32"), dy.astype("float32"), (2, 4), (1, 1), (1, 1))
+    args = x.astype("float32"), dy.astype("float32"), (2, 4), (1, 1), (1, 1)
+    np.testing.assert_array_equal(fast.conv2d_kernel_gradient(*args), im2col.conv2d_kernel_gradient(*args))
 
 
 @examples
