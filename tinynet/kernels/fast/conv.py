@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,7 @@ from tinynet.kernels.fast import conv_loops, layout, tiles
 from tinynet.kernels.fast.compiling import compiled, unmarked
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.loops.channels import add_rows
-from tinynet.kernels.fast.threads import parallel_for, samples_per_chunk
+from tinynet.kernels.fast.threads import MIN_PARALLEL, parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair
 
 SUMMED_SAMPLES = 10            # at most, whose share of a kernel's gradient is added up before it is put back
@@ -38,7 +39,7 @@ def conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, 
     dy = layout.images(dy, dtype)
     gradient = InputGradient(kernel, (len(dy), kernel.shape[1], *input_size), strides, dilation, dtype)
     parallel_for(lambda start, stop: gradient.fill(start, stop, dy[start:stop]), len(dy), samples_per_chunk(len(dy)),
-                 serial=conv_loops.is_small(dy.size, kernel.shape))
+                 serial=dy.size * math.prod(kernel.shape[1:]) < MIN_PARALLEL)
     return layout.arrays(gradient.dx)
 
 
@@ -97,7 +98,7 @@ class Convolution:
         def work(start: int, stop: int) -> None:
             dy, chunk = layout.images(upstream(start, stop), self.dtype), start // self.sizes.chunk
             dz = layout.in_whole_vectors(dy)
-            spread = layout.spread(dz) if groups == 1 else dz
+            spread = layout.spread(dz) if groups == 1 else dz                    # groups are equal parts of a row
             for group in range(groups):
                 sums = dweights[chunk * groups + group]
                 sums[...] = 0

@@ -77,11 +77,6 @@ def sizes(images: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, dilat
     return Sizes(output, (P, Q), filters, loops, cut(rows, a), chunk, N * products < MIN_PARALLEL, [])
 
 
-def is_small(outputs: int, kernel_shape: tuple[int, ...]) -> bool:
-    """Return whether that many outputs of a kernel (F, C, kh, kw) are computed before a second thread wakes."""
-    return outputs * math.prod(kernel_shape[1:]) < MIN_PARALLEL
-
-
 def rows_per_block(weights: int, row: int) -> int:
     """Return how many rows of outputs to compute at a time: a block about as large as the kernels shares their cache.
 
