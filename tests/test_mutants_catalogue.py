@@ -30,7 +30,7 @@ def test_names_are_unique_and_every_part_is_covered():
                  "kernels/fast/conv_loops", "kernels/fast/layout", "kernels/fast/conv", "kernels/fast/conv_relu_pool",
                  "kernels/fast/products", "kernels/fast/sparse", "kernels/fast/loops/pooling",
                  "kernels/fast/loops/elementwise", "kernels/fast/compiling", "kernels/fast/threads", "steps/fused",
-                 "losses/base", "optimizers/adam", "models/sequential"):
+                 "steps/convolutions", "losses/base", "optimizers/adam", "models/sequential"):
         assert f"tinynet/{part}.py" in files, part
 
 

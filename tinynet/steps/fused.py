@@ -1,14 +1,9 @@
-"""Several layers' forwards and backwards in one pass, where the fast kernels have a function for it.
+"""What layers do one after the other, or in several passes, in one, where the fast kernels have a function for it.
 
-The numbers stay the same: each computes what its layers would have computed one after the other. What a convolution
-returns may lie channels last in memory, where the next step reads it so, though its shape is (N, C, H, W) as ever.
-Which of these run, and how their output lies, is decided in `tinynet.steps.plan`.
+The numbers stay the same. Convolutions, and what comes after them, are in `tinynet.steps.convolutions`.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -17,15 +12,11 @@ from tinynet.kernels.buffers import empty_like
 from tinynet.kernels.splitmix import random_bits
 from tinynet.layers import (
     AveragePool2D,
-    BatchNormalization,
-    Conv2D,
     Dense,
-    DepthwiseConv2D,
     Dropout,
     GlobalMaxPool2D,
     MaxPool2D,
     ReLU,
-    SeparableConv2D,
     Softmax,
     SpatialDropout2D,
     UpSampling2D,
@@ -35,48 +26,9 @@ from tinynet.layers.base import Backward, as_floating
 from tinynet.layers.resizing import shares
 from tinynet.layers.weighted import Weighted
 from tinynet.layers.windows import check_images, crop
-from tinynet.steps.normalized import in_pieces, normalize, piecewise
 
 NO_MARGINS = (0, 0), (0, 0)
 COPIED = 1 << 17                                   # numbers that one thread copies before a second one wakes
-Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> gradients of these samples
-Product = tuple[np.ndarray, Callable[[Upstream, bool], tuple[np.ndarray, np.ndarray, np.ndarray | None]]]
-
-
-def conv(conv: Conv2D, x: np.ndarray, training: bool = False, channels_last: bool = True
-         ) -> tuple[np.ndarray, Backward]:
-    """Convolve, with the bias and the padding in the same pass."""
-    y, product_backward = convolved(conv, x, channels_last=channels_last)
-    return y, weights_backward(conv, product_backward, in_pieces)
-
-
-def conv_relu(conv: Conv2D, relu: ReLU, x: np.ndarray, training: bool = False, channels_last: bool = True
-              ) -> tuple[np.ndarray, Backward]:
-    """Convolve and rectify a few rows at a time, while they are in the cache."""
-    y, product_backward = convolved(conv, x, relu=True, channels_last=channels_last)
-
-    def upstream(dy: np.ndarray) -> Upstream:
-        k = kernels.current()
-
-        def gradient(start: int, stop: int) -> np.ndarray:
-            dz = k.relu_gradient(k.images(dy[start:stop], y.dtype), k.images(y[start:stop], y.dtype))
-            return dz.transpose(0, 3, 1, 2)
-        return piecewise(gradient, y)
-    return y, weights_backward(conv, product_backward, upstream)
-
-
-def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D, x: np.ndarray, training: bool = False,
-                   channels_last: bool = True) -> tuple[np.ndarray, Backward]:
-    """Convolve, rectify and pool a few rows at a time, while they are in the cache."""
-    y, product_backward = convolved(conv, x, relu=True, pool=pool, channels_last=channels_last)
-    return y, weights_backward(conv, product_backward, in_pieces)
-
-
-def conv_pool(conv: Conv2D, pool: MaxPool2D, x: np.ndarray, training: bool = False, channels_last: bool = True
-              ) -> tuple[np.ndarray, Backward]:
-    """Convolve and pool a few rows at a time, while they are in the cache."""
-    y, product_backward = convolved(conv, x, pool=pool, channels_last=channels_last)
-    return y, weights_backward(conv, product_backward, in_pieces)
 
 
 def only_last(x: np.ndarray) -> bool:
@@ -120,104 +72,6 @@ def global_max_pool(layer: GlobalMaxPool2D, x: np.ndarray, training: bool = Fals
     def backward(dy: np.ndarray) -> np.ndarray:
         return gradient(dy.reshape(y.shape), winner, x.shape[2:])
     return y[:, :, None, None] if layer.keepdims else y, backward
-
-
-def conv_norm(conv: Conv2D, norm: BatchNormalization, x: np.ndarray, training: bool = False
-              ) -> tuple[np.ndarray, Backward]:
-    """Convolve, then normalise; backward, the normalisation's gradient goes into the convolution's piece by piece."""
-    return conv_then_norm(conv, norm, x, training)
-
-
-def conv_norm_relu(conv: Conv2D, norm: BatchNormalization, relu: ReLU, x: np.ndarray, training: bool = False
-                   ) -> tuple[np.ndarray, Backward]:
-    """Convolve, then normalise and rectify in one pass."""
-    return conv_then_norm(conv, norm, x, training, relu=True)
-
-
-def conv_pool_norm(conv: Conv2D, pool: MaxPool2D, norm: BatchNormalization, x: np.ndarray, training: bool = False
-                   ) -> tuple[np.ndarray, Backward]:
-    """Convolve and pool a few rows at a time, then normalise."""
-    return conv_then_norm(conv, norm, x, training, pool=pool)
-
-
-def conv_pool_norm_relu(conv: Conv2D, pool: MaxPool2D, norm: BatchNormalization, relu: ReLU, x: np.ndarray,
-                        training: bool = False) -> tuple[np.ndarray, Backward]:
-    """Convolve and pool a few rows at a time, then normalise and rectify in one pass."""
-    return conv_then_norm(conv, norm, x, training, relu=True, pool=pool)
-
-
-def conv_then_norm(conv: Conv2D, norm: BatchNormalization, x: np.ndarray, training: bool, relu: bool = False,
-                   pool: MaxPool2D | None = None) -> tuple[np.ndarray, Backward]:
-    """Convolve, pool if asked for, normalise, and rectify if asked for."""
-    z, product_backward = convolved(conv, x, pool=pool)
-    y, gradient = normalize(norm, z, training, relu)
-    return y, weights_backward(conv, product_backward, gradient)
-
-
-def convolved(conv: Conv2D, x: np.ndarray, relu: bool = False, pool: MaxPool2D | None = None,
-              channels_last: bool = True) -> Product:
-    """Return the convolution of x, with what is done in the same pass, and the function that goes back."""
-    conv.check(x)
-    k, windows, kernel = kernels.current(), conv.windows, conv.params["kernel"]
-    strides, dilation, margins = windows.strides, windows.dilation, windows.around(x.shape[2:])
-    if pool is None:
-        product = k.Convolution(x, kernel, strides, dilation, margins)
-    else:
-        product = k.PooledConvolution(x, kernel, strides, dilation, pool.windows.size, margins, relu)
-        if 0 in product.sizes.pooled:
-            pool.windows.output_size(product.sizes.output)                 # the pooling's own error
-    return product.forward(conv.params.get("bias"), relu, channels_last), product.backward
-
-
-def weights_backward(conv: Conv2D, product_backward: Callable[..., tuple], upstream: Callable[[np.ndarray], Upstream]
-                     ) -> Backward:
-    """Return the backward that sets a convolution's gradients, given how to get the product's upstream gradient."""
-    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
-        conv.grads["kernel"], dbias, dx = product_backward(upstream(dy), need_dx)
-        if conv.use_bias:
-            conv.grads["bias"] = dbias
-        return dx
-    return backward
-
-
-def depthwise(layer: DepthwiseConv2D, x: np.ndarray, training: bool = False, channels_last: bool = True
-              ) -> tuple[np.ndarray, Backward]:
-    """Convolve each channel, with bias and padding in the same pass."""
-    x, product = depthwise_of(layer, x, layer.params["kernel"])
-    y = product.forward(x, bias_of(layer, product.outputs), channels_last)
-
-    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
-        layer.grads["kernel"], dbias, dx = product.backward(dy, x, need_dx)
-        if layer.use_bias:
-            layer.grads["bias"] = dbias
-        return dx
-    return y, backward
-
-
-def separable(layer: SeparableConv2D, x: np.ndarray, training: bool = False, channels_last: bool = True
-              ) -> tuple[np.ndarray, Backward]:
-    """Convolve each channel; then their mixture is a convolution as any other, with its bias in the same pass."""
-    x, product = depthwise_of(layer, x, layer.params["depthwise_kernel"])
-    h = product.forward(x, np.zeros(product.outputs))                      # (N, C*M, P, Q)
-    mixture = kernels.current().Convolution(h, layer.params["pointwise_kernel"], (1, 1), (1, 1))
-
-    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
-        layer.grads["pointwise_kernel"], dbias, dh = mixture.backward(in_pieces(dy), True)
-        if layer.use_bias:
-            layer.grads["bias"] = dbias
-        layer.grads["depthwise_kernel"], _, dx = product.backward(dh, x, need_dx)
-        return dx
-    return mixture.forward(layer.params.get("bias"), channels_last=channels_last), backward
-
-
-def depthwise_of(layer: DepthwiseConv2D | SeparableConv2D, x: np.ndarray, kernel: np.ndarray
-                 ) -> tuple[np.ndarray, Any]:
-    """Return images as they are read, channels last in memory, and their depthwise convolution."""
-    layer.check(x)
-    k, windows = kernels.current(), layer.windows
-    dtype = k.common_dtype(x, kernel)
-    x = k.images(x, dtype).transpose(0, 3, 1, 2)
-    return x, k.Depthwise(x.shape, kernel, dtype, windows.strides, windows.dilation, windows.around(x.shape[2:]))
 
 
 def softmax(layer: Softmax, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:

@@ -2,7 +2,7 @@
 
 A model is a flat list of steps. Three shortcuts are taken where they change no number but the last digits:
 
-- several steps run in one pass, where the kernel set has a function for them (`tinynet.steps.fused`);
+- several steps run in one pass, where the kernel set has a function for them (`fused`, `convolutions`, `normalized`);
 - a softmax right before a cross-entropy, or a sigmoid before a binary one, is left to the loss, which works from the
   logits, exact for logits of any size;
 - the first layer with parameters does not compute its input gradient in training, which nothing uses.
@@ -52,7 +52,7 @@ from tinynet.layers import (
     ZeroPadding2D,
 )
 from tinynet.layers.base import Backward, Forward, Layer, as_floating
-from tinynet.steps import fused, normalized
+from tinynet.steps import convolutions, fused, normalized
 from tinynet.steps.run import first_with_parameters, run_steps
 from tinynet.steps.step import Step, steps_of
 from tinynet.tables import Table, Tabular
@@ -315,21 +315,22 @@ PIXELS = "all channels of a pixel at once"
 ROWS, PASSES = "a few rows at a time, while they are in the cache", "a pass for the sums, and one that normalises"
 PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that they begin with, the longest first
     Conv2D: [
-        Pattern([CONV, POOL, NORM, RELU], fused.conv_pool_norm_relu, f"{ROWS}; {PASSES} and rectifies",
+        Pattern([CONV, POOL, NORM, RELU], convolutions.conv_pool_norm_relu, f"{ROWS}; {PASSES} and rectifies",
                 tiles_the_image),
-        Pattern([CONV, NORM, RELU], fused.conv_norm_relu, f"bias and padding in place; {PASSES} and rectifies",
+        Pattern([CONV, NORM, RELU], convolutions.conv_norm_relu, f"bias and padding in place; {PASSES} and rectifies",
                 in_whole_groups),
-        Pattern([CONV, RELU, POOL], fused.conv_relu_pool, ROWS, tiles_the_image, either_way=True),
-        Pattern([CONV, POOL, NORM], fused.conv_pool_norm, f"{ROWS}; {PASSES}", tiles_the_image),
-        Pattern([CONV, NORM], fused.conv_norm, f"bias and padding in place; {PASSES}", in_whole_groups),
-        Pattern([CONV, POOL], fused.conv_pool, ROWS, tiles_the_image, either_way=True),
-        Pattern([CONV, RELU], fused.conv_relu, "bias, padding and ReLU in place", in_whole_groups, either_way=True),
-        Pattern([CONV], fused.conv, "bias and padding in place", in_whole_groups, either_way=True)],
+        Pattern([CONV, RELU, POOL], convolutions.conv_relu_pool, ROWS, tiles_the_image, either_way=True),
+        Pattern([CONV, POOL, NORM], convolutions.conv_pool_norm, f"{ROWS}; {PASSES}", tiles_the_image),
+        Pattern([CONV, NORM], convolutions.conv_norm, f"bias and padding in place; {PASSES}", in_whole_groups),
+        Pattern([CONV, POOL], convolutions.conv_pool, ROWS, tiles_the_image, either_way=True),
+        Pattern([CONV, RELU], convolutions.conv_relu, "bias, padding and ReLU in place", in_whole_groups,
+                either_way=True),
+        Pattern([CONV], convolutions.conv, "bias and padding in place", in_whole_groups, either_way=True)],
     BatchNormalization: [Pattern([NORM, RELU], normalized.norm_relu, f"{PASSES} and rectifies")],
     Dense: [Pattern([(Dense, Dense.linear), RELU], fused.dense_relu, "bias and ReLU in one pass over the product")],
-    DepthwiseConv2D: [Pattern([(DepthwiseConv2D, DepthwiseConv2D.linear)], fused.depthwise,
+    DepthwiseConv2D: [Pattern([(DepthwiseConv2D, DepthwiseConv2D.linear)], convolutions.depthwise,
                               "bias and padding in place; all channels of a pixel at once", either_way=True)],
-    SeparableConv2D: [Pattern([(SeparableConv2D, SeparableConv2D.linear)], fused.separable,
+    SeparableConv2D: [Pattern([(SeparableConv2D, SeparableConv2D.linear)], convolutions.separable,
                               "bias and padding in place; the pointwise convolution as any other", either_way=True)],
     Dropout: [Pattern([(Dropout, Dropout.forward)], fused.dropout,
                       "no mask is stored: backward draws its bits again",

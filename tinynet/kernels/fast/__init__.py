@@ -1,7 +1,7 @@
 """The engine: the idea of im2col, compiled by numba, in chunks that fit the cache, on all cores.
 
 Besides the functions that every kernel set has, there are some that do the work of several steps in one pass;
-`tinynet.steps.fused` uses them. From the inside out:
+`tinynet.steps` uses them. From the inside out:
 
     llvm             in LLVM instructions: the inner loop of all products, a tile of sums in registers, max pooling, and
                      depthwise convolution
