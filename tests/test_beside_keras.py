@@ -1,11 +1,12 @@
 """What docs/beside-keras.md says of tinynet, as far as no other file holds it."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
 
-from tinynet import Sequential, metrics
+from tinynet import Sequential, losses, metrics
 from tinynet.layers import Dense
 
 X = np.ones((3, 2))
@@ -38,3 +39,14 @@ def test_softened_targets_of_binary_accuracy_count_by_their_side():
 def test_the_metrics_of_a_model_are_functions_by_name():
     model = made(metrics=["mae", metrics.mean_squared_error])
     assert model.metrics == {"mae": metrics.mean_absolute_error, "mean_squared_error": metrics.mean_squared_error}
+
+
+@pytest.mark.parametrize(("activation", "loss"), [
+    ("sigmoid", losses.CategoricalCrossentropy()), ("softmax", losses.BinaryCrossentropy())])
+def test_a_cross_entropy_behind_another_function_is_that_of_the_probabilities(activation, loss):
+    model = Sequential([Dense(3, activation=activation, input_dim=2)], seed=0, dtype="float64")
+    model.compile("sgd", loss)
+    x, y = np.array([[1.0, -2.0], [0.5, 3.0]]), np.eye(3)[[0, 2]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")                                        # that sigmoids are no shares
+        assert model.evaluate(x, y, verbose=0) == pytest.approx(loss(y, model.predict(x)), rel=1e-12)

@@ -6,6 +6,7 @@ import inspect
 import math
 import os
 import pickle
+import re
 import signal
 import threading
 import warnings
@@ -613,3 +614,44 @@ def test_a_first_loss_that_is_no_number_is_not_the_best(tmp_path, capsys):
     fit(ModelCheckpoint(tmp_path / "best", save_best_only=True, verbose=1), val_loss=[math.nan, 2.0])
     assert weight(load_model(tmp_path / "best")) == 1
     assert "Epoch 1: val_loss did not improve from None" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: EarlyStopping(patience="3"), "EarlyStopping: patience, a whole number from 0. Received: '3'"),
+    (lambda: EarlyStopping(patience=None), "EarlyStopping: patience, a whole number from 0. Received: None"),
+    (lambda: EarlyStopping(start_from_epoch="2"), "EarlyStopping: start_from_epoch, a whole number from 0"),
+    (lambda: EarlyStopping(baseline="x"), "EarlyStopping: expected baseline, a number. Received: 'x'"),
+    (lambda: ReduceLROnPlateau(patience="3"), "ReduceLROnPlateau: patience, a whole number from 0"),
+    (lambda: ReduceLROnPlateau(cooldown="2"), "ReduceLROnPlateau: cooldown, a whole number from 0"),
+    (lambda: ReduceLROnPlateau(min_lr="1"), "ReduceLROnPlateau: expected min_lr, a number at least 0"),
+    (lambda: ReduceLROnPlateau(factor=-1), "ReduceLROnPlateau: expected factor, a number at least 0"),
+])
+def test_settings_that_cannot_be_are_told_when_they_are_made(make, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
+
+
+def test_the_best_is_not_overwritten_after_epochs_that_are_not_validated(tmp_path):
+    model = Sequential([Dense(1, input_dim=1)], seed=0)
+    model.compile(SGD(1e-3), "mse")
+    x, path, saved = np.ones((4, 1)), tmp_path / "best", []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")                            # that epochs without a validation lack the metric
+        model.fit(x, x, epochs=5, validation_data=(x, x), validation_freq=2, verbose=0, callbacks=[
+            ModelCheckpoint(path, save_best_only=True),
+            LambdaCallback(on_epoch_end=lambda epoch, logs: saved.append(load_model(path).get_weights()[0].item()))])
+    assert saved[1] == saved[2] != saved[0]
+    assert saved[3] == saved[4] != saved[2]
+
+
+def test_early_stopping_restores_nothing_of_an_earlier_training_where_another_callback_fails():
+    stopping = EarlyStopping("loss", restore_best_weights=True)
+    model = Sequential([Dense(1, input_dim=1)], seed=0)
+    model.compile("sgd", "mse")
+    x = np.ones((4, 1))
+    model.fit(x, x, verbose=0, callbacks=[stopping])
+    model.fit(x, x, epochs=5, verbose=0)
+    before = model.get_weights()
+    with pytest.raises(FileNotFoundError, match="no/folder"):
+        model.fit(x, x, verbose=0, callbacks=[CSVLogger("no/folder/x.csv"), stopping])
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])

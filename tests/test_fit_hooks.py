@@ -144,5 +144,51 @@ def test_histories_are_restored_from_their_state():
     assert (again.epoch, again.history) == (history.epoch, history.history) == ([0, 1], {"loss": [5.0, 5.0]})
     again.on_epoch_end(2, {"loss": 1.0})
     history.on_epoch_end(2, {"loss": 2.0})
-    assert state == {"epoch": [0, 1], "history": {"loss": [5.0, 5.0]}}
+    assert state == {"epoch": [0, 1], "history": {"loss": [5.0, 5.0]}, "epochs_of": {"loss": [0, 1]}}
     assert again.history == {"loss": [5.0, 5.0, 1.0]}
+
+
+class Failing(Callback):
+    """Fails in one hook."""
+
+    def __init__(self, hook):
+        super().__init__()
+        setattr(self, hook, self.fail)
+
+    def fail(self, *args):
+        raise OSError("this one")
+
+
+def test_the_end_is_told_to_those_alone_that_know_of_the_beginning():
+    seen = Recorder()
+    with pytest.raises(OSError, match="this one"):
+        model().fit(X, Y, verbose=0, callbacks=[Failing("on_train_begin"), seen])
+    assert "on_train_end" not in [hook for hook, *_ in seen.calls]
+
+
+def test_the_end_is_told_to_all_though_one_fails():
+    seen = Recorder()
+    with pytest.raises(OSError, match="this one"):
+        model().fit(X, Y, verbose=0, callbacks=[Failing("on_train_end"), seen])
+    assert seen.calls[-1] == ("on_train_end",)
+
+
+def test_numbers_that_not_every_epoch_has_stand_at_their_epochs():
+    history = model().fit(X, Y, epochs=4, validation_data=(X, Y), validation_freq=[1, 3], verbose=0)
+    assert history.epochs_of["val_loss"] == [0, 2]
+    assert [bool(row[-1]) for row in history.tables()[0].rows] == [True, False, True, False]
+    lines = history.plot().axes[0].lines
+    assert [line.get_xdata().tolist() for line in lines] == [[1, 2, 3, 4], [1, 3]]
+
+
+@pytest.mark.parametrize("verbose", [1, 2])
+def test_what_a_callback_adds_to_the_logs_need_be_no_number(verbose, capsys):
+    noting = LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(note="ok"))
+    model().fit(X, Y, verbose=verbose, callbacks=[noting])
+    assert "note: ok" in capsys.readouterr().out
+
+
+def test_validation_batches_that_come_to_an_end_are_told():
+    batches = iter([(X, Y)])
+    with pytest.warns(UserWarning, match="came to an end after 0, where there were to be some"):
+        model().fit(X, Y, epochs=2, validation_data=batches, verbose=0)

@@ -311,3 +311,18 @@ def test_targets_that_do_not_fit_are_told_before_the_first_update():
 
 def test_every_class_is_a_metric_and_exported():
     assert all(issubclass(cls, Metric) and cls.__name__ in metrics.__all__ for cls in metrics.CLASSES.values())
+
+
+def test_counts_that_are_one_number_are_told_before_the_first_update():
+    class Positives(metrics.Metric):
+        def counts(self, y_true, y_pred, sample_weight=None):
+            return y_true.sum()
+
+        def value(self, counts):
+            return float(counts)
+    model = Sequential([Dense(1, input_dim=1)], seed=0)
+    model.compile("sgd", "mse", metrics=[Positives()])
+    before = model.get_weights()[0].copy()
+    with pytest.raises(ValueError, match=r"metric positives: expected counts to return an array, np.array\(\[...\]\)"):
+        model.fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0)
+    assert model.get_weights()[0] == before

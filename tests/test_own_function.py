@@ -9,6 +9,7 @@ from oracles import assert_gradients_right, built
 
 from tinynet import Sequential, load_model
 from tinynet.layers import Activation, Conv2D, Dense, Flatten, Lambda
+from tinynet.models import clone_model
 from tinynet.testing import check_layer
 
 
@@ -124,3 +125,17 @@ def test_a_lambda_without_a_backward_is_told_when_it_is_built_and_what_to_do(fun
 def test_a_lambda_of_no_function_is_told():
     with pytest.raises(ValueError, match=r"Lambda: expected a function that returns \(y, backward\)\. Received: 3"):
         Lambda(3)
+
+
+def test_functions_of_one_name_are_told_by_what_has_their_names_alone(tmp_path):
+    def times(k):
+        def f(x):
+            return x * k, lambda dy: dy * k
+        return f
+    model = Sequential([Lambda(times(2)), Lambda(times(3))], input_shape=(1,))
+    for write in (clone_model, lambda model: model.save(tmp_path / "model")):
+        with pytest.raises(ValueError, match=r"functions with names of their own.*two that are called f"):
+            write(model)
+    twice = times(2)
+    same = Sequential([Lambda(twice), Lambda(twice)], input_shape=(1,))
+    assert clone_model(same).predict([[1.0]]) == 4

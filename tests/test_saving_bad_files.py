@@ -181,7 +181,7 @@ CONTENTS = {
     "no layer": (lambda raw: layers(raw, [entry("Adam")]),
                  "Sequential: expected a layer. Received: <tinynet.optimizers.adam.Adam"),
     "an argument too many": (lambda raw: layers(raw, [entry("Dense", units=3, evil=1)]),
-                             "unexpected keyword argument 'evil'"),
+                             "Dense: expected no argument 'evil'."),
     "an argument too few": (lambda raw: layers(raw, [entry("Dense")]),
                             "missing 1 required positional argument: 'units'"),
     "a dict for a config": (lambda raw: layers(raw, [{"class": "Dense"}]), "expected a config of finite numbers"),

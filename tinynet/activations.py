@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from tinynet import layers
 from tinynet.checks import invalid
-from tinynet.registry import pick
+from tinynet.registry import pick, spelled
 
 F = TypeVar("F", bound=Callable[..., np.ndarray])
 
@@ -189,7 +189,7 @@ def get(identifier: str | Callable[..., np.ndarray] | None) -> Callable[..., np.
     if identifier is None:
         return linear
     if isinstance(identifier, str):
-        return pick("activation", identifier, KNOWN)
+        return pick("activation", spelled(identifier, KNOWN), KNOWN)
     if not callable(identifier):
         raise invalid(None, "an activation: a name, or a callable (x)", repr(identifier))
     return identifier

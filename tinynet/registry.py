@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 Config = dict[str, Any]                                 # constructor arguments, such as JSON can hold
 Identifier = str | type | Mapping[str, Any]             # a name, a class or a config: what `resolve` makes an object of
+RENAMED = {                                             # arguments that scripts for older versions of Keras use
+    "lr": "learning_rate", "alpha": "negative_slope", "border_mode": "padding", "subsample": "strides",
+    "init": "kernel_initializer", "W_regularizer": "kernel_regularizer", "b_regularizer": "bias_regularizer",
+    "W_constraint": "kernel_constraint", "bias": "use_bias",
+}
 
 
 def pick(kind: str, name: str, known: Mapping[str, T]) -> T:
@@ -21,9 +27,52 @@ def pick(kind: str, name: str, known: Mapping[str, T]) -> T:
     """
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(str(name), known, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise ValueError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(map(repr, known))}.")
+    raise ValueError(f"Unknown {kind} {name!r}.{hint(name, list(known))} Known: {', '.join(map(repr, known))}.")
+
+
+def hint(name: object, known: list[str]) -> str:
+    """Return a question whether the nearest known name was meant, the first of several, or nothing if none is near."""
+    def likeness(other: str) -> float:
+        return difflib.SequenceMatcher(None, other, str(name)).ratio()
+    near = max(known, key=likeness, default="")
+    return f" Did you mean '{near}'?" if likeness(near) >= 0.6 else ""
+
+
+def spelled(name: str, known: Mapping[str, object]) -> str:
+    """Return how a known thing is spelled here, given its name or that of its class, or the name as it is.
+
+    >>> spelled("HeNormal", {"he_uniform": 1, "he_normal": 2})
+    'he_normal'
+    """
+    def letters(text: str) -> str:
+        return text.replace("_", "").lower()
+    return name if name in known else next((other for other in known if letters(other) == letters(name)), name)
+
+
+def constructor_arguments(cls: type) -> dict[str, inspect.Parameter]:
+    """Return what the constructor of a class takes by name, and those of its bases as far as they are passed on."""
+    found: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__[:-1]:                                                  # the last is object
+        if "__init__" in vars(base):
+            parameters = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]        # without self
+            found = {**{p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}, **found}
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                break
+    return found
+
+
+def refuse_unknown(cls: type, given: Mapping[str, object]) -> None:
+    """Raise a TypeError if a class was called with arguments that it does not have."""
+    for name in given:
+        known, renamed = list(constructor_arguments(cls)), RENAMED.get(name)
+        meant = f" Did you mean '{renamed}'?" if renamed in known else hint(name, known)
+        raise TypeError(f"{cls.__name__}: expected no argument {name!r}.{meant} Known: {', '.join(known)}.")
+
+
+def refuse_call(cls: type, instead: str) -> None:
+    """Raise a TypeError if a class defines ``call``, as one for Keras does, and not what is called here instead."""
+    if "call" in vars(cls) and instead.partition("(")[0] not in vars(cls):
+        raise TypeError(f"{cls.__name__}: expected {instead}. Received: call, which nothing calls here.")
 
 
 def resolve(kind: str, identifier: object, known: Mapping[str, type]) -> Any:
@@ -32,7 +81,7 @@ def resolve(kind: str, identifier: object, known: Mapping[str, type]) -> Any:
     Keras's key, ``"class_name"``, is taken for ``"class"``.
     """
     if isinstance(identifier, str):
-        return pick(kind, identifier, known)()
+        return pick(kind, spelled(identifier, known), known)()
     if isinstance(identifier, type):
         return identifier()
     if isinstance(identifier, Mapping):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any
 
 from tinynet.callbacks.protocols import TrainedModel, TrainingRun
@@ -148,7 +149,20 @@ class CallbackList:
             check_hooks(callback)
         self.callbacks.sort(key=lambda callback: callback.called_last)         # a stable sort: the others stay in order
 
+        self.begun: list[Callback] = []                                        # those that know of the training
+
     def call(self, hook: str, *args: object) -> None:
         """Call the method `hook` of each."""
+        if hook == "on_train_end":
+            self.end(*args)
+            return
         for callback in self.callbacks:
+            if hook == "on_train_begin":
+                self.begun.append(callback)
             getattr(callback, hook)(*args)
+
+    def end(self, *args: Any) -> None:
+        """Tell the end to all that were told the beginning; an error of one of them is raised after the last."""
+        with ExitStack() as calls:
+            for callback in reversed(self.begun):
+                calls.callback(callback.on_train_end, *args)

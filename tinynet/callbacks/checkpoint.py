@@ -126,10 +126,10 @@ class ModelCheckpoint(Monitor):
             raise ValueError(f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}') from None
 
     def is_best(self, epoch: int, logs: Logs, path: str) -> bool:
-        """Compare with the best so far; where the logs lack the metric, everything is saved."""
+        """Compare with the best so far; where the logs lack the metric, all is saved until there is a best."""
         current = self.value(logs)
         if current is None:
-            return True
+            return self.best is None
         improved = self.better(current, self.worst() if self.best is None else self.best)
         if self.verbose > 0:
             best = "None" if self.best is None else f"{self.best:.5f}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from typing import Any
 
 from tinynet.callbacks.base import Callback, Logs
@@ -18,12 +17,14 @@ class History(Tabular, Callback):
     ----------
     history : ``{"loss": [...], "accuracy": [...], "val_loss": [...], ...}``, one number an epoch.
     epoch : the epochs' numbers, from 0.
+    epochs_of : ``{"loss": [0, 1, ...], "val_loss": [1, 3, ...], ...}``, which epochs those of each list are.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.epoch: list[int] = []
         self.history: dict[str, list[float]] = {}
+        self.epochs_of: dict[str, list[int]] = {}
 
     def set_run(self, run: TrainingRun) -> None:
         """Keep nothing of it: the model keeps this history, and must not keep all other callbacks with it."""
@@ -33,6 +34,7 @@ class History(Tabular, Callback):
         self.epoch.append(epoch)
         for key, value in (logs or {}).items():
             self.history.setdefault(key, []).append(value)
+            self.epochs_of.setdefault(key, []).append(epoch)
 
     def in_short(self) -> str:
         """Say how many epochs there are, and the numbers of the last."""
@@ -43,8 +45,9 @@ class History(Tabular, Callback):
 
     def tables(self) -> list[Table]:
         """Return a table of the epochs, counted from 1 as the progress bar does."""
-        rows = [[str(epoch + 1), *map(written, values)]
-                for epoch, *values in zip_longest(self.epoch, *self.history.values())]
+        columns = [dict(zip(self.epochs_of.get(key, self.epoch), values, strict=False))
+                   for key, values in self.history.items()]
+        rows = [[str(epoch + 1), *(written(column.get(epoch)) for column in columns)] for epoch in self.epoch]
         return [Table(["epoch", *self.history], shortened(rows))]
 
     def plot(self, path: StrPath | None = None) -> Any:
@@ -54,12 +57,17 @@ class History(Tabular, Callback):
 
     def get_state(self) -> dict[str, Any]:
         """Return the epochs and their logs."""
-        return {"epoch": list(self.epoch), "history": {key: list(values) for key, values in self.history.items()}}
+        return {"epoch": list(self.epoch), "history": copied(self.history), "epochs_of": copied(self.epochs_of)}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore the epochs and their logs."""
-        self.epoch = list(state["epoch"])
-        self.history = {key: list(values) for key, values in state["history"].items()}
+        self.epoch, self.history = list(state["epoch"]), copied(state["history"])
+        self.epochs_of = copied(state.get("epochs_of", {}))                     # which older backups lack
+
+
+def copied(lists: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the same with lists of its own."""
+    return {key: list(values) for key, values in lists.items()}
 
 
 def written(value: object) -> str:

@@ -6,7 +6,6 @@ registry: the classes of this package, and those of your own that you pass in. N
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping
 from typing import Any, TypeGuard
@@ -77,18 +76,6 @@ def rebuild(entry: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
     if own is not None and not own.__module__.startswith("tinynet."):
         return own(config)
     return cls(**arguments(config, known))
-
-
-def constructor_arguments(cls: type) -> dict[str, inspect.Parameter]:
-    """Return what the constructor of a class takes by name, and those of its bases as far as they are passed on."""
-    found: dict[str, inspect.Parameter] = {}
-    for base in cls.__mro__[:-1]:                                                  # the last is object
-        if "__init__" in vars(base):
-            parameters = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]        # without self
-            found = {**{p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}, **found}
-            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-                break
-    return found
 
 
 def arguments(config: Mapping[str, Any], known: Mapping[str, Any]) -> Config:

@@ -13,6 +13,8 @@ The contents of a model's file, as they stand in its document::
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,6 +36,12 @@ from tinynet.registry import to_config
 
 MAX_IN_HEADER = 2**20                               # bytes of a state; safefile.MAX_HEADER is for all of the header
 SPILLED = "state"                                   # the array's name, which none of a layer or a state can have
+
+
+def expect_none(path: StrPath, overwrite: bool) -> None:
+    """Raise a FileExistsError if there is a file which may not be overwritten."""
+    if not overwrite and os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, "expected no file there, as overwrite=False says", str(path))
 
 
 def save_model(model: Saveable, path: StrPath) -> None:

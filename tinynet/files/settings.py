@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.files.configs import constructor_arguments, is_entry
+from tinynet.files.configs import is_entry
 from tinynet.files.saveable import Saveable
 from tinynet.layers.base import Layer
 from tinynet.metrics import is_object
+from tinynet.registry import constructor_arguments
 
 Settings = dict[str, str]                   # {"dropout_1, rate": "0.25", "loss": "MeanSquaredError()", ...}
 

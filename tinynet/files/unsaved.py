@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from tinynet.checks import invalid
-from tinynet.files.configs import KNOWN, constructor_arguments, rebuild
+from tinynet.files.configs import KNOWN, rebuild
 from tinynet.files.saveable import Saveable
 from tinynet.files.settings import layers_by_path
 from tinynet.layers.base import Layer
+from tinynet.layers.own_function import Lambda, name_of
+from tinynet.registry import constructor_arguments, refuse_unknown
 
 OF_EVERY_LAYER = {*vars(Layer()), "rng"}                # saved by other means, or the model's business
 
@@ -23,15 +25,32 @@ def check_arguments(model: Saveable) -> None:
 
     The same where it has more than the constructor takes. Weights alone can be saved all the same.
     """
+    expect_functions_of_different_names(model)
     for thing in own_things(model):
         owner = thing if isinstance(thing, Layer) else type(thing).__name__
         for name in left_out(thing):
             raise invalid(owner, f"all arguments of its constructor in get_config(), so that it can be made again: "
                                  f"return {{**super().get_config(), {name!r}: self.{name}}}", f"none for {name!r}")
+        config, constructor = thing.get_config(), type(thing).__init__
         try:
-            inspect.signature(type(thing)).bind(**thing.get_config())
+            inspect.signature(type(thing)).bind(**config)
+            if getattr(constructor, "__module__", "").startswith("tinynet."):      # ours take others, to tell of them
+                taken = constructor_arguments(type(thing))
+                refuse_unknown(type(thing), {key: value for key, value in config.items() if key not in taken})
         except TypeError as error:
             raise invalid(owner, "in get_config() what its constructor takes", error) from None
+
+
+def expect_functions_of_different_names(model: Saveable) -> None:
+    """Raise a ValueError where two functions have one name, by which alone a config tells them apart."""
+    found: dict[str, object] = {}
+    for _, layer in layers_by_path(model):
+        for thing in (layer, *vars(layer).values()):
+            if isinstance(thing, Lambda):
+                name = name_of(thing.function)
+                if found.setdefault(name, thing.function) is not thing.function:
+                    raise invalid(layer, "functions with names of their own, def ...: a config has their names alone",
+                                  f"two that are called {name}")
 
 
 def left_out(thing: Any) -> list[str]:

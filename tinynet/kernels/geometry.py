@@ -4,6 +4,8 @@ Sizes, strides and dilation are pairs (rows, columns). A window of h rows with d
 rows of the image.
 """
 
+import numpy as np
+
 Pair = tuple[int, int]
 
 
@@ -15,3 +17,9 @@ def output_size(size: Pair, window: Pair, strides: Pair, dilation: Pair = (1, 1)
     """
     (H, W), (kh, kw), (s, t), (d, e) = size, window, strides, dilation
     return (H - d * (kh - 1) - 1) // s + 1, (W - e * (kw - 1) - 1) // t + 1
+
+
+def expect_gradients(dy: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raise a ValueError unless upstream gradients have the output's shape: compiled loops would read beside others."""
+    if dy.shape != shape:
+        raise ValueError(f"Expected upstream gradients of the shape of the output, {shape}. Received: {dy.shape}.")

@@ -18,7 +18,7 @@ from tinynet.layers.gelu import GELU
 from tinynet.layers.own_function import Function, OwnFunction
 from tinynet.layers.rectifiers import ELU, SELU, HardSigmoid, LeakyReLU, ReLU6
 from tinynet.layers.smooth import Sigmoid, SiLU, Softplus, Softsign, Tanh
-from tinynet.registry import Config, Identifier, pick, resolve, to_config
+from tinynet.registry import Config, Identifier, pick, resolve, spelled, to_config
 
 ActivationLike = Identifier | Layer | Callable[..., np.ndarray] | Function | None      # of the former, those of `get`
 
@@ -199,7 +199,7 @@ def get(identifier: ActivationLike) -> Layer | None:
     if identifier is None or identifier == "linear":
         return None
     if isinstance(identifier, str):
-        return pick("activation", identifier, {**KNOWN, "linear": Layer})()
+        return pick("activation", spelled(identifier, KNOWN), {**KNOWN, "linear": Layer})()
     activation = resolve("activation", identifier, CLASSES)
     if callable(activation) and not isinstance(activation, Layer):
         activation = OwnFunction(activation)

@@ -27,7 +27,7 @@ from tinynet.initializers import InitializerLike
 from tinynet.kernels import buffers
 from tinynet.layers.lock import reading, writing
 from tinynet.layers.variables import Variable, count_numbers
-from tinynet.registry import Config, Identifier, to_config
+from tinynet.registry import Config, Identifier, refuse_call, refuse_unknown, to_config
 from tinynet.regularizers import L1L2, RegularizerLike
 
 Shape = tuple[int, ...]                                       # of one sample, without the batch axis
@@ -105,12 +105,14 @@ class Layer:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
+        refuse_call(cls, "forward(x, training=False), which returns the output and the function that runs it backward")
         if "parts" in vars(cls):
             cls.composed_forward = cls.forward
 
     def __init__(self, *, name: str | None = None, input_shape: Iterable[int] | None = None,
                  trainable: bool = True, data_format: str | None = None,
-                 activity_regularizer: Identifier | RegularizerLike | None = None):
+                 activity_regularizer: Identifier | RegularizerLike | None = None, **unknown: object):
+        refuse_unknown(type(self), unknown)
         self.name = name
         self.expect(data_format in (None, "channels_first"), "data_format='channels_first', images (N, C, H, W); those "
                     "with channels last become such by x.transpose(0, 3, 1, 2), their input_shape is (C, H, W)",

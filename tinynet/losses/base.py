@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from tinynet.checks import invalid, is_number
 from tinynet.losses.targets import as_values
-from tinynet.registry import Configured
+from tinynet.registry import Configured, refuse_call
 
 EPSILON = 1e-7          # probabilities are clipped to [EPSILON, 1 - EPSILON] before their logarithm, as in Keras
 
@@ -27,9 +27,13 @@ class LossLike(Protocol):
 class Loss(Configured):
     """Base of all: a subclass defines ``losses(y_true, y_pred)``, and may check its targets."""
 
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        refuse_call(cls, "losses(y_true, y_pred), which returns each sample's loss and its slope")
+
     def losses(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return every sample's loss (N, ...), and its slope with respect to y_pred (N, ..., K)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define losses(y_true, y_pred).")
 
     def forward(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
                 ) -> tuple[float, Callable[[], np.ndarray]]:

@@ -54,7 +54,7 @@ from tinynet.metrics.of_losses import (
     SquaredHinge,
 )
 from tinynet.metrics.targets import MetricFunction, takes
-from tinynet.registry import pick
+from tinynet.registry import pick, spelled
 
 __all__ = [
     "AUC", "BinaryAccuracy", "BinaryCrossentropy", "CategoricalAccuracy", "CategoricalCrossentropy", "CategoricalHinge",
@@ -105,9 +105,10 @@ CLASSES: dict[str, type[Metric]] = {cls.__name__: cls for cls in (
 def get(identifier: str | MetricLike | type[Metric]) -> tuple[str, MetricLike]:
     """Return the name that the logs have, and the metric, for a known name, a callable, or a `Metric` or its class.
 
-    A name stays as it was given; the class of a metric is made with its defaults.
+    A name stays as it was given, that of a class becomes the metric's; a class is made with its defaults.
     """
     if isinstance(identifier, str):
+        identifier = spelled(identifier, KNOWN)
         found = pick("metric", identifier, KNOWN)
         return identifier, found if not isinstance(found, type) else found(name=identifier)
     metric = identifier() if isinstance(identifier, type) and issubclass(identifier, Metric) else identifier

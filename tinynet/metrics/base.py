@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,11 +35,20 @@ class Metric(Configured):
 
     def counts(self, y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
         """Return the numbers of one batch, an array whose shape is always the same."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define counts(y_true, y_pred, sample_weight).")
+
+    def counted(self, *batch: Any) -> np.ndarray:
+        """Return the `counts` of a batch, or raise a ValueError unless they are what can be added up, and told apart
+        from a mean.
+        """
+        counts = self.counts(*batch)
+        if not isinstance(counts, np.ndarray) or counts.ndim == 0:
+            raise invalid(f"metric {self.name}", "counts to return an array, np.array([...])", repr(counts))
+        return counts
 
     def value(self, counts: np.ndarray) -> float:
         """Return the metric, from the sums of the counts of all batches."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define value(counts).")
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return the targets for predictions of `shape` as an array, or raise a ValueError."""
@@ -47,7 +57,7 @@ class Metric(Configured):
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch."""
         weights = None if sample_weight is None else np.asarray(sample_weight)
-        counts = self.counts(np.asarray(y_true), np.asarray(y_pred), weights)
+        counts = self.counted(np.asarray(y_true), np.asarray(y_pred), weights)
         self._sums = counts if self._sums is None else self._sums + counts
 
     def result(self) -> float:

@@ -10,6 +10,7 @@ from tinynet.checks import invalid
 from tinynet.files import configs, safefile, saving, strict_json
 from tinynet.files.atomic import StrPath
 from tinynet.files.safefile import SavedFileError
+from tinynet.files.unsaved import expect_functions_of_different_names
 from tinynet.layers.own_function import Lambda, name_of
 from tinynet.models.sequential import Sequential
 from tinynet.registry import pick, to_config
@@ -94,6 +95,7 @@ def clone_model(model: Sequential) -> Sequential:
     >>> clone_model(model).count_params(), bool((clone_model(model).layers[0].kernel == model.layers[0].kernel).any())
     (8, False)
     """
+    expect_functions_of_different_names(model)
     return architecture(to_config(model), {**configs.KNOWN, "Sequential": Sequential, **things_in(model)})
 
 

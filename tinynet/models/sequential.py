@@ -134,13 +134,18 @@ class Sequential(Stack, Model):
         """Write the architecture as JSON, for `models.model_from_json`; `kwargs` are those of ``json.dumps``."""
         return json.dumps(configs.plain(to_config(self), "to_json"), **kwargs)
 
-    def save(self, path: StrPath) -> None:
-        """Write the whole model into one safetensors file, atomically: see `load_model`, which makes it again."""
+    def save(self, path: StrPath, overwrite: bool = True) -> None:
+        """Write the whole model into one safetensors file, atomically: see `load_model`, which makes it again.
+
+        A FileExistsError if there is one already, unless it may `overwrite` it.
+        """
+        saving.expect_none(path, overwrite)
         saving.save_model(self, path)
 
-    def save_weights(self, path: StrPath) -> None:
-        """Write the parameters and the layers' state into a safetensors file, atomically."""
+    def save_weights(self, path: StrPath, overwrite: bool = True) -> None:
+        """Write the parameters and the layers' state into a safetensors file, atomically, as `save` does."""
         self.expect_weights()
+        saving.expect_none(path, overwrite)
         saving.save_weights(self, path)
 
     def load_weights(self, path: StrPath) -> None:

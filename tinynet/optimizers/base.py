@@ -15,7 +15,7 @@ from tinynet.kernels.elementwise import elementwise
 from tinynet.optimizers import clipping
 from tinynet.optimizers.clipping import Gradients
 from tinynet.optimizers.running import move
-from tinynet.registry import Config, Identifier, resolve, to_config
+from tinynet.registry import Config, Identifier, refuse_unknown, resolve, to_config
 
 LearningRate = float | Callable[[int], float] | Identifier     # a number, or a schedule
 AVERAGE = "average"                                        # the slot of a parameter's running mean
@@ -44,6 +44,17 @@ def decayed(p: np.ndarray, kept: float) -> np.ndarray:
     return p * kept
 
 
+def check_shapes(params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray]) -> None:
+    """Raise a ValueError unless each parameter has a gradient, of its shape: compiled loops would read beside others.
+    """
+    for name, p in params.items():
+        g = grads.get(name)
+        if not isinstance(g, (np.ndarray, np.generic)) or g.shape != p.shape:
+            layer, _, key = name.rpartition("/")
+            raise invalid(layer or None, f"backward to set grads[{key!r}], an array of the parameter's shape {p.shape}",
+                          "none" if g is None else f"shape {np.shape(g)}")
+
+
 class Optimizer:
     """Base of all: a subclass defines ``step``, and names the running arrays it keeps for each parameter.
 
@@ -70,7 +81,9 @@ class Optimizer:
 
     def __init__(self, learning_rate: LearningRate = 0.001, *, weight_decay: float | None = None,
                  clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None,
-                 use_ema: bool = False, ema_momentum: float = 0.99, ema_overwrite_frequency: int | None = None):
+                 use_ema: bool = False, ema_momentum: float = 0.99, ema_overwrite_frequency: int | None = None,
+                 **unknown: object):
+        refuse_unknown(type(self), unknown)
         self.learning_rate: float | Callable[[int], float] = resolve("schedule", learning_rate, schedules.KNOWN)
         if not callable(self.learning_rate):
             self.learning_rate = self.check_nonnegative("learning_rate", self.learning_rate)
@@ -117,6 +130,7 @@ class Optimizer:
 
     def update(self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray]) -> None:
         """Make one update: change every array of `params` in place, each by the gradient of its name."""
+        check_shapes(params, grads)
         rate = self.current_learning_rate()
         self.iterations += 1                                # once for all parameters
         clipped = self.clipped({name: grads[name] for name in params})

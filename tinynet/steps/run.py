@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinynet.layers.base import Backward, check_forward, described
+from tinynet.layers.base import Backward, Shape, check_forward, described
 from tinynet.steps.step import Step
 
 
@@ -42,26 +42,38 @@ def run_steps(steps: Sequence[Step], x: np.ndarray, training: bool = False) -> t
     that has parameters.
     """
     backwards: list[Backward] = []
+    shapes = [x.shape]
     for step in steps:                              # as in `forwards`, which tells more: that takes longer than a step
         x, step_backward = check_forward(step.layer, step.run(x, training))
         backwards.append(step_backward)
+        shapes.append(x.shape)
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         first = 0 if need_dx else first_with_parameters(steps)
         needed = backwards[first:]
         if needed and not need_dx:
             needed[0] = without_dx(needed[0])
-        for dx in checked(gradients(needed, dy), steps[first:]):
+        if np.shape(dy) != shapes[-1]:
+            raise ValueError(f"backward: expected dy, the gradient of what forward returned, {shapes[-1]}. Received: "
+                             f"{np.shape(dy)}.")
+        for dx in checked(gradients(needed, dy), steps[first:], shapes[first:]):
             dy = dx
         return dy if need_dx else None
     return x, backward
 
 
-def checked(dxs: Iterable[np.ndarray], steps: Sequence[Step]) -> Iterator[np.ndarray]:
-    """Hand on what the backwards of steps return; a ValueError of its layer if one that the next needs is no array."""
+def checked(dxs: Iterable[np.ndarray], steps: Sequence[Step], shapes: Sequence[Shape]) -> Iterator[np.ndarray]:
+    """Hand on what the backwards of steps return, given the shapes of their inputs.
+
+    A ValueError of its layer if one that the next needs is no array, or of another shape: compiled loops, which rely on
+    it, would read what lies behind.
+    """
     for place, dx in zip(reversed(range(len(steps))), dxs, strict=True):
-        steps[place].layer.expect(place == 0 or isinstance(dx, np.ndarray), "backward to return dx, an array, alone",
-                                  described(dx))
+        layer, shape = steps[place].layer, shapes[place]
+        if isinstance(dx, np.ndarray):
+            layer.expect(dx.shape == shape, f"backward to return dx of the shape of its input, {shape}", dx.shape)
+        elif place > 0:
+            layer.expect(False, "backward to return dx, an array, alone", described(dx))
         yield dx
 
 

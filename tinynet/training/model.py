@@ -165,7 +165,8 @@ class Model(Layer):
         class_weight : ``{label: weight}`` for the loss in training, 1 for other labels; not for that in validation. Of
             one-hot rows the label is the largest; with a single output, labels are what occurs in y, -1, 0 and 1.
         sample_weight : one weight for each sample, for the loss.
-        steps_per_epoch : batches of an epoch, if not all; of a generator an epoch goes on where the last one stopped.
+        steps_per_epoch : batches of an epoch, if not all; of a generator an epoch goes on where the last one stopped,
+            of arrays each begins anew, in its own order.
         validation_steps, validation_batch_size : the same for the validation; its batch_size is the training's.
         validation_freq : every how many epochs to validate; or the numbers, from 1, of the epochs to do it after.
 
@@ -191,6 +192,8 @@ class Model(Layer):
                   check_int(initial_epoch, "initial_epoch", 0), class_weight=text(class_weight or None),
                   sample_weight=sample_weight is not None,
                   validation_samples=0 if validation is None else validation.samples, **workers.settings)
+        if run.steps is not None and run.steps < (limits[0] or 0):
+            sources.warn_of_limit(limits[0], run.steps)
         called = workers.begin(self, run, called, {"x and y": train, "validation_data": validation}, epochs)
         called.call("set_params", {"epochs": epochs, "steps": run.steps, "samples": train.samples, "verbose": verbose,
                                    "batch_size": None if train.samples is None else train.per_batch})
@@ -325,10 +328,10 @@ class Model(Layer):
         """Return the loss, the means of the functions among the metrics, and what the others count."""
         found: dict[str, Tally] = {"loss": value}
         for name, metric in self.metrics.items():
-            found[name] = (metric.counts(batch.y, y_pred) if isinstance(metric, Metric)
+            found[name] = (metric.counted(batch.y, y_pred) if isinstance(metric, Metric)
                            else float(np.mean(metric(batch.y, y_pred))))
         for name, metric in self.weighted_metrics.items():
-            found[name] = metric.counts(batch.y, y_pred, batch.weight)
+            found[name] = metric.counted(batch.y, y_pred, batch.weight)
         return found
 
     def _all_metrics(self) -> dict[str, MetricLike]:
@@ -342,9 +345,13 @@ class Model(Layer):
                   workers: Alone[Model] = ALONE) -> Logs:
         means = data.RunningMeans(self._all_metrics())
         called.call("on_test_begin", {})
+        done = 0
         for number, batch in enumerate(source.batches(None, 0, limit)):
             called.call("on_test_batch_begin", number, {})
             called.call("on_test_batch_end", number, means.add(workers.test_step(self, batch), batch.samples))
+            done = number + 1
+        if done < (limit or 1):
+            sources.warn_of_few(done, limit)
         called.call("on_test_end", means.means())
         return means.means()
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from tinynet import kernels
 from tinynet.callbacks import Callback
 from tinynet.callbacks.base import Logs
-from tinynet.checks import invalid
+from tinynet.checks import invalid, is_number
 from tinynet.kernels.compilation import compilation
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
@@ -48,8 +48,15 @@ def in_notebook() -> bool:
 
 def format_logs(logs: Mapping[str, float] | None) -> str:
     """Write logs in a row: ``loss: 0.2801 - accuracy: 0.9209``; tiny ones with an exponent."""
-    return " - ".join(f"{key}: {value:.4f}" if value == 0 or abs(value) > 1e-3 else f"{key}: {value:.4e}"
-                      for key, value in (logs or {}).items())
+    return " - ".join(f"{key}: {written(value)}" for key, value in (logs or {}).items())
+
+
+def written(value: object) -> str:
+    """Write a number with four digits after the point, or before the exponent; anything else, of a callback, in short.
+    """
+    if not is_number(value):
+        return str(value)[:20]
+    return f"{value:.4f}" if value == 0 or abs(value) > 1e-3 else f"{value:.4e}"
 
 
 class EpochLines(Callback):

@@ -163,6 +163,18 @@ def validation_epochs(freq: int | Collection[int]) -> Callable[[int], bool]:
     return lambda epoch: epoch % every == 0
 
 
+def warn_of_few(done: int, limit: int | None) -> None:
+    """Warn of an evaluation of fewer batches than there were to be."""
+    warn(f"evaluation: the batches came to an end after {done}, where there were to be {limit or 'some'}. Give arrays, "
+         f"an object over which one can iterate anew, or a generator that goes on for ever, with a number of steps.")
+
+
+def warn_of_limit(limit: int | None, steps: int) -> None:
+    """Warn of epochs that cannot be as long as they were to be."""
+    warn(f"fit: steps_per_epoch={limit}, but the data are {steps} batches: each epoch ends with them. For more updates "
+         f"give more epochs, or a generator that goes on for ever.")
+
+
 def warn_of_end(done: int, steps: int | None, epoch: int) -> None:
     """Warn of batches that have come to an end before the training."""
     warn(f"fit: the batches came to an end after {done} of epoch {epoch + 1}, which was to have {steps or 'some'}; the "

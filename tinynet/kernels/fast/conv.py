@@ -13,7 +13,7 @@ from tinynet.kernels.fast.compiling import compiled, unmarked
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.loops.channels import add_rows
 from tinynet.kernels.fast.threads import MIN_PARALLEL, parallel_for, samples_per_chunk
-from tinynet.kernels.geometry import Pair
+from tinynet.kernels.geometry import Pair, expect_gradients, output_size
 
 SUMMED_SAMPLES = 10            # at most, whose share of a kernel's gradient is added up before it is put back
 Upstream = Callable[[int, int], np.ndarray]        # (start, stop) -> the output's gradients of these samples
@@ -27,6 +27,7 @@ def conv2d(x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair) -> 
 def conv2d_kernel_gradient(x: np.ndarray, dy: np.ndarray, kernel_size: Pair, strides: Pair,
                            dilation: Pair) -> np.ndarray:
     """Add up windows times upstream gradients in each chunk of the batch, then over the chunks, in a fixed order."""
+    expect_gradients(dy, (len(x), *dy.shape[1:2], *output_size(x.shape[2:], kernel_size, strides, dilation)))
     like = np.empty((dy.shape[1], x.shape[1], *kernel_size), layout.common_dtype(x, dy))
     convolution = Convolution(x, like, strides, dilation)
     return convolution.backward(lambda start, stop: dy[start:stop], need_dx=False)[0]
@@ -35,6 +36,7 @@ def conv2d_kernel_gradient(x: np.ndarray, dy: np.ndarray, kernel_size: Pair, str
 def conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, strides: Pair,
                           dilation: Pair) -> np.ndarray:
     """Add each upstream gradient, times the kernel, onto the pixels of its window."""
+    expect_gradients(dy, (len(dy), len(kernel), *output_size(input_size, kernel.shape[2:], strides, dilation)))
     dtype = layout.common_dtype(dy, kernel)
     dy = layout.images(dy, dtype)
     gradient = InputGradient(kernel, (len(dy), kernel.shape[1], *input_size), strides, dilation, dtype)

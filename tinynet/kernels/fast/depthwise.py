@@ -24,7 +24,7 @@ from tinynet.kernels.fast.llvm.functions import VECTOR_BYTES, add_products, dept
 from tinynet.kernels.fast.loops.channels import add_rows
 from tinynet.kernels.fast.loops.elementwise import MIN_CHEAP_CHUNK
 from tinynet.kernels.fast.threads import MIN_PARALLEL, NUM_CHUNKS, parallel_for, samples_per_chunk
-from tinynet.kernels.geometry import Pair, output_size
+from tinynet.kernels.geometry import Pair, expect_gradients, output_size
 
 Margins = tuple[Pair, Pair]
 Sights = list[list[tuple[int, int]]]       # along an axis, of each pixel: (place of the window, pixel seen there)
@@ -40,14 +40,18 @@ def depthwise_conv2d(x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation:
 def depthwise_conv2d_kernel_gradient(x: np.ndarray, dy: np.ndarray, kernel_size: Pair, strides: Pair,
                                      dilation: Pair) -> np.ndarray:
     """Multiply the pixels that each place of the window meets by the upstream gradients, and add the products up."""
-    like = np.zeros((dy.shape[1] // x.shape[1], x.shape[1], *kernel_size))
+    M = dy.shape[1] // x.shape[1]
+    expect_gradients(dy, (len(x), M * x.shape[1], *output_size(x.shape[2:], kernel_size, strides, dilation)))
+    like = np.zeros((M, x.shape[1], *kernel_size))
     return Depthwise(x.shape, like, common_dtype(x, dy), strides, dilation).backward(dy, x, need_dx=False)[0]
 
 
 def depthwise_conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, strides: Pair,
                                     dilation: Pair) -> np.ndarray:
     """Add up the upstream gradients that each pixel takes part in, times the weight that it has there."""
-    shape = len(dy), kernel.shape[1], *input_size
+    M, C, kh, kw = kernel.shape
+    expect_gradients(dy, (len(dy), M * C, *output_size(input_size, (kh, kw), strides, dilation)))
+    shape = len(dy), C, *input_size
     dx = Depthwise(shape, kernel, common_dtype(dy, kernel), strides, dilation).backward(dy, None, need_dx=True)[2]
     return cast(np.ndarray, dx)
 

@@ -31,16 +31,16 @@ def plot_history(history: History | Mapping[str, Sequence[float]], path: StrPath
     metrics = history.history if isinstance(history, History) else history
     names = list(dict.fromkeys(name.removeprefix("val_") for name in metrics))
     expect(names, "a History of at least one epoch", "none", "plot_history")
-    longest = max(map(len, metrics.values()))
-    epochs = [epoch + 1 for epoch in getattr(history, "epoch", range(longest))]
+    epochs_of, longest = getattr(history, "epochs_of", {}), max(map(len, metrics.values()))
     figure, axes = grid(1, len(names), (4.6 * len(names), 3.4))
     for ax, name in zip(axes[0], names, strict=True):
         for key, label, style in ((name, "training (running mean)", "o-"), (f"val_{name}", "validation", "s--")):
             if key in metrics:
                 values = metrics[key]
-                # Validation may have been added later: its values belong to the last epochs.
-                ax.plot(epochs[-len(values):], values, style, color="black" if key == name else HIGHLIGHT,
-                        markersize=4, linewidth=1.3, label=label)
+                # Where the epochs are not told, validation may have been added later: its values are of the last ones.
+                epochs = [epoch + 1 for epoch in epochs_of.get(key, range(longest)[-len(values):])]
+                ax.plot(epochs, values, style, color="black" if key == name else HIGHLIGHT, markersize=4,
+                        linewidth=1.3, label=label)
         ax.set(xlabel="epoch", ylabel=name)
         integer_ticks(ax.xaxis)
         ax.grid(color="0.9")

@@ -8,7 +8,7 @@ from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops
 from tinynet.kernels.fast.layout import common_dtype
 from tinynet.kernels.fast.threads import parallel_for
-from tinynet.kernels.geometry import Pair, output_size
+from tinynet.kernels.geometry import Pair, expect_gradients, output_size
 
 USUAL = (2, 2), (3, 2), (3, 3)  # (side, stride) of the square windows that a loop is compiled for, each by itself
 MAX_CHUNK_BYTES = 1 << 20      # of images that one thread takes at a time: half of a common core's L2
@@ -33,6 +33,7 @@ def max_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> tuple[np.ndarra
 def max_pool2d_gradient(dy: np.ndarray, argmax: np.ndarray, input_size: Pair, pool_size: Pair,
                         strides: Pair) -> np.ndarray:
     """Send each upstream gradient to the pixel that won."""
+    expect_gradients(dy, argmax.shape)
     dy = for_loops(dy, common_dtype(dy))
     dx = empty((*dy.shape[:2], *input_size), dy.dtype)
     offsets = np.add.outer(np.arange(pool_size[0]) * input_size[1], np.arange(pool_size[1])).ravel()
@@ -46,7 +47,7 @@ def max_pool2d_gradient(dy: np.ndarray, argmax: np.ndarray, input_size: Pair, po
 def global_max_pool2d(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the maximum of each channel, and the pixel that is it, row by row; the first of equals: both (N, C)."""
     x = for_loops(x, common_dtype(x))
-    pixels = x.reshape(*x.shape[:2], -1)
+    pixels = x.reshape(*x.shape[:2], x.shape[2] * x.shape[3])                     # of an empty batch, too
     winner = np.empty(x.shape[:2], np.intp)
 
     def work(start: int, stop: int) -> None:
@@ -89,6 +90,7 @@ def sum_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> np.ndarray:
 
 def sum_pool2d_gradient(dy: np.ndarray, input_size: Pair, pool_size: Pair, strides: Pair) -> np.ndarray:
     """Send each upstream gradient to every pixel of its window."""
+    expect_gradients(dy, (*dy.shape[:2], *output_size(input_size, pool_size, strides)))
     dy = for_loops(dy, common_dtype(dy))
     dx = empty((*dy.shape[:2], *input_size), dy.dtype)
     covered = tuple(map(math.prod, zip(dy.shape[2:], pool_size, strict=True))) == tuple(input_size)

@@ -5,7 +5,7 @@ import numpy as np
 from tinynet.kernels.fast.compiling import compiled, for_loops
 from tinynet.kernels.fast.layout import common_dtype
 from tinynet.kernels.fast.threads import parallel_for
-from tinynet.kernels.geometry import Pair
+from tinynet.kernels.geometry import Pair, expect_gradients
 
 IMAGES = 16                    # that one thread takes at a time
 
@@ -24,6 +24,7 @@ def bilinear(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray
 
 def bilinear_gradient(dy: np.ndarray, rows: np.ndarray, columns: np.ndarray, input_size: Pair) -> np.ndarray:
     """Send each upstream gradient to the four pixels."""
+    expect_gradients(dy, (len(rows), *dy.shape[1:2], *rows.shape[1:]))
     dtype = common_dtype(dy)
     dy, rows, columns = for_loops(dy, dtype), for_loops(rows, dtype), for_loops(columns, dtype)
     dx = np.zeros((*dy.shape[:2], *input_size), dtype)
