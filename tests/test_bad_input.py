@@ -10,7 +10,7 @@ import pytest
 
 from tinynet import Sequential
 from tinynet.callbacks import EarlyStopping
-from tinynet.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D
+from tinynet.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D, RandomFlip, Rescaling
 
 IMAGES = np.random.default_rng(0).random((20, 1, 8, 8), np.float32)
 LABELS = np.random.default_rng(1).integers(0, 3, 20)
@@ -278,3 +278,18 @@ def test_mistakes_are_told_in_the_same_words_in_optimised_python():
             "try:\n    model.fit(np.ones((4, 5)), np.ones((4, 3)))\nexcept ValueError as error:\n    print(error)")
     out = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, check=True).stdout
     assert out == "Dense 'dense_1': expected input (N, 2). Received: (4, 5).\n"
+
+
+def test_pixels_that_are_rescaled_after_an_augmentation_are_not_warned_of():
+    model = Sequential([RandomFlip("horizontal"), Rescaling(1 / 255), Flatten(), Dense(2, activation="softmax")],
+                       input_shape=(1, 4, 4))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(np.full((4, 1, 4, 4), 255, np.uint8), [0, 1, 0, 1], verbose=0)                  # warnings are errors here
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_size_of_the_validation_that_cannot_be_is_told_by_its_name(size):
+    model = Sequential([Dense(1, input_dim=1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=f"validation_batch_size, a whole number from 1. Received: {size}"):
+        model.fit([[1.0]], [[1.0]], validation_data=([[1.0]], [[1.0]]), validation_batch_size=size, verbose=0)

@@ -30,7 +30,7 @@ from tinynet.optimizers import Optimizer
 from tinynet.registry import Identifier
 from tinynet.regularizers import counting_activity
 from tinynet.steps.plan import Plan, PlanCache
-from tinynet.steps.run import run_steps
+from tinynet.steps.run import first_with_parameters, run_steps
 from tinynet.steps.step import Step, steps_of, steps_of_parts
 from tinynet.steps.untouched import StateSnapshot
 from tinynet.training import data, mismatches, progress, sources, team
@@ -175,6 +175,8 @@ class Model(Layer):
         ValueError : for data and settings that cannot be trained on, before anything is changed.
         TrainingDiverged : when the loss is NaN or infinite; the history so far is kept in ``model.history``.
         """
+        if validation_batch_size is not None:
+            check_int(validation_batch_size, "validation_batch_size")
         train, validation = self._sources(x, y, sample_weight, batch_size, class_weight, validation_split,
                                           validation_data, validation_batch_size)
         limits = [check_limit(steps, name) for name, steps in (("steps_per_epoch", steps_per_epoch),
@@ -183,7 +185,8 @@ class Model(Layer):
         self.optimizer.belong_to(self._identity)
         workers = team.current()                       # this process, or several: see `tinynet.distributed`
         for source in filter(None, (train, validation)):
-            if not getattr(self.steps()[0].layer, "rescales", False):
+            steps = self.steps()
+            if not any(getattr(step.layer, "rescales", False) for step in steps[:first_with_parameters(steps)]):
                 data.warn_of_pixels(source.first.at(workers.own(len(source.first.x))))
         epochs = check_int(epochs, "epochs", 0)
         self.history = History()                       # after the callbacks passed in: it sees what they add
