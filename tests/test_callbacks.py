@@ -617,12 +617,12 @@ def test_a_first_loss_that_is_no_number_is_not_the_best(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("make", "message"), [
-    (lambda: EarlyStopping(patience="3"), "EarlyStopping: patience, a whole number from 0. Received: '3'"),
-    (lambda: EarlyStopping(patience=None), "EarlyStopping: patience, a whole number from 0. Received: None"),
-    (lambda: EarlyStopping(start_from_epoch="2"), "EarlyStopping: start_from_epoch, a whole number from 0"),
+    (lambda: EarlyStopping(patience="3"), "EarlyStopping: expected patience, a number at least 0"),
+    (lambda: EarlyStopping(patience=None), "EarlyStopping: expected patience, a number at least 0"),
+    (lambda: EarlyStopping(start_from_epoch="2"), "EarlyStopping: expected start_from_epoch, a number at least 0"),
     (lambda: EarlyStopping(baseline="x"), "EarlyStopping: expected baseline, a number. Received: 'x'"),
-    (lambda: ReduceLROnPlateau(patience="3"), "ReduceLROnPlateau: patience, a whole number from 0"),
-    (lambda: ReduceLROnPlateau(cooldown="2"), "ReduceLROnPlateau: cooldown, a whole number from 0"),
+    (lambda: ReduceLROnPlateau(patience="3"), "ReduceLROnPlateau: expected patience, a number at least 0"),
+    (lambda: ReduceLROnPlateau(cooldown="2"), "ReduceLROnPlateau: expected cooldown, a number at least 0"),
     (lambda: ReduceLROnPlateau(min_lr="1"), "ReduceLROnPlateau: expected min_lr, a number at least 0"),
     (lambda: ReduceLROnPlateau(factor=-1), "ReduceLROnPlateau: expected factor, a number at least 0"),
 ])

@@ -6,7 +6,7 @@ import numpy as np
 
 from tinynet.callbacks.base import Logs
 from tinynet.callbacks.monitor import Monitor
-from tinynet.checks import check_int, check_number
+from tinynet.checks import check_nonnegative, check_number
 
 
 class EarlyStopping(Monitor):
@@ -43,10 +43,12 @@ class EarlyStopping(Monitor):
                  mode: str = "auto", baseline: float | None = None, restore_best_weights: bool = False,
                  start_from_epoch: int = 0):
         super().__init__(monitor, mode, min_delta)
-        self.patience, self.verbose = check_int(patience, "EarlyStopping: patience", 0), verbose
-        self.baseline = baseline if baseline is None else check_number("EarlyStopping", "baseline", baseline)
-        self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = check_int(start_from_epoch, "EarlyStopping: start_from_epoch", 0)
+        for what, value in (("patience", patience), ("start_from_epoch", start_from_epoch)):
+            check_nonnegative("EarlyStopping", what, value)
+        if baseline is not None:
+            check_number("EarlyStopping", "baseline", baseline)
+        self.patience, self.verbose, self.baseline = patience, verbose, baseline
+        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
         self.reset()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

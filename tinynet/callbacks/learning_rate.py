@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet.callbacks.base import Callback, Logs
 from tinynet.callbacks.monitor import Monitor
-from tinynet.checks import check_int, check_nonnegative, invalid
+from tinynet.checks import check_nonnegative, invalid
 
 
 def learning_rate(callback: Callback) -> float:
@@ -89,12 +89,10 @@ class ReduceLROnPlateau(Monitor):
         super().__init__(monitor, mode, min_delta)
         if factor >= 1.0:
             raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}")
-        name = type(self).__name__
-        self.factor, self.min_lr = (check_nonnegative(name, what, value)
-                                    for what, value in (("factor", factor), ("min_lr", min_lr)))
-        self.patience, self.cooldown = (check_int(value, f"{name}: {what}", 0)
-                                        for what, value in (("patience", patience), ("cooldown", cooldown)))
-        self.verbose = verbose
+        for what, value in (("factor", factor), ("patience", patience), ("cooldown", cooldown), ("min_lr", min_lr)):
+            check_nonnegative("ReduceLROnPlateau", what, value)
+        self.factor, self.patience, self.verbose = factor, patience, verbose
+        self.cooldown, self.min_lr = cooldown, min_lr
         self.reset()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
