@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tinynet import Sequential, initializers, losses, metrics, regularizers
+from tinynet import Sequential, initializers, losses, metrics, regularizers, schedules
 from tinynet.layers import Conv2D, Dense, Dropout, Layer, LeakyReLU
-from tinynet.optimizers import Adam, RMSprop
+from tinynet.optimizers import Adam, Optimizer, RMSprop
 
 X, Y = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32), np.arange(8) % 3
 
@@ -46,6 +46,19 @@ def test_a_layer_or_loss_that_defines_call_is_told_that_nothing_calls_it():
         def forward(self, x, training=False):
             return self.call(x), lambda dy: dy
     assert Both()(X).shape == X.shape
+
+
+@pytest.mark.parametrize(("use", "message"), [
+    (lambda: losses.Loss()(Y, Y), r"Loss must define losses\(y_true, y_pred\)\."),
+    (lambda: metrics.Metric()(Y, Y), r"Metric must define counts\("),
+    (lambda: metrics.MeanMetric()(Y, Y), r"MeanMetric must define values\(y_true, y_pred\)\."),
+    (lambda: initializers.Initializer()((3,), None), r"Initializer must define __call__\(shape, rng\)\."),
+    (lambda: schedules.Schedule()(0), r"Schedule must define __call__\(step\)\."),
+    (lambda: Optimizer().update({"w": X}, {"w": X}), r"Optimizer must define step\("),
+])
+def test_what_a_class_of_ones_own_lacks_is_told_by_its_name(use, message):
+    with pytest.raises(NotImplementedError, match=message):
+        use()
 
 
 def test_names_of_classes_are_names():

@@ -281,7 +281,7 @@ def test_a_split_that_cannot_be_is_told(arguments, options, words):
 
 def test_keras_names_of_the_base():
     assert PyDataset is Sequence
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError, match=r"Sequence must define __len__\(\)\."):
         len(Sequence())
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError, match=r"Sequence must define __getitem__\(number\)\."):
         Sequence()[0]

@@ -58,7 +58,7 @@ class OfNorm(Constraint):
 
     def wanted(self, norms: np.ndarray) -> np.ndarray:
         """Return the norms that weights of these norms are to have."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define wanted(norms).")
 
     def __call__(self, w: np.ndarray) -> np.ndarray:
         """Return w, scaled."""

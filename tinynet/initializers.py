@@ -28,7 +28,7 @@ class Initializer(Configured):
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         """Return a new float32 array of `shape`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define __call__(shape, rng).")
 
 
 class Zeros(Initializer):
@@ -69,7 +69,7 @@ class Drawn(Initializer):
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         """Return a new array of `shape`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define draw(shape, rng).")
 
 
 class RandomNormal(Drawn):

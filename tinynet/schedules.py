@@ -19,7 +19,7 @@ class Schedule(Configured):
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of the update number `step`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define __call__(step).")
 
 
 class ExponentialDecay(Schedule):

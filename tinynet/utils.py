@@ -78,10 +78,10 @@ class Sequence:
     """
 
     def __len__(self) -> int:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define __len__().")
 
     def __getitem__(self, number: int) -> tuple[Any, ...]:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define __getitem__(number).")
 
     def on_epoch_end(self) -> None:
         """Called after each epoch of a training."""

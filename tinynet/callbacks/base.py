@@ -148,7 +148,6 @@ class CallbackList:
         for callback in self.callbacks:
             check_hooks(callback)
         self.callbacks.sort(key=lambda callback: callback.called_last)         # a stable sort: the others stay in order
-
         self.begun: list[Callback] = []                                        # those that know of the training
 
     def call(self, hook: str, *args: object) -> None:

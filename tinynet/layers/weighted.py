@@ -67,7 +67,7 @@ class Weighted(Layer):
 
     def linear(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return the weighted sum, before the activation, and its backward."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define linear(x, training=False).")
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         """Return ``(y, backward)``: the weighted sum, then the activation."""

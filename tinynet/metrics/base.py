@@ -88,7 +88,7 @@ class MeanMetric(Metric):
 
     def values(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """Return the numbers of which the metric is the mean, (N, ...)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define values(y_true, y_pred).")
 
     def counts(self, y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
         """Return the weighted sum of the values, and the sum of their weights."""

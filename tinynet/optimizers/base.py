@@ -173,7 +173,7 @@ class Optimizer:
 
     def step(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], learning_rate: float) -> None:
         """Change the parameter `p` and its `slots` in place, from its gradient `g`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define step(p, g, slots, learning_rate).")
 
     def get_config(self) -> Config:
         """Return the arguments that make this optimizer again, without what it has accumulated."""

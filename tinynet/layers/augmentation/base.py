@@ -42,7 +42,7 @@ class Augmentation(Noise):
 
     def augment(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
         """Return (y, backward) for a batch in training."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define augment(x).")
 
     def uniform(self, *shape: int) -> np.ndarray:
         """Draw numbers from 0 to below 1, of `shape` (N, ...)."""
@@ -77,7 +77,7 @@ class Warp(Augmentation):
 
     def places(self, N: int, H: int, W: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the row and the column (N, H, W), of any real value, that each output pixel is taken from."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define places(N, H, W).")
 
     def augment(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
         """Take each pixel of a batch from its place."""
