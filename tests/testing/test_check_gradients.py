@@ -11,6 +11,7 @@ from tinynet.layers import (
     AveragePool2D,
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     Layer,
@@ -158,6 +159,12 @@ def test_errors_of_two_entries_do_not_cancel_in_a_group():
 
 def test_many_small_errors_each_within_its_tolerance_are_no_mistake():
     assert check_gradients(Spoiled(Dense(50), times("kernel", 1 + 5e-7)), input_shape=(40,)).passed
+
+
+def test_what_rounding_leaves_of_a_slope_of_0_is_no_mistake():
+    # A bias that is the same for all that a softmax runs over cancels; of its gradient 1e-16 is left.
+    x = np.arange(-1.75, 2, 0.5).reshape(2, 2, 1, 2)
+    assert check_gradients(DepthwiseConv2D((1, 1), activation="softmax", input_shape=(2, 1, 2)), x).passed
 
 
 def test_a_gradient_of_what_does_not_depend_on_it_must_be_zero():

@@ -23,7 +23,7 @@ from tinynet.testing.gradcheck.slopes.search import SURE, holds, search
 from tinynet.testing.gradcheck.slopes.shortcuts import Shortcuts
 from tinynet.testing.gradcheck.targets import Target, random_upstream
 
-EPS = 4 * 2.0 ** -52   # rounding of a gradient, as a fraction of the largest of its tensor
+EPS = 4 * 2.0 ** -52   # rounding of a gradient, as a fraction of the numbers that it is a sum of
 MAX_SUSPECTS = 4      # cells of a group that are looked at one by one
 COARSE = 1e-9         # relative noise of a forward that computes in float32 or float16
 
@@ -194,10 +194,15 @@ class Sampler:
         return self.compare(where, direction, measured)
 
     def compare(self, where: np.ndarray, direction: np.ndarray, measured: Slope) -> Measurement:
-        """Put the analytic slope along a direction beside the measured one."""
+        """Put the analytic slope along a direction beside the measured one.
+
+        Where that is 0, a right backward pass returns what is left of numbers that cancel: the rounding of its sums.
+        """
         parts = self.gradient[where] * direction
         allowed = (self.rtol * (abs(measured.value) + measured.half_width) if len(where) == 1
                    else GROUP_RTOL * norm(parts))
+        if abs(measured.value) <= measured.uncertainty:
+            allowed += EPS * norm(self.target.upstream * self.y0) * norm(direction / self.scales[where])
         return Measurement(where, direction, float(parts.sum()), measured, measured.uncertainty + allowed)
 
     def along(self, where: np.ndarray, direction: np.ndarray) -> Line:
