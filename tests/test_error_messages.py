@@ -142,6 +142,7 @@ MISTAKES = {
     "unknown padding of a pool": (lambda: MaxPool2D(padding=1),
                                   "MaxPool2D: Unknown padding '1'. Known: 'valid', 'same'."),
     "unknown dtype": (lambda: Sequential(dtype="float16"), "Unknown dtype 'float16'."),
+    "a word for a dtype": (lambda: Sequential(dtype="foo"), "Unknown dtype 'foo'. Known: 'float32', 'float64'."),
     "Dropout of all": (lambda: Dropout(1), "Dropout: expected rate, the fraction dropped, at least 0 and below 1. "
                        "Received: 1."),
     "Dropout negative": (lambda: Dropout(-0.1), "Dropout: expected rate"),

@@ -131,6 +131,29 @@ def test_assign_writes_into_the_layers_own_array():
         conv.bias.assign(1)
 
 
+def test_setting_the_attribute_of_a_parameter_writes_into_the_layers_own_array():
+    layer = Sequential([Dense(2, input_dim=2), BatchNormalization()]).layers[1]
+    gamma = layer.params["gamma"]
+    layer.gamma = [1.0, 2.0]
+    layer.gamma += 1
+    layer.gamma *= np.float64(2)
+    layer.moving_mean = layer.gamma + layer.beta
+    assert layer.params["gamma"] is gamma
+    assert (gamma.tolist(), gamma.dtype, layer.state["moving_mean"].tolist()) == ([4, 6], np.float32, [4, 6])
+    with pytest.raises(ValueError, match=r"'batch_normalization_1'\.gamma: expected an array of shape \(2,\)\. Rec"):
+        layer.gamma = np.ones(3)
+
+
+def test_what_a_layer_of_ones_own_keeps_under_the_name_of_a_parameter_is_its_own():
+    class Own(Scale):
+        def build(self, input_shape, rng):
+            shape = super().build(input_shape, rng)
+            self.scale = self.params["scale"]
+            return shape
+    layer = Sequential([Own()], input_shape=(2,)).layers[0]
+    assert layer.scale is layer.params["scale"]
+
+
 def test_what_is_not_there_is_an_attribute_error():
     dense = Dense(3)
     with pytest.raises(AttributeError, match="'Dense' object has no attribute 'kernel'"):

@@ -1,11 +1,13 @@
 """A model is a layer: nested, it computes and trains as its layers would flat."""
 
+import copy
+
 import numpy as np
 import pytest
 from oracles import assert_gradients_right
 
 from tinynet import Sequential, load_model
-from tinynet.layers import Activation, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
+from tinynet.layers import Activation, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Residual
 
 
 def parts():
@@ -110,3 +112,18 @@ def test_models_inside_one_take_over_its_dtype_and_come_back_from_its_file(tmp_p
     again = load_model(tmp_path / "m")
     np.testing.assert_array_equal(again.predict(np.ones((4, 3))), model.predict(np.ones((4, 3))))
     assert again.layers[0].dtype == np.dtype(dtype)
+
+
+@pytest.mark.parametrize("shared", [lambda layer: layer, lambda layer: Sequential([layer]),
+                                    lambda layer: Residual([layer])], ids=["itself", "in a model", "in a residual"])
+def test_what_is_in_a_model_of_another_dtype_is_refused_by_name(shared):
+    layer = Dense(3, input_dim=3)
+    inside = shared(layer)
+    first = Sequential([inside], input_shape=(3,))
+    for again in (inside, layer):
+        with pytest.raises(ValueError, match=rf"{type(again).__name__} '.*': expected a model of dtype float32, as "
+                                             r".*\. Received: one of dtype float64\."):
+            Sequential([again], dtype="float64")
+    assert layer.params["kernel"].dtype == first.predict(np.ones((2, 3))).dtype == np.float32
+    Sequential([copy.deepcopy(layer)], dtype="float64")
+    assert Sequential([first.pop()], input_shape=(3,), dtype="float64").get_weights()[0].dtype == np.float64

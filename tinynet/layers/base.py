@@ -16,6 +16,7 @@ from typing import (
     overload,
     runtime_checkable,
 )
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -54,6 +55,13 @@ class LayerOptions(TypedDict, total=False):
     trainable: bool
     data_format: str | None
     activity_regularizer: Identifier | RegularizerLike | None
+
+
+class Models(WeakSet[Any]):
+    """Models that a layer was added to, as long as there are any; a copy of the layer is in none."""
+
+    def __reduce__(self) -> tuple[type[Models], tuple[()]]:
+        return type(self), ()
 
 
 class Layer:
@@ -126,6 +134,7 @@ class Layer:
         term = self.activity_regularizer
         self.activity_penalty = None if term is None else ActivityRegularization.of(term)
         self.state: dict[str, np.ndarray] = {}
+        self._models = Models()
         self._constructed_with = name, self.input_shape       # its model may give it another name, build another shape
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
@@ -240,6 +249,15 @@ class Layer:
                                      f".{name}. study.Trace(model, x) has what goes into every layer, and comes out; "
                                      f"Sequential(model.layers[:3]).predict(x) is what the third returns.")
             return super().__getattribute__(name)              # raises the error, be it that of a property
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Set an attribute; where a name is that of a parameter or state, overwrite what it stands for."""
+            own = vars(self)
+            if name not in own and not hasattr(type(self), name):                  # as __getattr__ would be asked
+                for arrays in (own.get("params", {}), own.get("state", {})):
+                    if arrays.get(name, value) is not value:                       # else another name of the array
+                        return Variable(self, arrays, name, True, f"{self}.{name}").assign(value)
+            super().__setattr__(name, value)
 
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of all parameters and of the state, in the order of ``params``, then of ``state``."""

@@ -88,8 +88,11 @@ class Variable(NDArrayOperatorsMixin):
         array = np.asarray(self.value, dtype)
         return array.copy() if copy else array
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return getattr(ufunc, method)(*(x.value if isinstance(x, Variable) else x for x in inputs), **kwargs)
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: tuple[Any, ...] = (),
+                        **kwargs: Any) -> Any:
+        outputs = {"out": arrays_of(out)} if out else {}                 # of layer.kernel += 1, which gets it back
+        result = getattr(ufunc, method)(*arrays_of(inputs), **outputs, **kwargs)
+        return out[0] if len(out) == 1 else result
 
     def __getitem__(self, index: Any) -> np.ndarray:
         return self.value[index]
@@ -102,6 +105,11 @@ class Variable(NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"<Variable {self.path}, shape {self.shape}, {self.dtype}>"
+
+
+def arrays_of(things: Iterable[Any]) -> tuple[Any, ...]:
+    """Return the arrays that variables stand for, and other things as they are."""
+    return tuple(thing.value if isinstance(thing, Variable) else thing for thing in things)
 
 
 def count_numbers(weights: Iterable[Variable]) -> int:

@@ -47,10 +47,10 @@ class Sequential(Stack, Model):
 
     how_to_build = "Begin it with an Input, give its first layer input_shape=, or call build(input_shape) first."
 
-    def __init__(self, layers: Iterable[Layer] = (), name: str | None = None, *, dtype: DTypeLike = "float32",
+    def __init__(self, layers: Iterable[Layer] = (), name: str | None = None, *, dtype: DTypeLike | None = "float32",
                  seed: int | None = None, input_shape: Iterable[int] | None = None, trainable: bool = True):
         super().__init__(name=name, input_shape=input_shape, trainable=trainable)
-        self.dtype = np.dtype(pick("dtype", str(np.dtype(dtype)), {"float32": "float32", "float64": "float64"}))
+        self.dtype = pick("dtype", name_of(dtype), {name: np.dtype(name) for name in ("float32", "float64")})
         self.rng = new_generator(seed)
         for layer in layers or ():
             self.add(layer)
@@ -67,9 +67,7 @@ class Sequential(Stack, Model):
             self.input_shape = layer.input_shape
             return
         name = self._name_for(layer)
-        for leaf in layer.leaves():
-            if isinstance(leaf, Model):
-                leaf.dtype = self.dtype                            # of which what it builds later will be
+        self._take_over(layer)
         if self.layers:
             shape = self.output_shape
         else:
@@ -85,10 +83,26 @@ class Sequential(Stack, Model):
             self.output_shape = layer.output_shape
         self._append(layer, name)
 
+    def _take_over(self, layer: Layer) -> None:
+        """Bring what is in a layer to this model's dtype, or raise its ValueError where other models need it as it is.
+        """
+        leaves = layer.leaves()
+        inside = {id(leaf) for leaf in leaves}
+        for leaf in leaves:
+            others = {str(model.dtype) for model in leaf._models if id(model) not in inside} - {str(self.dtype)}
+            leaf.expect(not others, f"a model of dtype {', '.join(others)}, as another is that has it; a layer of its "
+                        f"own for each", f"one of dtype {self.dtype}")
+        for leaf in leaves:
+            leaf._models.add(self)
+            if isinstance(leaf, Model):
+                leaf.dtype = self.dtype                            # of which what it builds later will be
+
     def pop(self) -> Layer:
         """Remove the last layer, and return it."""
         self.expect(bool(self.layers), "a model with layers", "an empty one")
         name, layer = self.layer_names.pop(), self.layers.pop()
+        for leaf in layer.leaves():
+            leaf._models.discard(self)
         if self.optimizer is not None:
             for key in layer.params:                               # a new layer may have the name
                 self.optimizer.slots.pop(f"{name}/{key}", None)
@@ -164,3 +178,11 @@ class Sequential(Stack, Model):
         if profile:
             from tinynet import study
             print_fn(str(study.profile(self)))
+
+
+def name_of(dtype: DTypeLike | None) -> str:
+    """Return the name of a dtype, that of None, which is the default's, and what somebody has taken for one."""
+    try:
+        return str(np.dtype("float32" if dtype is None else dtype))
+    except TypeError:
+        return str(dtype)
