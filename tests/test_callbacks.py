@@ -303,6 +303,19 @@ def test_a_checkpoint_that_would_fail_is_told_before_the_first_update(tmp_path, 
     assert_told_at_once(make(tmp_path), [Dense(1)], "sgd", error, text)
 
 
+@pytest.mark.parametrize("freq", [2, [1, 3]])
+def test_a_name_that_some_epochs_cannot_fill_is_told_before_the_first_update(tmp_path, freq):
+    model, x = Sequential([Dense(1, input_dim=1)]), np.ones((2, 1))
+    model.compile("sgd", "mse")
+    checkpoint = ModelCheckpoint(tmp_path / "{val_loss:.2f}")
+    with pytest.raises(ValueError, match=r"Reason: 'val_loss'\. Each time it saves, there are: epoch, loss\."):
+        model.fit(x, x, epochs=3, validation_data=(x, x), validation_freq=freq, callbacks=checkpoint, verbose=0)
+    assert model.optimizer.iterations == 0
+    model.fit(x, x, epochs=2, validation_data=iter([(x, x)] * 2), validation_steps=1, callbacks=checkpoint, verbose=0)
+    model.fit(x, x, epochs=2, validation_data=(x, x), validation_freq=[1, 2], callbacks=checkpoint, verbose=0)
+    assert len(list(tmp_path.iterdir())) > 1
+
+
 @pytest.mark.parametrize(("layer", "error", "text"), [
     (lambda: Own(7.0), ValueError, "none for 'factor'"),
     (lambda: Dense(1, kernel_initializer=lambda shape, rng: np.ones(shape)), TypeError, "no get_config")])

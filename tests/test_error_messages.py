@@ -53,8 +53,8 @@ MISTAKES = {
                            "Sequential: expected input (N, 5). Received: (6, 5, 5)."),
     "one sample without batch axis": (lambda: mlp()(np.ones(5)),
                                       "Dense 'dense_1': expected input (N, 5). Received: (5,)."),
-    "validation images of another shape": (lambda: fit(validation_data=(X[:, :3], Y)),
-                                           "Dense 'dense_1': expected input (N, 5). Received: (6, 3)."),
+    "validation images of another shape": (lambda: fit(validation_data=(X[:, :3], Y)), "validation_data: Dense 'dense_1"
+                                           "': expected input (N, 5). Received: (6, 3)."),
     "window larger than the image": (lambda: Sequential([Conv2D(2, 9, input_shape=(1, 8, 8))]),
                                      "Conv2D 'conv2d_1': expected an image no smaller than its window (9, 9). "
                                      "Received: (8, 8)."),
@@ -83,7 +83,10 @@ MISTAKES = {
                         "Received: (6, 2)."),
     "x and y of different lengths": (lambda: fit(y=Y[:4]), "Expected as many samples in each. "
                                      "Received: 6 in x, 4 in y."),
-    "validation x and y differ": (lambda: fit(validation_data=(X, Y[:2])), "Received: 6 in x, 2 in y."),
+    "validation x and y differ": (lambda: fit(validation_data=(X, Y[:2])), "validation_data: Expected as many samples "
+                                  "in each. Received: 6 in x, 2 in y."),
+    "a NaN among the last": (lambda: fit(np.vstack([X[:5], X[:1] * np.nan]), validation_split=0.5), "validation_split: "
+                             "fit: expected numbers in x. Received: NaN or infinity in 1 of 3 samples, the first of"),
     "ragged y": (lambda: fit(y=[[1, 0, 0], [1]] * 3), "y: expected an array of numbers"),
     "words for targets": (lambda: fit(y=np.full((6, 3), "a")), "y: expected an array of numbers"),
     "one target": (lambda: fit(y=3), "y: expected an array with a batch axis"),
@@ -119,6 +122,12 @@ MISTAKES = {
     "train_on_batch before compile": (lambda: plain().train_on_batch(X, Y), "not compiled yet"),
     "objective before compile": (lambda: plain().objective(X, Y), "not compiled yet"),
     "no loss": (lambda: mlp().compile("adam"), "compile: expected a loss, such as loss='categorical_crossentropy'."),
+    "losses by output": (lambda: mlp().compile("adam", {"out": "mse"}), "compile: expected a loss, such as "
+                         "loss='categorical_crossentropy'. Received: {'out': 'mse'}."),
+    "metrics by output": (lambda: mlp().compile("adam", "mse", {"out": "mse"}), "compile: expected a list of metrics, "
+                          "such as ['accuracy']. Received: {'out': 'mse'}."),
+    "epoch 0 to validate": (lambda: fit(validation_freq=[0]), "Expected each epoch in validation_freq, a whole number "
+                            "from 1. Received: 0."),
     "metrics as a string": (lambda: mlp().compile("adam", "mse", "accuracy"),
                             "compile: expected a list of metrics, such as ['accuracy']. Received: 'accuracy'."),
     "unknown loss": (lambda: mlp("categorical_crosentropy"), "Unknown loss 'categorical_crosentropy'. Did you mean "

@@ -98,7 +98,15 @@ def test_images_on_disk_are_cast_a_batch_at_a_time(tmp_path, use):
 
 def test_predict_returns_an_array_of_its_own(rng):
     model, x = Sequential([Dropout(0.5, input_shape=(3,))]), rng.normal(size=(4, 3)).astype(np.float32)
-    assert not np.shares_memory(model.predict(x), x)
+    for predict in model.predict, model.predict_on_batch:
+        assert not np.shares_memory(predict(x), x)
+
+
+def test_a_list_of_the_one_input_and_the_one_output_is_what_is_in_it(model, xy):
+    x, y = xy
+    np.testing.assert_array_equal(model.predict([x]), model.predict(x))
+    assert model.evaluate([x], [y], verbose=0) == model.evaluate(x, y, verbose=0)
+    np.testing.assert_array_equal(model.predict([x[0]]), model.predict(x[:1]))       # a list of one sample stays one
 
 
 def test_test_on_batch_is_the_figures_of_that_batch(model, xy):

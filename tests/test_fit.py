@@ -208,6 +208,11 @@ def linear_softmax():
     return model
 
 
+def test_sample_weights_below_zero_are_warned_of():
+    with pytest.warns(UserWarning, match="Sample weights: 1 of 2 are below 0"):
+        linear(weight=1.0, rate=0.0).fit([[1.0], [2.0]], [0, 1], sample_weight=[-1, 1], verbose=0)
+
+
 def test_class_and_sample_weights_multiply():
     x, labels = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1])
     model = linear_softmax()

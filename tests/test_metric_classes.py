@@ -132,7 +132,8 @@ def test_auc_is_the_probability_that_a_positive_is_above_a_negative(rng):
 def test_auc_counts_a_prediction_on_a_threshold_as_below_it():
     assert AUC(3)([1, 0], [[0.5], [0.25]]) == 0.5                        # one bin: neither is above the other
     assert AUC(3)([1, 0], [[0.5 + 1e-9], [0.25]]) == 1
-    assert AUC(3)([1, 0], [[7.0], [-7.0]]) == 1                          # clipped to 0 and 1
+    with pytest.warns(UserWarning, match=r"auc: expected predictions from 0 to 1; .* Received: -7 to 7"):
+        assert AUC(3)([1, 0], [[7.0], [-7.0]]) == 1                      # clipped to 0 and 1
 
 
 def test_where_there_is_nothing_to_count_metrics_are_zero():

@@ -80,6 +80,18 @@ def test_crossentropy_is_the_one_that_fits_the_shapes():
         np.testing.assert_allclose(metrics.crossentropy(y_true, P), expected)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("returned", [None, "a"])
+def test_a_function_that_returns_no_numbers_is_told_before_the_first_update(returned, weighted):
+    def own(y_true, y_pred):
+        return returned
+    model = Sequential([Dense(1, input_dim=1)])
+    model.compile("sgd", "mse", **{"weighted_metrics" if weighted else "metrics": [own]})
+    with pytest.raises(ValueError, match=f"metric own: expected a number for each .* Received: {returned!r}"):
+        model.fit([[1.0]], [[1.0]], verbose=0)
+    assert model.optimizer.iterations == 0
+
+
 def test_a_function_is_a_metric_under_its_own_name():
     def largest(y_true, y_pred):
         return y_pred.max(axis=-1)

@@ -61,6 +61,32 @@ def test_what_a_class_of_ones_own_lacks_is_told_by_its_name(use, message):
         use()
 
 
+@pytest.mark.parametrize("use", [lambda layer: Sequential([layer]), repr, lambda layer: layer.params])
+@pytest.mark.parametrize("base", [Layer, Dense, Sequential])
+def test_a_constructor_that_leaves_out_the_layers_is_told(base, use):
+    class Own(base):
+        def __init__(self):
+            self.factor = 2
+    with pytest.raises(AttributeError, match=r"Own: expected super\(\).__init__\(\.\.\.\) first in its __init__"):
+        use(Own())
+
+
+def test_a_constructor_that_leaves_out_the_optimizers_or_the_metrics_is_told():
+    def own(base):
+        return type("Own", (base,), {"__init__": lambda self: None})()
+    for optimizer, chosen in (own(Adam), None), ("sgd", [own(metrics.Precision)]):
+        with pytest.raises(AttributeError, match=r"Own: expected super\(\)"):
+            made().compile(optimizer, "mse", chosen)
+
+
+def test_a_layer_that_keeps_no_generator_is_told_how():
+    class Noisy(Layer):
+        def forward(self, x, training=False):
+            return x + self.rng.normal(size=x.shape), lambda dy: dy
+    with pytest.raises(AttributeError, match=r"Noisy 'noisy_1': expected build\(input_shape, rng\) to keep its gen"):
+        Sequential([Noisy()], input_shape=(4,)).predict(X)
+
+
 def test_names_of_classes_are_names():
     assert initializers.get("HeNormal") == initializers.get("he_normal")
     assert regularizers.get("L2") == regularizers.get("l2")

@@ -241,6 +241,37 @@ def test_what_cannot_be_is_told_before_the_first_update(options, words):
         np.testing.assert_array_equal(one, other)
 
 
+def spoiled(number):
+    return ((X * (np.nan if n == number else 1), Y) for n in range(4))
+
+
+def test_an_error_says_which_batch_it_is_about_and_of_what():
+    net, words = model(), r"batch 2 \(from 0\): {}: expected numbers in x\. Received: NaN"
+    with pytest.raises(ValueError, match="^" + words.format("fit")):
+        net.fit(spoiled(2), verbose=0)
+    with pytest.raises(ValueError, match="^" + words.format("evaluate")):
+        net.evaluate(spoiled(2), verbose=0)
+    with pytest.raises(ValueError, match="^validation_data, " + words.format("fit")):
+        net.fit(X, Y, validation_data=spoiled(2), verbose=0)
+    with pytest.raises(ValueError, match=r"^batch 1 \(from 0\): .*expected input \(N, 3\)\. Received: \(40, 2\)"):
+        net.predict(iter([X, X[:, :2]]))
+
+
+def test_batches_to_predict_may_be_the_lists_that_fit_takes():
+    net = model()
+    np.testing.assert_array_equal(net.predict([x, y] for x, y in pieces()), net.predict(pieces()))
+    assert net.predict(iter([[X[0], X[1]]])).shape == (2, 2)               # a list of samples stays one
+
+
+def test_a_buffer_that_a_generator_uses_again_changes_no_prediction():
+    def again():
+        buffer = np.empty((1, 3), np.float32)
+        for number in range(3):
+            buffer[:] = number
+            yield buffer
+    assert Sequential([Dropout(0.5, input_shape=(3,))]).predict(again())[:, 0].tolist() == [0, 1, 2]
+
+
 def test_a_model_without_an_input_shape_is_built_from_the_first_batch():
     net = Sequential([Dense(2, activation="softmax")])
     net.compile("sgd", "sparse_categorical_crossentropy")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -24,6 +25,17 @@ def invalid(owner: object, expected: str, received: object) -> ValueError:
     """
     begin = "E" if owner is None else f"{owner}: e"
     return ValueError(f"{begin}xpected {expected}. Received: {received}.")
+
+
+@contextmanager
+def about(where: str) -> Iterator[None]:
+    """``with about("validation_data"):`` errors about what was passed in begin with where it was."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if where and error.args and not str(error).startswith(where):                   # another may have said it
+            error.args = (f"{where}: {error}",)
+        raise
 
 
 def warn(message: str) -> None:

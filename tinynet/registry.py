@@ -85,11 +85,27 @@ def resolve(kind: str, identifier: object, known: Mapping[str, type]) -> Any:
     if isinstance(identifier, type):
         return identifier()
     if isinstance(identifier, Mapping):
+        if not is_config(identifier):
+            raise ValueError(f"Expected the config of one {kind}, {{'class': ..., 'config': {{...}}}}. Received: "
+                             f"{identifier!r}.")
         by_class = {cls.__name__: cls for cls in known.values()}
         config = identifier.get("config", {})
         cls = pick(kind, str(identifier.get("class", identifier.get("class_name"))), by_class)
         return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)
     return identifier
+
+
+def is_config(identifier: Mapping[str, Any]) -> bool:
+    """Return whether a mapping says of which class an object is to be."""
+    return "class" in identifier or "class_name" in identifier
+
+
+def lacking(thing: object, name: str, of_base: str) -> AttributeError:
+    """Return the error about an attribute that there is not; `of_base` is one that the base's constructor sets."""
+    kind = type(thing).__name__
+    if of_base not in vars(thing):
+        return AttributeError(f"{kind}: expected super().__init__(...) first in its __init__. Received: no such call.")
+    return AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=thing)
 
 
 def to_config(thing: object) -> Config | None:

@@ -63,9 +63,10 @@ class ModelCheckpoint(Monitor):
         """Raise a ValueError if the file's name cannot be formatted with the logs that there will be."""
         names = foreseen(self)
         if names is not None:
-            logs = dict.fromkeys(names, 0.0)
-            if self.save_freq != "epoch":               # in the middle of an epoch nothing is validated
-                logs = {"batch": 1, **{name: 0.0 for name in names if not name.startswith("val_")}}
+            by_batch = self.save_freq != "epoch"        # in the middle of an epoch nothing is validated
+            logs = {"batch": 1.0} if by_batch else {}
+            logs |= {name: 0.0 for name in names
+                     if not name.startswith("val_") or (self.run.always_validates and not by_batch)}
             self.path(0, logs)
 
     def check_folder(self) -> None:
@@ -123,7 +124,8 @@ class ModelCheckpoint(Monitor):
         try:
             return self.filepath.format(**{**logs, "epoch": epoch + 1})
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise ValueError(f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}') from None
+            raise ValueError(f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}. Each time '
+                             f'it saves, there are: {", ".join(("epoch", *logs))}.') from None
 
     def is_best(self, epoch: int, logs: Logs, path: str) -> bool:
         """Compare with the best so far; where the logs lack the metric, all is saved until there is a best."""

@@ -8,7 +8,7 @@ from tinynet.callbacks.base import Callback
 def measured(callback: Callback) -> list[str]:
     """Return the names of what `fit` itself puts into the logs: loss and metrics, those of validation data too."""
     names = callback.model.metrics_names
-    return names + [f"val_{name}" for name in names if callback.run.settings["validation_samples"]]
+    return names + [f"val_{name}" for name in names if callback.run.settings["validation_samples"] != 0]
 
 
 def foreseen(callback: Callback) -> set[str] | None:

@@ -55,6 +55,7 @@ class TrainingRun(Protocol):
 
     batch: int
     finished: bool
+    always_validates: bool
     settings: dict[str, object]
 
     @property

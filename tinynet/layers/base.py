@@ -28,7 +28,7 @@ from tinynet.initializers import InitializerLike
 from tinynet.kernels import buffers
 from tinynet.layers.lock import reading, writing
 from tinynet.layers.variables import Variable, count_numbers
-from tinynet.registry import Config, Identifier, refuse_call, refuse_unknown, to_config
+from tinynet.registry import Config, Identifier, lacking, refuse_call, refuse_unknown, to_config
 from tinynet.regularizers import L1L2, RegularizerLike
 
 Shape = tuple[int, ...]                                       # of one sample, without the batch axis
@@ -248,6 +248,11 @@ class Layer:
                 raise AttributeError(f"{self}: expected numbers to compute it from, as no layer keeps any. Received: "
                                      f".{name}. study.Trace(model, x) has what goes into every layer, and comes out; "
                                      f"Sequential(model.layers[:3]).predict(x) is what the third returns.")
+            if "_constructed_with" not in vars(self):
+                raise lacking(self, name, "_constructed_with")
+            if name == "rng":
+                raise AttributeError(f"{self}: expected build(input_shape, rng) to keep its generator, self.rng = rng. "
+                                     f"Received: none yet.")
             return super().__getattribute__(name)              # raises the error, be it that of a property
 
         def __setattr__(self, name: str, value: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinynet.checks import check_int
+from tinynet.checks import check_int, warn
 from tinynet.metrics.base import Metric, spread
 from tinynet.metrics.targets import binary
 from tinynet.registry import pick
@@ -45,6 +45,9 @@ class AUC(Metric):
         if np.isnan(p).any():
             return np.full((2, self.num_thresholds), np.nan)
         bins = np.maximum(np.ceil(p * (self.num_thresholds - 1)) - 1, 0).astype(int)
+        if not self.from_logits and (p != y_pred).any():
+            warn(f"{self.name}: expected predictions from 0 to 1; those beyond count as 0 or 1. Received: "
+                 f"{y_pred.min():g} to {y_pred.max():g}. Of logits, AUC(from_logits=True).")
         weights = spread(sample_weight, real.shape)
         return np.array([np.bincount(bins[kind], weights[kind], self.num_thresholds) for kind in (real, ~real)])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from tinynet.checks import invalid
 from tinynet.losses.targets import as_values
 from tinynet.metrics.targets import MetricFunction
-from tinynet.registry import Configured
+from tinynet.registry import Configured, lacking
 
 
 class Metric(Configured):
@@ -32,6 +32,11 @@ class Metric(Configured):
 
     def __init__(self, name: str | None = None):
         self.name = name or re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(self).__name__).lower()
+
+    if not TYPE_CHECKING:                                     # for which any name would be an attribute
+        def __getattr__(self, name: str) -> Any:
+            """Say what a constructor has left out."""
+            raise lacking(self, name, "name")
 
     def counts(self, y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
         """Return the numbers of one batch, an array whose shape is always the same."""
@@ -110,7 +115,7 @@ class MeanOf(MeanMetric):
 
     def values(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """Return what the function returns; of a single number for all samples, that for each."""
-        values = np.asarray(self.function(y_true, y_pred))
+        values = as_numbers(self.name, self.function(y_true, y_pred))
         return values if values.ndim else np.full(len(y_pred), values)
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
@@ -118,6 +123,14 @@ class MeanOf(MeanMetric):
         check = getattr(self.function, "check_targets", None)
         checked = None if check is None else check(y_true, shape)
         return np.asarray(y_true if checked is None else checked)
+
+
+def as_numbers(name: str, returned: ArrayLike) -> np.ndarray:
+    """Return what a function that is a metric has returned as an array, or raise a ValueError if it is no numbers."""
+    values = np.asarray(returned)
+    if values.dtype.kind not in "biuf":
+        raise invalid(f"metric {name}", "a number for each sample, or their mean", repr(returned))
+    return values
 
 
 def spread(sample_weight: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:

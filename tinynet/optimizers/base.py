@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from tinynet.kernels.elementwise import elementwise
 from tinynet.optimizers import clipping
 from tinynet.optimizers.clipping import Gradients
 from tinynet.optimizers.running import move
-from tinynet.registry import Config, Identifier, refuse_unknown, resolve, to_config
+from tinynet.registry import Config, Identifier, lacking, refuse_unknown, resolve, to_config
 
 LearningRate = float | Callable[[int], float] | Identifier     # a number, or a schedule
 AVERAGE = "average"                                        # the slot of a parameter's running mean
@@ -103,6 +103,11 @@ class Optimizer:
         self.iterations = 0
         self.slots: dict[str, dict[str, np.ndarray]] = {}
         self._owner: object = None
+
+    if not TYPE_CHECKING:                                     # for which any name would be an attribute
+        def __getattr__(self, name: str) -> Any:
+            """Say what a constructor has left out."""
+            raise lacking(self, name, "slots")
 
     def check_nonnegative(self, what: str, value: object, below: float = math.inf) -> float:
         """Return a setting as a float, at least 0 and less than `below`, or raise a ValueError."""

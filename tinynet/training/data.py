@@ -53,6 +53,14 @@ def as_samples(x: ArrayLike, dtype: np.dtype | None, what: str = "x") -> np.ndar
     return array if dtype is None else array.astype(dtype, copy=False)
 
 
+def without_list(y: ArrayLike, samples: int) -> ArrayLike:
+    """Return what is in a list of one output's targets, as Keras takes it; others as they are."""
+    if isinstance(y, (list, tuple)) and len(y) == 1 != samples and hasattr(y[0], "__array__") and (
+            np.shape(y[0])[:1] == (samples,)):
+        return y[0]
+    return y
+
+
 def check_numbers(data: Data, owner: str, dtype: np.dtype, start: int = 0) -> None:
     """Raise a ValueError for NaN and infinity, in the name of the method that they were passed to.
 
@@ -96,6 +104,9 @@ def weights(sample_weight: ArrayLike | None, samples: int) -> np.ndarray | None:
     weight = as_samples(sample_weight, np.dtype(float), "sample_weight")
     if weight.shape != (samples,):
         raise invalid("sample_weight", f"one number for each of {samples} samples", f"shape {weight.shape}")
+    if (weight < 0).any():
+        warn(f"Sample weights: {(weight < 0).sum()} of {samples} are below 0, and of their samples the loss is made "
+             f"larger. If it is meant so, warnings.filterwarnings('ignore', 'Sample weights') before this silences it.")
     return weight
 
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from tinynet import losses, optimizers
 from tinynet.callbacks import CallbackList, History
 from tinynet.callbacks.base import Callbacks, Logs
-from tinynet.checks import check_int, invalid
+from tinynet.checks import about, check_int, invalid
 from tinynet.files.settings import text
 from tinynet.kernels import buffers
 from tinynet.layers.base import Layer, LayerOptions, as_floating, cast_floats
@@ -26,8 +26,9 @@ from tinynet.losses.targets import with_axis
 from tinynet.metrics import Metric, MetricLike
 from tinynet.metrics import named as named_metrics
 from tinynet.metrics import weighted as named_weighted_metrics
+from tinynet.metrics.base import as_numbers
 from tinynet.optimizers import Optimizer
-from tinynet.registry import Identifier
+from tinynet.registry import Identifier, is_config
 from tinynet.regularizers import counting_activity
 from tinynet.steps.plan import Plan, PlanCache
 from tinynet.steps.run import first_with_parameters, run_steps
@@ -79,11 +80,12 @@ class Model(Layer):
         in the loss and in `weighted_metrics`, and not in `metrics`.
         An optimizer that has trained another model is a ValueError: make one for each.
         """
-        if loss is None:
-            raise invalid("compile", "a loss, such as loss='categorical_crossentropy'", None)
+        if loss is None or isinstance(loss, (list, tuple)) or (isinstance(loss, Mapping) and not is_config(loss)):
+            raise invalid("compile", "a loss, such as loss='categorical_crossentropy'", repr(loss))
         for given in filter(None, (metrics, weighted_metrics)):
-            if isinstance(given, str):
-                raise invalid("compile", f"a list of metrics, such as ['{given}']", repr(given))
+            if isinstance(given, (str, Mapping)):
+                some = given if isinstance(given, str) else "accuracy"
+                raise invalid("compile", f"a list of metrics, such as ['{some}']", repr(given))
         parts = optimizers.get(optimizer), losses.get(loss), named_metrics(metrics or ())
         weighted = named_weighted_metrics(weighted_metrics or (), parts[2])
         parts[0].belong_to(self._identity)
@@ -191,10 +193,12 @@ class Model(Layer):
         epochs = check_int(epochs, "epochs", 0)
         self.history = History()                       # after the callbacks passed in: it sees what they add
         called = CallbackList([callbacks, *progress.for_verbosity(verbose), self.history])
+        first = check_int(initial_epoch, "initial_epoch", 0)
         run = Run(self, called.callbacks, workers.share(train), limits[0], shuffle,
-                  check_int(initial_epoch, "initial_epoch", 0), class_weight=text(class_weight or None),
+                  first, class_weight=text(class_weight or None),
                   sample_weight=sample_weight is not None,
                   validation_samples=0 if validation is None else validation.samples, **workers.settings)
+        run.always_validates = validation is not None and sources.in_all(validation_freq, range(first + 1, epochs + 1))
         if run.steps is not None and run.steps < (limits[0] or 0):
             sources.warn_of_limit(limits[0], run.steps)
         called = workers.begin(self, run, called, {"x and y": train, "validation_data": validation}, epochs)
@@ -262,23 +266,25 @@ class Model(Layer):
         if callbacks is None and steps is None and not sources.has_batches(x):
             x = self._samples(x)
             if len(x) <= data.batch_size(batch_size):                      # a digit, say, as fast as can be
-                with reading(self):
-                    return np.array(self(x))                               # a copy, where it is a view of x
+                return self._outputs(x)
         called, limit, pieces = CallbackList(callbacks), check_limit(steps, "steps"), []
         called.call("set_model", self)
         called.call("on_predict_begin", {})
         for number, batch in enumerate(itertools.islice(self._inputs(x, batch_size), limit)):
             called.call("on_predict_batch_begin", number, {})
-            with reading(self):
-                pieces.append(self(batch))
+            pieces.append(self._outputs(batch))
             called.call("on_predict_batch_end", number, {"outputs": pieces[-1]})
         called.call("on_predict_end", {})
         return np.concatenate(pieces) if pieces else self(self._samples(x))
 
     def predict_on_batch(self, x: ArrayLike) -> np.ndarray:
         """Return the outputs for a batch, all at once: ``(N, *output_shape)``."""
+        return self._outputs(self._samples(x))
+
+    def _outputs(self, x: np.ndarray) -> np.ndarray:
+        """Return the outputs in an array of their own: they may be a view of x, into which others may write."""
         with reading(self):
-            return self(self._samples(x))
+            return np.array(self(x))
 
     def train_on_batch(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
                        class_weight: Mapping[int, float] | None = None, return_dict: bool = False) -> Any:
@@ -332,7 +338,7 @@ class Model(Layer):
         found: dict[str, Tally] = {"loss": value}
         for name, metric in self.metrics.items():
             found[name] = (metric.counted(batch.y, y_pred) if isinstance(metric, Metric)
-                           else float(np.mean(metric(batch.y, y_pred))))
+                           else float(np.mean(as_numbers(name, metric(batch.y, y_pred)))))
         for name, metric in self.weighted_metrics.items():
             found[name] = metric.counted(batch.y, y_pred, batch.weight)
         return found
@@ -360,6 +366,8 @@ class Model(Layer):
 
     def _samples(self, x: Samples) -> np.ndarray:
         """Make an array of samples, build the model if it is not, and check them against its input shape."""
+        if sources.is_list_of(x, self._axes()) and len(x) == 1:        # a list of the one input, as Keras takes it
+            x = x[0]
         x = data.as_samples(cast(ArrayLike, x), None)
         if self.output_shape is None:
             self.build(x.shape[1:], self.rng)
@@ -368,11 +376,16 @@ class Model(Layer):
             self.expect(False, f"input {batch_shape((0, *(self.input_shape or ())))}", x.shape)
         return x
 
+    def _axes(self) -> int | None:
+        """Return how many axes samples have, that of the batch included; None if it is not known yet."""
+        return None if self.input_shape is None else 1 + len(self.input_shape)
+
     def _prepare(self, x: Samples, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Data:
         """Make arrays of samples, targets and weights, and check them."""
         if self.loss is None:
             raise self._not_compiled()
-        samples, targets = self._samples(x), data.as_samples(y, None, "y")
+        samples = self._samples(x)
+        targets = data.as_samples(data.without_list(y, len(samples)), None, "y")
         if not self._checked:
             mismatches.check(self, self.loss)
             self._checked = True
@@ -387,17 +400,22 @@ class Model(Layer):
         return Data(samples, targets, data.weights(sample_weight, len(targets)))
 
     def _source(self, owner: str, x: Samples, y: ArrayLike | None, sample_weight: ArrayLike | None = None,
-                batch_size: int | None = None, class_weight: Mapping[int, float] | None = None) -> Source:
-        """Return the batches of what a user has passed to `owner`: arrays, or what has or yields batches."""
+                batch_size: int | None = None, class_weight: Mapping[int, float] | None = None, where: str = ""
+                ) -> Source:
+        """Return the batches of what a user has passed to `owner`, as what: arrays, or what has or yields batches."""
         def checked(parts: Sequence[Any]) -> Data:
             samples = data.with_class_weights(self._prepare(*parts), class_weight, self.output_shape or ())
             part = team.current().own(len(samples.x)) if owner == "fit" else ALL
             data.check_numbers(samples.at(part), owner, self.dtype, part.start or 0)       # of NaNs argmax takes the
             return samples                                               # first: a plausible accuracy
 
+        def of_batch(batch: Any, number: int) -> Data:
+            with about(sources.place(where, number)):
+                return checked(sources.parts_of(batch)).batch(ALL, self.dtype)
+
         if y is None and sources.has_batches(x):
             sources.expect_alone(owner, batch_size=batch_size, sample_weight=sample_weight)
-            return sources.of_batches(x, lambda batch: checked(sources.parts_of(batch)).batch(ALL, self.dtype))
+            return sources.of_batches(x, of_batch)
         if y is None:
             raise invalid(owner, "y, the targets", None)
         return Arrays(checked((x, y, sample_weight)), data.batch_size(batch_size), self.dtype)
@@ -409,25 +427,30 @@ class Model(Layer):
         """Return the batches to train on, and those to validate on; class weights are for the former alone."""
         if validation_data is None and validation_split and y is not None:
             first, last = data.split(self._prepare(x, y, sample_weight), validation_split)
-            return (self._source("fit", *first, batch_size, class_weight),
-                    self._source("fit", *last, validation_batch_size or batch_size))
+            train = self._source("fit", *first, batch_size, class_weight)
+            with about("validation_split"):
+                return train, self._source("fit", *last, validation_batch_size or batch_size)
         train = self._source("fit", x, y, sample_weight, batch_size, class_weight)
         if validation_data is None:
             sources.expect_alone("fit", validation_split=validation_split or None)
             return train, None
-        if sources.has_batches(validation_data):
-            return train, self._source("fit", validation_data, None, None, validation_batch_size)
-        if isinstance(validation_data, (tuple, list)) and len(validation_data) in (2, 3):
-            x, y, weight = (*validation_data, None)[:3]
-            return train, self._source("fit", x, y, weight, validation_batch_size or batch_size)
+        with about("validation_data"):
+            if sources.has_batches(validation_data):
+                return train, self._source("fit", validation_data, None, None, validation_batch_size,
+                                           where="validation_data")
+            if isinstance(validation_data, (tuple, list)) and len(validation_data) in (2, 3):
+                x, y, weight = (*validation_data, None)[:3]
+                return train, self._source("fit", x, y, weight, validation_batch_size or batch_size)
         raise invalid("fit", "validation_data (x, y) or (x, y, sample_weight)", type(validation_data).__name__)
 
     def _inputs(self, x: Samples, batch_size: int | None) -> Iterator[np.ndarray]:
         """Yield the batches to predict."""
         if sources.has_batches(x):
             sources.expect_alone("predict", batch_size=batch_size)
-            for batch in sources.all_of(x):
-                yield self._samples(sources.inputs_of(batch))
+            for number, batch in enumerate(sources.all_of(x)):
+                with about(sources.place("", number)):
+                    samples = self._samples(sources.inputs_of(batch, self._axes()))
+                yield samples
         else:
             x = self._samples(x)
             for index in data.batches(len(x), data.batch_size(batch_size)):

@@ -42,6 +42,7 @@ class Run:
     logs : those of the last batch or epoch, which the end of the training passes to the callbacks.
     settings : what `fit` was told that must be the same when it is resumed, by name.
     drawn_from : the state of the model's generator before it drew the order.
+    always_validates : whether each epoch ends with a validation.
     finished : whether the training ended by itself, rather than by an error or Ctrl-C.
     """
 
@@ -55,7 +56,7 @@ class Run:
         self.means = self.no_means()
         self.logs: Logs = {}
         self.drawn_from, self.last_batch = generator_state(model.rng), -1
-        self.finished = False
+        self.always_validates = self.finished = False
 
     @property
     def steps(self) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from tinynet.checks import check_int, invalid, warn
 from tinynet.training import data
 from tinynet.training.data import Data
 
-Prepare = Callable[[Any], Data]           # checks what a batch consists of, (x, y) or (x, y, sample_weight)
+Prepare = Callable[[Any, int], Data]      # checks a batch, (x, y) or (x, y, sample_weight), of a number from 0
 END = object()
 
 
@@ -69,13 +69,13 @@ class Numbered(Source):
         self.sequence, self.prepare, self.items = sequence, prepare, len(sequence)
         if not self.items:
             raise invalid(type(sequence).__name__, "a batch or more", "a length of 0")
-        self.first = prepare(sequence[0])
+        self.first = prepare(sequence[0], 0)
 
     def batches(self, order: np.ndarray | None, done: int, limit: int | None) -> Iterator[Data]:
         """Yield the batches, by their numbers."""
         numbers = range(len(self.sequence)) if order is None else order.tolist()
         for number in numbers[done:limit]:
-            yield self.prepare(self.sequence[number])
+            yield self.prepare(self.sequence[number], number)
 
     def end_epoch(self) -> None:
         """Tell the object, if it wants to know."""
@@ -94,7 +94,7 @@ class Stream(Source):
         item = next(iterator, END)
         if item is END:
             raise invalid(type(batches).__name__, "a batch or more", "none")
-        self.first = prepare(item)
+        self.first = prepare(item, 0)
         self.iterator: Iterator[Any] = itertools.chain([item], iterator)
 
     def batches(self, order: np.ndarray | None, done: int, limit: int | None) -> Iterator[Data]:
@@ -107,7 +107,7 @@ class Stream(Source):
             if item is END:
                 return
             if number >= done:
-                yield self.prepare(item)
+                yield self.prepare(item, number)
 
 
 def has_batches(x: object) -> bool:
@@ -131,9 +131,19 @@ def parts_of(batch: Any) -> Sequence[Any]:
     return batch
 
 
-def inputs_of(batch: Any) -> Any:
-    """Return the samples of a batch, whatever comes with them."""
-    return batch[0] if isinstance(batch, tuple) else batch
+def inputs_of(batch: Any, ndim: int | None) -> Any:
+    """Return the samples of a batch, whatever comes with them; a list may be that of the samples, of fewer axes."""
+    return batch[0] if isinstance(batch, tuple) or (len(batch) in (2, 3) and is_list_of(batch, ndim)) else batch
+
+
+def is_list_of(x: Any, ndim: int | None) -> TypeGuard[Sequence[Any]]:
+    """Return whether something is a list that begins with an array of so many axes."""
+    return isinstance(x, (list, tuple)) and len(x) > 0 and hasattr(x[0], "__array__") and np.ndim(x[0]) == ndim
+
+
+def place(where: str, number: int) -> str:
+    """Write which batch of what an error is about."""
+    return f"{where}, batch {number} (from 0)".removeprefix(", ")
 
 
 def all_of(batches: Any) -> Iterator[Any]:
@@ -158,9 +168,14 @@ def check_limit(steps: int | None, name: str) -> int | None:
 def validation_epochs(freq: int | Collection[int]) -> Callable[[int], bool]:
     """Return which epochs, counted from 1, end with a validation."""
     if isinstance(freq, Collection) and not isinstance(freq, str):
-        return frozenset(check_int(epoch, "validation_freq, numbers of epochs,") for epoch in freq).__contains__
+        return frozenset(check_int(epoch, "each epoch in validation_freq") for epoch in freq).__contains__
     every = check_int(freq, "validation_freq")
     return lambda epoch: epoch % every == 0
+
+
+def in_all(freq: int | Collection[int], epochs: range) -> bool:
+    """Return whether all of these epochs, counted from 1, end with a validation."""
+    return (isinstance(freq, int) and freq == 1) or all(map(validation_epochs(freq), epochs))      # till one does not
 
 
 def warn_of_few(done: int, limit: int | None) -> None:
