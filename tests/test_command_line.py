@@ -38,6 +38,20 @@ def test_what_there_is_not_is_told(arguments, capsys):
     assert arguments[-1] in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("arguments", "text"), [
+    (["demo", "--limit", "0"], "argument --limit: expected a whole number from 1. Received: 0."),
+    (["demo", "--limit", "-5"], "argument --limit: expected a whole number from 1. Received: -5."),
+    (["demo", "--epochs", "few"], "argument --epochs: expected a whole number from 0. Received: few."),
+    (["demo", "--seed", "-1"], "argument --seed: expected a whole number from 0. Received: -1."),
+    (["explore", "--port", "70000"], "argument --port: expected a whole number from 0 to 65535. Received: 70000."),
+])
+def test_a_number_that_cannot_be_is_told_before_anything_begins(arguments, text, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert text in capsys.readouterr().err
+
+
 def test_the_version_is_that_of_the_package(capsys):
     with pytest.raises(SystemExit):
         main(["--version"])

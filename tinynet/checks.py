@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeGuard
 
@@ -56,6 +56,21 @@ def check_int(value: object, what: str, least: int = 1) -> int:
     if not is_int(value, least):
         raise invalid(None, f"{what}, a whole number from {least}", repr(value))
     return int(value)
+
+
+def whole_number(least: int, most: float = math.inf) -> Callable[[str], int]:
+    """Return what an option of a command takes as its type: a whole number within limits."""
+    import argparse                                            # which nothing but commands needs
+
+    def parsed(text: str) -> int:
+        try:
+            if least <= int(text) <= most:
+                return int(text)
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"expected a whole number from {least}"
+                                         + (f" to {most}" if most < math.inf else "") + f". Received: {text}.")
+    return parsed
 
 
 def is_count(value: Any) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinynet import Sequential
+from tinynet.checks import whole_number
 from tinynet.datasets import mnist
 from tinynet.layers import Conv2D, Dense, Flatten, MaxPooling2D
 
@@ -18,9 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train on some of MNIST, print the test error, and one test digit with its probabilities."""
     parser = argparse.ArgumentParser(prog="python -m tinynet demo", description=main.__doc__,
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--limit", type=int, default=30_000, metavar="N", help="train on the first N digits")
-    parser.add_argument("--epochs", type=int, default=3, help="passes over them")
-    parser.add_argument("--seed", type=int, default=7, help="what weights and shuffling follow from")
+    parser.add_argument("--limit", type=whole_number(1), default=30_000, metavar="N", help="train on the first N digits")
+    parser.add_argument("--epochs", type=whole_number(0), default=3, help="passes over them")
+    parser.add_argument("--seed", type=whole_number(0), default=7, help="what weights and shuffling follow from")
     chosen = parser.parse_args(arguments)
 
     (x_train, y_train), (x_test, y_test) = mnist.load_data()

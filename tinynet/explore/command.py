@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinynet.checks import whole_number
 from tinynet.datasets import mnist
 from tinynet.explore.explorer import explore
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path, nargs="?", metavar="MODEL.safetensors",
                         help=f"a saved model; without it the larger CNN, in {KEPT}, trained if it is not there")
     parser.add_argument("--train", action="store_true", help="train the larger CNN into the file, if there is none")
-    parser.add_argument("--port", type=int, default=0, help="where to listen; a free one by default")
+    parser.add_argument("--port", type=whole_number(0, 65535), default=0, help="where to listen; a free one by default")
     parser.add_argument("--no-browser", action="store_true", help="print the address only")
     chosen = parser.parse_args(arguments)
     try:
