@@ -102,10 +102,10 @@ def test_im2col_and_naive_never_load_numba():
 
 
 # The rooms from the ground up: a file imports from its own room and from those before it, for types too.
-ROOMS = ["registry", "checks", "utils", "tables", "figures", "backend", "preprocessing", "kernels", "initializers",
-         "regularizers", "constraints", "schedules", "digits", "layers", "activations", "losses", "metrics",
-         "optimizers", "steps", "files", "datasets", "callbacks", "training", "models", "distributed", "testing",
-         "study", "explore", "exercises", "demo", "__main__"]
+ROOMS = ["registry", "checks", "utils", "tables", "figures", "elsewhere", "backend", "preprocessing", "kernels",
+         "initializers", "regularizers", "constraints", "schedules", "digits", "layers", "activations", "losses",
+         "metrics", "optimizers", "steps", "files", "datasets", "callbacks", "training", "models", "distributed",
+         "testing", "study", "explore", "exercises", "demo", "__main__"]
 ONLY = {                                      # rooms that know less than what lies below them
     "kernels": {"kernels", "registry"},
     "layers": {"layers", "kernels", "initializers", "regularizers", "constraints", "registry", "checks", "utils"},

@@ -10,7 +10,7 @@ import pytest
 from layers_for_tests import Scale
 
 import tinynet
-from tinynet import Sequential
+from tinynet import Sequential, elsewhere
 from tinynet.layers import BatchNormalization, Conv2D, Dense, Flatten, Input, InputLayer, Lambda
 from tinynet.layers.variables import Variable
 from tinynet.models import clone_model, load_model, model_from_json, save_model
@@ -175,6 +175,23 @@ def test_a_method_of_an_earlier_keras_is_not_there_and_it_says_what_is(name, ins
     with pytest.raises(AttributeError, match=rf"^Sequential: expected {instead}[,.].* Received: \.{name},"):
         getattr(model(), name)
     assert not hasattr(model(), name)
+
+
+@pytest.mark.parametrize(("module", "name", "instead"), [
+    ("callbacks", "TensorBoard", r"CSVLogger, study\.plot_history"), ("layers", "Add", r"Residual\(\[\.\.\.\]\) for x"),
+    ("layers", "Embedding", "layers for vectors and images"), ("metrics", "Mean", "MeanMetric"),
+    ("utils", "Progbar", "fit itself"), ("datasets", "imdb", "data sets of images"),
+])
+def test_what_keras_has_and_this_has_not_says_what_does_its_work(module, name, instead):
+    with pytest.raises(ImportError, match=rf"^tinynet\.{module}: expected .*{instead}.*\. Received: {name}\.$"):
+        exec(f"from tinynet.{module} import {name}")
+
+
+def test_nothing_is_said_to_be_elsewhere_that_is_here():
+    for module, names in elsewhere.INSTEAD.items():
+        there = set(dir(importlib.import_module(f"tinynet.{module}".rstrip("."))))
+        assert not there & set(" ".join(names).split())
+    assert callable(tinynet.utils.plot_model)
 
 
 @pytest.mark.parametrize("ask", [lambda: importlib.import_module("tinynet.preprocessing.image").ImageDataGenerator,

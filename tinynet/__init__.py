@@ -14,6 +14,7 @@ from tinynet import (
     backend,
     constraints,
     datasets,
+    elsewhere,
     initializers,
     losses,
     metrics,
@@ -30,3 +31,5 @@ __version__ = "0.1.0"
 __all__ = ["Input", "Model", "Sequential", "TrainingDiverged", "__version__", "activations", "backend", "constraints",
            "datasets", "initializers", "load_model", "losses", "metrics", "optimizers", "preprocessing", "regularizers",
            "utils"]
+
+elsewhere.tell()

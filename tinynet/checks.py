@@ -60,7 +60,7 @@ def check_int(value: object, what: str, least: int = 1) -> int:
 
 def whole_number(least: int, most: float = math.inf) -> Callable[[str], int]:
     """Return what an option of a command takes as its type: a whole number within limits."""
-    import argparse                                            # which nothing but commands needs
+    import argparse  # which nothing but commands needs
 
     def parsed(text: str) -> int:
         try:

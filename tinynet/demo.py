@@ -19,7 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train on some of MNIST, print the test error, and one test digit with its probabilities."""
     parser = argparse.ArgumentParser(prog="python -m tinynet demo", description=main.__doc__,
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--limit", type=whole_number(1), default=30_000, metavar="N", help="train on the first N digits")
+    parser.add_argument("--limit", type=whole_number(1), default=30_000, metavar="N",
+                        help="train on the first N digits")
     parser.add_argument("--epochs", type=whole_number(0), default=3, help="passes over them")
     parser.add_argument("--seed", type=whole_number(0), default=7, help="what weights and shuffling follow from")
     chosen = parser.parse_args(arguments)
