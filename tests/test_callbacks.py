@@ -50,7 +50,8 @@ KERAS = {
 @pytest.mark.parametrize("name", KERAS)
 def test_arguments_and_defaults_are_those_of_keras(name):
     parameters = inspect.signature(getattr(callbacks, name)).parameters.values()
-    told = [f"{p.name}={p.default!r}" if p.default is not p.empty else p.name for p in parameters]
+    told = [f"{p.name}={p.default!r}" if p.default is not p.empty else p.name for p in parameters
+            if p.kind is not p.VAR_KEYWORD]
     assert ", ".join(told) == KERAS[name]
 
 
@@ -297,8 +298,9 @@ def pipe_at(path):
     (lambda folder: ModelCheckpoint("/proc/m"), OSError, "expected a folder to save into, /proc"),
     (lambda folder: ModelCheckpoint(folder), OSError, "Please specify a non-directory filepath"),
     (lambda folder: ModelCheckpoint(pipe_at(folder / "pipe")), ValueError, "a pipe, a socket or a device"),
+    (lambda folder: BackupAndRestore(file_at(folder / "file")), OSError, "BackupAndRestore: expected a folder of"),
 ], ids=["metric", "no validation", "batch", "validation in an epoch", "format", "no name", "brace", "number",
-        "attribute", "file for a folder", "deep", "no folder", "no file", "folder", "pipe"])
+        "attribute", "file for a folder", "deep", "no folder", "no file", "folder", "pipe", "backup"])
 def test_a_checkpoint_that_would_fail_is_told_before_the_first_update(tmp_path, make, error, text):
     assert_told_at_once(make(tmp_path), [Dense(1)], "sgd", error, text)
 
@@ -313,7 +315,7 @@ def test_a_name_that_some_epochs_cannot_fill_is_told_before_the_first_update(tmp
     assert model.optimizer.iterations == 0
     model.fit(x, x, epochs=2, validation_data=iter([(x, x)] * 2), validation_steps=1, callbacks=checkpoint, verbose=0)
     model.fit(x, x, epochs=2, validation_data=(x, x), validation_freq=[1, 2], callbacks=checkpoint, verbose=0)
-    assert len(list(tmp_path.iterdir())) > 1
+    assert any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("layer", "error", "text"), [

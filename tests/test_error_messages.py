@@ -3,8 +3,24 @@
 import numpy as np
 import pytest
 
-from tinynet import Sequential, backend, kernels
-from tinynet.layers import Activation, Conv2D, Dense, Dropout, Flatten, MaxPool2D, Softmax
+from tinynet import Sequential, backend, kernels, study
+from tinynet.callbacks import CSVLogger, EarlyStopping, ReduceLROnPlateau
+from tinynet.layers import (
+    Activation,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Input,
+    MaxPool2D,
+    RandomCrop,
+    RandomFlip,
+    RandomZoom,
+    Residual,
+    Softmax,
+)
+from tinynet.models import clone_model, model_from_json
+from tinynet.utils import train_test_split
 
 X, LABELS = np.ones((6, 5)), np.array([0, 1, 2, 0, 1, 2])
 Y = np.eye(3)[LABELS]
@@ -194,7 +210,38 @@ MISTAKES = {
     "unbuilt model": (lambda: Sequential([Dense(3)])(X), "Dense 'dense_1': has no weights yet."),
     "built for another shape": (lambda: mlp().build((7,)),
                                 "expected samples of its input_shape, (5,). Received: (7,)."),
+    "a layer for layers": (lambda: Residual(Dense(3)), "Residual: expected a list of layers, [...]. Received: <Dense, "
+                           "not built>."),
+    "a number for layers": (lambda: Sequential(3), "Sequential: expected a list of layers, [...]. Received: 3."),
+    "a crop of nothing": (lambda: RandomCrop(0, 3), "RandomCrop: expected height, a whole number from 1. Received: 0."),
+    "flipped both ways": (lambda: RandomFlip("both"), "RandomFlip: Unknown mode 'both'. Known: 'horizontal', "),
+    "unknown fill_mode": (lambda: RandomZoom(0.1, fill_mode="wrap"), "RandomZoom: Unknown fill_mode 'wrap'. Known: "),
+    "batch_shape": (lambda: Input(batch_shape=(None, 4)), "expected no argument 'batch_shape'. Did you mean 'shape'?"),
+    # files
+    "a config for JSON": (lambda: model_from_json(plain().get_config()), "model_from_json: expected a string, which "
+                          "model.to_json() wrote. Received: {"),
+    "JSON of no layers": (lambda: model_from_json('{"class": "Sequential", "config": {"layers": 3}}'), "model_from_js"
+                          "on: Sequential: expected a list of layers, [...]. Received: 3."),
+    "classes in a list": (lambda: model_from_json(plain().to_json(), [Dense]), "Expected custom_objects, classes and "
+                          "functions by name, such as {'Scale': Scale}. Received: [<class 'tinynet.layers.dense.Dense"),
+    "an object for a class": (lambda: model_from_json(plain().to_json(), {"Dense": Dense(3)}), "functions by name, "),
+    "a copy of no model": (lambda: clone_model(3), "clone_model: expected a model. Received: 3."),
+    # callbacks
+    "two characters between": (lambda: CSVLogger("a", separator=";;"), "CSVLogger: expected separator, one character. "
+                               "Received: ';;'."),
+    "epsilon": (lambda: ReduceLROnPlateau(epsilon=0.1), "ReduceLROnPlateau: expected no argument 'epsilon'. Did you "
+                "mean 'min_delta'?"),
+    "unknown setting": (lambda: EarlyStopping(patients=3), "EarlyStopping: expected no argument 'patients'. Did you "
+                        "mean 'patience'?"),
+    "metrics to monitor": (lambda: EarlyStopping(["val_loss"]), "EarlyStopping: expected monitor, a name in the logs, "
+                           "such as 'val_loss'. Received: ['val_loss']."),
     # elsewhere
+    "too few labels": (lambda: train_test_split(X, stratify=[0, 1]), "train_test_split: expected stratify, a label for "
+                       "each of 6 samples. Received: shape (2,)."),
+    "a word to split": (lambda: train_test_split(X, "abc"), "train_test_split: expected arrays of one length. Recei"),
+    "samples to profile": (lambda: study.profile(plain(), X), "profile: expected batch_size, a whole number from 1. "
+                           "Received: array("),
+    "no model to profile": (lambda: study.profile(X, plain()), "profile: expected a model. Received: ndarray."),
     "unknown kernel set": (lambda: kernels.use("fsat"), "Unknown kernel set 'fsat'. Did you mean 'fast'?"),
     "channels last asked for": (lambda: backend.set_image_dim_ordering("tf"), "Expected 'th'. Received: 'tf'."),
 }

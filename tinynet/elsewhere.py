@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import sys
 from typing import Any
 
 FIT_DRAWS = "fit itself, which draws a bar (verbose=1)"
@@ -71,7 +71,7 @@ INSTEAD = {                                           # of a module: names -> wh
 def tell() -> None:
     """Have the modules say it: an ImportError, as ``from`` would replace the words of an AttributeError."""
     for name, instead in INSTEAD.items():
-        module = importlib.import_module(f"tinynet.{name}".rstrip("."))
+        module = sys.modules[f"tinynet.{name}".rstrip(".")]
         vars(module)["__getattr__"] = asking(module.__name__, {each: words for names, words in instead.items()
                                                                for each in names.split()},
                                              vars(module).get("__getattr__"))

@@ -13,7 +13,8 @@ Identifier = str | type | Mapping[str, Any]             # a name, a class or a c
 RENAMED = {                                             # arguments that scripts for older versions of Keras use
     "lr": "learning_rate", "alpha": "negative_slope", "border_mode": "padding", "subsample": "strides",
     "init": "kernel_initializer", "W_regularizer": "kernel_regularizer", "b_regularizer": "bias_regularizer",
-    "W_constraint": "kernel_constraint", "bias": "use_bias",
+    "W_constraint": "kernel_constraint", "bias": "use_bias", "batch_shape": "shape",
+    "batch_input_shape": "input_shape", "epsilon": "min_delta",
 }
 
 

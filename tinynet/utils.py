@@ -105,7 +105,7 @@ def train_test_split(*arrays: ArrayLike, test_size: float = 0.25, stratify: Arra
     >>> sorted(test.tolist())
     [0, 0, 1, 1]
     """
-    parts = [np.asarray(array) for array in arrays]
+    parts = [np.atleast_1d(np.asarray(array)) for array in arrays]
     lengths = {len(part) for part in parts}
     if len(lengths) != 1:
         raise invalid("train_test_split", "arrays of one length", ", ".join(str(len(part)) for part in parts) or "none")
@@ -114,7 +114,10 @@ def train_test_split(*arrays: ArrayLike, test_size: float = 0.25, stratify: Arra
     if not 0 < test < n:
         raise invalid("train_test_split", f"a test_size that leaves both parts of {n} samples something", test_size)
     if stratify is not None:
-        order = evenly(np.asarray(stratify), order)
+        labels = np.asarray(stratify)
+        if labels.shape != (n,):
+            raise invalid("train_test_split", f"stratify, a label for each of {n} samples", f"shape {labels.shape}")
+        order = evenly(labels, order)
     train, held_out = rng.permutation(order[test:]), rng.permutation(order[:test])
     return [half for part in parts for half in (part[train], part[held_out])]
 

@@ -224,5 +224,5 @@ def test_the_bars_are_the_profiles(tmp_path):
 def test_a_model_must_know_its_input():
     with pytest.raises(ValueError, match="a model whose input shape is known"):
         study.profile(Sequential([Dense(2)]))
-    with pytest.raises(ValueError, match=r"batch_size and repeats from 1\. Received: 0 and 7"):
+    with pytest.raises(ValueError, match=r"profile: expected batch_size, a whole number from 1\. Received: 0\."):
         study.profile(Sequential([Dense(2, input_dim=2)]), 0)

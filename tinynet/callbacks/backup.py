@@ -69,7 +69,11 @@ class BackupAndRestore(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Restore the newest backup."""
         self.settings = {**settings_of(self.model), RATE: rate_at_start(self.model.optimizer)}
-        self.backup_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            self.backup_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(error.errno, f"BackupAndRestore: expected a folder of its own, {self.backup_dir}. Received: "
+                                       f"{error.strerror}") from None
         self.in_use.begin()
         for left_by_a_kill in self.backup_dir.glob(atomic.TEMPORARY.format("*")):
             left_by_a_kill.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ class CSVLogger(Callback):
     Parameters
     ----------
     filename : the file.
-    separator : the string between two numbers.
+    separator : the character between two numbers.
     append : whether lines are added to what the file has, instead of replacing it. They keep to its columns.
 
     Raises
@@ -34,6 +34,8 @@ class CSVLogger(Callback):
 
     def __init__(self, filename: StrPath, separator: str = ",", append: bool = False):
         super().__init__()
+        if not isinstance(separator, str) or len(separator) != 1:
+            raise invalid("CSVLogger", "separator, one character", repr(separator))
         self.filename, self.sep, self.append = os.fspath(filename), separator, append
         self.keys: list[str] | None = None
         self.size = 0                       # of the file, in bytes, up to the last epoch that is logged

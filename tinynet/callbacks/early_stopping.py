@@ -41,8 +41,8 @@ class EarlyStopping(Monitor):
 
     def __init__(self, monitor: str = "val_loss", min_delta: float = 0, patience: int = 0, verbose: int = 0,
                  mode: str = "auto", baseline: float | None = None, restore_best_weights: bool = False,
-                 start_from_epoch: int = 0):
-        super().__init__(monitor, mode, min_delta)
+                 start_from_epoch: int = 0, **unknown: object):
+        super().__init__(monitor, mode, min_delta, **unknown)
         for what, value in (("patience", patience), ("start_from_epoch", start_from_epoch)):
             check_nonnegative("EarlyStopping", what, value)
         if baseline is not None:

@@ -85,8 +85,9 @@ class ReduceLROnPlateau(Monitor):
     adds_to_logs = ("learning_rate",)
 
     def __init__(self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10, verbose: int = 0,
-                 mode: str = "auto", min_delta: float = 1e-4, cooldown: int = 0, min_lr: float = 0.0):
-        super().__init__(monitor, mode, min_delta)
+                 mode: str = "auto", min_delta: float = 1e-4, cooldown: int = 0, min_lr: float = 0.0,
+                 **unknown: object):
+        super().__init__(monitor, mode, min_delta, **unknown)
         if factor >= 1.0:
             raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}")
         for what, value in (("factor", factor), ("patience", patience), ("cooldown", cooldown), ("min_lr", min_lr)):

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from tinynet import metrics
 from tinynet.callbacks.base import Callback, Logs
 from tinynet.callbacks.foreseen import foreseen
+from tinynet.checks import invalid
+from tinynet.registry import refuse_unknown
 
 
 class Monitor(Callback):
@@ -21,8 +23,11 @@ class Monitor(Callback):
     min_delta : the least change that counts as an improvement.
     """
 
-    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0):
+    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0, **unknown: object):
         super().__init__()
+        refuse_unknown(type(self), unknown)
+        if not isinstance(monitor, str):
+            raise invalid(type(self).__name__, "monitor, a name in the logs, such as 'val_loss'", repr(monitor))
         if mode not in ("auto", "min", "max"):
             warnings.warn(f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode.", stacklevel=3)
             mode = "auto"

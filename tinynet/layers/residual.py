@@ -40,7 +40,7 @@ class Residual(Stack):
 
     def __init__(self, layers: Iterable[Layer], **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
-        for layer in layers:
+        for layer in self._listed(layers):
             self._expect_new(layer)
             self._append(layer, self._name_for(layer))
         self.expect(bool(self.layers), "one or more layers", "none")

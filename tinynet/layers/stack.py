@@ -54,6 +54,12 @@ class Stack(Layer):
 
     # Composing.
 
+    def _listed(self, layers: object) -> list[Layer]:
+        """Return what a constructor was given as a list, or raise a TypeError unless it is several things."""
+        if isinstance(layers, (Layer, str)) or not isinstance(layers, Iterable):
+            raise TypeError(f"{type(self).__name__}: expected a list of layers, [...]. Received: {layers!r}.")
+        return list(layers)
+
     def _expect_new(self, layer: Layer) -> None:
         """Raise an error unless this is a layer, and not in here already."""
         if not isinstance(layer, Layer):

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinynet import initializers, losses, metrics, optimizers
-from tinynet.checks import invalid
+from tinynet.checks import about, invalid
 from tinynet.files import configs, safefile, saving, strict_json
 from tinynet.files.atomic import StrPath
 from tinynet.files.safefile import SavedFileError
 from tinynet.files.unsaved import expect_functions_of_different_names
+from tinynet.layers.base import Layer
 from tinynet.layers.own_function import Lambda, name_of
 from tinynet.models.sequential import Sequential
 from tinynet.registry import pick, to_config
@@ -48,7 +49,7 @@ def load_model(path: StrPath, custom_layers: Mapping[str, Any] | None = None, *,
     if manifest["kind"] != "model" or not {"model", "compiled"} <= manifest.keys():
         raise file.failure("a model, written by model.save", f"kind {safefile.brief(manifest['kind'])}")
     state = saving.read_state(file)
-    known = {**configs.KNOWN, "Sequential": Sequential, **(custom_layers or {}), **(custom_objects or {})}
+    known = known_with(custom_layers=custom_layers, custom_objects=custom_objects)
     try:
         with initializers.parameter_budget(sum(array.size for array in file.arrays.values())):
             model = architecture(manifest["model"], known)
@@ -80,11 +81,29 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     >>> model_from_json(Sequential([Dense(2, input_dim=3)]).to_json()).layers
     [<Dense 'dense_1', 8 parameters>]
     """
+    if not isinstance(json_string, str):
+        raise invalid("model_from_json", "a string, which model.to_json() wrote", safefile.brief(json_string))
     try:
         entry = strict_json.load(json_string.encode())
     except ValueError as error:
         raise invalid("model_from_json", "what model.to_json() wrote", f"{json_string[:50]!r}: {error}") from None
-    return architecture(entry, {**configs.KNOWN, "Sequential": Sequential, **(custom_objects or {})})
+    known = known_with(custom_objects=custom_objects)
+    with about("model_from_json"):
+        return architecture(entry, known)
+
+
+def known_with(**given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what a config may name, with what a user has given, or raise a ValueError unless that has names."""
+    for what, things in given.items():
+        if things is not None and not (isinstance(things, Mapping) and all(map(is_class_or_function, things.values()))):
+            raise invalid(None, f"{what}, classes and functions by name, such as {{'Scale': Scale}}", repr(things))
+    return {**configs.KNOWN, "Sequential": Sequential, **{name: thing for things in given.values() if things
+                                                          for name, thing in things.items()}}
+
+
+def is_class_or_function(thing: object) -> bool:
+    """Return whether something can be what a name in a config stands for, which a layer itself cannot."""
+    return callable(thing) and not isinstance(thing, Layer)
 
 
 def clone_model(model: Sequential) -> Sequential:
@@ -95,6 +114,8 @@ def clone_model(model: Sequential) -> Sequential:
     >>> clone_model(model).count_params(), bool((clone_model(model).layers[0].kernel == model.layers[0].kernel).any())
     (8, False)
     """
+    if not isinstance(model, Sequential):
+        raise invalid("clone_model", "a model", repr(model))
     expect_functions_of_different_names(model)
     return architecture(to_config(model), {**configs.KNOWN, "Sequential": Sequential, **things_in(model)})
 

@@ -52,7 +52,7 @@ class Sequential(Stack, Model):
         super().__init__(name=name, input_shape=input_shape, trainable=trainable)
         self.dtype = pick("dtype", name_of(dtype), {name: np.dtype(name) for name in ("float32", "float64")})
         self.rng = new_generator(seed)
-        for layer in layers or ():
+        for layer in self._listed(() if layers is None else layers):
             self.add(layer)
 
     # Composing.

@@ -35,7 +35,8 @@ def check_images(x: np.ndarray, caller: str) -> None:
 
 
 def built_input_shape(model: Model, caller: str) -> Shape:
-    """Return the shape of one sample, or raise a ValueError if the model is not built yet."""
+    """Return the shape of one sample, or raise a ValueError if the model is not built yet, or is none."""
+    expect(isinstance(model, Layer), "a model", type(model).__name__, caller)
     if model.input_shape is None:
         raise ValueError(f"{caller}: expected a model whose input shape is known. Received: {model}, not built yet.")
     return model.input_shape

@@ -12,8 +12,8 @@ from tinynet.checks import check_number
 from tinynet.kernels.splitmix import uniform
 from tinynet.layers.base import Backward, Shape, as_floating
 from tinynet.layers.noise import Noise, NoiseOptions
-from tinynet.layers.windows import image_shape
-from tinynet.registry import Config, pick
+from tinynet.layers.windows import as_choice, image_shape
+from tinynet.registry import Config
 
 FactorLike = float | Sequence[float]                      # one number f is (-f, f)
 Range = tuple[float, float]
@@ -72,8 +72,8 @@ class Warp(Augmentation):
 
     def __init__(self, fill_mode: str = "reflect", fill_value: float = 0.0, **kwargs: Unpack[NoiseOptions]):
         super().__init__(**kwargs)
-        pick("fill_mode", fill_mode, FILL_MODES)
-        self.fill_mode, self.fill_value = fill_mode, check_number(self, "fill_value", fill_value)
+        self.fill_mode = as_choice(fill_mode, self, "fill_mode", FILL_MODES)
+        self.fill_value = check_number(self, "fill_value", fill_value)
 
     def places(self, N: int, H: int, W: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the row and the column (N, H, W), of any real value, that each output pixel is taken from."""

@@ -6,10 +6,11 @@ from typing import Unpack
 
 import numpy as np
 
-from tinynet.checks import check_int
+from tinynet.checks import is_int
 from tinynet.layers.augmentation.base import Augmentation
 from tinynet.layers.base import Backward, LayerOptions, Shape, as_floating
-from tinynet.registry import Config, pick
+from tinynet.layers.windows import as_choice
+from tinynet.registry import Config
 
 MODES = {"horizontal": (False, True), "vertical": (True, False), "horizontal_and_vertical": (True, True)}
 
@@ -28,8 +29,7 @@ class RandomFlip(Augmentation):
     def __init__(self, mode: str = "horizontal_and_vertical", seed: int | None = None,
                  **kwargs: Unpack[LayerOptions]):
         super().__init__(seed=seed, **kwargs)
-        pick("mode", mode, MODES)
-        self.mode = mode
+        self.mode = as_choice(mode, self, "mode", MODES)
 
     def augment(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
         """Mirror some images of a batch."""
@@ -59,7 +59,9 @@ class RandomCrop(Augmentation):
 
     def __init__(self, height: int, width: int, seed: int | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(seed=seed, **kwargs)
-        self.height, self.width = check_int(height, "height"), check_int(width, "width")
+        for what, size in (("height", height), ("width", width)):
+            self.expect(is_int(size, 1), f"{what}, a whole number from 1", repr(size))
+        self.height, self.width = int(height), int(width)
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> Shape:
         """Return (C, height, width)."""

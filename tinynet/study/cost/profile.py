@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinynet.checks import is_int
 from tinynet.layers.base import Shape
 from tinynet.layers.variables import count_numbers
 from tinynet.steps.run import first_with_parameters, forwards, gradients, without_dx
 from tinynet.steps.step import Step
 from tinynet.steps.untouched import untouched
-from tinynet.study.arguments import built_input_shape
+from tinynet.study.arguments import built_input_shape, expect
 from tinynet.study.cost.costs import Axis, im2col_size, multiply_adds
 from tinynet.study.drawing import StrPath, finish, grid
 from tinynet.study.receptive_fields import receptive_fields
@@ -172,8 +173,8 @@ def profile(model: Model, batch_size: int = 200, repeats: int = 7) -> Profile:
     [(432000, '5', '1'), (0, '6', '2'), (405000, '10', '2')]
     """
     input_shape = built_input_shape(model, "profile")
-    if batch_size < 1 or repeats < 1:
-        raise ValueError(f"profile: expected batch_size and repeats from 1. Received: {batch_size} and {repeats}.")
+    for what, count in (("batch_size", batch_size), ("repeats", repeats)):
+        expect(is_int(count, 1), f"{what}, a whole number from 1", f"{count!r:.60}", "profile")
     x = np.random.default_rng(0).normal(size=(batch_size, *input_shape)).astype(model.dtype)
     with untouched(model):
         shapes, itemsizes, times = zip(*(run(model.steps(), x) for _ in range(repeats + 1)), strict=True)
