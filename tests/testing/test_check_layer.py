@@ -50,6 +50,17 @@ def test_takes_one_shape_or_several(given, meant):
     assert check_layer(ReLU, given, rules=["runs"]).input_shapes == meant
 
 
+def test_batches_have_up_to_the_six_samples_that_its_page_says():
+    sizes = set()
+
+    class Counting(Dense):
+        def forward(self, x, training=False):
+            sizes.add(len(x))
+            return super().forward(x, training)
+    check_layer(lambda: Counting(2), (3,))
+    assert max(sizes) == 6
+
+
 def test_takes_the_shape_that_the_layer_knows():
     assert check_layer(Dense(2, input_shape=(3,)), rules=["runs"]).input_shapes == [(3,)]
     with pytest.raises(ValueError, match="expected input_shapes"):

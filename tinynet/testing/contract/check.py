@@ -61,6 +61,9 @@ def check_layer(make_layer: MakeLayer | Layer, input_shapes: InputShapes | None 
                 make_x: MakeX | None = None, x: ArrayLike | None = None, raises: bool = True) -> ContractReport:
     """Check that a layer keeps every rule in `RULES`, its gradients included.
 
+    Batches have no more than six samples. Code that goes another way for more of them, in pieces of 16, say, has to be
+    compared with itself: the outputs and gradients of a large batch with those of its parts.
+
     Parameters
     ----------
     make_layer : a class, or a function without arguments, that returns a fresh layer; or an unbuilt layer.
