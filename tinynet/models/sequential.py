@@ -90,8 +90,8 @@ class Sequential(Stack, Model):
         inside = {id(leaf) for leaf in leaves}
         for leaf in leaves:
             others = {str(model.dtype) for model in leaf._models if id(model) not in inside} - {str(self.dtype)}
-            leaf.expect(not others, f"a model of dtype {', '.join(others)}, as the other that it is in (for another dtype "
-                        f"make a new layer)", f"one of dtype {self.dtype}")
+            leaf.expect(not others, f"a model of dtype {', '.join(others)}, as the other that it is in (for another "
+                        f"dtype make a new layer)", f"one of dtype {self.dtype}")
         for leaf in leaves:
             leaf._models.add(self)
             if isinstance(leaf, Model):
