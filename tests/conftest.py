@@ -52,12 +52,10 @@ def same_kernel_set_afterwards():
 def small_chunks():
     """Cut convolutions of small images into as many chunks of samples as those of large ones."""
     from tinynet.kernels.fast import conv_loops
-    from tinynet.steps import normalized
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conv_loops, "MIN_PIXELS", 1)
         patch.setattr(conv_loops, "MIN_PRODUCTS", 1)
-        patch.setattr(normalized, "FEW", 0)
         conv_loops.sizes.cache_clear()
         yield
     conv_loops.sizes.cache_clear()

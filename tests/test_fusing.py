@@ -6,7 +6,6 @@ from oracles import assert_gradients_right
 from sampled import sampled
 
 from tinynet import Sequential, kernels
-from tinynet.kernels import fast
 from tinynet.layers import (
     GELU,
     Activation,
@@ -368,14 +367,6 @@ def test_work_that_is_cut_into_chunks_leaves_nothing_out(N, side, pool, rng, mon
         y, backward = model.forward(x)
         for a, b in zip(found[0], [y, backward(dy), *model.grads.values()], strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
-
-
-def test_a_block_to_pool_from_is_kept_and_has_one_user(rng):
-    x, kernel = rng.normal(size=(2, 3, 11, 13)), rng.normal(size=(5, 3, 3, 3))
-    for _ in range(3):
-        convolution = fast.PooledConvolution(x, kernel, (1, 1), (1, 1), (2, 2))
-        convolution.forward(np.zeros(5))
-    assert len(convolution.sizes.spare) == 1
 
 
 def channels_last(x):

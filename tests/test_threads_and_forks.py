@@ -18,7 +18,7 @@ from tinynet import Sequential, load_model
 from tinynet.callbacks import EarlyStopping
 from tinynet.kernels import buffers
 from tinynet.kernels.fast import threads, workers
-from tinynet.kernels.fast.llvm.waiting import wait
+from tinynet.kernels.fast.llvm.waiting import PLACE_BYTES, functions
 from tinynet.kernels.fast.threads import one_blas_thread
 from tinynet.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D
 
@@ -122,13 +122,13 @@ def test_helpers_that_many_callers_share_do_each_piece_once(monkeypatch):
 
 
 def test_waiting_ends_when_the_number_changes_and_counts_itself():
-    numbers = (ctypes.c_int64 * 16)()
-    mine, word = (ctypes.addressof(numbers) + offset for offset in (0, 64))
-    assert [wait()(mine, word, seen, 100, 0) for seen in (0, 1)] == [0, 1]       # the word is 0
+    numbers = (ctypes.c_int64 * (16 + PLACE_BYTES // 8))()
+    mine, word, loops = (ctypes.addressof(numbers) + offset for offset in (0, 64, 128))
+    assert [functions().wait(mine, word, seen, 100, 0, loops) for seen in (0, 1)] == [0, 1]       # the word is 0
     assert numbers[0] == 2
     caller = threading.Timer(0.05, lambda: numbers.__setitem__(8, 7))
     caller.start()
-    while not wait()(mine, word, 0, 1000, 0):
+    while not functions().wait(mine, word, 0, 1000, 0, loops):
         pass
     assert numbers[8] == 7
     caller.join()

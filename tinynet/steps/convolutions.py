@@ -7,7 +7,6 @@ Which of these run, and how their output lies, is decided in `tinynet.steps.plan
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,50 +15,42 @@ from tinynet import kernels
 from tinynet.layers import BatchNormalization, Conv2D, DepthwiseConv2D, MaxPool2D, ReLU, SeparableConv2D
 from tinynet.layers.base import Backward
 from tinynet.steps.fused import bias_of
-from tinynet.steps.normalized import Pieces, in_pieces, normalize, piecewise
-
-Product = tuple[np.ndarray, Callable[[Pieces, bool], tuple[np.ndarray, np.ndarray, np.ndarray | None]]]
+from tinynet.steps.normalized import normalize
 
 
 def conv(conv: Conv2D, x: np.ndarray, training: bool = False, channels_last: bool = True
          ) -> tuple[np.ndarray, Backward]:
     """Convolve, with the bias and the padding in the same pass."""
-    y, product_backward = convolved(conv, x, channels_last=channels_last)
-    return y, weights_backward(conv, product_backward, in_pieces)
+    return convolved(conv, x, channels_last=channels_last)
 
 
 def conv_relu(conv: Conv2D, relu: ReLU, x: np.ndarray, training: bool = False, channels_last: bool = True
               ) -> tuple[np.ndarray, Backward]:
     """Convolve and rectify a few rows at a time, while they are in the cache."""
-    y, product_backward = convolved(conv, x, relu=True, channels_last=channels_last)
+    y, conv_backward = convolved(conv, x, relu=True, channels_last=channels_last)
 
-    def upstream(dy: np.ndarray) -> Pieces:
+    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         k = kernels.current()
-
-        def gradient(start: int, stop: int) -> np.ndarray:
-            dz = k.relu_gradient(k.images(dy[start:stop], y.dtype), k.images(y[start:stop], y.dtype))
-            return dz.transpose(0, 3, 1, 2)
-        return piecewise(gradient, y)
-    return y, weights_backward(conv, product_backward, upstream)
+        dz = k.relu_gradient(k.images(dy, y.dtype), k.images(y, y.dtype))
+        return conv_backward(dz.transpose(0, 3, 1, 2), need_dx=need_dx)
+    return y, backward
 
 
 def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D, x: np.ndarray, training: bool = False,
                    channels_last: bool = True) -> tuple[np.ndarray, Backward]:
     """Convolve, rectify and pool a few rows at a time, while they are in the cache."""
-    y, product_backward = convolved(conv, x, relu=True, pool=pool, channels_last=channels_last)
-    return y, weights_backward(conv, product_backward, in_pieces)
+    return convolved(conv, x, relu=True, pool=pool, channels_last=channels_last)
 
 
 def conv_pool(conv: Conv2D, pool: MaxPool2D, x: np.ndarray, training: bool = False, channels_last: bool = True
               ) -> tuple[np.ndarray, Backward]:
     """Convolve and pool a few rows at a time, while they are in the cache."""
-    y, product_backward = convolved(conv, x, pool=pool, channels_last=channels_last)
-    return y, weights_backward(conv, product_backward, in_pieces)
+    return convolved(conv, x, pool=pool, channels_last=channels_last)
 
 
 def conv_norm(conv: Conv2D, norm: BatchNormalization, x: np.ndarray, training: bool = False
               ) -> tuple[np.ndarray, Backward]:
-    """Convolve, then normalise; backward, the normalisation's gradient goes into the convolution's piece by piece."""
+    """Convolve, then normalise."""
     return conv_then_norm(conv, norm, x, training)
 
 
@@ -84,14 +75,14 @@ def conv_pool_norm_relu(conv: Conv2D, pool: MaxPool2D, norm: BatchNormalization,
 def conv_then_norm(conv: Conv2D, norm: BatchNormalization, x: np.ndarray, training: bool, relu: bool = False,
                    pool: MaxPool2D | None = None) -> tuple[np.ndarray, Backward]:
     """Convolve, pool if asked for, normalise, and rectify if asked for."""
-    z, product_backward = convolved(conv, x, pool=pool)
-    y, gradient = normalize(norm, z, training, relu)
-    return y, weights_backward(conv, product_backward, gradient)
+    z, conv_backward = convolved(conv, x, pool=pool)
+    y, norm_backward = normalize(norm, z, training, relu)
+    return y, lambda dy, *, need_dx=True: conv_backward(norm_backward(dy), need_dx=need_dx)
 
 
 def convolved(conv: Conv2D, x: np.ndarray, relu: bool = False, pool: MaxPool2D | None = None,
-              channels_last: bool = True) -> Product:
-    """Return the convolution of x, with what is done in the same pass, and the function that goes back."""
+              channels_last: bool = True) -> tuple[np.ndarray, Backward]:
+    """Return the convolution of x, with what is done in the same pass, and its backward."""
     conv.check(x)
     k, windows, kernel = kernels.current(), conv.windows, conv.params["kernel"]
     strides, dilation, margins = windows.strides, windows.dilation, windows.around(x.shape[2:])
@@ -101,18 +92,13 @@ def convolved(conv: Conv2D, x: np.ndarray, relu: bool = False, pool: MaxPool2D |
         product = k.PooledConvolution(x, kernel, strides, dilation, pool.windows.size, margins, relu)
         if 0 in product.sizes.pooled:
             pool.windows.output_size(product.sizes.output)                 # the pooling's own error
-    return product.forward(conv.params.get("bias"), relu, channels_last), product.backward
 
-
-def weights_backward(conv: Conv2D, product_backward: Callable[..., tuple], upstream: Callable[[np.ndarray], Pieces]
-                     ) -> Backward:
-    """Return the backward that sets a convolution's gradients, given how to get the product's upstream gradient."""
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
-        conv.grads["kernel"], dbias, dx = product_backward(upstream(dy), need_dx)
+        conv.grads["kernel"], dbias, dx = product.backward(dy, need_dx)
         if conv.use_bias:
             conv.grads["bias"] = dbias
         return dx
-    return backward
+    return product.forward(conv.params.get("bias"), relu, channels_last), backward
 
 
 def depthwise(layer: DepthwiseConv2D, x: np.ndarray, training: bool = False, channels_last: bool = True
@@ -137,7 +123,7 @@ def separable(layer: SeparableConv2D, x: np.ndarray, training: bool = False, cha
     mixture = kernels.current().Convolution(h, layer.params["pointwise_kernel"], (1, 1), (1, 1))
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
-        layer.grads["pointwise_kernel"], dbias, dh = mixture.backward(in_pieces(dy), True)
+        layer.grads["pointwise_kernel"], dbias, dh = mixture.backward(dy, True)
         if layer.use_bias:
             layer.grads["bias"] = dbias
         layer.grads["depthwise_kernel"], _, dx = product.backward(dh, x, need_dx)

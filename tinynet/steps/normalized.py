@@ -7,7 +7,6 @@ well: what the ReLU let through is not stored, but computed again from what was 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -17,30 +16,12 @@ from tinynet.layers import BatchNormalization, LayerNormalization, ReLU
 from tinynet.layers.base import Backward, as_floating
 
 SMALL = 1 << 12                                    # numbers that NumPy normalises in the time that a loop takes
-FEW = 600_000                                      # numbers: computed piece by piece, they would wait for Python
-Pieces = Callable[[int, int], np.ndarray]          # (start, stop) -> gradients of these samples, of their shape
-
-
-def in_pieces(array: np.ndarray) -> Pieces:
-    """Return a function that gives an array piece by piece."""
-    return lambda start, stop: array[start:stop]
-
-
-def piecewise(compute: Pieces, x: np.ndarray) -> Pieces:
-    """Return the function, or, of few numbers, one that gives pieces of what it computes of all samples of x."""
-    return compute if x.size > FEW else in_pieces(compute(0, len(x)))
 
 
 def norm_relu(norm: BatchNormalization, relu: ReLU, x: np.ndarray, training: bool = False
               ) -> tuple[np.ndarray, Backward]:
     """Normalise and rectify in one pass over the batch, after that for its sums."""
-    x = as_floating(x)
-    y, gradient = normalize(norm, x, training, relu=True)
-
-    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
-        dx = gradient(dy)
-        return dx(0, len(x)) if need_dx else None
-    return y, backward
+    return normalize(norm, as_floating(x), training, relu=True)
 
 
 def rows(norm: LayerNormalization, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
@@ -80,11 +61,8 @@ def of_last_axes(training: bool, norm: LayerNormalization) -> bool:
 
 
 def normalize(norm: BatchNormalization, x: np.ndarray, training: bool, relu: bool
-              ) -> tuple[np.ndarray, Callable[[np.ndarray], Pieces]]:
-    """Return what the layer does, and its gradient, with the notation of `BatchNormalization.forward`.
-
-    The gradient sets that of the layer's parameters at once, and returns a function that computes dx of some samples.
-    """
+              ) -> tuple[np.ndarray, Backward]:
+    """Return what the layer does, and its backward, with the notation of `BatchNormalization.forward`."""
     norm.check(x)
     k, of_batch = kernels.current(), training and norm.trainable and len(x) > 0
     mean, variance = norm.batch_statistics(x) if of_batch else norm.moving_statistics()
@@ -92,21 +70,14 @@ def normalize(norm: BatchNormalization, x: np.ndarray, training: bool, relu: boo
     factor, beta = norm.params.get("gamma", np.ones_like(std)) / std, norm.params.get("beta", np.zeros_like(std))
     through, y = (factor, beta) if relu else None, k.channel_affine(x, mean, factor, beta, relu=relu)
 
-    def gradient(dy: np.ndarray) -> Pieces:
+    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         n, dbeta, products = kernels.batch_sums(x, mean, dy, k, through)
         dgamma = products / std
         norm.set_grads(dgamma, dbeta)
+        if not need_dx:
+            return None
         if not of_batch:                                             # mean and std do not depend on x
-            dh = np.where(y > 0, dy, 0) if relu else dy
-            return lambda start, stop: k.channel_affine(dh[start:stop], 0 * std, factor, 0 * std)
+            return k.channel_affine(np.where(y > 0, dy, 0) if relu else dy, 0 * std, factor, 0 * std)
         scale, shift = -factor * dgamma / (n * std), -factor * dbeta / n
-        numbers = [mean, scale, shift, factor, beta]
-        if x.dtype.char in "fd":                                    # at once, and not by the loops for each piece
-            numbers = [each.astype(x.dtype) for each in numbers]
-        *line, of_dy, offset = numbers
-
-        def dx(start: int, stop: int) -> np.ndarray:
-            return k.channel_affine(x[start:stop], *line, dy[start:stop], of_dy,
-                                    through=(of_dy, offset) if relu else None)
-        return piecewise(dx, x)
-    return y, gradient
+        return k.channel_affine(x, mean, scale, shift, dy, factor, through=through)
+    return y, backward

@@ -3,16 +3,17 @@
 Besides the functions that every kernel set has, there are some that do the work of several steps in one pass;
 `tinynet.steps` uses them. From the inside out:
 
-    llvm             in LLVM instructions: the inner loop of all products, a tile of sums in registers, max pooling, and
-                     depthwise convolution
+    llvm             in LLVM instructions: the inner loop of all products, a tile of sums in registers, max pooling,
+                     depthwise convolution, and in chunks and waiting how threads share a compiled loop
     tiles            how products are cut into tiles: loops around one, as numbers
     layout           images channels last, kernels in panels: what tiles multiply
     conv             the three convolutions; conv_loops says how far their loops move on
     conv_relu_pool   convolution, ReLU and max pooling in one pass
     depthwise        depthwise convolution: no product, so lists of what each pixel sees
-    products         matrix products: by tiles, by BLAS, or past zeros, which is `sparse`
-    loops            what is no product: pooling, elementwise, channels, rows, warping, mixing; and formulas, what
-                     layers write as `kernels.elementwise`, each in one pass, of which elementary is the exponential
+    products         matrix products: by tiles, by BLAS (`blas` calls it), or past zeros, which is `sparse`
+    loops            convolution's over samples, and what is no product: pooling, elementwise, channels, rows, warping,
+                     mixing; and formulas, what layers write as `kernels.elementwise`, each in one pass, of which
+                     elementary is the exponential
     threads          one loop on all cores; workers are those that wait for one
     compiling        what numba is told
     cache            where compiled kernels are kept, and when they are out of date

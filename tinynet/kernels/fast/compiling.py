@@ -21,6 +21,7 @@ from tinynet.kernels.fast.cache import kernel_cache
 
 config: Any = numba_config                                   # its attributes are set when it is loaded
 CPU_FEATURES = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES     # as numba decides it
+REASSOCIATED = frozenset({"reassoc"})                        # sums may be done in any order
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -126,4 +127,4 @@ def reassociated(function: Function) -> Function:
 
     The order is that of the compiled code: the same in each call, whichever thread makes it.
     """
-    return compiled(function, fastmath={"reassoc"})
+    return compiled(function, fastmath=REASSOCIATED)

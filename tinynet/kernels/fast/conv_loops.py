@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinynet.kernels.fast import layout
-from tinynet.kernels.fast.threads import MIN_PARALLEL, samples_per_chunk
+from tinynet.kernels.fast.threads import samples_per_chunk
 from tinynet.kernels.fast.tiles import (
     COUNTED,
     MAX_VECTORS,
@@ -32,6 +32,7 @@ from tinynet.kernels.geometry import Pair, output_size
 WIDTH = MAX_VECTORS * VECTOR_BYTES         # of a panel, in bytes
 MIN_PIXELS = 512                           # of output to a chunk, but for two: each makes a gradient of the kernel,
 MIN_PRODUCTS = 1_400_000                   # and takes Python's time, in which no other one can begin
+SUMMED_SAMPLES = 10                        # at most, whose share of a gradient is added up before it is put back
 KEPT_PIXELS = 100                          # of which L1 keeps the channels and gradients that a tile multiplies
 MIN_BLOCK = 4096                           # numbers of output that fit L1 beside everything else
 
@@ -46,8 +47,6 @@ class Sizes(NamedTuple):
     loops : those of `of_outputs`, for the columns that pooling windows reach.
     rows : of pooling windows, whose outputs are computed at a time.
     chunk : how many samples one thread takes at a time.
-    serial : whether all are computed before a second thread wakes.
-    spare : blocks to pool from, for `rows` of windows, small ones that no thread is using.
     """
 
     output: Pair
@@ -56,8 +55,6 @@ class Sizes(NamedTuple):
     loops: np.ndarray
     rows: int
     chunk: int
-    serial: bool
-    spare: list[np.ndarray]
 
 
 @lru_cache(maxsize=256)                    # worked out once: for a single image it would take as long as its products
@@ -74,7 +71,7 @@ def sizes(images: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, dilat
     pixels = math.prod(output)
     products = pixels * F * C * math.prod(size)                                                   # of a sample
     chunk = max(samples_per_chunk(N), min(cut(MIN_PIXELS, pixels), cut(N, 2)), cut(MIN_PRODUCTS, products))
-    return Sizes(output, (P, Q), filters, loops, cut(rows, a), chunk, N * products < MIN_PARALLEL, [])
+    return Sizes(output, (P, Q), filters, loops, cut(rows, a), chunk)
 
 
 def rows_per_block(weights: int, row: int) -> int:
@@ -125,6 +122,15 @@ def of_kernel_gradient(images: tuple[int, ...], outputs: tuple[int, int, int], F
     return tile_loops(Tile(rows, R, V, few, Q, (itemsize, a_l, t * pixel), (b_l, z_pixel), weight, weight),
                       Loop(cut(V, MAX_VECTORS), b=WIDTH, start=WIDTH, c=WIDTH, v=MAX_VECTORS), Loop(K, a=a_k, b=b_k),
                       *places)
+
+
+@lru_cache(maxsize=256)
+def of_kernel_gradients(images: tuple[int, ...], outputs: tuple[int, int, int], F: int, size: Pair, strides: Pair,
+                        dilation: Pair, itemsize: int, groups: int) -> np.ndarray:
+    """Return the loops of `of_kernel_gradient` of a group for no, one, two, ... `SUMMED_SAMPLES` images."""
+    _, H, W, C = images
+    return np.stack([of_kernel_gradient((n, H, W, C // groups), outputs, F, size, strides, dilation, itemsize, groups)
+                     for n in range(SUMMED_SAMPLES + 1)])
 
 
 def rows_at_a_time(L: int, Q: int, kept: int) -> int:

@@ -22,10 +22,10 @@ from tinynet.kernels.fast.layout import NO_MARGINS, common_dtype
 from tinynet.kernels.fast.llvm.depthwise import AT_ONCE, OUTSIDE
 from tinynet.kernels.fast.llvm.functions import VECTOR_BYTES, add_products, depthwise_entries, weigh
 from tinynet.kernels.fast.loops.channels import add_rows
-from tinynet.kernels.fast.loops.elementwise import MIN_CHEAP_CHUNK
 from tinynet.kernels.fast.threads import MIN_PARALLEL, NUM_CHUNKS, parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair, expect_gradients, output_size
 
+FEW = 400_000                  # numbers of images that one thread works through before a second one wakes
 Margins = tuple[Pair, Pair]
 Sights = list[list[tuple[int, int]]]       # along an axis, of each pixel: (place of the window, pixel seen there)
 Runs = tuple[np.ndarray, int, int, int, np.ndarray]                                # what `listed` returns
@@ -139,7 +139,7 @@ class Depthwise:
     def for_chunks(self, work: Callable[[int, int], None]) -> None:
         """Call ``work(begin, end)`` for each chunk of the samples, on all cores if that is worth it."""
         N, multiply_adds = self.shape[0], math.prod(self.output) * self.weights.size
-        few = N * multiply_adds < MIN_PARALLEL and math.prod(self.shape) < MIN_CHEAP_CHUNK
+        few = N * multiply_adds < MIN_PARALLEL and math.prod(self.shape) < FEW
         parallel_for(work, N, samples_per_chunk(N), serial=few)
 
 

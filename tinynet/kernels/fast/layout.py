@@ -16,12 +16,12 @@ import numpy as np
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import tiles
 from tinynet.kernels.fast.compiling import for_loops, unmarked
-from tinynet.kernels.fast.threads import parallel_for, samples_per_chunk
+from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.threads import for_chunks, parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair
 
 NO_MARGINS = (0, 0), (0, 0)
-MIN_SHARED = 500_000           # numbers that one thread copies before a second one wakes
-FEW_CHANNELS = 4               # which NumPy lays side by side in a third of the time one by one
+MIN_SHARED = 1 << 15           # numbers that are worth copying on another thread
 FEW_SETS = 512                 # bytes: rows that are a multiple of it long share an eighth of L1's sets, or fewer
 MIN_TURNED = 20_000            # numbers that NumPy copies while another function is called
 
@@ -41,15 +41,32 @@ def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGI
         return unmarked(last.reshape(-1).reshape(last.shape))       # strides to rely on, also along an axis of 1
     (N, H, W, C), ((top, bottom), (left, right)) = last.shape, margins
     padded = empty((N, top + H + bottom, left + W + right, C), dtype)
-    by_channel = C <= FEW_CHANNELS and last.strides[3] > last.strides[2]
-
-    def work(start: int, stop: int) -> None:
-        if margins != NO_MARGINS:
-            padded[start:stop] = value
-        for c in range(C) if by_channel else [slice(None)]:
-            padded[start:stop, top:top + H, left:left + W, c] = last[start:stop, ..., c]
-    parallel_for(work, N, N if x.size < MIN_SHARED else samples_per_chunk(N))
+    if last.dtype != dtype or not dtype.isnative or not last.flags.aligned:
+        padded[...] = value
+        padded[:, top:top + H, left:left + W] = last
+        return padded
+    for_chunks(place_images, N, N if x.size < MIN_SHARED else samples_per_chunk(N), tiles.entries(dtype).copy,
+               last.ctypes.data, *last.strides, padded, H, W, top, left, value)
     return padded
+
+
+@chunked
+def place_images(start: int, stop: int, copy: int, address: int, of_n: int, of_h: int, of_w: int, of_c: int,
+                 padded: np.ndarray, H: int, W: int, top: int, left: int, value: float) -> None:
+    """Copy images (N, H, W, C), given their strides in bytes, into padded ones, with margins of a value."""
+    _, height, width, C = padded.shape
+    size_of, has_margins, margin = padded.itemsize, (height, width) != (H, W), padded.dtype.type(value)
+    in_a_row = of_w == C * size_of and (of_c == size_of or C == 1)
+    for n in range(start, stop):
+        numbers = padded[n].reshape(-1)
+        for k in range(numbers.size if has_margins else 0):
+            numbers[k] = margin
+        for h in range(H):
+            begin, target = address + n * of_n + h * of_h, padded[n, top + h, left:left + W]
+            if in_a_row:
+                tiles.copy(copy, begin, 0, size_of, target, 0, size_of, 1, W * C)
+            else:
+                tiles.copy(copy, begin, of_w, of_c, target, C * size_of, size_of, W, C)
 
 
 def lies_channels_last(x: np.ndarray, dtype: np.dtype) -> bool:
@@ -78,6 +95,11 @@ def contiguous(matrix: np.ndarray) -> np.ndarray:
     (of_q, of_f), (turned_q, turned_f), (Q, F) = matrix.strides, turned.strides, matrix.shape
     tiles.copy(tiles.entries(matrix.dtype).copy, matrix, of_q, of_f, turned, turned_q, turned_f, Q, F)
     return turned
+
+
+def begin(array: np.ndarray) -> int:
+    """Return the address where an array begins, in half of the time that its ``ctypes.data`` takes."""
+    return array.__array_interface__["data"][0]
 
 
 def memory_of(x: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -109,17 +131,13 @@ def in_whole_vectors(piece: np.ndarray) -> np.ndarray:
     return whole
 
 
-def spread(piece: np.ndarray) -> np.ndarray:
-    """Return an array (..., F), or, where its rows would share few sets of the L1 cache, a copy with longer ones.
+def spread(lanes: int, groups: int, itemsize: int) -> int:
+    """Return how many numbers to leave for rows of so many, which would share few sets of the L1 cache if they are a
+    multiple of `FEW_SETS` long; groups are equal parts of a row.
 
     Which set a line may lie in depends on its address within a page; a set keeps eight lines or so.
     """
-    *shape, F = piece.shape
-    if F * piece.itemsize % FEW_SETS:
-        return piece
-    copy = empty((*shape, F + tiles.tile_width(piece.itemsize)), piece.dtype)
-    copy[..., :F] = piece
-    return copy
+    return lanes if lanes * itemsize % FEW_SETS or groups > 1 else lanes + tiles.tile_width(itemsize)
 
 
 def kernel_panels(kernel: np.ndarray, side_by_side: bool, dtype: np.dtype) -> np.ndarray:

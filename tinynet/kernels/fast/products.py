@@ -1,17 +1,18 @@
 """Matrix products: past the zeros of a sparse matrix, a single row, by tiles, or by BLAS, whichever is fastest."""
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast import layout, sparse, tiles
+from tinynet.kernels.fast import blas, layout, sparse, tiles
 from tinynet.kernels.fast.compiling import compiled, for_loops, unmarked
-from tinynet.kernels.fast.threads import MIN_PARALLEL, on_one_blas_thread, parallel_for
+from tinynet.kernels.fast.threads import MIN_PARALLEL, for_calls, on_one_blas_thread, parallel_for
 from tinynet.kernels.geometry import Pair
 
 NUM_PIECES = 8                 # of a large product, whatever the number of threads
-MIN_PIECE = MIN_PARALLEL // 2  # multiply-adds of a piece
+MIN_PIECE = MIN_PARALLEL // 2  # multiply-adds of a piece: fewer, whose numbers one core has just made, are soon done
 MAX_TINY = 8_000               # multiply-adds up to which BLAS uses one thread of its own accord
 MAX_NARROW = 256               # columns up to which tiles are faster than BLAS, which first copies its matrices
 TALL = 4                       # times as many rows as columns, in a piece by tiles: few rows end in tiles of fewer
@@ -28,11 +29,11 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if not small and sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
         return y
     if (small or N <= MAX_NARROW) and tiles.suits_tiles(a, b):
-        return by_tiles(a, b, small)
+        return by_tiles(a, b)
     if multiply_adds <= MAX_TINY:
         return a @ b
     if small and tiles.suits_compiled_loops(a, b := layout.contiguous(b)):
-        return np.ascontiguousarray(by_tiles(a, layout.in_whole_vectors(b), small)[:, :N])
+        return np.ascontiguousarray(by_tiles(a, layout.in_whole_vectors(b))[:, :N])
     return on_one_blas_thread(lambda: a @ b if small else blas_in_pieces(a, b))
 
 
@@ -53,24 +54,35 @@ def multiply_row(x: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
             y[0, n] += x[0, k] * b[k, n]
 
 
-def by_tiles(a: np.ndarray, b: np.ndarray, whole: bool) -> np.ndarray:
-    """Multiply (M, K) by (K, N), N whole vectors, the `whole` result at once or a piece at a time."""
-    a, b, y = unmarked(a), unmarked(b), empty((a.shape[0], b.shape[1]), b.dtype)
-    if whole:
-        multiply_tiles(a, b, y)
+def by_tiles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Multiply (M, K) by (K, N), N whole vectors, at once or a piece of the result at a time."""
+    y = empty((a.shape[0], b.shape[1]), b.dtype)
+    strides = a.strides, b.strides[0], y.strides[0]
+    if num_pieces(a.size * y.shape[1]) == 1:
+        loops, start = tiles_of_product(a.shape, y.shape[1], *strides, y.itemsize) if a.size else (None, None)
+        if start is None:
+            y.fill(0)
+        if loops is not None and y.size:
+            first = unmarked(a)[:1, 0], unmarked(b)[0], y[0] if start is None else start, y[0]
+            tiles.run(tiles.entries(y.dtype).multiply, loops, 0, *first)
         return y
-    pieces = cut_in_pieces(*y.shape, num_pieces(a.size * y.shape[1]), tiles.tile_width(b.itemsize), TALL)
-
-    def work(start: int, stop: int) -> None:
-        for rows, columns in pieces[start:stop]:
-            multiply_tiles(a[rows], b[:, columns], y[rows, columns])
-    parallel_for(work, len(pieces), 1)
+    calls, _, from_zeros = tiles_of_pieces(a.shape, y.shape[1], *strides, y.itemsize)
+    if not from_zeros:
+        y.fill(0)
+    begin = y.ctypes.data
+    begins = np.array([0, a.ctypes.data, b.ctypes.data, 0 if from_zeros else begin, begin])
+    for_calls(tiles.entries(y.dtype).multiply_each, calls + begins)
     return y
 
 
 def blas_in_pieces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Multiply (M, K) by (K, N) by BLAS, a piece of the result at a time."""
     y = empty((a.shape[0], b.shape[1]), np.result_type(a, b))
+    calls = calls_of_blas(a.shape, b.shape[1], a.strides, b.strides, y.itemsize)
+    if calls is not None and blas.takes(a, b) and (entry := blas.entry(y.dtype)):
+        begins = np.array([0, 0, 0, 0, 0, a.ctypes.data, 0, b.ctypes.data, 0, y.ctypes.data, 0])
+        for_calls(blas.gemm_each(y.dtype), calls + begins, entry)
+        return y
     pieces = cut_in_pieces(*y.shape, num_pieces(a.size * y.shape[1]))
 
     def work(start: int, stop: int) -> None:
@@ -78,6 +90,25 @@ def blas_in_pieces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
             np.matmul(a[rows], b[:, columns], out=y[rows, columns])
     parallel_for(work, len(pieces), 1)
     return y
+
+
+@lru_cache(maxsize=256)
+def calls_of_blas(shape: Pair, N: int, a: Pair, b: Pair, itemsize: int) -> np.ndarray | None:
+    """Return what `blas.multiply_each` takes, counted from where matrices begin, given M and K, N, and the strides.
+
+    None where NumPy copies a matrix first, or calls another function of BLAS, that for a vector.
+    """
+    (M, K), calls = shape, []
+    a_lies, b_lies = blas.layout(shape, a, itemsize), blas.layout((K, N), b, itemsize)
+    if a_lies is None or b_lies is None or min(M, N, K) == 1:
+        return None
+    for rows, columns in cut_in_pieces(M, N, num_pieces(M * K * N)):
+        m, n = rows.stop - rows.start, columns.stop - columns.start
+        if min(m, n) == 1:
+            return None
+        calls.append((a_lies[0], b_lies[0], m, n, K, rows.start * a[0], a_lies[1], columns.start * b[1], b_lies[1],
+                      (rows.start * N + columns.start) * itemsize, N))
+    return np.array(calls)
 
 
 @lru_cache(maxsize=256)
@@ -107,22 +138,29 @@ def num_pieces(multiply_adds: int) -> int:
     return max(1, min(NUM_PIECES, multiply_adds // MIN_PIECE))
 
 
-def multiply_tiles(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
-    """Fill y (M, N) with a (M, K) times b (K, N), N whole vectors, the numbers in a row of b and y contiguous."""
-    if not a.size:
-        y.fill(0)
-        return
-    entry, loops, start = tiles_of_product(a.shape, y.shape[1], a.strides, b.strides[0], y.strides[0], y.itemsize)
-    if start is None:
-        y.fill(0)
-        start = y[0]
-    tiles.run(entry, loops, 0, a[:1, 0], b[0], start, y[0])
+@lru_cache(maxsize=256)
+def tiles_of_pieces(shape: Pair, N: int, a: Pair, b: int, y: int, itemsize: int
+                    ) -> tuple[np.ndarray, list[Any], bool]:
+    """Return (calls, kept, from_zeros) of a product in pieces, given what `tiles_of_product` takes.
+
+    A call has the addresses of its loops, and of its tiles in a, b, start and y, from where these begin; the start of
+    `from_zeros` is a few zeros, and that of others y. Of what is kept in memory there are only addresses.
+    """
+    (M, K), calls, kept, from_zeros = shape, [], [], True
+    for rows, columns in cut_in_pieces(M, N, num_pieces(M * K * N), tiles.tile_width(itemsize), TALL):
+        m, n, column = rows.stop - rows.start, columns.stop - columns.start, columns.start * itemsize
+        loops, start = tiles_of_product((m, K), n, a, b, y, itemsize)
+        from_zeros, place = start is not None, rows.start * y + column
+        kept.append((loops, start))
+        begin = place if start is None else start.ctypes.data
+        calls.append((loops.ctypes.data, rows.start * a[0], column, begin, place))
+    return np.array(calls), kept, from_zeros
 
 
 @lru_cache(maxsize=1024)                   # worked out once: for a single row it would take as long as its product
 def tiles_of_product(shape: Pair, N: int, a: Pair, b: int, y: int, itemsize: int
-                     ) -> tuple[int, np.ndarray, np.ndarray | None]:
-    """Return (entry, loops, start) of a product of (M, K) by (K, N), given the strides: of a, and of rows of b and y.
+                     ) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return (loops, start) of a product of (M, K) by (K, N), given the strides: of a, and of rows of b and y.
 
     A block of rows of b at a time, so that they stay in L2 while all rows of a pass. The sums of a single block start
     from a few zeros; those of several from what is in y, which is to be filled with zeros: start is None.
@@ -135,4 +173,4 @@ def tiles_of_product(shape: Pair, N: int, a: Pair, b: int, y: int, itemsize: int
                              tiles.Loop(tiles.cut(M, rows), a=rows * a[0], start=moves * rows * y, c=rows * y, m=rows),
                              tiles.Loop(tiles.cut(V, vectors), b=width, start=moves * width, c=width, v=vectors),
                              tiles.Loop(1))                             # in the first round of which start is start
-    return tiles.entries(dtype).multiply, loops, start
+    return loops, start

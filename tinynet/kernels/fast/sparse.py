@@ -8,8 +8,10 @@ they come from L3, not from registers. `docs/performance.md` has the gain.
 import numpy as np
 
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast.compiling import compiled, for_loops, unmarked
-from tinynet.kernels.fast.threads import parallel_for
+from tinynet.kernels.fast.compiling import compiled, unmarked
+from tinynet.kernels.fast.layout import contiguous
+from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.threads import for_chunks
 from tinynet.kernels.fast.tiles import suits_compiled_loops
 
 MAX_DENSITY = 1 / 4            # share of nonzeros up to which this is faster than BLAS
@@ -31,15 +33,10 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
 
     Each chunk of `a` also checks its share of the rows of `b`, so that the check is parallel too.
     """
-    M, K = a.shape
-    b, y = unmarked(b), empty((M, b.shape[1]), b.dtype)
-    finite: list[bool] = []
-
-    def work(start: int, stop: int) -> None:
-        multiply(for_loops(a[start:stop]), b, y[start:stop])
-        finite.append(all_finite(b[start * K // M:stop * K // M]))
-    parallel_for(work, M, -(-M // NUM_CHUNKS))
-    return y if all(finite) else None
+    M, N = len(a), b.shape[1]
+    y, infinite = empty((M, N), b.dtype), np.zeros(M, bool)
+    for_chunks(multiply_and_check, M, -(-M // NUM_CHUNKS), unmarked(contiguous(a)), unmarked(b), y, infinite)
+    return None if infinite.any() else y
 
 
 @compiled
@@ -50,6 +47,15 @@ def all_finite(x: np.ndarray) -> bool:
         for n in range(x.shape[1]):
             finite &= np.isfinite(x[m, n])
     return finite
+
+
+@chunked
+def multiply_and_check(start: int, stop: int, a: np.ndarray, b: np.ndarray, y: np.ndarray, infinite: np.ndarray
+                       ) -> None:
+    """Fill some rows of y (M, N); note in infinite (M,), at `start`, whether a share of b has a NaN or an infinity."""
+    M, K = a.shape
+    multiply(a[start:stop], b, y[start:stop])
+    infinite[start] = not all_finite(b[start * K // M:stop * K // M])
 
 
 @compiled

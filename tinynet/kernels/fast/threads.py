@@ -12,8 +12,12 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
 from threadpoolctl import LibController, ThreadpoolController
 
+from tinynet.kernels.buffers import address
+from tinynet.kernels.fast.llvm.chunks import Loop
+from tinynet.kernels.fast.llvm.waiting import functions
 from tinynet.kernels.fast.workers import Job, Workers
 
 Result = TypeVar("Result")
@@ -74,6 +78,33 @@ def parallel_for(work: Callable[[int, int], object], n: int, chunk_size: int, se
             workers.finish(job)
 
 
+def for_chunks(loop: Callable[..., None], n: int, chunk_size: int, *args: Any) -> None:
+    """Run a `chunked` loop with these arguments over range(n), on all cores, as `parallel_for` does for Python."""
+    size = max(1, chunk_size)
+    helpers = helpers_for(-(-n // size))
+    chunks = Loop(0, n, size)
+    if helpers:
+        workers = _workers()
+        chunks = Loop(0, n, size, workers.place, helpers, workers.open, workers.close)
+    loop(np.array(chunks), 0, *args)
+
+
+def for_calls(function: int, calls: np.ndarray, *more: int) -> None:
+    """Do calls (n, numbers) on all cores: `function` is the address of one made by `write_calls`."""
+    helpers = helpers_for(len(calls))
+    arguments = np.array([0, len(calls), address(calls), *more])
+    functions().share(_workers().place if helpers else 0, helpers, function, address(arguments))
+
+
+def helpers_for(chunks: int) -> int:
+    """Return how many threads may help with so many chunks of a compiled loop, and wake those that sleep."""
+    if chunks <= 1 or getattr(_loops, "running", False) or not (others := num_threads() - 1):
+        return 0
+    helpers = min(others, chunks - 1)
+    _workers().wake(helpers)
+    return helpers
+
+
 def samples_per_chunk(N: int) -> int:
     """Return how many samples of a batch one thread takes at a time: a batch is `NUM_CHUNKS` chunks."""
     return max(1, -(-N // NUM_CHUNKS))
@@ -115,7 +146,7 @@ class _OneBlasThread:
         with self._lock:
             self._inside.add(threading.get_ident())
             if not self._before:
-                self._before = [(library, library.num_threads) for library in _blas()]
+                self._before = [(library, library.num_threads) for library in blas_libraries()]
             if self._depth == 1:
                 for library, _ in self._before:
                     _set_threads(library, 1)
@@ -143,7 +174,8 @@ def _workers() -> Workers:
     return _shared["workers"]
 
 
-def _blas() -> list[LibController]:
+def blas_libraries() -> list[LibController]:
+    """Return the BLAS libraries that are loaded."""
     if "blas" not in _shared:
         _shared["blas"] = ThreadpoolController().select(user_api="blas").lib_controllers
     return _shared["blas"]

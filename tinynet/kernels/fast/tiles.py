@@ -30,7 +30,7 @@ from tinynet.kernels.fast.llvm.functions import (
     unpool,
 )
 
-__all__ = ["MAX_ROWS", "SIZES", "copy", "entries", "pool", "unpool"]                 # for others
+__all__ = ["MAX_ROWS", "SIZES", "copy", "entries", "multiply", "pool", "unpool"]                 # for others
 COUNTED = -1                                                 # the length of a loop that is told when it runs
 
 

@@ -1,8 +1,9 @@
 """The threads that share a loop with its caller: how they are called, and how each waits for the other.
 
 A thread that sleeps needs 50 to 100 us to wake, as long as a whole loop of some layer takes. So who waits stays awake
-for a while, and looks at a number in memory. It does so outside the interpreter, and comes back when the other has
-left it: to wait for the interpreter lock is to sleep, too.
+for a while, and looks at two places in memory. At one a compiled loop is shared out: that needs no interpreter. At the
+other it is called to a job in Python. It comes back to that when the caller has left the interpreter: to wait for the
+interpreter lock is to sleep, too.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ from collections.abc import Callable
 from contextvars import copy_context
 from queue import SimpleQueue
 
-from tinynet.kernels.fast.llvm.waiting import wait
+from tinynet.kernels.fast.llvm import waiting
+from tinynet.kernels.fast.llvm.waiting import LINE, PLACE_BYTES
 
 AWAKE = 2e-3                 # seconds: what runs between two loops of a step takes less
 HEAD_START = 8e-6            # seconds in which a caller has left the interpreter, or a thread that was called before
-LINE = 64                    # bytes of a cache line, which no two numbers share: each is looked at by another thread
-NUMBER = 8                   # bytes of one
 
 
 class Job:
@@ -48,16 +48,37 @@ class Job:
                 self.done.release()
 
 
+class Awakening:
+    """What is in the queue in the place of a job, to wake a thread: it looks for a compiled loop to help with."""
+
+    def work(self, rests: int, count: int) -> None:
+        """Do nothing more."""
+
+
 class Workers:
-    """Threads that take jobs from a queue. In memory each has a line with its calls, and one with its rests."""
+    """Threads that take jobs from a queue, and help with compiled loops.
+
+    In memory each has a line of the cache with its calls, and one with its rests, after those of two loops: the one
+    that is shared out, and one that never is, for callers that wait.
+
+    Attributes
+    ----------
+    place : the address where compiled loops are shared out, see `tinynet.kernels.fast.llvm.chunks`.
+    open, close : those of the functions that do it.
+    """
 
     def __init__(self, number: int, awake: bool) -> None:
-        self._number, self._queue, self._wait = number, SimpleQueue[Job](), wait()
-        self._memory = (ctypes.c_int64 * (2 * (number + 1) * LINE // NUMBER))()
-        self._rounds = 0
+        self._number, self._queue = number, SimpleQueue[Job | Awakening]()
+        self._wait, _, self.open, self.close = waiting.functions()
+        self._memory = (ctypes.c_char * (2 * PLACE_BYTES + (2 * number + 3) * LINE))()
+        self._nobodys = -(-ctypes.addressof(self._memory) // LINE) * LINE
+        self.place = self._nobodys + PLACE_BYTES
+        self._awake, self._rounds = self._count_of(self.place + waiting.AWAKE), 1
+        for place in (self._nobodys, self.place):
+            self._count_of(place + waiting.YIELD).value = address_of_yield()
         if awake:                                # otherwise others need the cores
             rounds, began = 2000, time.perf_counter()
-            self._wait(*self._lines(0), 0, rounds, 0)
+            self._wait(*self._lines(0), 0, rounds, 0, self._nobodys)
             self._rounds = int(rounds * AWAKE / (time.perf_counter() - began))
         for n in range(1, number + 1):
             threading.Thread(target=self._serve, args=(n,), name=f"tinynet_{n}", daemon=True).start()
@@ -69,11 +90,16 @@ class Workers:
             if n <= self._number:
                 self._count_of(self._lines(n)[1]).value += 1
 
+    def wake(self, wanted: int) -> None:
+        """Wake as many threads as are wanted, but not awake, to help with compiled loops."""
+        for _ in range(min(wanted, self._number) - self._awake.value - self._queue.qsize()):
+            self._queue.put(Awakening())
+
     def finish(self, job: Job) -> None:
         """Wait for the thread that has claimed a job, if any; raise what it raised."""
         if not job.claimed.acquire(blocking=False):
             rests, count = job.taken
-            self._wait(self._lines(0)[0], rests, count, self._rounds, 0)
+            self._wait(self._lines(0)[0], rests, count, self._rounds, 0, self._nobodys)
             job.done.acquire()
             if job.error is not None:
                 raise job.error
@@ -83,16 +109,24 @@ class Workers:
         rests, calls = self._lines(n)
         while True:
             seen = self._count_of(calls).value
-            rounds = self._rounds if self._queue.empty() else 0
-            called = self._wait(rests, calls, seen, rounds, int(n * HEAD_START / AWAKE * self._rounds))
+            rounds = self._rounds if self._queue.empty() else 1
+            called = self._wait(rests, calls, seen, rounds, int(n * HEAD_START / AWAKE * self._rounds), self.place)
             if called and self._queue.empty():
                 continue                         # another thread was quicker
             self._queue.get().work(rests, self._count_of(rests).value)
 
     def _lines(self, n: int) -> tuple[int, int]:
         """Return where the `n`-th thread, or 0, the callers, count how often they rested, and have been called."""
-        address = ctypes.addressof(self._memory) + 2 * n * LINE
+        address = self.place + PLACE_BYTES + 2 * n * LINE
         return address, address + LINE
 
     def _count_of(self, address: int) -> ctypes.c_int64:
         return ctypes.c_int64.from_address(address)
+
+
+def address_of_yield() -> int:
+    """Return the address of the system's function that lets another thread have the core; 0 where POSIX has none."""
+    try:
+        return ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0
+    except (AttributeError, OSError, TypeError):
+        return 0

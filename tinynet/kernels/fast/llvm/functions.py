@@ -18,13 +18,15 @@ from tinynet.kernels.fast.compiling import CPU_FEATURES, compiled_module
 from tinynet.kernels.fast.llvm.depthwise import write_add_products, write_weigh
 from tinynet.kernels.fast.llvm.multiplying import write_multiply
 from tinynet.kernels.fast.llvm.pooling import write_copy, write_pool, write_unpool
-from tinynet.kernels.fast.llvm.writing import I64
+from tinynet.kernels.fast.llvm.waiting import CHUNKS, write_calls
+from tinynet.kernels.fast.llvm.writing import BYTES, I64
 
 AVX512 = "+avx512f" in CPU_FEATURES
 VECTOR_BYTES = 64 if AVX512 else 32
 MAX_ROWS, MAX_VECTORS = (12 if AVX512 else 6), 2             # of a tile: its sums fill most of the 32 or 16 registers
 SIZES = [*product(range(1, MAX_ROWS + 1), range(1, MAX_VECTORS + 1))]
 MAX_LOOPS = 6                                                # around a tile
+At = np.ndarray | int                                        # an array, or the address where it begins
 Function = TypeVar("Function", bound=Callable[..., None])
 
 
@@ -35,6 +37,7 @@ class Entries(NamedTuple):
     pool: int
     unpool: int
     copy: int
+    multiply_each: int
 
 
 class DepthwiseEntries(NamedTuple):
@@ -48,7 +51,19 @@ class DepthwiseEntries(NamedTuple):
 def entries(dtype: np.dtype) -> Entries:
     """Return the functions for a dtype: compiled when first asked for, and kept on disk."""
     return Entries(*addresses(dtype, Entries._fields, partial(write_multiply, sizes=SIZES, loops=MAX_LOOPS),
-                              write_pool, write_unpool, write_copy))
+                              write_pool, write_unpool, write_copy, write_multiply_each))
+
+
+def write_multiply_each(module: ir.Module, vector: ir.VectorType, itemsize: int) -> None:
+    """Write ``multiply_each``, for `threads.for_calls`: calls of `multiply`, by the addresses of loops, a, b, start, c.
+    """
+    multiply = module.get_global("multiply")
+
+    def call(builder: ir.IRBuilder, numbers: list[ir.Value], more: list[ir.Value]) -> None:
+        loops, *pointers = numbers
+        builder.call(multiply, [builder.inttoptr(loops, I64.as_pointer()), I64(0),
+                                *(builder.inttoptr(pointer, BYTES) for pointer in pointers)])
+    write_calls(ir.Function(module, CHUNKS, "multiply_each"), call, width=5)
 
 
 @cache
@@ -89,13 +104,18 @@ def write_call(context: Any, builder: ir.IRBuilder, types_of_call: Any, argument
 
 def call(entry: int, *values: Any) -> None:
     """Call a function from Python, without the interpreter lock."""
-    numbers = [each.ctypes.data if isinstance(each, np.ndarray) else int(each) for each in values]
-    ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(numbers))(entry)(*numbers)
+    callable_of(entry, len(values))(*[each.ctypes.data if isinstance(each, np.ndarray) else each for each in values])
+
+
+@cache
+def callable_of(entry: int, count: int) -> Callable[..., None]:
+    """Return the function at an address, of so many whole numbers, for Python."""
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)(entry)
 
 
 @in_compiled_code
-def multiply(entry: int, loops: np.ndarray, count: int, a: np.ndarray, b: np.ndarray, start: np.ndarray,
-             c: np.ndarray) -> None:
+def multiply(entry: int, loops: At, count: int, a: At, b: At,
+             start: At, c: At) -> None:
     """Run loops of `tiles.tile_loops`, at the entry for a dtype; each array begins where the first tile does.
 
     A loop that is `tiles.COUNTED` long is `count` rounds long.
@@ -104,8 +124,8 @@ def multiply(entry: int, loops: np.ndarray, count: int, a: np.ndarray, b: np.nda
 
 
 @in_compiled_code
-def pool(entry: int, z: np.ndarray, row: int, a: int, b: int, t: int, Q: int, V: int, relu: int, y: np.ndarray,
-         winner: np.ndarray) -> None:
+def pool(entry: int, z: At, row: int, a: int, b: int, t: int, Q: int, V: int, relu: int, y: At,
+         winner: At) -> None:
     """Fill y and winner (Q, V vectors) with the maxima of a row of windows a x b in z, and their places in them.
 
     The rows of z (a, columns, V) are `row` bytes apart, the windows t columns. With a ReLU the winner is -1 where it
@@ -115,27 +135,28 @@ def pool(entry: int, z: np.ndarray, row: int, a: int, b: int, t: int, Q: int, V:
 
 
 @in_compiled_code
-def unpool(entry: int, z: np.ndarray, row: int, a: int, b: int, Q: int, V: int, dy: np.ndarray, winner: np.ndarray,
-           total: np.ndarray) -> None:
+def unpool(entry: int, z: At, row: int, a: int, b: int, Q: int, V: int, dy: At, winner: At,
+           total: At) -> None:
     """Write dy (Q, V vectors) to the winners in z, and 0 to all others; add what winners get to total (V)."""
     call(entry, z, row, a, b, Q, V, dy, winner, total)
 
 
 @in_compiled_code
-def copy(entry: int, x: np.ndarray, x_q: int, x_f: int, y: np.ndarray, y_q: int, y_f: int, Q: int, F: int) -> None:
+def copy(entry: int, x: At, x_q: int, x_f: int, y: At, y_q: int, y_f: int, Q: int, F: int
+         ) -> None:
     """Copy x (Q, F) to y, given the strides of both, in bytes."""
     call(entry, x, x_q, x_f, y, y_q, y_f, Q, F)
 
 
 @in_compiled_code
-def weigh(entry: int, numbers: np.ndarray, runs: int, V: int, source: np.ndarray, source_q: int, zeros: np.ndarray,
-          weights: np.ndarray, start: np.ndarray, target: np.ndarray, target_q: int) -> None:
+def weigh(entry: int, numbers: At, runs: int, V: int, source: At, source_q: int, zeros: At,
+          weights: At, start: At, target: At, target_q: int) -> None:
     """Fill the pixels of target (V vectors each) with start (V) and the pixels of source that they see, weighed."""
     call(entry, numbers, runs, V, source, source_q, zeros, weights, start, target, target_q)
 
 
 @in_compiled_code
-def add_products(entry: int, numbers: np.ndarray, runs: int, V: int, source: np.ndarray, source_q: int,
-                 zeros: np.ndarray, target: np.ndarray, target_q: int, total: np.ndarray) -> None:
+def add_products(entry: int, numbers: At, runs: int, V: int, source: At, source_q: int,
+                 zeros: At, target: At, target_q: int, total: At) -> None:
     """Add to total (places of the window, V) the pixels of source that each has met, times those of target."""
     call(entry, numbers, runs, V, source, source_q, zeros, target, target_q, total)

@@ -1,18 +1,18 @@
 """Sums over a batch and normalisation, channel by channel: each in one pass over memory, in pieces of fixed size."""
 
 import math
+from functools import partial
 
 import numpy as np
 
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast.compiling import compiled, for_loops, inlined, reassociated
+from tinynet.kernels.fast.compiling import REASSOCIATED, for_loops, inlined
 from tinynet.kernels.fast.layout import arrays, common_dtype, images
-from tinynet.kernels.fast.loops.elementwise import MIN_CHEAP_CHUNK, numbers_per_chunk
-from tinynet.kernels.fast.threads import parallel_for
+from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.loops.elementwise import MIN_SUMMED, numbers_per_chunk
+from tinynet.kernels.fast.threads import for_chunks
 
 Line = tuple[np.ndarray, np.ndarray]       # (scale, shift): what a ReLU got, (x - center) scale + shift
-MIN_CHUNK = 100_000            # numbers of a piece, with sums of its own
-MIN_SHARED = 800_000           # numbers that one thread adds up before a second one has left the interpreter
 
 
 def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None,
@@ -23,13 +23,10 @@ def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None
     center, samples = for_loops(center, np.dtype(np.float64)), samples_per_chunk(x)
     sums = np.zeros((max(1, -(-len(x) // samples)), 2, x.shape[1]))                       # (pieces, 2, C)
 
-    def work(start: int, stop: int) -> None:
-        if dy is None:
-            square_sums_loop(x[start:stop], center, sums[start // samples])
-        else:
-            product_sums_loop(x[start:stop], center, dy[start:stop], *line, sums[start // samples])
-    few = (x.size if dy is None else 2 * x.size) < MIN_SHARED
-    parallel_for(work, len(x), samples, serial=few)
+    if dy is None:
+        for_chunks(square_sums_loop, len(x), samples, samples, x, center, sums)
+    else:
+        for_chunks(product_sums_loop, len(x), samples, samples, x, center, dy, *line, sums)
     return sums.sum(axis=0)
 
 
@@ -41,15 +38,12 @@ def channel_affine(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: 
     rows, drows = as_rows(x, dy)
     y, line = empty(rows.shape, rows.dtype), as_line(center, through, rows)
     center, scale, shift = (for_loops(array, rows.dtype) for array in (center, scale, shift))
-    dy_scale = None if dy_scale is None else for_loops(dy_scale, rows.dtype)
-
-    def work(start: int, stop: int) -> None:
-        if drows is None or dy_scale is None:
-            affine_loop(rows[start:stop], center, scale, shift, relu, y[start:stop])
-        else:
-            affine_sum_loop(rows[start:stop], center, scale, shift, drows[start:stop], dy_scale, *line, y[start:stop])
-    numbers = numbers_per_chunk(rows.size, MIN_CHEAP_CHUNK)
-    parallel_for(work, len(rows), -(-numbers // max(1, math.prod(rows.shape[1:]))))
+    samples = -(-numbers_per_chunk(rows.size) // max(1, math.prod(rows.shape[1:])))
+    if drows is None or dy_scale is None:
+        for_chunks(affine_loop, len(rows), samples, rows, center, scale, shift, relu, y)
+    else:
+        dy_scale = for_loops(dy_scale, rows.dtype)
+        for_chunks(affine_sum_loop, len(rows), samples, rows, center, scale, shift, drows, dy_scale, *line, y)
     return from_rows(y, x)
 
 
@@ -88,7 +82,7 @@ def is_last(x: np.ndarray) -> bool:
 
 def samples_per_chunk(x: np.ndarray) -> int:
     """Return how many samples one thread takes at a time: a number that depends on their size alone."""
-    return -(-MIN_CHUNK // max(1, math.prod(x.shape[1:])))
+    return -(-MIN_SUMMED // max(1, math.prod(x.shape[1:])))
 
 
 @inlined
@@ -100,9 +94,10 @@ def let_through(dy: float, x: float, center: float, scale: float, shift: float, 
     return dy if (not relu) | ((x - center) * scale + shift > type(x)(0)) else type(x)(0)
 
 
-@reassociated
-def square_sums_loop(x: np.ndarray, center: np.ndarray, sums: np.ndarray) -> None:
-    """Add d and d d, with d = x - center, over the samples of x (n, C, M) to sums (2, C)."""
+@partial(chunked, fastmath=REASSOCIATED)
+def square_sums_loop(start: int, stop: int, size: int, x: np.ndarray, center: np.ndarray, sums: np.ndarray) -> None:
+    """Add d and d d, with d = x - center, over the samples of a chunk of x (N, C, M), to its sums (2, C)."""
+    x, sums = x[start:stop], sums[start // size]
     N, C, M = x.shape
     if M == 1:                                                  # neighbours are of different channels
         rows = x.reshape(N, C)
@@ -117,8 +112,7 @@ def square_sums_loop(x: np.ndarray, center: np.ndarray, sums: np.ndarray) -> Non
                 d = rows[n, c] - center[c]
                 sums[0, c] += d
                 sums[1, c] += d * d
-        return
-    for n in range(N):
+    for n in range(0 if M == 1 else N):
         for c in range(C):
             row, middle, total, squares = x[n, c], center[c], 0.0, 0.0
             for m in range(M):
@@ -129,13 +123,14 @@ def square_sums_loop(x: np.ndarray, center: np.ndarray, sums: np.ndarray) -> Non
             sums[1, c] += squares
 
 
-@reassociated
-def product_sums_loop(x: np.ndarray, center: np.ndarray, dy: np.ndarray, scale: np.ndarray, shift: np.ndarray,
-                      relu: bool, sums: np.ndarray) -> None:
-    """Add dy and dy (x - center) over the samples of x and dy, (n, C, M), to sums (2, C).
+@partial(chunked, fastmath=REASSOCIATED)
+def product_sums_loop(start: int, stop: int, size: int, x: np.ndarray, center: np.ndarray, dy: np.ndarray,
+                      scale: np.ndarray, shift: np.ndarray, relu: bool, sums: np.ndarray) -> None:
+    """Add dy and dy (x - center) over the samples of a chunk of x and dy, (N, C, M), to its sums (2, C).
 
     With a ReLU only those dy count that it let through: where (x - center) scale + shift is above 0.
     """
+    x, dy, sums = x[start:stop], dy[start:stop], sums[start // size]
     N, C, M = x.shape
     middles = center.astype(x.dtype)
     if M == 1:
@@ -152,8 +147,7 @@ def product_sums_loop(x: np.ndarray, center: np.ndarray, dy: np.ndarray, scale: 
                 g = let_through(drows[n, c], rows[n, c], middles[c], scale[c], shift[c], relu)
                 sums[0, c] += g
                 sums[1, c] += g * (rows[n, c] - center[c])
-        return
-    for n in range(N):
+    for n in range(0 if M == 1 else N):
         for c in range(C):
             row, drow, middle, total, products = x[n, c], dy[n, c], center[c], 0.0, 0.0
             for m in range(M):
@@ -164,10 +158,12 @@ def product_sums_loop(x: np.ndarray, center: np.ndarray, dy: np.ndarray, scale: 
             sums[1, c] += products
 
 
-@compiled
-def affine_loop(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray, relu: bool,
-                y: np.ndarray) -> None:
-    """Fill y with (x - center) scale + shift, both (n, C, M), cut off below 0 if there is a ReLU."""
+@chunked
+def affine_loop(start: int, stop: int, x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray,
+                relu: bool, y: np.ndarray) -> None:
+    """Fill y with (x - center) scale + shift, both (N, C, M), from start to stop, cut off below 0 if there is a ReLU.
+    """
+    x, y = x[start:stop], y[start:stop]
     N, C, M = x.shape
     zero = x.dtype.type(0)
     if M == 1:
@@ -176,8 +172,7 @@ def affine_loop(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.
             for c in range(C):
                 value = (rows[n, c] - center[c]) * scale[c] + shift[c]
                 yrows[n, c] = zero if relu & (value <= zero) else value                 # a NaN stays
-        return
-    for n in range(N):
+    for n in range(0 if M == 1 else N):
         for c in range(C):
             row, out, a, b, middle = x[n, c], y[n, c], scale[c], shift[c], center[c]
             for m in range(M):
@@ -185,11 +180,14 @@ def affine_loop(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.
                 out[m] = zero if relu & (value <= zero) else value
 
 
-@compiled
-def affine_sum_loop(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray, dy: np.ndarray,
-                    dy_scale: np.ndarray, line_scale: np.ndarray, line_shift: np.ndarray, relu: bool,
+@chunked
+def affine_sum_loop(start: int, stop: int, x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray,
+                    dy: np.ndarray, dy_scale: np.ndarray, line_scale: np.ndarray, line_shift: np.ndarray, relu: bool,
                     y: np.ndarray) -> None:
-    """Fill y with (x - center) scale + shift + dy dy_scale, all (n, C, M); with a ReLU, of those dy it let through."""
+    """Fill y with (x - center) scale + shift + dy dy_scale, all (N, C, M), from start to stop; with a ReLU, of those dy
+    it let through.
+    """
+    x, dy, y = x[start:stop], dy[start:stop], y[start:stop]
     N, C, M = x.shape
     if M == 1:
         rows, drows, yrows = x.reshape(N, C), dy.reshape(N, C), y.reshape(N, C)
@@ -197,8 +195,7 @@ def affine_sum_loop(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift:
             for c in range(C):
                 g = let_through(drows[n, c], rows[n, c], center[c], line_scale[c], line_shift[c], relu)
                 yrows[n, c] = (rows[n, c] - center[c]) * scale[c] + shift[c] + g * dy_scale[c]
-        return
-    for n in range(N):
+    for n in range(0 if M == 1 else N):
         for c in range(C):
             row, drow, out, a, b, middle, f = x[n, c], dy[n, c], y[n, c], scale[c], shift[c], center[c], dy_scale[c]
             for m in range(M):
@@ -206,7 +203,7 @@ def affine_sum_loop(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift:
                 out[m] = (row[m] - middle) * a + b + g * f
 
 
-@compiled
+@inlined
 def add_rows(rows: np.ndarray, sums: np.ndarray) -> None:
     """Add the rows (n, C) to sums (C,), one after the other, as NumPy does in two to six times the time."""
     for n in range(len(rows)):

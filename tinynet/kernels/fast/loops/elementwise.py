@@ -4,16 +4,17 @@ import numpy as np
 
 from tinynet.kernels import im2col
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast.compiling import compiled, for_loops, inlined
+from tinynet.kernels.fast.compiling import for_loops, inlined
 from tinynet.kernels.fast.layout import arrays, common_dtype, images, lies_channels_last
+from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.products import matmul
-from tinynet.kernels.fast.threads import NUM_CHUNKS, parallel_for
+from tinynet.kernels.fast.threads import NUM_CHUNKS, for_chunks
 from tinynet.kernels.part import place
 from tinynet.kernels.splitmix import FACTORS, GAMMA, NUMBERS_PER_WORD, SHIFTS
 
-MIN_CHUNK = 100_000            # numbers: waking a second thread takes longer than a pass over them
+MIN_CHUNK = 1 << 14            # numbers that are worth another thread, one that is awake: 2 to 5 us
+MIN_SUMMED = 100_000           # numbers of a chunk that has sums of its own
 WORDS = 256                    # drawn at a time: 2 KiB, which stay in L1
-MIN_CHEAP_CHUNK = 4 * MIN_CHUNK               # of which a pass only selects, or adds
 
 
 def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
@@ -25,9 +26,7 @@ def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
         return
     p, m, v, g = [array.reshape(-1) for array in arrays]
 
-    def work(start: int, stop: int) -> None:
-        adam_loop(p[start:stop], g[start:stop], m[start:stop], v[start:stop], rate, beta_1, beta_2, epsilon)
-    parallel_for(work, p.size, numbers_per_chunk(p.size))
+    for_chunks(adam_loop, p.size, numbers_per_chunk(p.size), p, g, m, v, rate, beta_1, beta_2, epsilon)
 
 
 def dropout(x: np.ndarray, key: np.uint64, threshold: int, scale: float) -> np.ndarray:
@@ -37,15 +36,13 @@ def dropout(x: np.ndarray, key: np.uint64, threshold: int, scale: float) -> np.n
     """
     own, x = x.dtype, for_loops(x, common_dtype(x))
     y, factor = empty(x.shape, x.dtype), x.dtype.type(scale)
-    flat_x, flat_y = x.reshape(-1), y.reshape(-1)
     first = place(len(x)) * (x.size // max(1, len(x)))                            # of the batch's numbers
     words = -(-numbers_per_chunk(x.size) // NUMBERS_PER_WORD)                     # chunks begin with a word
 
-    def work(start: int, stop: int) -> None:
-        block = np.empty(WORDS, np.uint64)
-        dropout_loop(flat_x[start:stop], key, first + start, threshold, factor, flat_y[start:stop], block,
-                     block.view(np.uint16))
-    parallel_for(work, x.size, words * NUMBERS_PER_WORD)
+    size = words * NUMBERS_PER_WORD
+    blocks = np.empty((-(-x.size // max(1, size)), WORDS), np.uint64)
+    for_chunks(dropout_loop, x.size, size, size, x.reshape(-1), key, first, threshold, factor, y.reshape(-1), blocks,
+               blocks.view(np.uint16))
     return y.astype(own, copy=False)
 
 
@@ -56,17 +53,14 @@ def scale_channels(x: np.ndarray, factors: np.ndarray) -> np.ndarray:
     (N, C, H, W), last = x.shape, lies_channels_last(x, x.dtype)
     x = images(x, x.dtype).reshape(N, H * W, C) if last else for_loops(x).reshape(N, C, H * W)
     y, loop = empty(x.shape, x.dtype), scale_columns_loop if last else scale_rows_loop
-
-    def work(start: int, stop: int) -> None:
-        loop(x[start:stop], factors[start:stop], y[start:stop])
-    parallel_for(work, N, -(-numbers_per_chunk(x.size) // max(1, C * H * W)))
+    for_chunks(loop, N, -(-numbers_per_chunk(x.size) // max(1, C * H * W)), x, for_loops(factors), y)
     return arrays(y.reshape(N, H, W, C)) if last else y.reshape(N, C, H, W)
 
 
 def dense_relu(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Multiply (N, I) by (I, U); add the bias and apply ReLU in one pass, in place."""
     y = matmul(x, kernel)
-    bias_relu_loop(y, for_loops(bias))
+    for_chunks(bias_relu_loop, len(y), -(-numbers_per_chunk(y.size) // max(1, y.shape[1])), y, for_loops(bias))
     return y
 
 
@@ -75,11 +69,7 @@ def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     own, dtype = dy.dtype, common_dtype(dy, y)
     dy, y = for_loops(dy, dtype), for_loops(y, dtype)
     dz = empty(y.shape, dtype)
-    flat_dy, flat_y, flat_dz = dy.reshape(-1), y.reshape(-1), dz.reshape(-1)
-
-    def work(start: int, stop: int) -> None:
-        relu_gradient_loop(flat_dy[start:stop], flat_y[start:stop], flat_dz[start:stop])
-    parallel_for(work, y.size, numbers_per_chunk(y.size, MIN_CHEAP_CHUNK))
+    for_chunks(relu_gradient_loop, y.size, numbers_per_chunk(y.size), dy.reshape(-1), y.reshape(-1), dz.reshape(-1))
     return dz.astype(own, copy=False)
 
 
@@ -87,8 +77,8 @@ def numbers_per_chunk(n: int, least: int = MIN_CHUNK) -> int:
     """Return how many of n numbers one thread takes at a time: a half, a quarter or an eighth, unless that is less than
     the least that is worth it.
 
-    >>> numbers_per_chunk(199_999), numbers_per_chunk(200_001), numbers_per_chunk(5_000_000)
-    (199999, 100001, 625000)
+    >>> numbers_per_chunk(32_767), numbers_per_chunk(32_769), numbers_per_chunk(5_000_000)
+    (32767, 16385, 625000)
     """
     pieces = 1
     while pieces < NUM_CHUNKS and n >= 2 * pieces * least:
@@ -96,10 +86,11 @@ def numbers_per_chunk(n: int, least: int = MIN_CHUNK) -> int:
     return max(1, -(-n // pieces))
 
 
-@compiled
-def adam_loop(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
+@chunked
+def adam_loop(start: int, stop: int, p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
               rate: float, beta_1: float, beta_2: float, epsilon: float) -> None:
-    """Update p, m and v, all (n,), in their own precision."""
+    """Update p, m and v, all (N,), in their own precision, from start to stop."""
+    p, g, m, v = p[start:stop], g[start:stop], m[start:stop], v[start:stop]
     one_minus_beta_1, one_minus_beta_2 = p.dtype.type(1 - beta_1), p.dtype.type(1 - beta_2)
     step, eps = p.dtype.type(rate), p.dtype.type(epsilon)
     for k in range(p.size):
@@ -108,34 +99,38 @@ def adam_loop(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
         p[k] -= step * m[k] / (np.sqrt(v[k]) + eps)
 
 
-@compiled
-def dropout_loop(x: np.ndarray, key: np.uint64, start: int, threshold: int, scale: float, y: np.ndarray,
-                 words: np.ndarray, bits: np.ndarray) -> None:
-    """Fill y (n,) from x (n,), number `start` and those after it of a longer array; bits are those of words."""
-    skipped = start % NUMBERS_PER_WORD                                    # of the first word, in each block
-    bits = bits[skipped:]
+@chunked
+def dropout_loop(start: int, stop: int, size: int, x: np.ndarray, key: np.uint64, first: int, threshold: int,
+                 scale: float, y: np.ndarray, blocks: np.ndarray, block_bits: np.ndarray) -> None:
+    """Fill y (N,) from x (N,), number `first` and those after it of a longer array, from start to stop.
+
+    The blocks (chunks, words) are for random words, block_bits the same memory as numbers of 16 bits.
+    """
+    x, y, first, words = x[start:stop], y[start:stop], first + start, blocks[start // size]
+    skipped = first % NUMBERS_PER_WORD                                    # of the first word, in each block
+    bits = block_bits[start // size, skipped:]
     block = bits.size if skipped == 0 else bits.size - bits.size % NUMBERS_PER_WORD
     for begin in range(0, x.size, block):
-        random_words(key, (start + begin) // NUMBERS_PER_WORD, words)
+        random_words(key, (first + begin) // NUMBERS_PER_WORD, words)
         x_block, y_block = x[begin:begin + block], y[begin:begin + block]
         for k in range(x_block.size):
             y_block[k] = x_block[k] * (scale if bits[k] >= threshold else x.dtype.type(0))
 
 
-@compiled
-def scale_rows_loop(x: np.ndarray, factors: np.ndarray, y: np.ndarray) -> None:
-    """Fill y (n, C, M) with x times factors (n, C)."""
-    for n in range(len(x)):
+@chunked
+def scale_rows_loop(start: int, stop: int, x: np.ndarray, factors: np.ndarray, y: np.ndarray) -> None:
+    """Fill y (N, C, M) with x times factors (N, C), from start to stop."""
+    for n in range(start, stop):
         for c in range(x.shape[1]):
             row, out, factor = x[n, c], y[n, c], factors[n, c]
             for m in range(row.size):
                 out[m] = row[m] * factor
 
 
-@compiled
-def scale_columns_loop(x: np.ndarray, factors: np.ndarray, y: np.ndarray) -> None:
-    """Fill y (n, M, C) with x times factors (n, C)."""
-    for n in range(len(x)):
+@chunked
+def scale_columns_loop(start: int, stop: int, x: np.ndarray, factors: np.ndarray, y: np.ndarray) -> None:
+    """Fill y (N, M, C) with x times factors (N, C), from start to stop."""
+    for n in range(start, stop):
         shares = factors[n]
         for m in range(x.shape[1]):
             row, out = x[n, m], y[n, m]
@@ -153,18 +148,19 @@ def random_words(key: np.uint64, start: int, words: np.ndarray) -> None:
         words[i] = z ^ (z >> SHIFTS[2])
 
 
-@compiled
-def bias_relu_loop(y: np.ndarray, bias: np.ndarray) -> None:
-    """Add the bias (U,) to y (N, U) and apply ReLU, in place."""
-    for n in range(y.shape[0]):
+@chunked
+def bias_relu_loop(start: int, stop: int, y: np.ndarray, bias: np.ndarray) -> None:
+    """Add the bias (U,) to rows start to stop of y (N, U) and apply ReLU, in place."""
+    for n in range(start, stop):
         row = y[n]
         for u in range(row.size):
             value = row[u] + bias[u]
             row[u] = y.dtype.type(0) if value <= 0 else value                 # a NaN stays
 
 
-@compiled
-def relu_gradient_loop(dy: np.ndarray, y: np.ndarray, dz: np.ndarray) -> None:
-    """Fill dz with dy where y, the output of a ReLU, is above 0, and with 0 elsewhere, all (n,)."""
+@chunked
+def relu_gradient_loop(start: int, stop: int, dy: np.ndarray, y: np.ndarray, dz: np.ndarray) -> None:
+    """Fill dz with dy where y, the output of a ReLU, is above 0, and with 0 elsewhere, all (N,), from start to stop."""
+    dy, y, dz = dy[start:stop], y[start:stop], dz[start:stop]
     for k in range(y.size):
         dz[k] = dy[k] if y[k] > 0 else y.dtype.type(0)

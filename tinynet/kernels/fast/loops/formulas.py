@@ -24,13 +24,14 @@ import numpy as np
 from tinynet.kernels.buffers import axes_in_memory, empty
 from tinynet.kernels.elementwise import computed, polynomial, summed
 from tinynet.kernels.elementwise import elementwise as decorated
-from tinynet.kernels.fast.compiling import compiled, for_loops
+from tinynet.kernels.fast.compiling import REASSOCIATED, for_loops
+from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.loops.elementary import economized, functions, of_single_numbers, written_out
-from tinynet.kernels.fast.loops.elementwise import MIN_CHEAP_CHUNK, MIN_CHUNK, numbers_per_chunk
-from tinynet.kernels.fast.threads import parallel_for
+from tinynet.kernels.fast.loops.elementwise import MIN_CHUNK, MIN_SUMMED, numbers_per_chunk
+from tinynet.kernels.fast.threads import for_chunks
 
 MIN_IN_PLACE = 4096            # numbers: for fewer NumPy is as quick as a call of a compiled loop
-COSTLY = re.compile(r"np\.(exp|log|tanh)|polynomial")           # what a number takes as long for as ten others
+COSTLY = re.compile(r"np\.(exp|log|tanh)|polynomial")           # what a number takes as long for as four others or ten
 
 
 def elementwise(formula: Callable[..., Any], *args: np.ndarray | float, out: tuple[np.ndarray, ...] = ()) -> Any:
@@ -55,13 +56,10 @@ def elementwise(formula: Callable[..., Any], *args: np.ndarray | float, out: tup
     rows = [in_order(each, axes).reshape(-1, max(1, shape[1])) for each in arrays]
     settings = [dtype.type(number) for number in args[len(arrays):]]
 
-    def work(start: int, stop: int) -> None:
-        piece = (slice(None), slice(start, stop)) if as_one else slice(start, stop)
-        loop(*(each if len(each) < shape[0] else each[piece] for each in rows), *settings,
-             *(each[piece] for each in outputs))
     numbers = numbers_per_chunk(x.size, least)
-    if x.size:
-        parallel_for(work, shape[1] if as_one else shape[0], numbers if as_one else -(-numbers // shape[1]))
+    if x.size:                                                    # chunks are rows, or of a single row its numbers
+        n, size = (x.size, numbers) if shape[0] == 1 else (shape[0], -(-numbers // shape[1]))
+        for_chunks(loop, n, size, *rows, *settings, *outputs)
     inverse, lying = sorted(range(x.ndim), key=axes.__getitem__), [x.shape[axis] for axis in axes]
     found = tuple(each.reshape(lying).transpose(inverse) for each in outputs)
     return found[0] if results == 1 else found
@@ -77,10 +75,7 @@ def in_place(formula: Callable[..., Any], arrays: list[np.ndarray], numbers: tup
         return
     loop = loop_of(formula, x.dtype, len(arrays), places)[0]
     rows, settings = [for_loops(each).reshape(1, -1) for each in arrays], [x.dtype.type(number) for number in numbers]
-
-    def work(start: int, stop: int) -> None:
-        loop(*(row[:, start:stop] for row in rows), *settings)
-    parallel_for(work, x.size, numbers_per_chunk(x.size))
+    for_chunks(loop, x.size, numbers_per_chunk(x.size), *rows, *settings)
 
 
 def elementwise_sum(formula: Callable[..., Any], *args: np.ndarray | float) -> float:
@@ -91,12 +86,9 @@ def elementwise_sum(formula: Callable[..., Any], *args: np.ndarray | float) -> f
         return summed(formula, args)
     loop, axes = sum_loop_of(formula, x.dtype, len(arrays)), axes_in_memory(x)
     rows, numbers = [in_order(each, axes).reshape(-1) for each in arrays], [float(each) for each in args[len(arrays):]]
-    size = numbers_per_chunk(x.size, MIN_CHEAP_CHUNK)
+    size = numbers_per_chunk(x.size, 4 * MIN_SUMMED)
     sums = np.zeros(-(-x.size // max(1, size)))
-
-    def work(start: int, stop: int) -> None:
-        sums[start // size] = loop(*(row[start:stop] for row in rows), *numbers)
-    parallel_for(work, x.size, size)
+    for_chunks(loop, x.size, size, *rows, *numbers, size, sums)
     return float(sums.sum())
 
 
@@ -126,41 +118,46 @@ def loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int, places: t
     outputs = [] if places else [f"output_{k}" for k in range(results)]
     written = [names[k] for k in places] or outputs
     read = [f"{name}_row[k]" for name in names[:arrays]] + names[arrays:]
-    text = [f"def loop({', '.join(names + outputs)}):",
-            f"    for n in range(len({written[0]})):",
-            *(f"        {name}_row = {name}[n if len({name}) > 1 else 0]" for name in names[:arrays] + outputs),
+    text = [f"def loop(start, stop, {', '.join(names + outputs)}):",
+            f"    N, K = {written[0]}.shape",
+            "    first, last, begin, end = (0, 1, start, stop) if N == 1 else (start, stop, 0, K)",
+            "    for n in range(first, last):",
+            *(f"        {name}_row = {name}[n if len({name}) > 1 else 0][begin:end]"
+              for name in names[:arrays] + outputs),
             f"        for k in range({written[0]}_row.size):",
             f"            {', '.join(f'{name}_row[k]' for name in written)} = formula({', '.join(read)})"]
     loop = defined("loop", ast.parse("\n".join(text)), {"formula": compiled_formula, "__name__": __name__})
     loop.__qualname__ = loop.__name__ = "_".join(
         [f"{formula.__module__}.{formula.__qualname__}.{dtype.name}".replace(".", "_"), *written[:len(places)]])
-    least = MIN_CHUNK // 2 if COSTLY.search("".join(sources)) else MIN_CHEAP_CHUNK
-    return compiled(loop, source="".join(sources)), results, least
+    least = MIN_CHUNK // 4 if COSTLY.search("".join(sources)) else MIN_CHUNK
+    return chunked(loop, source="".join(sources), text="\n".join(text)), results, least
 
 
 @cache
-def sum_loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int) -> Callable[..., float]:
-    """Compile the loop of the sum of a formula of some arrays, and of numbers after them, all taken as float64."""
+def sum_loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int) -> Callable[..., None]:
+    """Compile the loop of a formula's sums, one of each chunk, of some arrays, and of numbers after them, as float64.
+    """
     sources, names = [str(dtype)], list(inspect.signature(formula).parameters)
     numbers = [f"np.float64({name}[k])" for name in names[:arrays]] + names[arrays:]
-    text = [f"def loop({', '.join(names)}):",
+    text = [f"def loop(start, stop, {', '.join(names)}, size, sums):",
+            *(f"    {name} = {name}[start:stop]" for name in names[:arrays]),
             "    total = 0.0",
             f"    for k in range({names[0]}.size):",
             f"        total += formula({', '.join(numbers)})",
-            "    return total"]
+            "    sums[start // size] = total"]
     of_float64 = of_numbers(formula, np.dtype(np.float64), sources, contract=True)[0]
     loop = defined("loop", ast.parse("\n".join(text)), {"formula": of_float64, "np": np, "__name__": __name__})
     loop.__qualname__ = loop.__name__ = f"{formula.__module__}.{formula.__qualname__}.sum.{dtype}".replace(".", "_")
-    return compiled(loop, fastmath={"reassoc"}, source="".join(sources))
+    return chunked(loop, fastmath=REASSOCIATED, source="".join(sources), text="\n".join(text))
 
 
 @cache
 def for_dtype(loop: Callable[..., None], dtype: np.dtype) -> Callable[..., None]:
-    """Compile a loop in which the functions of ``np`` are those of numbers of one dtype."""
+    """Compile a loop over chunks in which the functions of ``np`` are those of numbers of one dtype."""
     source = textwrap.dedent(inspect.getsource(loop))
     copy = defined(loop.__name__, ast.parse(source), {**loop.__globals__, "np": functions(dtype)})
     copy.__qualname__ = copy.__name__ = f"{loop.__name__}_{dtype.name}"
-    return compiled(copy, fastmath={"reassoc"}, source=f"{dtype} {source}")
+    return chunked(copy, fastmath=REASSOCIATED, source=f"{dtype} {source}", text=source)
 
 
 def of_numbers(function: Callable[..., Any], dtype: np.dtype, sources: list[str], contract: bool

@@ -7,7 +7,8 @@ import numpy as np
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops
 from tinynet.kernels.fast.layout import common_dtype
-from tinynet.kernels.fast.threads import parallel_for
+from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.threads import for_chunks, parallel_for
 from tinynet.kernels.geometry import Pair, expect_gradients, output_size
 
 USUAL = (2, 2), (3, 2), (3, 3)  # (side, stride) of the square windows that a loop is compiled for, each by itself
@@ -20,13 +21,8 @@ def max_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> tuple[np.ndarra
     y = empty((*x.shape[:2], *output_size(x.shape[2:], pool_size, strides)), x.dtype)
     argmax = empty(y.shape, np.dtype(np.int32))
     lengths = (*static_lengths(pool_size), *static_lengths(strides)) if is_small(pool_size, strides) else None
-
-    def work(start: int, stop: int) -> None:
-        if lengths is None:
-            max_pool_loop(x[start:stop], y[start:stop], argmax[start:stop], pool_size, strides)
-        else:
-            small_max_pool_loop(x[start:stop], y[start:stop], argmax[start:stop], *lengths)
-    parallel_for(work, len(x), images_per_chunk(x))
+    loop, sizes = (max_pool_loop, (pool_size, strides)) if lengths is None else (small_max_pool_loop, lengths)
+    for_chunks(loop, len(x), images_per_chunk(x), x, y, argmax, *sizes)
     return y, argmax
 
 
@@ -37,10 +33,7 @@ def max_pool2d_gradient(dy: np.ndarray, argmax: np.ndarray, input_size: Pair, po
     dy = for_loops(dy, common_dtype(dy))
     dx = empty((*dy.shape[:2], *input_size), dy.dtype)
     offsets = np.add.outer(np.arange(pool_size[0]) * input_size[1], np.arange(pool_size[1])).ravel()
-
-    def work(start: int, stop: int) -> None:
-        max_pool_gradient_loop(dy[start:stop], argmax[start:stop], dx[start:stop], offsets, strides)
-    parallel_for(work, len(dx), images_per_chunk(dx))
+    for_chunks(max_pool_gradient_loop, len(dx), images_per_chunk(dx), dy, argmax, dx, offsets, strides)
     return dx
 
 
@@ -78,13 +71,8 @@ def sum_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> np.ndarray:
     x = for_loops(x, common_dtype(x))
     y = empty((*x.shape[:2], *output_size(x.shape[2:], pool_size, strides)), x.dtype)
     lengths = (*static_lengths(pool_size), *static_lengths(strides)) if is_small(pool_size, strides) else None
-
-    def work(start: int, stop: int) -> None:
-        if lengths is None:
-            sum_pool_loop(x[start:stop], y[start:stop], pool_size, strides)
-        else:
-            small_sum_pool_loop(x[start:stop], y[start:stop], *lengths)
-    parallel_for(work, len(x), images_per_chunk(x))
+    loop, sizes = (sum_pool_loop, (pool_size, strides)) if lengths is None else (small_sum_pool_loop, lengths)
+    for_chunks(loop, len(x), images_per_chunk(x), x, y, *sizes)
     return y
 
 
@@ -95,13 +83,9 @@ def sum_pool2d_gradient(dy: np.ndarray, input_size: Pair, pool_size: Pair, strid
     dx = empty((*dy.shape[:2], *input_size), dy.dtype)
     covered = tuple(map(math.prod, zip(dy.shape[2:], pool_size, strict=True))) == tuple(input_size)
     side_by_side = pool_size == strides and covered and is_small(pool_size, strides)
-
-    def work(start: int, stop: int) -> None:
-        if side_by_side:
-            tiled_sum_pool_gradient_loop(dy[start:stop], dx[start:stop], *static_lengths(pool_size))
-        else:
-            sum_pool_gradient_loop(dy[start:stop], dx[start:stop], pool_size, strides)
-    parallel_for(work, len(dx), images_per_chunk(dx))
+    loop, sizes = ((tiled_sum_pool_gradient_loop, static_lengths(pool_size)) if side_by_side
+                   else (sum_pool_gradient_loop, (pool_size, strides)))
+    for_chunks(loop, len(dx), images_per_chunk(dx), dy, dx, *sizes)
     return dx
 
 
@@ -121,11 +105,13 @@ def images_per_chunk(images: np.ndarray) -> int:
     return max(1, min(-(-len(images) // 4), MAX_CHUNK_BYTES // max(1, images[:1].nbytes)))
 
 
-@compiled
-def max_pool_loop(x: np.ndarray, y: np.ndarray, argmax: np.ndarray, pool_size: Pair, strides: Pair) -> None:
-    """Fill y and argmax (n, C, P, Q) with the maximum of each window of x (n, C, H, W) and its index."""
-    N, C, P, Q = y.shape
-    for n, c, p in np.ndindex((N, C, P)):
+@chunked
+def max_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, argmax: np.ndarray, pool_size: Pair,
+                  strides: Pair) -> None:
+    """Fill y and argmax (N, C, P, Q) with the maximum of each window of x (N, C, H, W) and its index."""
+    _, C, P, Q = y.shape
+    for k, c, p in np.ndindex((stop - start, C, P)):
+        n = start + k
         best, winner = y[n, c, p], argmax[n, c, p]
         for i in range(pool_size[0]):
             row = x[n, c, p * strides[0] + i]
@@ -139,17 +125,17 @@ def max_pool_loop(x: np.ndarray, y: np.ndarray, argmax: np.ndarray, pool_size: P
                     winner[q] = place if better else winner[q]
 
 
-@compiled
-def small_max_pool_loop(x: np.ndarray, y: np.ndarray, argmax: np.ndarray, pool_rows: tuple[int, ...],
-                        pool_columns: tuple[int, ...], row_stride: tuple[int, ...], column_stride: tuple[int, ...]
-                        ) -> None:
+@chunked
+def small_max_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, argmax: np.ndarray,
+                        pool_rows: tuple[int, ...], pool_columns: tuple[int, ...], row_stride: tuple[int, ...],
+                        column_stride: tuple[int, ...]) -> None:
     """Fill y and argmax as `max_pool_loop` does, with all pixels of a window compared in registers.
 
     Nothing branches but for a NaN: the maximum is taken first, then the place of the first pixel that equals it.
     """
-    N, C, P, Q = y.shape
+    _, C, P, Q = y.shape
     s, t, a, b = len(row_stride), len(column_stride), len(pool_rows), len(pool_columns)
-    for n in range(N):
+    for n in range(start, stop):
         for c in range(C):
             for p in range(P):
                 rows, best, winner, has_nan = x[n, c, p * s:], y[n, c, p], argmax[n, c, p], False
@@ -183,13 +169,13 @@ def max_of_row(rows: np.ndarray, best: np.ndarray, winner: np.ndarray, a: int, b
         best[q], winner[q] = largest, place
 
 
-@compiled
-def max_pool_gradient_loop(dy: np.ndarray, argmax: np.ndarray, dx: np.ndarray, offsets: np.ndarray, strides: Pair
-                           ) -> None:
-    """Fill dx (n, C, H, W): dy (n, C, P, Q) is added onto the winners, `offsets` from the first pixel of a window."""
-    N, C, P, Q = dy.shape
+@chunked
+def max_pool_gradient_loop(start: int, stop: int, dy: np.ndarray, argmax: np.ndarray, dx: np.ndarray,
+                           offsets: np.ndarray, strides: Pair) -> None:
+    """Fill dx (N, C, H, W): dy (N, C, P, Q) is added onto the winners, `offsets` from the first pixel of a window."""
+    _, C, P, Q = dy.shape
     row = dx.shape[3]
-    for n in range(N):
+    for n in range(start, stop):
         for c in range(C):
             image = dx[n, c].reshape(-1)
             image[:] = 0
@@ -198,11 +184,12 @@ def max_pool_gradient_loop(dy: np.ndarray, argmax: np.ndarray, dx: np.ndarray, o
                     image[p * strides[0] * row + q * strides[1] + offsets[argmax[n, c, p, q]]] += dy[n, c, p, q]
 
 
-@compiled
-def sum_pool_loop(x: np.ndarray, y: np.ndarray, pool_size: Pair, strides: Pair) -> None:
-    """Fill y (n, C, P, Q) with the sum of each window of x (n, C, H, W)."""
-    N, C, P, Q = y.shape
-    for n, c, p in np.ndindex((N, C, P)):
+@chunked
+def sum_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, pool_size: Pair, strides: Pair) -> None:
+    """Fill y (N, C, P, Q) with the sum of each window of x (N, C, H, W)."""
+    _, C, P, Q = y.shape
+    for k, c, p in np.ndindex((stop - start, C, P)):
+        n = start + k
         total = y[n, c, p]
         total[:] = 0
         for i in range(pool_size[0]):
@@ -212,13 +199,14 @@ def sum_pool_loop(x: np.ndarray, y: np.ndarray, pool_size: Pair, strides: Pair) 
                     total[q] += row[q * strides[1] + j]
 
 
-@compiled
-def small_sum_pool_loop(x: np.ndarray, y: np.ndarray, pool_rows: tuple[int, ...], pool_columns: tuple[int, ...],
-                        row_stride: tuple[int, ...], column_stride: tuple[int, ...]) -> None:
+@chunked
+def small_sum_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, pool_rows: tuple[int, ...],
+                        pool_columns: tuple[int, ...], row_stride: tuple[int, ...], column_stride: tuple[int, ...]
+                        ) -> None:
     """Fill y as `sum_pool_loop` does, with each sum in a register."""
-    N, C, P, Q = y.shape
+    _, C, P, Q = y.shape
     s, t = len(row_stride), len(column_stride)
-    for n in range(N):
+    for n in range(start, stop):
         for c in range(C):
             for p in range(P):
                 rows, total = x[n, c, p * s:], y[n, c, p]
@@ -230,13 +218,13 @@ def small_sum_pool_loop(x: np.ndarray, y: np.ndarray, pool_rows: tuple[int, ...]
                     total[q] = so_far
 
 
-@compiled
-def tiled_sum_pool_gradient_loop(dy: np.ndarray, dx: np.ndarray, pool_rows: tuple[int, ...],
+@chunked
+def tiled_sum_pool_gradient_loop(start: int, stop: int, dy: np.ndarray, dx: np.ndarray, pool_rows: tuple[int, ...],
                                  pool_columns: tuple[int, ...]) -> None:
-    """Fill dx (n, C, H, W), where windows lie side by side: each number of dy (n, C, P, Q) is written to its window."""
-    N, C, P, Q = dy.shape
+    """Fill dx (N, C, H, W), where windows lie side by side: each number of dy (N, C, P, Q) is written to its window."""
+    _, C, P, Q = dy.shape
     a, b = len(pool_rows), len(pool_columns)
-    for n in range(N):
+    for n in range(start, stop):
         for c in range(C):
             for p in range(P):
                 upstream, rows = dy[n, c, p], dx[n, c, p * a:]
@@ -247,12 +235,14 @@ def tiled_sum_pool_gradient_loop(dy: np.ndarray, dx: np.ndarray, pool_rows: tupl
                             row[q * b + j] = upstream[q]
 
 
-@compiled
-def sum_pool_gradient_loop(dy: np.ndarray, dx: np.ndarray, pool_size: Pair, strides: Pair) -> None:
-    """Fill dx (n, C, H, W): dy (n, C, P, Q) is added onto every pixel of its window."""
-    N, C, P, Q = dy.shape
-    dx[:] = 0
-    for n, c, p in np.ndindex((N, C, P)):
+@chunked
+def sum_pool_gradient_loop(start: int, stop: int, dy: np.ndarray, dx: np.ndarray, pool_size: Pair, strides: Pair
+                           ) -> None:
+    """Fill dx (N, C, H, W): dy (N, C, P, Q) is added onto every pixel of its window."""
+    _, C, P, Q = dy.shape
+    dx[start:stop] = 0
+    for k, c, p in np.ndindex((stop - start, C, P)):
+        n = start + k
         for i in range(pool_size[0]):
             row = dx[n, c, p * strides[0] + i]
             for j in range(pool_size[1]):

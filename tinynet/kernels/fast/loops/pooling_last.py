@@ -7,11 +7,12 @@ import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import tiles
-from tinynet.kernels.fast.compiling import compiled
+from tinynet.kernels.fast.compiling import unmarked
 from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS
 from tinynet.kernels.fast.layout import NO_MARGINS, arrays, common_dtype, images, in_whole_vectors
+from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.loops.pooling import images_per_chunk, zeros
-from tinynet.kernels.fast.threads import parallel_for
+from tinynet.kernels.fast.threads import for_chunks
 from tinynet.kernels.geometry import Pair, output_size
 
 Margins = tuple[Pair, Pair]    # (top, bottom), (left, right)
@@ -22,10 +23,7 @@ def max_pool2d_last(x: np.ndarray, pool_size: Pair, strides: Pair, margins: Marg
     last, C = in_whole_vectors(images(x, common_dtype(x), margins, -np.inf)), x.shape[1]
     y = empty((len(x), *output_size(last.shape[1:3], pool_size, strides), last.shape[3]), last.dtype)
     winner, entry = np.empty(y.shape, np.int8), tiles.entries(last.dtype).pool
-
-    def work(start: int, stop: int) -> None:
-        max_pool_loop(entry, last[start:stop], y[start:stop], winner[start:stop], pool_size, strides)
-    parallel_for(work, len(x), images_per_chunk(last))
+    for_chunks(max_pool_loop, len(x), images_per_chunk(last), entry, last, y, winner, pool_size, strides)
     return arrays(np.ascontiguousarray(y[..., :C])), winner
 
 
@@ -40,16 +38,10 @@ def max_pool2d_last_gradient(dy: np.ndarray, winner: np.ndarray, input_size: Pai
     entry, (H, W) = tiles.entries(dlast.dtype).unpool, dx.shape[1:3]
     offsets = (np.add.outer(np.arange(pool_size[0]) * W, np.arange(pool_size[1])) * C).ravel()
     covered = side_by_side and not (H % pool_size[0] or W % pool_size[1])
-
-    def work(start: int, stop: int) -> None:
-        if not covered:
-            dx[start:stop] = 0
-        if side_by_side:
-            unpool_loop(entry, dlast[start:stop], winner[start:stop], dx[start:stop], np.zeros(dx.shape[3], dx.dtype),
-                        pool_size)
-        else:
-            add_to_winners_loop(dlast[start:stop], winner[start:stop], dx[start:stop], offsets, strides)
-    parallel_for(work, len(dx), images_per_chunk(dx))
+    if side_by_side:
+        for_chunks(unpool_loop, len(dx), images_per_chunk(dx), entry, unmarked(dlast), winner, dx, pool_size, covered)
+    else:
+        for_chunks(add_to_winners_loop, len(dx), images_per_chunk(dx), unmarked(dlast), winner, dx, offsets, strides)
     return arrays(np.ascontiguousarray(without_margins(dx, margins)[..., :C]))
 
 
@@ -58,11 +50,7 @@ def average_pool2d_last(x: np.ndarray, counts: np.ndarray, pool_size: Pair, stri
     """Return the sum of each window over its count (P, Q)."""
     last = images(x, common_dtype(x), margins)
     y, counts = empty((len(x), *counts.shape, x.shape[1]), last.dtype), counts.astype(last.dtype)
-
-    def work(start: int, stop: int) -> None:
-        average_pool_loop(last[start:stop], counts, y[start:stop], np.empty(last.shape[2:], last.dtype), pool_size,
-                          strides)
-    parallel_for(work, len(x), images_per_chunk(last))
+    for_chunks(average_pool_loop, len(x), images_per_chunk(last), last, counts, y, pool_size, strides)
     return arrays(y)
 
 
@@ -72,13 +60,8 @@ def average_pool2d_last_gradient(dy: np.ndarray, counts: np.ndarray, input_size:
     dlast = images(dy, common_dtype(dy, counts))
     dx, counts = with_margins(len(dy), input_size, dy.shape[1], dlast.dtype, margins), counts.astype(dlast.dtype)
     all_rows = strides[0] <= pool_size[0] and (len(counts) - 1) * strides[0] + pool_size[0] == dx.shape[1]
-
-    def work(start: int, stop: int) -> None:
-        if not all_rows:
-            dx[start:stop] = 0
-        average_pool_gradient_loop(dlast[start:stop] / counts[:, :, None], dx[start:stop],
-                                   np.empty(dx.shape[2:], dx.dtype), pool_size, strides)
-    parallel_for(work, len(dx), images_per_chunk(dx))
+    for_chunks(average_pool_gradient_loop, len(dx), images_per_chunk(dx), unmarked(dlast), counts, dx, pool_size,
+               strides, all_rows)
     return arrays(np.ascontiguousarray(without_margins(dx, margins)))
 
 
@@ -92,10 +75,7 @@ def global_max_pool2d_last(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         row = row.astype(np.intp)                                                      # (N, 1, 1, C)
         return y.reshape(N, C), (row * W + np.take_along_axis(column, row, axis=1))[:, 0, 0]
     pixels, y, winner = last.reshape(N, H * W, C), np.empty((N, C), last.dtype), np.empty((N, C), np.int32)
-
-    def work(start: int, stop: int) -> None:
-        global_max_loop(pixels[start:stop], y[start:stop], winner[start:stop])
-    parallel_for(work, N, images_per_chunk(last))
+    for_chunks(global_max_loop, N, images_per_chunk(last), pixels, y, winner)
     return y, winner
 
 
@@ -119,36 +99,42 @@ def without_margins(images: np.ndarray, margins: Margins) -> np.ndarray:
     return images[:, top:images.shape[1] - bottom, left:images.shape[2] - right]
 
 
-@compiled
-def max_pool_loop(entry: int, x: np.ndarray, y: np.ndarray, winner: np.ndarray, pool_size: Pair, strides: Pair) -> None:
-    """Fill y and winner (n, P, Q, C) with the maximum of each window of x (n, H, W, C) and its index."""
-    (N, P, Q, C), (a, b), (s, t) = y.shape, pool_size, strides
-    for n in range(N):
+@chunked
+def max_pool_loop(start: int, stop: int, entry: int, x: np.ndarray, y: np.ndarray, winner: np.ndarray, pool_size: Pair,
+                  strides: Pair) -> None:
+    """Fill y and winner (N, P, Q, C) with the maximum of each window of x (N, H, W, C) and its index."""
+    (_, P, Q, C), (a, b), (s, t) = y.shape, pool_size, strides
+    for n in range(start, stop):
         for p in range(P):
             tiles.pool(entry, x[n, p * s], x.strides[1], a, b, t, Q, C * x.itemsize // tiles.VECTOR_BYTES, False,
                        y[n, p], winner[n, p])
 
 
-@compiled
-def unpool_loop(entry: int, dy: np.ndarray, winner: np.ndarray, dx: np.ndarray, total: np.ndarray, pool_size: Pair
-                ) -> None:
-    """Fill the windows in dx (n, H, W, C), side by side: dy (n, P, Q, C) at the winners, 0 at the others.
+@chunked
+def unpool_loop(start: int, stop: int, entry: int, dy: np.ndarray, winner: np.ndarray, dx: np.ndarray, pool_size: Pair,
+                covered: bool) -> None:
+    """Fill the windows in dx (N, H, W, C), side by side: dy (N, P, Q, C) at the winners, 0 at the others, and beside
+    the windows, unless dx is covered by them.
 
-    What all winners get is added up in `total` (C,), as a bias would need it; there is none here.
+    What all winners get is added up in `total`, as a bias would need it; there is none here.
     """
-    (N, P, Q, C), (a, b) = dy.shape, pool_size
-    for n in range(N):
+    (_, P, Q, C), (a, b), total = dy.shape, pool_size, np.zeros(dy.shape[3], dy.dtype)
+    for n in range(start, stop):
+        if not covered:
+            dx[n] = 0
         for p in range(P):
             tiles.unpool(entry, dx[n, p * a], dx.strides[1], a, b, Q, C * dx.itemsize // tiles.VECTOR_BYTES, dy[n, p],
                          winner[n, p], total)
 
 
-@compiled
-def add_to_winners_loop(dy: np.ndarray, winner: np.ndarray, dx: np.ndarray, offsets: np.ndarray, strides: Pair) -> None:
-    """Add dy (n, P, Q, C) to the winners in dx (n, H, W, C), `offsets` from the first pixel of a window."""
-    (N, P, Q, C), (s, t), W = dy.shape, strides, dx.shape[2]
-    for n in range(N):
+@chunked
+def add_to_winners_loop(start: int, stop: int, dy: np.ndarray, winner: np.ndarray, dx: np.ndarray, offsets: np.ndarray,
+                        strides: Pair) -> None:
+    """Fill dx (N, H, W, C): dy (N, P, Q, C) is added to the winners, `offsets` from the first pixel of a window."""
+    (_, P, Q, C), (s, t), W = dy.shape, strides, dx.shape[2]
+    for n in range(start, stop):
         image = dx[n].reshape(-1)
+        image[:] = 0
         for p in range(P):
             for q in range(Q):
                 window, upstream, won = image[(p * s * W + q * t) * C:], dy[n, p, q], winner[n, p, q]
@@ -156,10 +142,10 @@ def add_to_winners_loop(dy: np.ndarray, winner: np.ndarray, dx: np.ndarray, offs
                     window[offsets[won[c]] + c] += upstream[c]
 
 
-@compiled
-def global_max_loop(x: np.ndarray, y: np.ndarray, winner: np.ndarray) -> None:
-    """Fill y and winner (n, C) with the maximum of the pixels of x (n, M, C), or the first NaN, and its index."""
-    for n in range(len(x)):
+@chunked
+def global_max_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, winner: np.ndarray) -> None:
+    """Fill y and winner (N, C) with the maximum of the pixels of x (N, M, C), or the first NaN, and its index."""
+    for n in range(start, stop):
         best, place = y[n], winner[n]
         for m in range(x.shape[1]):
             pixel = x[n, m]
@@ -170,12 +156,13 @@ def global_max_loop(x: np.ndarray, y: np.ndarray, winner: np.ndarray) -> None:
                 place[c] = np.int32(m) if better else place[c]
 
 
-@compiled
-def average_pool_loop(x: np.ndarray, counts: np.ndarray, y: np.ndarray, rows: np.ndarray, pool_size: Pair,
+@chunked
+def average_pool_loop(start: int, stop: int, x: np.ndarray, counts: np.ndarray, y: np.ndarray, pool_size: Pair,
                       strides: Pair) -> None:
-    """Fill y (n, P, Q, C) from x (n, H, W, C): its rows are added up in rows (W, C) first, then their columns."""
-    (N, P, Q, C), (a, b), (s, t), total = y.shape, pool_size, strides, rows.reshape(-1)
-    for n in range(N):
+    """Fill y (N, P, Q, C) from x (N, H, W, C): its rows are added up in rows (W, C) first, then their columns."""
+    (_, P, Q, C), (a, b), (s, t), rows = y.shape, pool_size, strides, np.empty(x.shape[2:], x.dtype)
+    total = rows.reshape(-1)
+    for n in range(start, stop):
         for p in range(P):
             for i in range(a):
                 row = x[n, p * s + i].reshape(-1)
@@ -191,23 +178,27 @@ def average_pool_loop(x: np.ndarray, counts: np.ndarray, y: np.ndarray, rows: np
                     mean[c] /= count
 
 
-@compiled
-def average_pool_gradient_loop(shares: np.ndarray, dx: np.ndarray, rows: np.ndarray, pool_size: Pair, strides: Pair
-                               ) -> None:
-    """Add shares (n, P, Q, C) up in the columns of rows (W, C), then these in dx (n, H, W, C); rows that no window has
-    stay as they are.
+@chunked
+def average_pool_gradient_loop(start: int, stop: int, dy: np.ndarray, counts: np.ndarray, dx: np.ndarray,
+                               pool_size: Pair, strides: Pair, all_rows: bool) -> None:
+    """Add shares of dy (N, P, Q, C) up in the columns of rows (W, C), then these in dx (N, H, W, C).
+
+    Rows that no window has are 0, if the windows have not all rows.
     """
-    (N, P, Q, C), (a, b), (s, t), total = shares.shape, pool_size, strides, rows.reshape(-1)
-    for n in range(N):
+    (_, P, Q, C), (a, b), (s, t), rows = dy.shape, pool_size, strides, np.empty(dx.shape[2:], dx.dtype)
+    total = rows.reshape(-1)
+    for n in range(start, stop):
+        if not all_rows:
+            dx[n] = 0
         for p in range(P):
             for k in range(total.size):
                 total[k] = 0
             for q in range(Q):
-                share = shares[n, p, q]
+                upstream, count = dy[n, p, q], counts[p, q]
                 for j in range(b):
                     pixel = rows[q * t + j]
                     for c in range(C):
-                        pixel[c] += share[c]
+                        pixel[c] += upstream[c] / count
             for i in range(a):
                 row, first = dx[n, p * s + i].reshape(-1), p == 0 or i >= a - s      # of the windows that cover it
                 for k in range(total.size):

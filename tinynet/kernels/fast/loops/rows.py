@@ -1,12 +1,15 @@
 """Work on rows, each by itself, a few at a time: softmax, cross-entropy, normalisation to mean 0 and deviation 1."""
 
+from functools import partial
+
 import numpy as np
 
 from tinynet.kernels.buffers import empty
-from tinynet.kernels.fast.compiling import compiled, for_loops, reassociated
-from tinynet.kernels.fast.loops.elementwise import MIN_CHUNK, numbers_per_chunk
+from tinynet.kernels.fast.compiling import REASSOCIATED, compiled, for_loops, reassociated
+from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.loops.elementwise import MIN_CHUNK, MIN_SUMMED, numbers_per_chunk
 from tinynet.kernels.fast.loops.formulas import for_dtype
-from tinynet.kernels.fast.threads import parallel_for
+from tinynet.kernels.fast.threads import for_chunks
 
 BLOCK = 1 << 13                # numbers that go through all of a loop's passes before the next: 32 KB of float32
 MIN_ROWS = 16                  # of a chunk that has sums of its own: they cost what two rows do, or three
@@ -16,11 +19,8 @@ FEW = 1 << 11                  # numbers for which NumPy takes 60 us, loops 20, 
 def softmax(x: np.ndarray) -> np.ndarray:
     """Return e^x of rows (R, K), each divided by its sum."""
     x = for_loops(x)
-    y, loop = empty(x.shape, x.dtype), for_dtype(softmax_loop, x.dtype)
-
-    def work(start: int, stop: int) -> None:
-        loop(x[start:stop], y[start:stop])
-    parallel_for(work, len(x), rows_per_chunk(x, MIN_CHUNK // 2))
+    y = empty(x.shape, x.dtype)
+    for_chunks(for_dtype(softmax_loop, x.dtype), len(x), rows_per_chunk(x, MIN_CHUNK // 4), x, y)
     return y
 
 
@@ -34,11 +34,8 @@ def cross_entropy(y_true: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.nda
         return cross_entropy_of_few(y_true, z)
     y_true = for_loops(one_hot(y_true, z) if y_true.ndim == 1 else y_true, z.dtype)
     losses, slopes, p = np.empty(len(z), z.dtype), empty(z.shape, z.dtype), empty(z.shape, z.dtype)
-    loop = for_dtype(cross_entropy_loop, z.dtype)
-
-    def work(start: int, stop: int) -> None:
-        loop(y_true[start:stop], z[start:stop], p[start:stop], losses[start:stop], slopes[start:stop])
-    parallel_for(work, len(z), rows_per_chunk(z, MIN_CHUNK // 2))
+    for_chunks(for_dtype(cross_entropy_loop, z.dtype), len(z), rows_per_chunk(z, MIN_CHUNK // 4), y_true, z, p, losses,
+               slopes)
     return losses, slopes, p
 
 
@@ -70,10 +67,7 @@ def softmax_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return y (dy - sum of dy y), row by row."""
     dy, y = for_loops(dy, y.dtype), for_loops(y)
     dx = empty(y.shape, y.dtype)
-
-    def work(start: int, stop: int) -> None:
-        softmax_gradient_loop(dy[start:stop], y[start:stop], dx[start:stop])
-    parallel_for(work, len(y), rows_per_chunk(y))
+    for_chunks(softmax_gradient_loop, len(y), rows_per_chunk(y), dy, y, dx)
     return dx
 
 
@@ -82,10 +76,7 @@ def normalize_rows(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: 
     """Return gamma (x - mean) / std + beta of rows (R, K), and the statistics (R, 2): the mean, and 1 / std."""
     x, gamma, beta = for_loops(x), for_loops(gamma, x.dtype), for_loops(beta, x.dtype)
     y, statistics = empty(x.shape, x.dtype), np.empty((len(x), 2))
-
-    def work(start: int, stop: int) -> None:
-        normalize_loop(x[start:stop], gamma, beta, epsilon, y[start:stop], statistics[start:stop])
-    parallel_for(work, len(x), rows_per_chunk(x))
+    for_chunks(normalize_loop, len(x), rows_per_chunk(x), x, gamma, beta, epsilon, y, statistics)
     return y, statistics
 
 
@@ -93,13 +84,9 @@ def normalize_rows_gradient(dy: np.ndarray, x: np.ndarray, statistics: np.ndarra
                             ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (dx, dgamma, dbeta) of `normalize_rows`; sums over rows are those of each chunk, added in order."""
     dy, x, gamma = for_loops(dy, x.dtype), for_loops(x), for_loops(gamma, x.dtype)
-    dx, size = empty(x.shape, x.dtype), max(MIN_ROWS, rows_per_chunk(x))
+    dx, size = empty(x.shape, x.dtype), max(MIN_ROWS, rows_per_chunk(x, MIN_SUMMED))
     sums = np.zeros((max(1, -(-len(x) // size)), 2, x.shape[1]), x.dtype)
-
-    def work(start: int, stop: int) -> None:
-        normalize_gradient_loop(dy[start:stop], x[start:stop], statistics[start:stop], gamma, dx[start:stop],
-                                sums[start // size])
-    parallel_for(work, len(x), size)
+    for_chunks(normalize_gradient_loop, len(x), size, size, dy, x, statistics, gamma, dx, sums)
     dgamma, dbeta = sums.sum(axis=0)
     return dx, dgamma, dbeta
 
@@ -109,9 +96,9 @@ def rows_per_chunk(x: np.ndarray, least: int = MIN_CHUNK) -> int:
     return -(-numbers_per_chunk(x.size, least) // max(1, x.shape[1]))
 
 
-def softmax_loop(x: np.ndarray, y: np.ndarray) -> None:
-    """Fill y with e^x, each row divided by its sum; compiled by `for_dtype`."""
-    rows = max(1, BLOCK // max(1, x.shape[1]))
+def softmax_loop(first: int, last: int, x: np.ndarray, y: np.ndarray) -> None:
+    """Fill y with e^x, each row divided by its sum, from first to last; compiled by `for_dtype`."""
+    x, y, rows = x[first:last], y[first:last], max(1, BLOCK // max(1, x.shape[1]))
     for start in range(0, len(x), rows):
         block = y[start:start + rows]
         less_maximum_loop(x[start:start + rows], block)
@@ -152,10 +139,11 @@ def divide_by_sum_loop(y: np.ndarray) -> None:
             row[k] = row[k] / total
 
 
-def cross_entropy_loop(y_true: np.ndarray, z: np.ndarray, p: np.ndarray, losses: np.ndarray, slopes: np.ndarray
-                       ) -> None:
-    """Fill p with the softmax of z, and losses and slopes; compiled by `for_dtype`."""
-    rows = max(1, BLOCK // max(1, z.shape[1]))
+def cross_entropy_loop(first: int, last: int, y_true: np.ndarray, z: np.ndarray, p: np.ndarray, losses: np.ndarray,
+                       slopes: np.ndarray) -> None:
+    """Fill p with the softmax of z, and losses and slopes, from first to last; compiled by `for_dtype`."""
+    y_true, z, p = y_true[first:last], z[first:last], p[first:last]
+    losses, slopes, rows = losses[first:last], slopes[first:last], max(1, BLOCK // max(1, z.shape[1]))
     logits = np.empty((rows, z.shape[1]), z.dtype)                        # less their maximum
     for start in range(0, len(z), rows):
         piece = slice(start, start + rows)
@@ -184,10 +172,10 @@ def losses_loop(y_true: np.ndarray, z: np.ndarray, p: np.ndarray, losses: np.nda
         losses[n] = loss
 
 
-@reassociated
-def softmax_gradient_loop(dy: np.ndarray, y: np.ndarray, dx: np.ndarray) -> None:
-    """Fill dx with y (dy - sum of dy y), row by row."""
-    for n in range(len(y)):
+@partial(chunked, fastmath=REASSOCIATED)
+def softmax_gradient_loop(start: int, stop: int, dy: np.ndarray, y: np.ndarray, dx: np.ndarray) -> None:
+    """Fill rows start to stop of dx with y (dy - sum of dy y)."""
+    for n in range(start, stop):
         upstream, row, out, total = dy[n], y[n], dx[n], y.dtype.type(0)
         for k in range(row.size):
             total += upstream[k] * row[k]
@@ -195,12 +183,14 @@ def softmax_gradient_loop(dy: np.ndarray, y: np.ndarray, dx: np.ndarray) -> None
             out[k] = row[k] * (upstream[k] - total)
 
 
-@reassociated
-def normalize_loop(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float, y: np.ndarray,
-                   statistics: np.ndarray) -> None:
-    """Fill y and the statistics of rows; the squares are of distances from the mean, so they do not cancel."""
+@partial(chunked, fastmath=REASSOCIATED)
+def normalize_loop(start: int, stop: int, x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float,
+                   y: np.ndarray, statistics: np.ndarray) -> None:
+    """Fill rows start to stop of y, and their statistics; the squares are of distances from the mean, so they do not
+    cancel.
+    """
     K = x.shape[1]
-    for n in range(len(x)):
+    for n in range(start, stop):
         row, out, total, squares = x[n], y[n], 0.0, 0.0
         for k in range(K):
             total += row[k]
@@ -214,13 +204,15 @@ def normalize_loop(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: 
             out[k] = (row[k] - middle) * factor * gamma[k] + beta[k]
 
 
-@reassociated
-def normalize_gradient_loop(dy: np.ndarray, x: np.ndarray, statistics: np.ndarray, gamma: np.ndarray, dx: np.ndarray,
-                            sums: np.ndarray) -> None:
-    """Fill dx = (dh - mean(dh) - h mean(dh h)) / std, with dh = dy gamma; add dy h and dy to sums (2, K)."""
-    K, number = x.shape[1], x.dtype.type
-    dgamma, dbeta = sums[0], sums[1]                                     # unpacked, they would be no contiguous rows
-    for n in range(len(x)):
+@partial(chunked, fastmath=REASSOCIATED)
+def normalize_gradient_loop(start: int, stop: int, size: int, dy: np.ndarray, x: np.ndarray, statistics: np.ndarray,
+                            gamma: np.ndarray, dx: np.ndarray, sums: np.ndarray) -> None:
+    """Fill rows start to stop of dx = (dh - mean(dh) - h mean(dh h)) / std, with dh = dy gamma; add dy h and dy to the
+    chunk's sums (2, K).
+    """
+    K, number, k_th = x.shape[1], x.dtype.type, start // size
+    dgamma, dbeta = sums[k_th, 0], sums[k_th, 1]                         # unpacked, they would be no contiguous rows
+    for n in range(start, stop):
         row, upstream, out, total, products = x[n], dy[n], dx[n], 0.0, 0.0
         middle, factor = number(statistics[n, 0]), number(statistics[n, 1])
         for k in range(K):

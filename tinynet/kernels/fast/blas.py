@@ -1,0 +1,71 @@
+"""The products of NumPy's BLAS, called from compiled loops: where its function for them is, and what it is given."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from llvmlite import ir
+
+from tinynet.kernels.fast.compiling import compiled_module
+from tinynet.kernels.fast.llvm.waiting import CHUNKS, write_calls
+from tinynet.kernels.fast.llvm.writing import I64
+from tinynet.kernels.fast.threads import blas_libraries
+from tinynet.kernels.geometry import Pair
+
+ROWS, AS_IT_IS, TRANSPOSED = 101, 111, 112                   # CBLAS_ROW_MAJOR, CblasNoTrans, CblasTrans
+
+
+@cache
+def entry(dtype: np.dtype) -> int:
+    """Return the address of ``cblas_sgemm`` or ``cblas_dgemm``, which some builds give a prefix or a suffix; 0 where it
+    is not found, or not known to be NumPy's.
+    """
+    libraries = blas_libraries()
+    numpys = [each for each in libraries if Path(each.filepath).parent.name == "numpy.libs"] or libraries
+    name = f"cblas_{'s' if dtype == np.float32 else 'd'}gemm"
+    if len(numpys) == 1:
+        for prefix, suffix in product(("", "scipy_"), ("", "64_", "_64")):
+            if function := getattr(numpys[0].dynlib, f"{prefix}{name}{suffix}", None):
+                return ctypes.cast(function, ctypes.c_void_p).value or 0
+    return 0
+
+
+def takes(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether BLAS multiplies numbers of this kind, and nobody wants to be told of those that are invalid: NumPy
+    looks for these after it has called BLAS.
+    """
+    return (a.dtype == b.dtype and a.dtype.char in "fd" and a.dtype.isnative and a.flags.aligned and b.flags.aligned
+            and "raise" not in np.geterr().values())
+
+
+def layout(shape: Pair, strides: Pair, itemsize: int) -> tuple[int, int] | None:
+    """Return how a matrix lies, and how many numbers a row or column is from the next; None if it lies otherwise."""
+    (rows, columns), (of_row, of_column) = shape, strides
+    for lies, near, far, length in (AS_IT_IS, of_column, of_row, columns), (TRANSPOSED, of_row, of_column, rows):
+        if near == itemsize and far >= length * itemsize and far % itemsize == 0:
+            return lies, far // itemsize
+    return None
+
+
+@cache
+def gemm_each(dtype: np.dtype) -> int:
+    """Return the address of a function for `threads.for_calls`, compiled when first asked for, and kept on disk.
+
+    Of each product it gets how both matrices lie, M, N, K, and where a, b and c begin, each with the distance of its
+    rows; and of all where BLAS's function is.
+    """
+    def text() -> str:
+        module, scalar = ir.Module(dtype.name), ir.FloatType() if dtype == np.float32 else ir.DoubleType()
+        kind = ir.FunctionType(ir.VoidType(), [*[I64] * 6, scalar, *[I64] * 4, scalar, *[I64] * 2])
+
+        def call(builder: ir.IRBuilder, numbers: list[ir.Value], more: list[ir.Value]) -> None:
+            sizes, (a, of_a, b, of_b, c, of_c) = numbers[:5], numbers[5:]
+            builder.call(builder.inttoptr(more[0], kind.as_pointer()),
+                         [I64(ROWS), *sizes, scalar(1), a, of_a, b, of_b, scalar(0), c, of_c])
+        write_calls(ir.Function(module, CHUNKS, "gemm_each"), call, width=11, more=1)
+        return str(module)
+    return compiled_module(text, f"gemm {dtype.name}")("gemm_each")

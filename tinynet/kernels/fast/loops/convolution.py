@@ -1,0 +1,100 @@
+"""The compiled loops of the three convolutions: sample by sample, group by group, with tiles inside.
+
+Images are (N, H, W, C), outputs and their gradients (N, P, Q, F). What a sample needs besides, a copy with margins or
+with F rounded up to whole vectors, is written beside it for as long as it is in the cache.
+"""
+
+import numpy as np
+
+from tinynet.kernels.fast import tiles
+from tinynet.kernels.fast.compiling import inlined
+from tinynet.kernels.fast.llvm.chunks import chunked
+
+
+@chunked
+def convolve(start: int, stop: int, chunk: int, multiply: int, copy: int, loops: np.ndarray, images: np.ndarray,
+             top: int, left: int, weights: np.ndarray, bias: np.ndarray, memory: np.ndarray, P: int, Q: int, F: int,
+             channels_last: bool, stride: int, most: int, relu: bool, blocks: np.ndarray, copies: np.ndarray) -> None:
+    """Fill y, which is made of `memory`, (N, P, Q, F), or (N, F, P, Q) unless channels are last, with the convolutions
+    of images, which have margins if H x W is larger than they are; cut it off below 0 if there is a ReLU.
+
+    The weights are (groups, numbers), the bias (filters,), F in whole vectors. At most so many rows at a time are
+    written to the chunk's block (numbers,), if there is one, for F that is no whole vectors and for channels that are
+    first, and copied while they are in the cache. Images that need margins get them in the chunk's copy (H, W, C).
+    """
+    (_, h, w, C), groups, filters, size_of = images.shape, len(weights), bias.size, memory.itemsize
+    of_p, of_q, of_f = (Q * F, F, 1) if channels_last else (Q, 1, P * Q)
+    in_place, has_margins, k = len(blocks) == 0, len(copies) > 0, start // chunk
+    if has_margins:
+        clear(copies[k].reshape(-1))
+    for n in range(start, stop):
+        image = copies[k] if has_margins else images[n]
+        for row in range(h if has_margins else 0):
+            tiles.copy(copy, images[n, row], 0, size_of, image[top + row, left:], 0, size_of, 1, w * C)
+        for p in range(0, P, most):
+            rows, begin = min(most, P - p), n * P * Q * F + p * of_p
+            z = memory[begin:begin + rows * Q * filters] if in_place else blocks[k, :rows * Q * filters]
+            for g in range(groups):
+                tiles.multiply(multiply, loops, rows, image[p * stride, 0, g * C // groups:], weights[g],
+                               bias[g * filters // groups:], z[g * filters // groups:])
+            for q in range(z.size if relu else 0):
+                z[q] = z.dtype.type(0) if z[q] <= 0 else z[q]                                          # a NaN stays
+            if not in_place:
+                tiles.copy(copy, z, filters * size_of, size_of, memory[begin:], of_q * size_of, of_f * size_of,
+                           rows * Q, F)
+
+
+@chunked
+def add_kernel_gradients(start: int, stop: int, chunk: int, multiply: int, copy: int, loops: np.ndarray,
+                         images: np.ndarray, dz: np.ndarray, blocks: np.ndarray, dweights: np.ndarray,
+                         dbias: np.ndarray) -> None:
+    """Fill the chunk's dweights (groups, numbers), and add to its dbias (F,), or (0,), given dz (N, P, Q, F).
+
+    Some samples at a time, as many as there are `loops` for. If there is a block of the chunk, (pixels, lanes), their
+    dz is copied to it, with longer rows.
+    """
+    (_, _, _, C), (_, P, Q, F), k, groups = images.shape, dz.shape, start // chunk, dweights.shape[1]
+    pieces = -(-(stop - start) // (len(loops) - 1))
+    samples = -(-(stop - start) // pieces)
+    if len(blocks):
+        clear(blocks[k].reshape(-1))
+    clear(dweights[k].reshape(-1))
+    for n in range(start, stop, samples):
+        some = min(samples, stop - n)
+        source = dz[n:n + some].reshape(some * P * Q, F)
+        if len(blocks):
+            tiles.copy(copy, source, F * dz.itemsize, dz.itemsize, blocks[k], blocks.shape[2] * dz.itemsize,
+                       dz.itemsize, some * P * Q, F)
+        for g in range(groups):
+            begin = (blocks[k] if len(blocks) else source)[0, g * F // groups:]
+            tiles.multiply(multiply, loops[some], 0, images[n, 0, 0, g * C // groups:], begin, dweights[k, g],
+                           dweights[k, g])
+        for row in range(len(source) if dbias.size else 0):
+            for f in range(F):
+                dbias[k, f] += source[row, f]
+
+
+@chunked
+def add_to_windows(start: int, stop: int, chunk: int, multiply: int, copy: int, loops: np.ndarray, dy: np.ndarray,
+                   weights: np.ndarray, dx: np.ndarray, top: int, left: int, padded: np.ndarray) -> None:
+    """Fill dx (N, H, W, C) with upstream gradients dy, times the weights (groups, numbers), added onto their windows:
+    in the chunk's image with margins (height, width, lanes), if there is one.
+    """
+    (_, H, W, C), (_, _, _, F), groups, size_of, k = dx.shape, dy.shape, len(weights), dx.itemsize, start // chunk
+    for n in range(start, stop):
+        image = padded[k] if len(padded) else dx[n]
+        clear(image.reshape(-1))
+        for g in range(groups):
+            target = image[0, 0, g * image.shape[2] // groups:]
+            tiles.multiply(multiply, loops, 1, dy[n, 0, 0, g * F // groups:], weights[g], target, target)
+        for h in range(H if len(padded) else 0):
+            tiles.copy(copy, image[top + h, left:], image.strides[1], size_of, dx[n, h], C * size_of, size_of, W, C)
+
+
+@inlined
+def clear(numbers: np.ndarray) -> None:
+    """Set numbers (n,) to 0. To assign to slices takes longer to compile, of another array by seconds: its shape is
+    checked, with a message.
+    """
+    for k in range(numbers.size):
+        numbers[k] = 0
