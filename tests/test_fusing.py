@@ -6,6 +6,7 @@ from oracles import assert_gradients_right
 from sampled import sampled
 
 from tinynet import Sequential, kernels
+from tinynet.kernels import fast
 from tinynet.layers import (
     GELU,
     Activation,
@@ -22,6 +23,7 @@ from tinynet.layers import (
     MaxPool2D,
     ReLU,
     ReLU6,
+    Rescaling,
     Residual,
     SeparableConv2D,
     Sigmoid,
@@ -530,3 +532,38 @@ def test_images_lie_in_memory_as_the_next_step_reads_them(group, after, first, r
     dy = rng.normal(size=y.shape).astype(np.float32)
     for layout in (np.ascontiguousarray, channels_last, np.asfortranarray):
         np.testing.assert_allclose(backward(layout(dy)), expected_backward(dy), rtol=1e-4, atol=1e-5)
+
+
+def with_any_strides(array):
+    """The same numbers in the same memory, but along axes of 1, where NumPy lets a stride be anything, another one."""
+    strides = [stride if length > 1 else 7 * array.itemsize for stride, length in zip(array.strides, array.shape,
+                                                                                      strict=True)]
+    return np.lib.stride_tricks.as_strided(array, strides=strides)
+
+
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, channels_last], ids=["first", "last"])
+@pytest.mark.parametrize("size", [(8, 1), (1, 8), (1, 1)])
+def test_strides_along_axes_of_one_pixel_mean_nothing(size, layout, rng):
+    x, kernel = layout(rng.normal(size=(2, 8, *size))), rng.normal(size=(8, 8, 1, 1))
+    product = fast.PooledConvolution(x, kernel, (1, 1), (1, 1), (1, 1))
+    y = product.forward(np.zeros(8))
+    dy = layout(rng.normal(size=y.shape))
+    once = (1, 1), (1, 1)
+    for function in (
+            lambda image: product.backward(image, True),
+            lambda image: fast.Convolution(image, kernel, *once).backward(dy, True),
+            lambda image: fast.Convolution(image, kernel, *once, ((1, 1), (0, 2))).forward(None),
+            lambda image: fast.conv2d_input_gradient(image, kernel, size, *once),
+            lambda image: fast.max_pool2d(image, *once), lambda image: fast.channel_sums(image, np.zeros(8)),
+            lambda image: fast.depthwise_conv2d(image, kernel[:1], *once)):
+        for found, expected in zip(function(with_any_strides(dy)), function(dy), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_a_pool_of_one_and_arithmetic_before_a_convolution(rng):
+    model = Sequential([Conv2D(3, (1, 2), activation="relu"), MaxPool2D(1), Rescaling([2.0, 1.0, 0.5], [1.0, 0.0, 2.0]),
+                        Conv2D(2, 1)], input_shape=(2, 8, 2), seed=0, dtype="float64")
+    x, dy = rng.normal(size=(2, 2, 8, 2)), rng.normal(size=(2, 2, 8, 1))
+    found = model.forward(x)[1](dy)
+    with kernels.use("naive"):
+        np.testing.assert_allclose(found, model.forward(x)[1](dy), rtol=1e-12)

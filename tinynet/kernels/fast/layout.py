@@ -42,7 +42,8 @@ def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGI
     (N, H, W, C), ((top, bottom), (left, right)) = last.shape, margins
     padded = empty((N, top + H + bottom, left + W + right, C), dtype)
     if last.dtype != dtype or not dtype.isnative or not last.flags.aligned:
-        padded[...] = value
+        if margins != NO_MARGINS:
+            padded[...] = value
         padded[:, top:top + H, left:left + W] = last
         return padded
     for_chunks(place_images, N, N if x.size < MIN_SHARED else samples_per_chunk(N), tiles.entries(dtype).copy,
@@ -105,15 +106,13 @@ def begin(array: np.ndarray) -> int:
 def memory_of(x: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, tuple[int, ...]]:
     """Return images (N, C, H, W) as flat memory and, in numbers, the strides of (N, H, W, C) in it.
 
-    For arrays themselves numba would compile anew in each order in which they may lie.
+    For arrays themselves numba would compile anew in each order in which they may lie. The strides follow from the
+    shape: those that an array itself has along an axis of 1 may be any.
     """
-    last = x.transpose(0, 2, 3, 1)
+    (_, C, H, W), last = x.shape, x.transpose(0, 2, 3, 1)
     if lies(last, dtype):
-        flat, strides = last.reshape(-1), last.strides
-    else:
-        x = for_loops(x, dtype)
-        flat, strides = x.reshape(-1), x.transpose(0, 2, 3, 1).strides
-    return unmarked(flat), tuple(stride // dtype.itemsize for stride in strides)
+        return unmarked(last.reshape(-1)), (H * W * C, W * C, C, 1)
+    return unmarked(for_loops(x, dtype).reshape(-1)), (C * H * W, W, 1, H * W)
 
 
 def in_whole_vectors(piece: np.ndarray) -> np.ndarray:
