@@ -77,7 +77,7 @@ class PooledConvolution(conv.Convolution):
         memory, (of_n, _, of_q, of_f) = layout.memory_of(dy, self.dtype)
         (top, _), (left, _), zeros = *self.margins, np.zeros(max(filters, lanes), self.dtype)
         addresses = map(layout.begin, (kernel_loops, input_loops, memory, self.winner, self.images, pooled, dz, weights,
-                                  dweights, dbias, dx, padded, zeros))
+                                       dweights, dbias, dx, padded, zeros))
         self.for_chunks(backward, (
             self.sizes.chunk, *self.entries[:4], *addresses, of_n * itemsize, of_q * itemsize, of_f * itemsize,
             self.images.strides[0], pooled.strides[0], dz.strides[0], dweights.strides[0], P, Q, filters, F, columns, a,
@@ -134,7 +134,8 @@ def backward(start: int, stop: int, numbers: tuple[int, ...]) -> None:
                          upstream + p * Q * pixel, winner + (n * P + p) * Q * filters, dbias + k * pixel)
         tiles.multiply(multiply, kernel_loops, 0, images + n * of_image, dz, dweight, dweight)
         if need_dx:
-            target, image = dx + n * H * W * C * itemsize, dx + n * H * W * C * itemsize if in_place else dimage
+            target = dx + n * H * W * C * itemsize
+            image = target if in_place else dimage
             tiles.copy(copy, zeros, 0, itemsize, image, lane, itemsize, height * width, lanes)
             tiles.multiply(multiply, input_loops, 1, dz, weights, image, image)
             for h in range(0 if in_place else H):

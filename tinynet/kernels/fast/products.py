@@ -58,13 +58,15 @@ def by_tiles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Multiply (M, K) by (K, N), N whole vectors, at once or a piece of the result at a time."""
     y = empty((a.shape[0], b.shape[1]), b.dtype)
     strides = a.strides, b.strides[0], y.strides[0]
+    if not a.size or not y.size:
+        y.fill(0)
+        return y
     if num_pieces(a.size * y.shape[1]) == 1:
-        loops, start = tiles_of_product(a.shape, y.shape[1], *strides, y.itemsize) if a.size else (None, None)
+        loops, start = tiles_of_product(a.shape, y.shape[1], *strides, y.itemsize)
         if start is None:
             y.fill(0)
-        if loops is not None and y.size:
-            first = unmarked(a)[:1, 0], unmarked(b)[0], y[0] if start is None else start, y[0]
-            tiles.run(tiles.entries(y.dtype).multiply, loops, 0, *first)
+            start = y[0]
+        tiles.run(tiles.entries(y.dtype).multiply, loops, 0, unmarked(a)[:1, 0], unmarked(b)[0], start, y[0])
         return y
     calls, _, from_zeros = tiles_of_pieces(a.shape, y.shape[1], *strides, y.itemsize)
     if not from_zeros:
@@ -94,7 +96,7 @@ def blas_in_pieces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=256)
 def calls_of_blas(shape: Pair, N: int, a: Pair, b: Pair, itemsize: int) -> np.ndarray | None:
-    """Return what `blas.multiply_each` takes, counted from where matrices begin, given M and K, N, and the strides.
+    """Return what `blas.gemm_each` takes, counted from where matrices begin, given M and K, N, and the strides.
 
     None where NumPy copies a matrix first, or calls another function of BLAS, that for a vector.
     """

@@ -81,12 +81,11 @@ def parallel_for(work: Callable[[int, int], object], n: int, chunk_size: int, se
 def for_chunks(loop: Callable[..., None], n: int, chunk_size: int, *args: Any) -> None:
     """Run a `chunked` loop with these arguments over range(n), on all cores, as `parallel_for` does for Python."""
     size = max(1, chunk_size)
-    helpers = helpers_for(-(-n // size))
-    chunks = Loop(0, n, size)
-    if helpers:
+    shared: tuple[int, ...] = ()
+    if helpers := helpers_for(-(-n // size)):
         workers = _workers()
-        chunks = Loop(0, n, size, workers.place, helpers, workers.open, workers.close)
-    loop(np.array(chunks), 0, *args)
+        shared = workers.place, helpers, workers.open, workers.close
+    loop(np.array(Loop(0, n, size, *shared)), 0, *args)
 
 
 def for_calls(function: int, calls: np.ndarray, *more: int) -> None:

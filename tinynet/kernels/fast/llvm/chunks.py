@@ -85,6 +85,7 @@ def chunked(function: Callable[..., None], fastmath: AbstractSet[str] = frozense
 """)
     around = next(node for node in ast.walk(loop) if isinstance(node, ast.While))
     around.body[2:2] = written.body                              # in the place of a call: half of the time to compile
+    # in the function's module, where numba looks for what it calls: also for what is defined there after it
     function.__globals__.update({f"{function.__name__}_open_": opening(passed), "take_": take, "close_": close_loop})
     made: dict[str, Any] = {}
     exec(compile(ast.fix_missing_locations(loop), inspect.getfile(function), "exec"), function.__globals__, made)
@@ -130,7 +131,7 @@ def write_open(context: Any, builder: ir.IRBuilder, signature: Any, values: list
     own, taken = cgutils.alloca_once(builder, I64), cgutils.alloca_once(builder, I64)
     builder.store(I64(0), own)
     builder.store(builder.select(is_zero(builder, counter), builder.ptrtoint(own, I64), counter), taken)
-    place, most, function = (number(context, builder, signature, loop, which) for which in (PLACE, MOST, OPEN_AT))
+    place, most, function = (loaded(context, builder, signature, loop, which) for which in (PLACE, MOST, OPEN_AT))
     with builder.if_then(builder.and_(is_zero(builder, counter), builder.not_(is_zero(builder, place)))):
         passed = [loop, builder.add(place, I64(NEXT)), *values[2:]]                                   # to a helper
         arguments = cgutils.alloca_once(builder, ir.LiteralStructType([value.type for value in passed]))
@@ -164,7 +165,7 @@ def close_loop(typing: Any, loop: types.Type, counter: types.Type, taken: types.
     """Let nobody help any more, and wait until those who do are done, if this call opened the loop."""
     def write(context: Any, builder: ir.IRBuilder, signature: Any, values: list[ir.Value]) -> ir.Value:
         loop, counter, taken = values
-        place, function = (number(context, builder, signature, loop, which) for which in (PLACE, CLOSE_AT))
+        place, function = (loaded(context, builder, signature, loop, which) for which in (PLACE, CLOSE_AT))
         is_shared = builder.icmp_signed("==", taken, builder.add(place, I64(NEXT)))
         with builder.if_then(builder.and_(is_zero(builder, counter), is_shared)):
             builder.call(builder.inttoptr(function, CLOSE.as_pointer()), [place])
@@ -172,8 +173,8 @@ def close_loop(typing: Any, loop: types.Type, counter: types.Type, taken: types.
     return types.void(loop, types.int64, types.int64), write
 
 
-def number(context: Any, builder: ir.IRBuilder, signature: Any, loop: ir.Value, which: int) -> ir.Value:
-    """Load a number of a loop, the first argument."""
+def loaded(context: Any, builder: ir.IRBuilder, signature: Any, loop: ir.Value, which: int) -> ir.Value:
+    """Return a number of a loop, the first argument."""
     data = context.make_array(signature.args[0])(context, builder, loop).data
     return builder.load(builder.gep(data, [I64(which)]))
 

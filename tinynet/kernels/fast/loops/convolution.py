@@ -16,7 +16,7 @@ def convolve(start: int, stop: int, chunk: int, multiply: int, copy: int, loops:
              top: int, left: int, weights: np.ndarray, bias: np.ndarray, memory: np.ndarray, P: int, Q: int, F: int,
              channels_last: bool, stride: int, most: int, relu: bool, blocks: np.ndarray, copies: np.ndarray) -> None:
     """Fill y, which is made of `memory`, (N, P, Q, F), or (N, F, P, Q) unless channels are last, with the convolutions
-    of images, which have margins if H x W is larger than they are; cut it off below 0 if there is a ReLU.
+    of images; cut it off below 0 if there is a ReLU.
 
     The weights are (groups, numbers), the bias (filters,), F in whole vectors. At most so many rows at a time are
     written to the chunk's block (numbers,), if there is one, for F that is no whole vectors and for channels that are
