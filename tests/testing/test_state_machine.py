@@ -54,7 +54,7 @@ class ModelsInUse(RuleBasedStateMachine):
         if len(first.layers) > 1:
             self.models.append(Sequential(first.layers[:-1], seed=1))
         for model in self.models:
-            model.compile(optimizer=SGD(learning_rate=0.1), loss="mse")
+            model.compile(optimizer=SGD(learning_rate=0.1, global_clipnorm=1), loss="mse")
         self.live: list[Live] = []
         self.kept: list[tuple] = []
         self.weights = [model.get_weights() for model in self.models]
@@ -108,9 +108,11 @@ class ModelsInUse(RuleBasedStateMachine):
             y, backward = twin.forward(x, training=True)
             backward(MeanSquaredError().forward(y_true, y)[1]())
         model.train_on_batch(x, y_true)
+        norm = np.sqrt(sum(np.square(grad, dtype=np.float64).sum() for grad in twin.grads.values()))
+        step = 0.1 / max(1, norm)                            # clipped: squares of squares do not grow without end
         for key, before in twin.params.items():
             same(model.grads[key], twin.grads[key], f"grads[{key!r}] of an update")
-            same(model.params[key], before - 0.1 * twin.grads[key], f"params[{key!r}] after an update")
+            same(model.params[key], before - step * twin.grads[key], f"params[{key!r}] after an update")
         self.weights_changed(model)
 
     @rule(number=SEEDS, seed=SEEDS)
