@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from tinynet.kernels.fast import blas, products, threads, workers
+from tinynet.kernels.fast.compiling import compiled
 from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.llvm.memory import at, clear, numbers, part
 from tinynet.kernels.fast.llvm.waiting import DONE
 
 
@@ -66,6 +68,34 @@ def test_a_loop_inside_another_ones_piece_stays_in_its_thread(two_helpers):
     found = []
     threads.parallel_for(lambda start, stop: found.append(counted(20, 1)[0].sum()), 6, 1)
     assert found == [20] * 6
+
+
+def addresses(x):
+    return at(x), at(x, 2), at(x, 1, 2), at(x, 1, 0, 3)
+
+
+def views(x):
+    return numbers(x, 7, (2, 3)), numbers(x, 0, (x.size,)), part(x, 1, 3), part(x, 2, 2)
+
+
+def cleared(x):
+    clear(x, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+def test_addresses_and_views_in_compiled_code_are_pythons(dtype):
+    x = np.arange(60, dtype=dtype).reshape(3, 4, 5)
+    begin = x.__array_interface__["data"][0]
+    places = [begin + x.itemsize * k for k in (0, 40, 30, 23)]
+    assert [*addresses(x)] == [*compiled(addresses)(x)] == places
+    wanted = [[[7, 8, 9], [10, 11, 12]], np.arange(60), np.arange(20, 60).reshape(2, 4, 5), np.zeros((0, 4, 5))]
+    for found, by_python, right in zip(compiled(views)(x), views(x), wanted, strict=True):
+        np.testing.assert_array_equal(found, right)
+        np.testing.assert_array_equal(by_python, right)
+    for function in cleared, compiled(cleared):
+        left = x.copy()
+        function(left)
+        np.testing.assert_array_equal(left, np.where(np.arange(3)[:, None, None] == 1, 0, x))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

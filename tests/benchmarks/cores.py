@@ -26,6 +26,7 @@ import numpy as np
 from engines import ENGINES
 from models import MODELS, Case
 
+from tinynet.kernels.buffers import address
 from tinynet.kernels.fast import threads
 from tinynet.kernels.fast.llvm.chunks import Loop, chunked
 
@@ -112,8 +113,11 @@ class Recorder:
             self.originals["for_chunks"](loop, n, chunk_size, *args)
         else:
             size = max(1, chunk_size)
-            self.time_pieces(loop.__name__, lambda start, stop: loop(np.array(Loop(start, stop, size)), 0, *args), n,
-                             size, "compiled")
+
+            def work(start: int, stop: int) -> None:                   # as a helper that finds those before taken
+                numbers, taken = np.array(Loop(stop, size)), np.array([start // size])
+                loop(address(numbers), address(taken), *args)
+            self.time_pieces(loop.__name__, work, n, size, "compiled")
 
     def for_calls(self, function: int, calls: np.ndarray, *more: int) -> None:
         """Do what `threads.for_calls` does, and note how long each call takes."""

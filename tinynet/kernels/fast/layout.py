@@ -17,6 +17,7 @@ from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import tiles
 from tinynet.kernels.fast.compiling import for_loops, unmarked
 from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.llvm.memory import at, numbers
 from tinynet.kernels.fast.threads import for_chunks, parallel_for, samples_per_chunk
 from tinynet.kernels.geometry import Pair
 
@@ -47,7 +48,7 @@ def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGI
         padded[:, top:top + H, left:left + W] = last
         return padded
     for_chunks(place_images, N, N if x.size < MIN_SHARED else samples_per_chunk(N), tiles.entries(dtype).copy,
-               last.ctypes.data, *last.strides, padded, H, W, top, left, value)
+               last.ctypes.data, *last.strides, padded, H, W, top, left, float(value))
     return padded
 
 
@@ -59,11 +60,11 @@ def place_images(start: int, stop: int, copy: int, address: int, of_n: int, of_h
     size_of, has_margins, margin = padded.itemsize, (height, width) != (H, W), padded.dtype.type(value)
     in_a_row = of_w == C * size_of and (of_c == size_of or C == 1)
     for n in range(start, stop):
-        numbers = padded[n].reshape(-1)
-        for k in range(numbers.size if has_margins else 0):
-            numbers[k] = margin
+        pixels = numbers(padded, n * height * width * C, (height * width * C,))
+        for k in range(pixels.size if has_margins else 0):
+            pixels[k] = margin
         for h in range(H):
-            begin, target = address + n * of_n + h * of_h, padded[n, top + h, left:left + W]
+            begin, target = address + n * of_n + h * of_h, at(padded, n, top + h, left)
             if in_a_row:
                 tiles.copy(copy, begin, 0, size_of, target, 0, size_of, 1, W * C)
             else:

@@ -11,6 +11,7 @@ from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, unmarked
 from tinynet.kernels.fast.layout import contiguous
 from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.llvm.memory import clear
 from tinynet.kernels.fast.threads import for_chunks
 from tinynet.kernels.fast.tiles import suits_compiled_loops
 
@@ -68,7 +69,7 @@ def multiply(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
         for k in range(K):                                          # no branch: the next column overwrites a zero's
             nonzeros[count] = k
             count += a[m, k] != 0
-        y[m, :] = 0
+        clear(y, m)
         for i in range(0, count - 3, 4):
             k0, k1, k2, k3 = nonzeros[i:i + 4]
             add_four_rows(y[m], a[m, k0], b[k0], a[m, k1], b[k1], a[m, k2], b[k2], a[m, k3], b[k3])

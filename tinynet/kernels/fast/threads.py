@@ -85,7 +85,8 @@ def for_chunks(loop: Callable[..., None], n: int, chunk_size: int, *args: Any) -
     if helpers := helpers_for(-(-n // size)):
         workers = _workers()
         shared = workers.place, helpers, workers.open, workers.close
-    loop(np.array(Loop(0, n, size, *shared)), 0, *args)
+    numbers = np.array(Loop(n, size, *shared))
+    loop(address(numbers), 0, *args)
 
 
 def for_calls(function: int, calls: np.ndarray, *more: int) -> None:

@@ -7,12 +7,12 @@
 
 becomes a compiled function of (loop, counter, x, y), in which this stands, with ``double`` as it was::
 
-    counter = open_loop(loop, counter, x, y)                 # of the chunks that have been taken
-    start = begin + take(counter) * size
-    while start < end:
-        double(start, min(start + size, end), x, y)
-        start = begin + take(counter) * size
-    close_loop(loop, counter)
+    taken = open_loop(loop, counter, x, y)                   # the address where chunks that have been taken are counted
+    start = next_start(loop, taken)
+    while start >= 0:
+        double(start, min(start + size, n), x, y)
+        start = next_start(loop, taken)
+    close_loop(loop, counter, taken)
 
 Opening a loop lets threads help that wait awake (see `tinynet.kernels.fast.llvm.waiting`): they call the same function,
 with the counter that is in use. Whoever opened it closes it, and waits until they are done. All of that takes some
@@ -23,24 +23,25 @@ loop of its own open, the caller does all chunks alone.
 from __future__ import annotations
 
 import ast
+import ctypes
 import inspect
 import textwrap
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, cast
 
-import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from tinynet.kernels.fast.compiling import compiled, config
-from tinynet.kernels.fast.llvm.waiting import CHUNKS, CLOSE, NEXT, OPEN
+from tinynet.kernels.fast.llvm.memory import part
+from tinynet.kernels.fast.llvm.waiting import CHUNKS, CLOSE, NEXT, OPEN, number
 from tinynet.kernels.fast.llvm.writing import I64
 
 
 class Loop(NamedTuple):
-    """What a compiled loop gets of numbers: it runs from begin to end, `size` at a time.
+    """What a compiled loop gets of numbers: it runs over range(n), `size` at a time.
 
     Attributes
     ----------
@@ -49,8 +50,7 @@ class Loop(NamedTuple):
     open, close : the addresses of the functions of `tinynet.kernels.fast.llvm.waiting`.
     """
 
-    begin: int
-    end: int
+    n: int
     size: int
     place: int = 0
     most: int = 0
@@ -58,35 +58,38 @@ class Loop(NamedTuple):
     close: int = 0
 
 
-BEGIN, END, SIZE, PLACE, MOST, OPEN_AT, CLOSE_AT = range(len(Loop._fields))
+N, SIZE, PLACE, MOST, OPEN_AT, CLOSE_AT = range(len(Loop._fields))
 
 
 def chunked(function: Callable[..., None], fastmath: AbstractSet[str] = frozenset(), source: str = "", text: str = ""
             ) -> Callable[..., None]:
     """Compile a function of (start, stop) and other arguments as a loop over chunks, which may be shared out.
 
-    It must not return from within. See `compiled` for `fastmath` and `source`; the text is that of a function which was
-    made by `exec`.
+    The compiled function takes a `Loop` by its address. The one given must not return from within. See `compiled` for
+    `fastmath` and `source`; the text is that of a function which was made by `exec`.
     """
     if config.DISABLE_JIT:
         return alone(function)
     written = cast(ast.FunctionDef, ast.parse(textwrap.dedent(text or inspect.getsource(function))).body[0])
     start, stop, *others = inspect.signature(function).parameters
-    passed = ", ".join(f"{name}_" for name in others)
+    names = {node.id for node in ast.walk(written) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    changed = [name for name in others if name in names]         # in each chunk they begin as they came
+    passed = ", ".join(f"{name}_" if name in changed else name for name in others)
     loop = ast.parse(f"""def {function.__name__}(loop_, counter_, {passed}):
     taken_ = {function.__name__}_open_(loop_, counter_, {passed})
-    begin_, end_, size_ = loop_[{BEGIN}], loop_[{END}], loop_[{SIZE}]
-    {start} = begin_ + take_(taken_) * size_
-    while {start} < end_:
-        {stop} = {start} + size_ if {start} + size_ < end_ else end_
-        {", ".join(others)}, = {passed},
-        {start} = begin_ + take_(taken_) * size_
+    {start} = next_start_(loop_, taken_)
+    while {start} >= 0:
+        {stop} = stop_(loop_, {start})
+        {start} = next_start_(loop_, taken_)
     close_(loop_, counter_, taken_)
 """)
     around = next(node for node in ast.walk(loop) if isinstance(node, ast.While))
-    around.body[2:2] = written.body                              # in the place of a call: half of the time to compile
+    copies = ast.parse("\n".join(f"{name} = {name}_" for name in changed)).body
+    body = Views(start, stop).visit(written).body
+    around.body[1:1] = copies + body                             # in the place of a call: half of the time to compile
     # in the function's module, where numba looks for what it calls: also for what is defined there after it
-    function.__globals__.update({f"{function.__name__}_open_": opening(passed), "take_": take, "close_": close_loop})
+    function.__globals__.update({f"{function.__name__}_open_": opening(passed), "next_start_": next_start,
+                                 "stop_": stop_of, "close_": close_loop, "part_": part})
     made: dict[str, Any] = {}
     exec(compile(ast.fix_missing_locations(loop), inspect.getfile(function), "exec"), function.__globals__, made)
     chunks = made[function.__name__]
@@ -94,22 +97,48 @@ def chunked(function: Callable[..., None], fastmath: AbstractSet[str] = frozense
     return compiled(chunks, fastmath=fastmath, source=source)
 
 
+class Views(ast.NodeTransformer):
+    """Writes `part` for x[start:stop]."""
+
+    def __init__(self, start: str, stop: str):
+        self.slice = f"{start}:{stop}"
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """Take an index."""
+        if ast.unparse(node.slice) != self.slice or not isinstance(node.ctx, ast.Load):
+            return self.generic_visit(node)
+        return ast.copy_location(ast.parse(f"part_({ast.unparse(node.value)}, {self.slice.replace(':', ', ')})",
+                                           mode="eval").body, node)
+
+
 def alone(function: Callable[..., None]) -> Callable[..., None]:
     """Return what does all chunks, where nothing is compiled."""
-    def chunks(loop: np.ndarray, counter: int, *others: Any) -> None:
-        begin, end, size, *_ = map(int, loop)
-        for start in range(begin, end, size):
-            function(start, min(start + size, end), *others)
+    def chunks(loop: int, counter: int, *others: Any) -> None:
+        n, size, *_ = (ctypes.c_int64 * len(Loop._fields)).from_address(loop)
+        for start in range(0, n, size):
+            function(start, min(start + size, n), *others)
     return chunks
 
 
 @intrinsic
-def take(typing: Any, counter: types.Type) -> Any:
-    """Return how many chunks have been taken, and count one more."""
+def next_start(typing: Any, loop: types.Type, taken: types.Type) -> Any:
+    """Take a chunk, and return where it starts; -1 if there are none left."""
     def write(context: Any, builder: ir.IRBuilder, signature: Any, values: list[ir.Value]) -> ir.Value:
-        counter = builder.inttoptr(values[0], I64.as_pointer())
-        return builder.atomic_rmw("add", counter, I64(1), "monotonic")
-    return types.int64(types.int64), write
+        loop, taken = values
+        chunk = builder.atomic_rmw("add", number(builder, taken), I64(1), "monotonic")
+        start = builder.mul(chunk, loaded(builder, loop, SIZE))
+        return builder.select(builder.icmp_signed("<", start, loaded(builder, loop, N)), start, I64(-1))
+    return types.int64(types.int64, types.int64), write
+
+
+@intrinsic
+def stop_of(typing: Any, loop: types.Type, start: types.Type) -> Any:
+    """Return where a chunk stops that starts there."""
+    def write(context: Any, builder: ir.IRBuilder, signature: Any, values: list[ir.Value]) -> ir.Value:
+        loop, start = values
+        stop, n = builder.add(start, loaded(builder, loop, SIZE)), loaded(builder, loop, N)
+        return builder.select(builder.icmp_signed("<", stop, n), stop, n)
+    return types.int64(types.int64, types.int64), write
 
 
 def opening(others: str) -> Callable[..., int]:
@@ -131,7 +160,7 @@ def write_open(context: Any, builder: ir.IRBuilder, signature: Any, values: list
     own, taken = cgutils.alloca_once(builder, I64), cgutils.alloca_once(builder, I64)
     builder.store(I64(0), own)
     builder.store(builder.select(is_zero(builder, counter), builder.ptrtoint(own, I64), counter), taken)
-    place, most, function = (loaded(context, builder, signature, loop, which) for which in (PLACE, MOST, OPEN_AT))
+    place, most, function = (loaded(builder, loop, which) for which in (PLACE, MOST, OPEN_AT))
     with builder.if_then(builder.and_(is_zero(builder, counter), builder.not_(is_zero(builder, place)))):
         passed = [loop, builder.add(place, I64(NEXT)), *values[2:]]                                   # to a helper
         arguments = cgutils.alloca_once(builder, ir.LiteralStructType([value.type for value in passed]))
@@ -165,18 +194,17 @@ def close_loop(typing: Any, loop: types.Type, counter: types.Type, taken: types.
     """Let nobody help any more, and wait until those who do are done, if this call opened the loop."""
     def write(context: Any, builder: ir.IRBuilder, signature: Any, values: list[ir.Value]) -> ir.Value:
         loop, counter, taken = values
-        place, function = (loaded(context, builder, signature, loop, which) for which in (PLACE, CLOSE_AT))
+        place, function = (loaded(builder, loop, which) for which in (PLACE, CLOSE_AT))
         is_shared = builder.icmp_signed("==", taken, builder.add(place, I64(NEXT)))
         with builder.if_then(builder.and_(is_zero(builder, counter), is_shared)):
             builder.call(builder.inttoptr(function, CLOSE.as_pointer()), [place])
         return context.get_dummy_value()
-    return types.void(loop, types.int64, types.int64), write
+    return types.void(types.int64, types.int64, types.int64), write
 
 
-def loaded(context: Any, builder: ir.IRBuilder, signature: Any, loop: ir.Value, which: int) -> ir.Value:
-    """Return a number of a loop, the first argument."""
-    data = context.make_array(signature.args[0])(context, builder, loop).data
-    return builder.load(builder.gep(data, [I64(which)]))
+def loaded(builder: ir.IRBuilder, loop: ir.Value, which: int) -> ir.Value:
+    """Return a number of a loop, given its address."""
+    return builder.load(number(builder, loop, 8 * which))
 
 
 def is_zero(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:

@@ -9,6 +9,7 @@ from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import REASSOCIATED, for_loops, inlined
 from tinynet.kernels.fast.layout import arrays, common_dtype, images
 from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.llvm.memory import numbers
 from tinynet.kernels.fast.loops.elementwise import MIN_SUMMED, numbers_per_chunk
 from tinynet.kernels.fast.threads import for_chunks
 
@@ -100,7 +101,7 @@ def square_sums_loop(start: int, stop: int, size: int, x: np.ndarray, center: np
     x, sums = x[start:stop], sums[start // size]
     N, C, M = x.shape
     if M == 1:                                                  # neighbours are of different channels
-        rows = x.reshape(N, C)
+        rows = numbers(x, 0, (N, C))
         for n in range(0, N - 1, 2):                            # two at a time: half as many loads and stores of sums
             row, other = rows[n], rows[n + 1]
             for c in range(C):
@@ -134,7 +135,7 @@ def product_sums_loop(start: int, stop: int, size: int, x: np.ndarray, center: n
     N, C, M = x.shape
     middles = center.astype(x.dtype)
     if M == 1:
-        rows, drows = x.reshape(N, C), dy.reshape(N, C)
+        rows, drows = numbers(x, 0, (N, C)), numbers(dy, 0, (N, C))
         for n in range(0, N - 1, 2):
             row, other, drow, dother = rows[n], rows[n + 1], drows[n], drows[n + 1]
             for c in range(C):
@@ -167,7 +168,7 @@ def affine_loop(start: int, stop: int, x: np.ndarray, center: np.ndarray, scale:
     N, C, M = x.shape
     zero = x.dtype.type(0)
     if M == 1:
-        rows, yrows = x.reshape(N, C), y.reshape(N, C)
+        rows, yrows = numbers(x, 0, (N, C)), numbers(y, 0, (N, C))
         for n in range(N):
             for c in range(C):
                 value = (rows[n, c] - center[c]) * scale[c] + shift[c]
@@ -190,7 +191,7 @@ def affine_sum_loop(start: int, stop: int, x: np.ndarray, center: np.ndarray, sc
     x, dy, y = x[start:stop], dy[start:stop], y[start:stop]
     N, C, M = x.shape
     if M == 1:
-        rows, drows, yrows = x.reshape(N, C), dy.reshape(N, C), y.reshape(N, C)
+        rows, drows, yrows = numbers(x, 0, (N, C)), numbers(dy, 0, (N, C)), numbers(y, 0, (N, C))
         for n in range(N):
             for c in range(C):
                 g = let_through(drows[n, c], rows[n, c], center[c], line_scale[c], line_shift[c], relu)

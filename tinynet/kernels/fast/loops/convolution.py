@@ -7,8 +7,8 @@ with F rounded up to whole vectors, is written beside it for as long as it is in
 import numpy as np
 
 from tinynet.kernels.fast import tiles
-from tinynet.kernels.fast.compiling import inlined
 from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.llvm.memory import at, clear, numbers
 
 
 @chunked
@@ -26,21 +26,23 @@ def convolve(start: int, stop: int, chunk: int, multiply: int, copy: int, loops:
     of_p, of_q, of_f = (Q * F, F, 1) if channels_last else (Q, 1, P * Q)
     in_place, has_margins, k = len(blocks) == 0, len(copies) > 0, start // chunk
     if has_margins:
-        clear(copies[k].reshape(-1))
+        clear(copies, k)
     for n in range(start, stop):
-        image = copies[k] if has_margins else images[n]
+        image, m = (copies, k) if has_margins else (images, n)
         for row in range(h if has_margins else 0):
-            tiles.copy(copy, images[n, row], 0, size_of, image[top + row, left:], 0, size_of, 1, w * C)
+            tiles.copy(copy, at(images, n, row), 0, size_of, at(copies, k, top + row, left), 0, size_of, 1, w * C)
         for p in range(0, P, most):
             rows, begin = min(most, P - p), n * P * Q * F + p * of_p
-            z = memory[begin:begin + rows * Q * filters] if in_place else blocks[k, :rows * Q * filters]
+            size = (rows * Q * filters,)
+            z = numbers(memory, begin, size) if in_place else numbers(blocks, k * blocks.shape[1], size)
             for g in range(groups):
-                tiles.multiply(multiply, loops, rows, image[p * stride, 0, g * C // groups:], weights[g],
-                               bias[g * filters // groups:], z[g * filters // groups:])
+                f = g * filters // groups
+                tiles.multiply(multiply, loops, rows, at(image, m, p * stride, 0, g * C // groups),
+                               at(weights, g), at(bias, f), at(z, f))
             for q in range(z.size if relu else 0):
                 z[q] = z.dtype.type(0) if z[q] <= 0 else z[q]                                          # a NaN stays
             if not in_place:
-                tiles.copy(copy, z, filters * size_of, size_of, memory[begin:], of_q * size_of, of_f * size_of,
+                tiles.copy(copy, z, filters * size_of, size_of, at(memory, begin), of_q * size_of, of_f * size_of,
                            rows * Q, F)
 
 
@@ -57,21 +59,21 @@ def add_kernel_gradients(start: int, stop: int, chunk: int, multiply: int, copy:
     pieces = -(-(stop - start) // (len(loops) - 1))
     samples = -(-(stop - start) // pieces)
     if len(blocks):
-        clear(blocks[k].reshape(-1))
-    clear(dweights[k].reshape(-1))
+        clear(blocks, k)
+    clear(dweights, k)
     for n in range(start, stop, samples):
         some = min(samples, stop - n)
-        source = dz[n:n + some].reshape(some * P * Q, F)
         if len(blocks):
-            tiles.copy(copy, source, F * dz.itemsize, dz.itemsize, blocks[k], blocks.shape[2] * dz.itemsize,
+            tiles.copy(copy, at(dz, n), F * dz.itemsize, dz.itemsize, at(blocks, k), blocks.shape[2] * dz.itemsize,
                        dz.itemsize, some * P * Q, F)
         for g in range(groups):
-            begin = (blocks[k] if len(blocks) else source)[0, g * F // groups:]
-            tiles.multiply(multiply, loops[some], 0, images[n, 0, 0, g * C // groups:], begin, dweights[k, g],
-                           dweights[k, g])
-        for row in range(len(source) if dbias.size else 0):
+            f, sums = g * F // groups, at(dweights, k, g)
+            source = at(blocks, k, 0, f) if len(blocks) else at(dz, n, 0, 0, f)
+            tiles.multiply(multiply, at(loops, some), 0, at(images, n, 0, 0, g * C // groups), source, sums, sums)
+        pixels = numbers(dz, n * P * Q * F, (some * P * Q, F))
+        for row in range(len(pixels) if dbias.size else 0):
             for f in range(F):
-                dbias[k, f] += source[row, f]
+                dbias[k, f] += pixels[row, f]
 
 
 @chunked
@@ -82,19 +84,12 @@ def add_to_windows(start: int, stop: int, chunk: int, multiply: int, copy: int, 
     """
     (_, H, W, C), (_, _, _, F), groups, size_of, k = dx.shape, dy.shape, len(weights), dx.itemsize, start // chunk
     for n in range(start, stop):
-        image = padded[k] if len(padded) else dx[n]
-        clear(image.reshape(-1))
+        images, m = (padded, k) if len(padded) else (dx, n)
+        clear(images, m)
         for g in range(groups):
-            target = image[0, 0, g * image.shape[2] // groups:]
-            tiles.multiply(multiply, loops, 1, dy[n, 0, 0, g * F // groups:], weights[g], target, target)
+            target = at(images, m, 0, 0, g * images.shape[3] // groups)
+            tiles.multiply(multiply, loops, 1, at(dy, n, 0, 0, g * F // groups), at(weights, g), target, target)
         for h in range(H if len(padded) else 0):
-            tiles.copy(copy, image[top + h, left:], image.strides[1], size_of, dx[n, h], C * size_of, size_of, W, C)
+            tiles.copy(copy, at(padded, k, top + h, left), padded.strides[2], size_of, at(dx, n, h),
+                       C * size_of, size_of, W, C)
 
-
-@inlined
-def clear(numbers: np.ndarray) -> None:
-    """Set numbers (n,) to 0. To assign to slices takes longer to compile, of another array by seconds: its shape is
-    checked, with a message.
-    """
-    for k in range(numbers.size):
-        numbers[k] = 0

@@ -7,6 +7,7 @@ from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import for_loops, inlined
 from tinynet.kernels.fast.layout import arrays, common_dtype, images, lies_channels_last
 from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.llvm.memory import numbers, part
 from tinynet.kernels.fast.products import matmul
 from tinynet.kernels.fast.threads import NUM_CHUNKS, for_chunks
 from tinynet.kernels.part import place
@@ -106,13 +107,14 @@ def dropout_loop(start: int, stop: int, size: int, x: np.ndarray, key: np.uint64
 
     The blocks (chunks, words) are for random words, block_bits the same memory as numbers of 16 bits.
     """
-    x, y, first, words = x[start:stop], y[start:stop], first + start, blocks[start // size]
-    skipped = first % NUMBERS_PER_WORD                                    # of the first word, in each block
-    bits = block_bits[start // size, skipped:]
+    chunk, (_, n), (_, drawn) = start // size, blocks.shape, block_bits.shape
+    skipped = (first + start) % NUMBERS_PER_WORD                          # of the first word, in each block
+    words, bits = numbers(blocks, chunk * n, (n,)), numbers(block_bits, chunk * drawn + skipped, (drawn - skipped,))
     block = bits.size if skipped == 0 else bits.size - bits.size % NUMBERS_PER_WORD
-    for begin in range(0, x.size, block):
+    for begin in range(start, stop, block):
         random_words(key, (first + begin) // NUMBERS_PER_WORD, words)
-        x_block, y_block = x[begin:begin + block], y[begin:begin + block]
+        end = min(begin + block, stop)
+        x_block, y_block = part(x, begin, end), part(y, begin, end)
         for k in range(x_block.size):
             y_block[k] = x_block[k] * (scale if bits[k] >= threshold else x.dtype.type(0))
 

@@ -46,20 +46,18 @@ def elementwise(formula: Callable[..., Any], *args: np.ndarray | float, out: tup
     if out:
         return in_place(formula, arrays, args[len(arrays):], out)
     x, dtype = arrays[0], arrays[0].dtype
-    loop, results, least = loop_of(formula, dtype, len(arrays))
     as_one = all(each.shape == x.shape for each in arrays)
+    loop, results, least = loop_of(formula, dtype, len(arrays), of_rows=not as_one)
     axes = axes_in_memory([each for each in arrays if each.shape == x.shape][-1])
     if not as_one:
         axes = [0, *(axis for axis in axes if axis)]
-    shape = (1, x.size) if as_one else (len(x), x.size // max(1, len(x)))          # or else each row is a sample
-    outputs = [empty(shape, dtype) for _ in range(results)]
-    rows = [in_order(each, axes).reshape(-1, max(1, shape[1])) for each in arrays]
-    settings = [dtype.type(number) for number in args[len(arrays):]]
-
-    numbers = numbers_per_chunk(x.size, least)
-    if x.size:                                                    # chunks are rows, or of a single row its numbers
-        n, size = (x.size, numbers) if shape[0] == 1 else (shape[0], -(-numbers // shape[1]))
-        for_chunks(loop, n, size, *rows, *settings, *outputs)
+    row = () if as_one else (x.size // max(1, len(x)),)                                 # each row is a sample
+    n = x.size if as_one else len(x)
+    outputs = [empty((n, *row), dtype) for _ in range(results)]
+    if x.size:
+        laid = [in_order(each, axes).reshape(-1, *row) for each in arrays]
+        settings = [dtype.type(number) for number in args[len(arrays):]]
+        for_chunks(loop, n, -(-numbers_per_chunk(x.size, least) * n // x.size), *laid, *settings, *outputs)
     inverse, lying = sorted(range(x.ndim), key=axes.__getitem__), [x.shape[axis] for axis in axes]
     found = tuple(each.reshape(lying).transpose(inverse) for each in outputs)
     return found[0] if results == 1 else found
@@ -74,8 +72,8 @@ def in_place(formula: Callable[..., Any], arrays: list[np.ndarray], numbers: tup
         computed(formula, (*arrays, *numbers), out)
         return
     loop = loop_of(formula, x.dtype, len(arrays), places)[0]
-    rows, settings = [for_loops(each).reshape(1, -1) for each in arrays], [x.dtype.type(number) for number in numbers]
-    for_chunks(loop, x.size, numbers_per_chunk(x.size), *rows, *settings)
+    flat, settings = [for_loops(each).reshape(-1) for each in arrays], [x.dtype.type(number) for number in numbers]
+    for_chunks(loop, x.size, numbers_per_chunk(x.size), *flat, *settings)
 
 
 def elementwise_sum(formula: Callable[..., Any], *args: np.ndarray | float) -> float:
@@ -105,10 +103,11 @@ def in_order(array: np.ndarray, axes: list[int]) -> np.ndarray:
 
 
 @cache
-def loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int, places: tuple[int, ...] = ()
-            ) -> tuple[Callable[..., None], int, int]:
+def loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int, places: tuple[int, ...] = (),
+            of_rows: bool = False) -> tuple[Callable[..., None], int, int]:
     """Compile the loop of a formula of some arrays, and of numbers after them, of one dtype.
 
+    The arrays are flat, or `of_rows`, each a sample; one with a single row has the same for all samples.
     The results take the `places` of some of the arrays, or else are in arrays after all arguments. In place they are
     rounded as NumPy's: an optimizer's are the same bits in each kernel set. Also return how many results the formula
     has, and of how many numbers a chunk is worth a thread.
@@ -118,14 +117,13 @@ def loop_of(formula: Callable[..., Any], dtype: np.dtype, arrays: int, places: t
     outputs = [] if places else [f"output_{k}" for k in range(results)]
     written = [names[k] for k in places] or outputs
     read = [f"{name}_row[k]" for name in names[:arrays]] + names[arrays:]
-    text = [f"def loop(start, stop, {', '.join(names + outputs)}):",
-            f"    N, K = {written[0]}.shape",
-            "    first, last, begin, end = (0, 1, start, stop) if N == 1 else (start, stop, 0, K)",
-            "    for n in range(first, last):",
-            *(f"        {name}_row = {name}[n if len({name}) > 1 else 0][begin:end]"
-              for name in names[:arrays] + outputs),
-            f"        for k in range({written[0]}_row.size):",
-            f"            {', '.join(f'{name}_row[k]' for name in written)} = formula({', '.join(read)})"]
+    index = "n if len({0}) > 1 else 0" if of_rows else "start:stop"
+    body = [*(f"{name}_row = {name}[{index.format(name)}]" for name in names[:arrays] + outputs),
+            f"for k in range({written[0]}_row.size):",
+            f"    {', '.join(f'{name}_row[k]' for name in written)} = formula({', '.join(read)})"]
+    if of_rows:
+        body = ["for n in range(start, stop):", *(f"    {line}" for line in body)]
+    text = [f"def loop(start, stop, {', '.join(names + outputs)}):", *(f"    {line}" for line in body)]
     loop = defined("loop", ast.parse("\n".join(text)), {"formula": compiled_formula, "__name__": __name__})
     loop.__qualname__ = loop.__name__ = "_".join(
         [f"{formula.__module__}.{formula.__qualname__}.{dtype.name}".replace(".", "_"), *written[:len(places)]])

@@ -8,6 +8,7 @@ from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, for_loops
 from tinynet.kernels.fast.layout import common_dtype
 from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.llvm.memory import clear, numbers
 from tinynet.kernels.fast.threads import for_chunks, parallel_for
 from tinynet.kernels.geometry import Pair, expect_gradients, output_size
 
@@ -133,12 +134,13 @@ def small_max_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, arg
 
     Nothing branches but for a NaN: the maximum is taken first, then the place of the first pixel that equals it.
     """
-    _, C, P, Q = y.shape
+    (_, C, P, Q), (_, _, H, W) = y.shape, x.shape
     s, t, a, b = len(row_stride), len(column_stride), len(pool_rows), len(pool_columns)
     for n in range(start, stop):
         for c in range(C):
             for p in range(P):
-                rows, best, winner, has_nan = x[n, c, p * s:], y[n, c, p], argmax[n, c, p], False
+                rows, out = numbers(x, ((n * C + c) * H + p * s) * W, (a, W)), ((n * C + c) * P + p) * Q
+                best, winner, has_nan = numbers(y, out, (Q,)), numbers(argmax, out, (Q,)), False
                 for q in range(Q):
                     largest, total, place = rows[0, q * t], x.dtype.type(0), np.int32(0)
                     for i in range(a):
@@ -174,11 +176,11 @@ def max_pool_gradient_loop(start: int, stop: int, dy: np.ndarray, argmax: np.nda
                            offsets: np.ndarray, strides: Pair) -> None:
     """Fill dx (N, C, H, W): dy (N, C, P, Q) is added onto the winners, `offsets` from the first pixel of a window."""
     _, C, P, Q = dy.shape
-    row = dx.shape[3]
+    row, size = dx.shape[3], dx.shape[2] * dx.shape[3]
     for n in range(start, stop):
+        clear(dx, n)
         for c in range(C):
-            image = dx[n, c].reshape(-1)
-            image[:] = 0
+            image = numbers(dx, (n * C + c) * size, (size,))
             for p in range(P):
                 for q in range(Q):
                     image[p * strides[0] * row + q * strides[1] + offsets[argmax[n, c, p, q]]] += dy[n, c, p, q]
@@ -191,7 +193,8 @@ def sum_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, pool_size
     for k, c, p in np.ndindex((stop - start, C, P)):
         n = start + k
         total = y[n, c, p]
-        total[:] = 0
+        for q in range(Q):
+            total[q] = 0
         for i in range(pool_size[0]):
             row = x[n, c, p * strides[0] + i]
             for j in range(pool_size[1]):
@@ -204,16 +207,17 @@ def small_sum_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, poo
                         pool_columns: tuple[int, ...], row_stride: tuple[int, ...], column_stride: tuple[int, ...]
                         ) -> None:
     """Fill y as `sum_pool_loop` does, with each sum in a register."""
-    _, C, P, Q = y.shape
-    s, t = len(row_stride), len(column_stride)
+    (_, C, P, Q), (_, _, H, W) = y.shape, x.shape
+    s, t, a, b = len(row_stride), len(column_stride), len(pool_rows), len(pool_columns)
     for n in range(start, stop):
         for c in range(C):
             for p in range(P):
-                rows, total = x[n, c, p * s:], y[n, c, p]
+                rows = numbers(x, ((n * C + c) * H + p * s) * W, (a, W))
+                total = numbers(y, ((n * C + c) * P + p) * Q, (Q,))
                 for q in range(Q):
                     so_far = x.dtype.type(0)
-                    for i in range(len(pool_rows)):
-                        for j in range(len(pool_columns)):
+                    for i in range(a):
+                        for j in range(b):
                             so_far += rows[i, q * t + j]
                     total[q] = so_far
 
@@ -222,14 +226,14 @@ def small_sum_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, poo
 def tiled_sum_pool_gradient_loop(start: int, stop: int, dy: np.ndarray, dx: np.ndarray, pool_rows: tuple[int, ...],
                                  pool_columns: tuple[int, ...]) -> None:
     """Fill dx (N, C, H, W), where windows lie side by side: each number of dy (N, C, P, Q) is written to its window."""
-    _, C, P, Q = dy.shape
+    (_, C, P, Q), (_, _, H, W) = dy.shape, dx.shape
     a, b = len(pool_rows), len(pool_columns)
     for n in range(start, stop):
         for c in range(C):
             for p in range(P):
-                upstream, rows = dy[n, c, p], dx[n, c, p * a:]
+                upstream = numbers(dy, ((n * C + c) * P + p) * Q, (Q,))
                 for i in range(a):
-                    row = rows[i]
+                    row = numbers(dx, ((n * C + c) * H + p * a + i) * W, (W,))
                     for q in range(Q):
                         for j in range(b):
                             row[q * b + j] = upstream[q]
@@ -240,7 +244,8 @@ def sum_pool_gradient_loop(start: int, stop: int, dy: np.ndarray, dx: np.ndarray
                            ) -> None:
     """Fill dx (N, C, H, W): dy (N, C, P, Q) is added onto every pixel of its window."""
     _, C, P, Q = dy.shape
-    dx[start:stop] = 0
+    for n in range(start, stop):
+        clear(dx, n)
     for k, c, p in np.ndindex((stop - start, C, P)):
         n = start + k
         for i in range(pool_size[0]):

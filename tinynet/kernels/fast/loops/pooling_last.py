@@ -11,6 +11,7 @@ from tinynet.kernels.fast.compiling import unmarked
 from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS
 from tinynet.kernels.fast.layout import NO_MARGINS, arrays, common_dtype, images, in_whole_vectors
 from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.llvm.memory import at, clear, numbers
 from tinynet.kernels.fast.loops.pooling import images_per_chunk, zeros
 from tinynet.kernels.fast.threads import for_chunks
 from tinynet.kernels.geometry import Pair, output_size
@@ -106,8 +107,8 @@ def max_pool_loop(start: int, stop: int, entry: int, x: np.ndarray, y: np.ndarra
     (_, P, Q, C), (a, b), (s, t) = y.shape, pool_size, strides
     for n in range(start, stop):
         for p in range(P):
-            tiles.pool(entry, x[n, p * s], x.strides[1], a, b, t, Q, C * x.itemsize // tiles.VECTOR_BYTES, False,
-                       y[n, p], winner[n, p])
+            tiles.pool(entry, at(x, n, p * s), x.strides[1], a, b, t, Q, C * x.itemsize // tiles.VECTOR_BYTES, False,
+                       at(y, n, p), at(winner, n, p))
 
 
 @chunked
@@ -121,10 +122,10 @@ def unpool_loop(start: int, stop: int, entry: int, dy: np.ndarray, winner: np.nd
     (_, P, Q, C), (a, b), total = dy.shape, pool_size, np.zeros(dy.shape[3], dy.dtype)
     for n in range(start, stop):
         if not covered:
-            dx[n] = 0
+            clear(dx, n)
         for p in range(P):
-            tiles.unpool(entry, dx[n, p * a], dx.strides[1], a, b, Q, C * dx.itemsize // tiles.VECTOR_BYTES, dy[n, p],
-                         winner[n, p], total)
+            tiles.unpool(entry, at(dx, n, p * a), dx.strides[1], a, b, Q, C * dx.itemsize // tiles.VECTOR_BYTES,
+                         at(dy, n, p), at(winner, n, p), total)
 
 
 @chunked
@@ -133,8 +134,9 @@ def add_to_winners_loop(start: int, stop: int, dy: np.ndarray, winner: np.ndarra
     """Fill dx (N, H, W, C): dy (N, P, Q, C) is added to the winners, `offsets` from the first pixel of a window."""
     (_, P, Q, C), (s, t), W = dy.shape, strides, dx.shape[2]
     for n in range(start, stop):
-        image = dx[n].reshape(-1)
-        image[:] = 0
+        clear(dx, n)
+        size = dx.shape[1] * W * C
+        image = numbers(dx, n * size, (size,))
         for p in range(P):
             for q in range(Q):
                 window, upstream, won = image[(p * s * W + q * t) * C:], dy[n, p, q], winner[n, p, q]
@@ -161,11 +163,11 @@ def average_pool_loop(start: int, stop: int, x: np.ndarray, counts: np.ndarray, 
                       strides: Pair) -> None:
     """Fill y (N, P, Q, C) from x (N, H, W, C): its rows are added up in rows (W, C) first, then their columns."""
     (_, P, Q, C), (a, b), (s, t), rows = y.shape, pool_size, strides, np.empty(x.shape[2:], x.dtype)
-    total = rows.reshape(-1)
+    total = numbers(rows, 0, (rows.size,))
     for n in range(start, stop):
         for p in range(P):
             for i in range(a):
-                row = x[n, p * s + i].reshape(-1)
+                row = numbers(x, (n * x.shape[1] + p * s + i) * total.size, (total.size,))
                 for k in range(total.size):
                     total[k] = row[k] if i == 0 else total[k] + row[k]
             for q in range(Q):
@@ -186,10 +188,10 @@ def average_pool_gradient_loop(start: int, stop: int, dy: np.ndarray, counts: np
     Rows that no window has are 0, if the windows have not all rows.
     """
     (_, P, Q, C), (a, b), (s, t), rows = dy.shape, pool_size, strides, np.empty(dx.shape[2:], dx.dtype)
-    total = rows.reshape(-1)
+    total = numbers(rows, 0, (rows.size,))
     for n in range(start, stop):
         if not all_rows:
-            dx[n] = 0
+            clear(dx, n)
         for p in range(P):
             for k in range(total.size):
                 total[k] = 0
@@ -200,6 +202,7 @@ def average_pool_gradient_loop(start: int, stop: int, dy: np.ndarray, counts: np
                     for c in range(C):
                         pixel[c] += upstream[c] / count
             for i in range(a):
-                row, first = dx[n, p * s + i].reshape(-1), p == 0 or i >= a - s      # of the windows that cover it
+                row = numbers(dx, (n * dx.shape[1] + p * s + i) * total.size, (total.size,))
+                first = p == 0 or i >= a - s                                         # of the windows that cover it
                 for k in range(total.size):
                     row[k] = total[k] if first else row[k] + total[k]
