@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinynet import Sequential, backend, kernels, study
-from tinynet.callbacks import CSVLogger, EarlyStopping, ReduceLROnPlateau
+from tinynet.callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from tinynet.layers import (
     Activation,
     Conv2D,
@@ -231,6 +231,8 @@ MISTAKES = {
                                "Received: ';;'."),
     "epsilon": (lambda: ReduceLROnPlateau(epsilon=0.1), "ReduceLROnPlateau: expected no argument 'epsilon'. Did you "
                 "mean 'min_delta'?"),
+    "period": (lambda: ModelCheckpoint("a", period=3), "ModelCheckpoint: expected no argument 'period'. Did you mean "
+                                                       "'save_freq'?"),
     "unknown setting": (lambda: EarlyStopping(patients=3), "EarlyStopping: expected no argument 'patients'. Did you "
                         "mean 'patience'?"),
     "metrics to monitor": (lambda: EarlyStopping(["val_loss"]), "EarlyStopping: expected monitor, a name in the logs, "

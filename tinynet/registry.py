@@ -14,7 +14,7 @@ RENAMED = {                                             # arguments that scripts
     "lr": "learning_rate", "alpha": "negative_slope", "border_mode": "padding", "subsample": "strides",
     "init": "kernel_initializer", "W_regularizer": "kernel_regularizer", "b_regularizer": "bias_regularizer",
     "W_constraint": "kernel_constraint", "bias": "use_bias", "batch_shape": "shape",
-    "batch_input_shape": "input_shape", "epsilon": "min_delta",
+    "batch_input_shape": "input_shape", "epsilon": "min_delta", "period": "save_freq",
 }
 
 
