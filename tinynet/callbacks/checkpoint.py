@@ -40,7 +40,7 @@ class ModelCheckpoint(Monitor):
     def __init__(self, filepath: StrPath, monitor: str = "val_loss", verbose: int = 0,
                  save_best_only: bool = False, save_weights_only: bool = False, mode: str = "auto",
                  save_freq: str | int = "epoch", initial_value_threshold: float | None = None, **unknown: object):
-        super().__init__(monitor, mode, **unknown)
+        super().__init__(monitor, mode, min_delta=0.0, **unknown)
         self.filepath = os.fspath(filepath)
         self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
         self.save_freq = check_save_freq(save_freq, "Unrecognized save_freq: {}. Expected save_freq are 'epoch' or "
