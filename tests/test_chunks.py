@@ -1,6 +1,7 @@
 """Compiled loops over chunks: each chunk is done once, whoever helps, and is done when the loop returns."""
 
 import ctypes
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -56,6 +57,10 @@ def test_many_callers_at_once(two_helpers):
 
 def test_helpers_take_part_and_are_waited_for(two_helpers):
     """Asleep at first: all that the caller returns with is done, also what helpers did."""
+    deadline = time.monotonic() + 10
+    while two_helpers._awake.value:
+        assert time.monotonic() < deadline, "helpers that nobody calls do not fall asleep"
+        time.sleep(0.01)
     helped = ctypes.c_int64.from_address(two_helpers.place + DONE)
     for _ in range(100):
         assert (counted(9, 1, rounds=500_000)[0] == 1).all()

@@ -21,8 +21,8 @@ def max_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> tuple[np.ndarra
     x = for_loops(x, common_dtype(x))
     y = empty((*x.shape[:2], *output_size(x.shape[2:], pool_size, strides)), x.dtype)
     argmax = empty(y.shape, np.dtype(np.int32))
-    lengths = (*static_lengths(pool_size), *static_lengths(strides)) if is_small(pool_size, strides) else None
-    loop, sizes = (max_pool_loop, (pool_size, strides)) if lengths is None else (small_max_pool_loop, lengths)
+    loop, sizes = ((small_max_pool_loop, (lengths(pool_size), lengths(strides))) if is_small(pool_size, strides)
+                   else (max_pool_loop, (pool_size, strides)))
     for_chunks(loop, len(x), images_per_chunk(x), x, y, argmax, *sizes)
     return y, argmax
 
@@ -71,8 +71,8 @@ def sum_pool2d(x: np.ndarray, pool_size: Pair, strides: Pair) -> np.ndarray:
     """Add up each window."""
     x = for_loops(x, common_dtype(x))
     y = empty((*x.shape[:2], *output_size(x.shape[2:], pool_size, strides)), x.dtype)
-    lengths = (*static_lengths(pool_size), *static_lengths(strides)) if is_small(pool_size, strides) else None
-    loop, sizes = (sum_pool_loop, (pool_size, strides)) if lengths is None else (small_sum_pool_loop, lengths)
+    loop, sizes = ((small_sum_pool_loop, (lengths(pool_size), lengths(strides))) if is_small(pool_size, strides)
+                   else (sum_pool_loop, (pool_size, strides)))
     for_chunks(loop, len(x), images_per_chunk(x), x, y, *sizes)
     return y
 
@@ -84,15 +84,15 @@ def sum_pool2d_gradient(dy: np.ndarray, input_size: Pair, pool_size: Pair, strid
     dx = empty((*dy.shape[:2], *input_size), dy.dtype)
     covered = tuple(map(math.prod, zip(dy.shape[2:], pool_size, strict=True))) == tuple(input_size)
     side_by_side = pool_size == strides and covered and is_small(pool_size, strides)
-    loop, sizes = ((tiled_sum_pool_gradient_loop, static_lengths(pool_size)) if side_by_side
+    loop, sizes = ((tiled_sum_pool_gradient_loop, (lengths(pool_size),)) if side_by_side
                    else (sum_pool_gradient_loop, (pool_size, strides)))
     for_chunks(loop, len(dx), images_per_chunk(dx), dy, dx, *sizes)
     return dx
 
 
-def static_lengths(size: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return tuples as long as a pooling window is high and wide: numba compiles for their lengths, and unrolls."""
-    return (0,) * size[0], (0,) * size[1]
+def lengths(size: Pair) -> tuple[int, ...]:
+    """Return a tuple as long as the side of a square window: numba compiles for its length, and unrolls."""
+    return (0,) * size[0]
 
 
 def is_small(pool_size: Pair, strides: Pair) -> bool:
@@ -128,46 +128,47 @@ def max_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, argmax: n
 
 @chunked
 def small_max_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, argmax: np.ndarray,
-                        pool_rows: tuple[int, ...], pool_columns: tuple[int, ...], row_stride: tuple[int, ...],
-                        column_stride: tuple[int, ...]) -> None:
-    """Fill y and argmax as `max_pool_loop` does, with all pixels of a window compared in registers.
+                        side: tuple[int, ...], step: tuple[int, ...]) -> None:
+    """Fill y and argmax as `max_pool_loop` does, with all pixels of a square window compared in registers.
 
     Nothing branches but for a NaN: the maximum is taken first, then the place of the first pixel that equals it.
     """
-    (_, C, P, Q), (_, _, H, W) = y.shape, x.shape
-    s, t, a, b = len(row_stride), len(column_stride), len(pool_rows), len(pool_columns)
+    (_, C, P, Q), (_, _, H, W), a, s = y.shape, x.shape, len(side), len(step)
     for n in range(start, stop):
         for c in range(C):
             for p in range(P):
                 rows, out = numbers(x, ((n * C + c) * H + p * s) * W, (a, W)), ((n * C + c) * P + p) * Q
                 best, winner, has_nan = numbers(y, out, (Q,)), numbers(argmax, out, (Q,)), False
                 for q in range(Q):
-                    largest, total, place = rows[0, q * t], x.dtype.type(0), np.int32(0)
+                    largest, total, place = rows[0, q * s], x.dtype.type(0), np.int32(0)
                     for i in range(a):
-                        for j in range(b):
-                            value = rows[i, q * t + j]
+                        for j in range(a):
+                            value = rows[i, q * s + j]
                             largest = value if value > largest else largest
                             total += value
                     for i in range(a):
-                        for j in range(b):
-                            u, v = a - 1 - i, b - 1 - j
-                            place = np.int32(u * b + v) if rows[u, q * t + v] == largest else place
+                        for j in range(a):
+                            u, v = a - 1 - i, a - 1 - j
+                            place = np.int32(u * a + v) if rows[u, q * s + v] == largest else place
                     has_nan |= total != total                                    # or both infinities
                     best[q], winner[q] = largest, place
                 if has_nan:
-                    max_of_row(rows, best, winner, a, b, t)
+                    max_of_row(rows, best, winner, s)
 
 
 @compiled
-def max_of_row(rows: np.ndarray, best: np.ndarray, winner: np.ndarray, a: int, b: int, stride: int) -> None:
-    """Fill best and winner (Q,) with the first NaN of each window of a x b pixels, or its maximum, and its index."""
+def max_of_row(rows: np.ndarray, best: np.ndarray, winner: np.ndarray, step: int) -> None:
+    """Fill best and winner (Q,) with the first NaN of each square window as high as the rows, or its maximum, and its
+    index.
+    """
+    side = len(rows)
     for q in range(len(best)):
-        largest, place = rows[0, q * stride], np.int32(0)
-        for i in range(a):
-            for j in range(b):
-                value = rows[i, q * stride + j]
+        largest, place = rows[0, q * step], np.int32(0)
+        for i in range(side):
+            for j in range(side):
+                value = rows[i, q * step + j]
                 if (value > largest) | ((value != value) & (largest == largest)):
-                    largest, place = value, np.int32(i * b + j)
+                    largest, place = value, np.int32(i * side + j)
         best[q], winner[q] = largest, place
 
 
@@ -203,12 +204,10 @@ def sum_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, pool_size
 
 
 @chunked
-def small_sum_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, pool_rows: tuple[int, ...],
-                        pool_columns: tuple[int, ...], row_stride: tuple[int, ...], column_stride: tuple[int, ...]
-                        ) -> None:
-    """Fill y as `sum_pool_loop` does, with each sum in a register."""
-    (_, C, P, Q), (_, _, H, W) = y.shape, x.shape
-    s, t, a, b = len(row_stride), len(column_stride), len(pool_rows), len(pool_columns)
+def small_sum_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, side: tuple[int, ...],
+                        step: tuple[int, ...]) -> None:
+    """Fill y as `sum_pool_loop` does, with each sum, of a square window, in a register."""
+    (_, C, P, Q), (_, _, H, W), a, s = y.shape, x.shape, len(side), len(step)
     for n in range(start, stop):
         for c in range(C):
             for p in range(P):
@@ -217,17 +216,15 @@ def small_sum_pool_loop(start: int, stop: int, x: np.ndarray, y: np.ndarray, poo
                 for q in range(Q):
                     so_far = x.dtype.type(0)
                     for i in range(a):
-                        for j in range(b):
-                            so_far += rows[i, q * t + j]
+                        for j in range(a):
+                            so_far += rows[i, q * s + j]
                     total[q] = so_far
 
 
 @chunked
-def tiled_sum_pool_gradient_loop(start: int, stop: int, dy: np.ndarray, dx: np.ndarray, pool_rows: tuple[int, ...],
-                                 pool_columns: tuple[int, ...]) -> None:
-    """Fill dx (N, C, H, W), where windows lie side by side: each number of dy (N, C, P, Q) is written to its window."""
-    (_, C, P, Q), (_, _, H, W) = dy.shape, dx.shape
-    a, b = len(pool_rows), len(pool_columns)
+def tiled_sum_pool_gradient_loop(start: int, stop: int, dy: np.ndarray, dx: np.ndarray, side: tuple[int, ...]) -> None:
+    """Fill dx (N, C, H, W), where square windows lie side by side: each number of dy (N, C, P, Q) goes to its own."""
+    (_, C, P, Q), (_, _, H, W), a = dy.shape, dx.shape, len(side)
     for n in range(start, stop):
         for c in range(C):
             for p in range(P):
@@ -235,8 +232,8 @@ def tiled_sum_pool_gradient_loop(start: int, stop: int, dy: np.ndarray, dx: np.n
                 for i in range(a):
                     row = numbers(dx, ((n * C + c) * H + p * a + i) * W, (W,))
                     for q in range(Q):
-                        for j in range(b):
-                            row[q * b + j] = upstream[q]
+                        for j in range(a):
+                            row[q * a + j] = upstream[q]
 
 
 @chunked
