@@ -39,6 +39,7 @@ BESIDE = [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.
 LONG = {"augmentation.md", "batch-normalisation.md", "colour-images.md", "dropout.md", "gradient-checking.md",
         "initialisation.md", "looking-inside.md", "optimizers.md", "residual-connections.md", "training.md",
         "when-it-does-not-learn.md", "your-own-layer.md"}
+A_SECOND = {"backpropagation.md", "several-processes.md", "tensors.md", "testing-gradients.md"}      # each, or more
 OPTIONAL = ("torch", "jax", "autograd", "mygrad")      # shown on a page for those who have them
 TAKES_MINUTES = ".fit(x_train"                         # marks the README's training, which the examples' tests run
 
@@ -136,7 +137,8 @@ def modules_of_their_own(folder: Path):
                 del sys.modules[name]
 
 
-@pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.book if page.name in LONG else ())
+@pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.book if page.name in LONG else
+                                               pytest.mark.rest if page.name in A_SECOND else ())
                                   for page in PAGES], ids=lambda page: page.name)
 @pytest.mark.slow
 def test_code_runs_and_prints_what_the_page_shows(page, tmp_path, monkeypatch):

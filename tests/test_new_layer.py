@@ -51,12 +51,12 @@ def has_rule(function, kind):
     return function.dispatch(kind) is not function.dispatch(object)
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 def test_hypothesis_draws_it(kind):
     assert kind in drawn(), f"Let `calls` draw {kind.__name__}, in tinynet/testing/layer_calls.py."
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 def test_study_knows_what_it_sees_and_what_it_costs(kind):
     if kind not in drawn():
         pytest.skip("first let `calls` draw it; then this test tells what else is missing")
