@@ -189,7 +189,7 @@ DEAR = [
 CASES = [*((layer, IMAGES) for layer in WINDOWED + MODELS), *((layer, ANY) for layer in SIMPLE)]
 # Of each class `make test` tries the first, `make test-rest` the last as well, `make test-long` all.
 LAST, FIRST = {type(layer): layer for layer, _ in CASES}, {type(layer): layer for layer, _ in reversed(CASES)}
-FORMULAS = {HardSigmoid, ReLU6, SELU, SiLU, Softsign}          # as ELU and Softplus are
+FORMULAS = {HardSigmoid, ReLU6, SELU, SiLU, Softsign}          # ELU and Softplus stand for them in `make test`
 
 
 @pytest.mark.parametrize(("layer", "input_shapes"), [
