@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -167,12 +168,18 @@ def test_of_many_cores_eight_are_used_unless_more_are_asked_for(monkeypatch):
     monkeypatch.delenv("TINYNET_NUM_THREADS", raising=False)
     for cores, used in (1, 1), (8, 8), (64, 8):
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid, cores=cores: range(cores), raising=False)
+        threads.as_number_of_threads.cache_clear()
         assert threads.num_threads() == used
+    threads.as_number_of_threads.cache_clear()
     monkeypatch.setenv("TINYNET_NUM_THREADS", "64")
     assert threads.num_threads() == 64
 
 
-def test_blas_uses_one_thread_whichever_thread_asks(three_blas_threads):
+@pytest.mark.parametrize("own", [True, False], ids=["its own functions", "threadpoolctl's"])
+def test_blas_uses_one_thread_whichever_thread_asks(own, three_blas_threads, monkeypatch):
+    if not own:
+        monkeypatch.setattr(threads, "symbol", lambda library, name: None)
+    monkeypatch.delitem(threads._shared, "blas threads", raising=False)
     inside = []
 
     def ask():
@@ -183,6 +190,19 @@ def test_blas_uses_one_thread_whichever_thread_asks(three_blas_threads):
     ask()
     assert set(inside) == {1}
     assert set(blas_threads()) == {3}
+
+
+def test_a_library_of_openmp_is_asked_by_threadpoolctl():
+    asked = []
+    functions_of_all = SimpleNamespace(openblas_get_num_threads=lambda: 7,
+                                       openblas_set_num_threads=lambda number: pytest.fail("set for all threads"))
+    library = SimpleNamespace(num_threads=3, threading_layer="openmp", set_num_threads=asked.append,
+                              dynlib=functions_of_all)
+    of_library = threads.blas_threads_of(library)
+    of_library.set(2)
+    assert (of_library.get(), asked) == (3, [2])
+    library.threading_layer = "pthreads"
+    assert threads.blas_threads_of(library).get() == 7
 
 
 def test_blas_has_its_threads_back_when_the_last_has_left_though_another_came_first(three_blas_threads):
@@ -243,7 +263,8 @@ def test_ctrl_c_cannot_be_lost_while_a_buffer_is_freed():
     del array                                                        # runs no code of Python's, where it would arrive
     sys.setprofile(None)
     assert "call" not in called
-    assert not hasattr(buffers.PooledBuffer, "__del__")
+    assert not hasattr(buffers.Loan, "__del__")
+    assert not hasattr(buffers.holder(1), "__del__")
 
 
 def test_a_prediction_beside_a_training_sees_weights_between_two_updates(images):

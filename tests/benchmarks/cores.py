@@ -14,6 +14,7 @@ is slower when all of them work.
 
 from __future__ import annotations
 
+import ctypes
 import heapq
 import os
 import statistics
@@ -26,7 +27,6 @@ import numpy as np
 from engines import ENGINES
 from models import MODELS, Case
 
-from tinynet.kernels.buffers import address
 from tinynet.kernels.fast import threads
 from tinynet.kernels.fast.llvm.chunks import Loop, chunked
 
@@ -115,8 +115,8 @@ class Recorder:
             size = max(1, chunk_size)
 
             def work(start: int, stop: int) -> None:                   # as a helper that finds those before taken
-                numbers, taken = np.array(Loop(stop, size)), np.array([start // size])
-                loop(address(numbers), address(taken), *args)
+                numbers, taken = Loop(stop, size), ctypes.c_int64(start // size)
+                loop(ctypes.addressof(numbers), ctypes.addressof(taken), *args)
             self.time_pieces(loop.__name__, work, n, size, "compiled")
 
     def for_calls(self, function: int, calls: np.ndarray, *more: int) -> None:

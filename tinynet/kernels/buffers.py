@@ -18,7 +18,9 @@ import ctypes
 import math
 import weakref
 from collections import deque
+from functools import cache
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 
@@ -46,23 +48,24 @@ unused = Pool()
 
 
 class Loan(weakref.ref):
-    """The memory of a `PooledBuffer`, and what is called when the buffer is freed."""
+    """Memory that is lent, where it begins, and what is called when the `holder` that has it is freed.
 
-    memory: np.ndarray
-
-
-class PooledBuffer:
-    """Has the memory of an array, which is back in the pool when the last array, or view of one, that uses it is freed.
-
-    It is put there by a method of deque, and not by a ``__del__``: in that, Python drops the exceptions that come from
+    It is put back by a method of deque, and not by a ``__del__``: in that, Python drops the exceptions that come from
     outside, such as the KeyboardInterrupt of Ctrl-C.
     """
 
-    def __init__(self, memory: np.ndarray, shape: tuple[int, ...], dtype: np.dtype):
-        self.__array_interface__ = {"shape": shape, "typestr": dtype.str, "data": (address(memory), False),
-                                    "version": 3}
-        self.loan = Loan(self, unused[len(memory)].append)
-        self.loan.memory = memory
+    __slots__ = "address", "memory"
+    memory: np.ndarray
+    address: int
+
+
+@cache
+def holder(size: int) -> Any:
+    """Return a type for so many bytes at an address, and for their `loan`.
+
+    An array keeps the one alive whose bytes it has, and so does each view of the array.
+    """
+    return type("Holder", (ctypes.c_char * size,), {"__slots__": ("loan",)})
 
 
 def allocate(size: int) -> np.ndarray:
@@ -86,12 +89,17 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         return allocate(size).view(dtype).reshape(shape)
     rounded = -(-size // MIN_POOLED_BYTES) * MIN_POOLED_BYTES
     try:
-        memory = unused[rounded].pop().memory               # atomic: two threads never get the same buffer
+        ended = unused[rounded].pop()                       # atomic: two threads never get the same buffer
+        memory, begin = ended.memory, ended.address
     except IndexError:
         if unused.bytes() > MAX_UNUSED_BYTES:
             unused.clear()                 # the model or the batch size has changed: these sizes are not asked for
         memory = allocate(rounded)
-    return np.asarray(PooledBuffer(memory, shape, dtype))
+        begin = address(memory)
+    held = holder(rounded).from_address(begin)
+    loan = held.loan = Loan(held, unused[rounded].append)
+    loan.memory, loan.address = memory, begin
+    return np.ndarray(shape, dtype, held)
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from llvmlite import ir
 from tinynet.kernels.fast.compiling import compiled_module
 from tinynet.kernels.fast.llvm.waiting import CHUNKS, write_calls
 from tinynet.kernels.fast.llvm.writing import I64
-from tinynet.kernels.fast.threads import blas_libraries
+from tinynet.kernels.fast.threads import blas_libraries, symbol
 from tinynet.kernels.geometry import Pair
 
 ROWS, AS_IT_IS, TRANSPOSED = 101, 111, 112                   # CBLAS_ROW_MAJOR, CblasNoTrans, CblasTrans
@@ -21,17 +20,11 @@ ROWS, AS_IT_IS, TRANSPOSED = 101, 111, 112                   # CBLAS_ROW_MAJOR, 
 
 @cache
 def entry(dtype: np.dtype) -> int:
-    """Return the address of ``cblas_sgemm`` or ``cblas_dgemm``, which some builds give a prefix or a suffix; 0 where it
-    is not found, or not known to be NumPy's.
-    """
+    """Return the address of ``cblas_sgemm`` or ``cblas_dgemm``; 0 where it is not found, or not known to be NumPy's."""
     libraries = blas_libraries()
     numpys = [each for each in libraries if Path(each.filepath).parent.name == "numpy.libs"] or libraries
-    name = f"cblas_{'s' if dtype == np.float32 else 'd'}gemm"
-    if len(numpys) == 1:
-        for prefix, suffix in product(("", "scipy_"), ("", "64_", "_64")):
-            if function := getattr(numpys[0].dynlib, f"{prefix}{name}{suffix}", None):
-                return ctypes.cast(function, ctypes.c_void_p).value or 0
-    return 0
+    function = symbol(numpys[0], f"cblas_{'s' if dtype == np.float32 else 'd'}gemm") if len(numpys) == 1 else None
+    return ctypes.cast(function, ctypes.c_void_p).value or 0 if function else 0
 
 
 def takes(a: np.ndarray, b: np.ndarray) -> bool:

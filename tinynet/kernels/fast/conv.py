@@ -91,10 +91,9 @@ class Convolution:
         self.for_chunks(add_kernel_gradients, self.sizes.chunk, self.entries.multiply, self.entries.copy, loops,
                         self.images, dy, blocks,
                         dweights.reshape(self.chunks, groups, math.prod(dweights.shape[1:])), dbias)
-        dkernels = [layout.sum_to_kernel(dweights[group::groups], F // groups, size) for group in range(groups)]
         dx = input_gradient(dy, self.kernel, self.shape, *self.geometry, self.sizes.chunk,
                             self.margins) if need_dx else None
-        return dkernels[0] if groups == 1 else np.concatenate(dkernels), dbias.sum(axis=0), dx
+        return layout.sum_to_kernel(dweights, F // groups, size, groups), dbias.sum(axis=0), dx
 
     def panels(self, bias: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Return the kernels of the groups, (groups, numbers), and a bias, as the loops take them."""

@@ -13,12 +13,12 @@ Kernels are cut into panels as wide as a tile, in the same order of rows.
 
 import numpy as np
 
-from tinynet.kernels.buffers import empty
+from tinynet.kernels.buffers import address, empty
 from tinynet.kernels.fast import tiles
 from tinynet.kernels.fast.compiling import for_loops, unmarked
 from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.llvm.memory import at, numbers
-from tinynet.kernels.fast.threads import for_chunks, parallel_for, samples_per_chunk
+from tinynet.kernels.fast.threads import NUM_CHUNKS, for_chunks, samples_per_chunk
 from tinynet.kernels.geometry import Pair
 
 NO_MARGINS = (0, 0), (0, 0)
@@ -100,7 +100,10 @@ def contiguous(matrix: np.ndarray) -> np.ndarray:
 
 
 def begin(array: np.ndarray) -> int:
-    """Return the address where an array begins, in half of the time that its ``ctypes.data`` takes."""
+    """Return the address where an array begins, in half of the time that its ``ctypes.data`` takes, or a quarter."""
+    flags = array.flags
+    if flags.c_contiguous and flags.writeable and array.size:
+        return address(array)
     return array.__array_interface__["data"][0]
 
 
@@ -174,18 +177,37 @@ def gradient_sums(chunks: int, shape: tuple[int, ...], side_by_side: bool, dtype
     return empty((chunks, S, kh, R, tiles.round_up_to_vector(F, dtype.itemsize)), dtype)
 
 
-def sum_to_kernel(dweights: np.ndarray, F: int, kernel_size: Pair) -> np.ndarray:
-    """Add up the gradients of the chunks, (chunks, S, kh, R, F + zeros), and return the kernel's, (F, C, kh, kw)."""
-    (kh, kw), (chunks, S, _, R, lanes) = kernel_size, dweights.shape
-    C, axis = (R // kw, 2) if S == 1 else (R, 3)
-    sums = dweights.reshape(chunks, *((kh, kw) if S == 1 else (kw, kh)), C, lanes)
-    kernel = empty((F, C, kh, kw), dweights.dtype)
-    slices = np.moveaxis(kernel, axis, 0)                                       # of the axis that comes first in `sums`
-
-    def work(start: int, stop: int) -> None:
-        slices[start:stop] = sums[:, start:stop].sum(axis=0)[..., :F].transpose(0, 3, 2, 1)     # (n, F, C, kw or kh)
-    parallel_for(work, len(slices), len(slices) if dweights.size < MIN_SHARED else 1)
+def sum_to_kernel(dweights: np.ndarray, F: int, kernel_size: Pair, groups: int = 1) -> np.ndarray:
+    """Add up the gradients of the chunks, (chunks * groups, S, kh, R, F + zeros), in place, and return the kernel's,
+    (groups * F, C, kh, kw).
+    """
+    (kh, kw), (_, S, _, R, lanes) = kernel_size, dweights.shape
+    C, length, strides = (R // kw, kw, (kw, 1)) if S == 1 else (R, kh, (1, kw))          # of kh and kw, or of kw and kh
+    kernel, rows = empty((groups * F, C, kh, kw), dweights.dtype), groups * kh * kw * C
+    size = rows if dweights.size < MIN_SHARED else tiles.cut(rows, NUM_CHUNKS)
+    for_chunks(add_to_first, rows, size, dweights.reshape(-1, rows, lanes), kernel.reshape(groups, F, kh * kw * C), C,
+               length, *strides)
     return kernel
+
+
+@chunked
+def add_to_first(start: int, stop: int, sums: np.ndarray, kernel: np.ndarray, C: int, length: int, of_p: int, of_q: int
+                 ) -> None:
+    """Add rows start to stop of all sums (chunks, groups * area, lanes) to the first, and fill kernel (groups, F, area)
+    with them.
+
+    In the sums a group's rows are (p, q, c), q being below a `length`; in the kernel they are (c, p, q) or (c, q, p).
+    """
+    (chunks, _, lanes), (_, F, area) = sums.shape, kernel.shape
+    for row in range(start, stop):
+        for n in range(1, chunks):
+            for k in range(lanes):
+                sums[0, row, k] += sums[n, row, k]
+        group, place = row // area, row % area
+        p, q, c = place // C // length, place // C % length, place % C
+        target = c * (area // C) + p * of_p + q * of_q
+        for f in range(F):
+            kernel[group, f, target] = sums[0, row, f] if chunks else kernel.dtype.type(0)       # 0 of an empty batch
 
 
 def common_dtype(a: np.ndarray, b: np.ndarray | None = None) -> np.dtype:

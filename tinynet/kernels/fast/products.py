@@ -71,8 +71,8 @@ def by_tiles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     calls, _, from_zeros = tiles_of_pieces(a.shape, y.shape[1], *strides, y.itemsize)
     if not from_zeros:
         y.fill(0)
-    begin = y.ctypes.data
-    begins = np.array([0, a.ctypes.data, b.ctypes.data, 0 if from_zeros else begin, begin])
+    begin = layout.begin(y)
+    begins = np.array([0, layout.begin(a), layout.begin(b), 0 if from_zeros else begin, begin])
     for_calls(tiles.entries(y.dtype).multiply_each, calls + begins)
     return y
 
@@ -82,7 +82,7 @@ def blas_in_pieces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     y = empty((a.shape[0], b.shape[1]), np.result_type(a, b))
     calls = calls_of_blas(a.shape, b.shape[1], a.strides, b.strides, y.itemsize)
     if calls is not None and blas.takes(a, b) and (entry := blas.entry(y.dtype)):
-        begins = np.array([0, 0, 0, 0, 0, a.ctypes.data, 0, b.ctypes.data, 0, y.ctypes.data, 0])
+        begins = np.array([0, 0, 0, 0, 0, layout.begin(a), 0, layout.begin(b), 0, layout.begin(y), 0])
         for_calls(blas.gemm_each(y.dtype), calls + begins, entry)
         return y
     pieces = cut_in_pieces(*y.shape, num_pieces(a.size * y.shape[1]))

@@ -7,10 +7,13 @@ threads: compiled kernels and NumPy's products both release the interpreter lock
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import cache
+from itertools import product
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from threadpoolctl import LibController, ThreadpoolController
@@ -30,12 +33,17 @@ def num_threads() -> int:
     """Return the number of threads to use: ``TINYNET_NUM_THREADS``, or one for each core this process may run on, up to
     `MAX_THREADS`.
     """
-    wanted = os.environ.get("TINYNET_NUM_THREADS")
-    if wanted is not None:
-        if not wanted.isdecimal() or int(wanted) < 1:
-            raise ValueError(f"TINYNET_NUM_THREADS: expected a whole number from 1. Received: {wanted!r}.")
-        return int(wanted)
-    return min(_cores(), MAX_THREADS)
+    return as_number_of_threads(os.environ.get("TINYNET_NUM_THREADS"))
+
+
+@cache                                       # many loops of a step ask
+def as_number_of_threads(wanted: str | None) -> int:
+    """Return what was `wanted`, or as many threads as there are cores, up to `MAX_THREADS`."""
+    if wanted is None:
+        return min(_cores(), MAX_THREADS)
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise ValueError(f"TINYNET_NUM_THREADS: expected a whole number from 1. Received: {wanted!r}.")
+    return int(wanted)
 
 
 def _cores() -> int:
@@ -78,22 +86,20 @@ def parallel_for(work: Callable[[int, int], object], n: int, chunk_size: int, se
             workers.finish(job)
 
 
-def for_chunks(loop: Callable[..., None], n: int, chunk_size: int, *args: Any) -> None:
+def for_chunks(run: Callable[..., None], n: int, chunk_size: int, *args: Any) -> None:
     """Run a `chunked` loop with these arguments over range(n), on all cores, as `parallel_for` does for Python."""
-    size = max(1, chunk_size)
-    shared: tuple[int, ...] = ()
-    if helpers := helpers_for(-(-n // size)):
+    loop: Any = Loop(n, max(1, chunk_size))
+    if helpers := helpers_for(-(-n // loop.size)):
         workers = _workers()
-        shared = workers.place, helpers, workers.open, workers.close
-    numbers = np.array(Loop(n, size, *shared))
-    loop(address(numbers), 0, *args)
+        loop.place, loop.most, loop.open, loop.close = workers.place, helpers, workers.open, workers.close
+    run(ctypes.addressof(loop), 0, *args)
 
 
 def for_calls(function: int, calls: np.ndarray, *more: int) -> None:
     """Do calls (n, numbers) on all cores: `function` is the address of one made by `write_calls`."""
     helpers = helpers_for(len(calls))
-    arguments = np.array([0, len(calls), address(calls), *more])
-    functions().share(_workers().place if helpers else 0, helpers, function, address(arguments))
+    arguments = (ctypes.c_int64 * (3 + len(more)))(0, len(calls), address(calls), *more)
+    functions().share(_workers().place if helpers else 0, helpers, function, ctypes.addressof(arguments))
 
 
 def helpers_for(chunks: int) -> int:
@@ -113,11 +119,11 @@ def samples_per_chunk(N: int) -> int:
 _loops = threading.local()                   # whether this thread is inside one
 
 
-def on_one_blas_thread(product: Callable[[], Result]) -> Result:
+def on_one_blas_thread(run: Callable[[], Result]) -> Result:
     """Call a function while NumPy's products use one thread; whatever interrupts it, the setting is restored."""
     try:
         with one_blas_thread:
-            return product()
+            return run()
     except BaseException:                        # Ctrl-C may have arrived in __enter__ or __exit__, halfway
         one_blas_thread.leave()
         raise
@@ -136,7 +142,7 @@ class _OneBlasThread:
         """Begin with no thread inside."""
         self._lock = threading.RLock()
         self._inside: set[int] = set()                                   # the threads that are
-        self._before: list[tuple[LibController, int]] = []               # what is to be restored
+        self._before: list[tuple[BlasThreads, int]] = []               # what is to be restored
 
     @property
     def _depth(self) -> int:
@@ -146,10 +152,10 @@ class _OneBlasThread:
         with self._lock:
             self._inside.add(threading.get_ident())
             if not self._before:
-                self._before = [(library, library.num_threads) for library in blas_libraries()]
+                self._before = [(of_library, of_library.get()) for of_library in _blas_threads()]
             if self._depth == 1:
-                for library, _ in self._before:
-                    _set_threads(library, 1)
+                for of_library, _ in self._before:
+                    of_library.set(1)
 
     def __exit__(self, *exception: object) -> None:
         self.leave()
@@ -159,8 +165,8 @@ class _OneBlasThread:
         with self._lock:
             self._inside.discard(threading.get_ident())
             if self._depth == 0:
-                for library, before in self._before:
-                    _set_threads(library, before)
+                for of_library, before in self._before:
+                    of_library.set(before)
                 self._before = []
 
 
@@ -181,19 +187,47 @@ def blas_libraries() -> list[LibController]:
     return _shared["blas"]
 
 
-def _set_threads(library: LibController, number: int) -> None:
-    """Set a BLAS's number of threads, from any thread.
+def symbol(library: LibController, name: str) -> Any:
+    """Return a function of a BLAS library, which some builds give a prefix or a suffix; None where it is not found."""
+    for prefix, suffix in product(("", "scipy_"), ("", "64_", "_64")):
+        if function := getattr(library.dynlib, f"{prefix}{name}{suffix}", None):
+            return function
+    return None
+
+
+class BlasThreads(NamedTuple):
+    """The functions that get and set a BLAS library's number of threads."""
+
+    get: Callable[[], int]
+    set: Callable[[int], object]
+
+
+def _blas_threads() -> list[BlasThreads]:
+    if "blas threads" not in _shared:
+        _shared["blas threads"] = [blas_threads_of(library) for library in blas_libraries()]
+    return _shared["blas threads"]
+
+
+def blas_threads_of(library: LibController) -> BlasThreads:
+    """Return a library's own functions, or those of threadpoolctl, which take eight times as long.
 
     From threadpoolctl 3.8 on a library obeys only the Python thread that set it first, its controlling thread: it must
     have none, before and after.
     """
+    own = [symbol(library, f"openblas_{verb}_num_threads") for verb in ("get", "set")]
+    if all(own) and library.threading_layer == "pthreads":            # with OpenMP each thread has a number of its own
+        return BlasThreads(*own)
     release = getattr(library, "clear_controlling_thread", lambda force: None)
-    release(force=True)
-    library.set_num_threads(number)
-    release(force=True)
+
+    def set_threads(number: int) -> None:
+        release(force=True)
+        library.set_num_threads(number)
+        release(force=True)
+    return BlasThreads(lambda: library.num_threads, set_threads)
 
 
 one_blas_thread = _OneBlasThread()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_shared.clear)   # a forked child has none of its parent's threads
+    os.register_at_fork(after_in_child=as_number_of_threads.cache_clear)                # and perhaps other cores
     os.register_at_fork(after_in_child=one_blas_thread.reset)

@@ -28,7 +28,7 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -40,25 +40,14 @@ from tinynet.kernels.fast.llvm.waiting import CHUNKS, CLOSE, NEXT, OPEN, number
 from tinynet.kernels.fast.llvm.writing import I64
 
 
-class Loop(NamedTuple):
+class Loop(ctypes.Structure):
     """What a compiled loop gets of numbers: it runs over range(n), `size` at a time.
 
-    Attributes
-    ----------
-    place : the address where it is shared out; 0 where it is not.
-    most : how many threads may help.
-    open, close : the addresses of the functions of `tinynet.kernels.fast.llvm.waiting`.
+    `place` is the address where it is shared out, 0 where it is not; `most` how many threads may help; `open` and
+    `close` are the addresses of the functions of `tinynet.kernels.fast.llvm.waiting`.
     """
 
-    n: int
-    size: int
-    place: int = 0
-    most: int = 0
-    open: int = 0
-    close: int = 0
-
-
-N, SIZE, PLACE, MOST, OPEN_AT, CLOSE_AT = range(len(Loop._fields))
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("n", "size", "place", "most", "open", "close"))
 
 
 def chunked(function: Callable[..., None], fastmath: AbstractSet[str] = frozenset(), source: str = "", text: str = ""
@@ -114,9 +103,9 @@ class Views(ast.NodeTransformer):
 def alone(function: Callable[..., None]) -> Callable[..., None]:
     """Return what does all chunks, where nothing is compiled."""
     def chunks(loop: int, counter: int, *others: Any) -> None:
-        n, size, *_ = (ctypes.c_int64 * len(Loop._fields)).from_address(loop)
-        for start in range(0, n, size):
-            function(start, min(start + size, n), *others)
+        numbers: Any = Loop.from_address(loop)
+        for start in range(0, numbers.n, numbers.size):
+            function(start, min(start + numbers.size, numbers.n), *others)
     return chunks
 
 
@@ -126,8 +115,8 @@ def next_start(typing: Any, loop: types.Type, taken: types.Type) -> Any:
     def write(context: Any, builder: ir.IRBuilder, signature: Any, values: list[ir.Value]) -> ir.Value:
         loop, taken = values
         chunk = builder.atomic_rmw("add", number(builder, taken), I64(1), "monotonic")
-        start = builder.mul(chunk, loaded(builder, loop, SIZE))
-        return builder.select(builder.icmp_signed("<", start, loaded(builder, loop, N)), start, I64(-1))
+        start = builder.mul(chunk, loaded(builder, loop, "size"))
+        return builder.select(builder.icmp_signed("<", start, loaded(builder, loop, "n")), start, I64(-1))
     return types.int64(types.int64, types.int64), write
 
 
@@ -136,7 +125,7 @@ def stop_of(typing: Any, loop: types.Type, start: types.Type) -> Any:
     """Return where a chunk stops that starts there."""
     def write(context: Any, builder: ir.IRBuilder, signature: Any, values: list[ir.Value]) -> ir.Value:
         loop, start = values
-        stop, n = builder.add(start, loaded(builder, loop, SIZE)), loaded(builder, loop, N)
+        stop, n = builder.add(start, loaded(builder, loop, "size")), loaded(builder, loop, "n")
         return builder.select(builder.icmp_signed("<", stop, n), stop, n)
     return types.int64(types.int64, types.int64), write
 
@@ -160,7 +149,7 @@ def write_open(context: Any, builder: ir.IRBuilder, signature: Any, values: list
     own, taken = cgutils.alloca_once(builder, I64), cgutils.alloca_once(builder, I64)
     builder.store(I64(0), own)
     builder.store(builder.select(is_zero(builder, counter), builder.ptrtoint(own, I64), counter), taken)
-    place, most, function = (loaded(builder, loop, which) for which in (PLACE, MOST, OPEN_AT))
+    place, most, function = (loaded(builder, loop, which) for which in ("place", "most", "open"))
     with builder.if_then(builder.and_(is_zero(builder, counter), builder.not_(is_zero(builder, place)))):
         passed = [loop, builder.add(place, I64(NEXT)), *values[2:]]                                   # to a helper
         arguments = cgutils.alloca_once(builder, ir.LiteralStructType([value.type for value in passed]))
@@ -194,7 +183,7 @@ def close_loop(typing: Any, loop: types.Type, counter: types.Type, taken: types.
     """Let nobody help any more, and wait until those who do are done, if this call opened the loop."""
     def write(context: Any, builder: ir.IRBuilder, signature: Any, values: list[ir.Value]) -> ir.Value:
         loop, counter, taken = values
-        place, function = (loaded(builder, loop, which) for which in (PLACE, CLOSE_AT))
+        place, function = (loaded(builder, loop, which) for which in ("place", "close"))
         is_shared = builder.icmp_signed("==", taken, builder.add(place, I64(NEXT)))
         with builder.if_then(builder.and_(is_zero(builder, counter), is_shared)):
             builder.call(builder.inttoptr(function, CLOSE.as_pointer()), [place])
@@ -202,9 +191,9 @@ def close_loop(typing: Any, loop: types.Type, counter: types.Type, taken: types.
     return types.void(types.int64, types.int64, types.int64), write
 
 
-def loaded(builder: ir.IRBuilder, loop: ir.Value, which: int) -> ir.Value:
+def loaded(builder: ir.IRBuilder, loop: ir.Value, which: str) -> ir.Value:
     """Return a number of a loop, given its address."""
-    return builder.load(number(builder, loop, 8 * which))
+    return builder.load(number(builder, loop, getattr(Loop, which).offset))
 
 
 def is_zero(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
