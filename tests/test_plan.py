@@ -124,10 +124,10 @@ def test_losses_that_were_replaced_are_what_runs(replaced):
         assert model.test_on_batch(x, y)[0] == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_convolution_in_groups_is_not_fused():
+def test_a_convolution_in_groups_is_not_pooled_in_its_pass():
     rows = Sequential([Conv2D(4, 2, groups=2, activation="relu", input_shape=(2, 9, 9)), MaxPooling2D()]).plan()
     assert [(row.layers, row.fused) for row in rows] == [
-        (("conv2d_1",), False), (("conv2d_1/relu",), False), (("max_pool2d_1",), True)]
+        (("conv2d_1", "conv2d_1/relu"), True), (("max_pool2d_1",), True)]
 
 
 def fused_into(*layers):
@@ -144,7 +144,7 @@ def test_what_follows_a_convolution_runs_in_its_step():
     assert fused_into(conv(), norm(), conv(), pool()) == ["conv_norm", "conv_pool"]
     assert fused_into(conv(), relu(), conv()) == ["conv_relu", "conv"]
     assert fused_into(norm(), relu(), pool(), norm()) == ["norm_relu", "pool", "forward"]
-    assert fused_into(conv(groups=2), norm(), relu()) == ["linear", "norm_relu"]
+    assert fused_into(conv(groups=2), norm(), relu()) == ["conv_norm_relu"]
     assert fused_into(conv(), pool(2, strides=1), norm()) == ["conv", "pool", "forward"]
 
 

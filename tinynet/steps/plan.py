@@ -283,11 +283,6 @@ def added(x: np.ndarray, f: np.ndarray) -> np.ndarray:
     return x + f
 
 
-def in_whole_groups(training: bool, conv: Conv2D, *others: Layer) -> bool:
-    """Return whether the functions for a convolution take its groups of channels, if there are several."""
-    return conv.groups == 1 or kernels.current().takes(conv.params["kernel"], conv.groups)
-
-
 def tiles_the_image(training: bool, conv: Conv2D, *others: Layer) -> bool:
     """Return whether the convolution is in one group, and its pooling `in_tiles`."""
     return conv.groups == 1 and in_tiles(training, next(layer for layer in others if isinstance(layer, MaxPool2D)))
@@ -317,15 +312,13 @@ PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that
     Conv2D: [
         Pattern([CONV, POOL, NORM, RELU], convolutions.conv_pool_norm_relu, f"{ROWS}; {PASSES} and rectifies",
                 tiles_the_image),
-        Pattern([CONV, NORM, RELU], convolutions.conv_norm_relu, f"bias and padding in place; {PASSES} and rectifies",
-                in_whole_groups),
+        Pattern([CONV, NORM, RELU], convolutions.conv_norm_relu, f"bias and padding in place; {PASSES} and rectifies"),
         Pattern([CONV, RELU, POOL], convolutions.conv_relu_pool, ROWS, tiles_the_image, either_way=True),
         Pattern([CONV, POOL, NORM], convolutions.conv_pool_norm, f"{ROWS}; {PASSES}", tiles_the_image),
-        Pattern([CONV, NORM], convolutions.conv_norm, f"bias and padding in place; {PASSES}", in_whole_groups),
+        Pattern([CONV, NORM], convolutions.conv_norm, f"bias and padding in place; {PASSES}"),
         Pattern([CONV, POOL], convolutions.conv_pool, ROWS, tiles_the_image, either_way=True),
-        Pattern([CONV, RELU], convolutions.conv_relu, "bias, padding and ReLU in place", in_whole_groups,
-                either_way=True),
-        Pattern([CONV], convolutions.conv, "bias and padding in place", in_whole_groups, either_way=True)],
+        Pattern([CONV, RELU], convolutions.conv_relu, "bias, padding and ReLU in place", either_way=True),
+        Pattern([CONV], convolutions.conv, "bias and padding in place", either_way=True)],
     BatchNormalization: [Pattern([NORM, RELU], normalized.norm_relu, f"{PASSES} and rectifies")],
     Dense: [Pattern([(Dense, Dense.linear), RELU], fused.dense_relu, "bias and ReLU in one pass over the product")],
     DepthwiseConv2D: [Pattern([(DepthwiseConv2D, DepthwiseConv2D.linear)], convolutions.depthwise,

@@ -19,7 +19,7 @@ Besides the functions that every kernel set has, there are some that do the work
     cache            where compiled kernels are kept, and when they are out of date
 """
 
-from tinynet.kernels.fast.conv import Convolution, conv2d, conv2d_input_gradient, conv2d_kernel_gradient, takes
+from tinynet.kernels.fast.conv import Convolution, conv2d, conv2d_input_gradient, conv2d_kernel_gradient
 from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS, PooledConvolution
 from tinynet.kernels.fast.depthwise import (
     Depthwise,
@@ -109,5 +109,4 @@ __all__ = [
     "softmax_gradient",
     "sum_pool2d",
     "sum_pool2d_gradient",
-    "takes",
 ]

@@ -44,7 +44,7 @@ class Convolution:
 
     Parameters
     ----------
-    x, kernel : (N, C, H, W) and (F, C, kh, kw), or, where `takes` says so, (F, C / groups, kh, kw).
+    x, kernel : (N, C, H, W) and (F, C / groups, kh, kw).
     strides, dilation : pairs (rows, columns).
     margins : of zeros around the images, ((top, bottom), (left, right)).
     pool_size : of the windows that are pooled at once, in a `PooledConvolution`.
@@ -99,7 +99,7 @@ class Convolution:
         """Return the kernels of the groups, (groups, numbers), and a bias, as the loops take them."""
         self.has_bias, biases = bias is not None, np.zeros(self.sizes.filters, self.dtype)
         if bias is not None:
-            biases[:len(bias)] = bias
+            biases.reshape(self.groups, -1)[:, :len(bias) // self.groups] = bias.reshape(self.groups, -1)
         return by_group(self.kernel, self.groups, lambda kernel: layout.kernel_panels(
             kernel, self.side_by_side, self.dtype)), biases
 
@@ -124,7 +124,7 @@ def input_gradient(dy: np.ndarray, kernel: np.ndarray, shape: tuple[int, int, in
     """
     (N, C, H, W), (_, P, Q, F), size, dtype = shape, dy.shape, kernel.shape[2:], dy.dtype
     groups, itemsize, entries = C // kernel.shape[1], dtype.itemsize, tiles.entries(dtype)
-    lanes = tiles.round_up_to_vector(C, itemsize)
+    lanes = conv_loops.in_vectors(C, groups, itemsize)
     dx, dy, ((top, bottom), (left, right)) = empty((N, H, W, C), dtype), unmarked(dy), margins
     reach = [each * (length - 1) for each, length in zip(dilation, size, strict=True)]
     keeps_size = [top + bottom, left + right] == reach
@@ -151,15 +151,6 @@ def input_gradient(dy: np.ndarray, kernel: np.ndarray, shape: tuple[int, int, in
         for_chunks(add_to_windows, N, chunk, chunk, entries.multiply, entries.copy, loops, dy, weights, dx, top, left,
                    padded)
     return layout.arrays(dx)
-
-
-def takes(kernel: np.ndarray, groups: int) -> bool:
-    """Return whether a `Convolution` takes a kernel (F, C / groups, kh, kw): what a group sees and makes, in vectors.
-
-    Other groups would begin in the middle of one, see `tinynet.kernels.groups`.
-    """
-    F, C, *_ = kernel.shape
-    return groups == 1 or all(size * kernel.itemsize % tiles.VECTOR_BYTES == 0 for size in (C, F // groups))
 
 
 def by_group(kernel: np.ndarray, groups: int, panels: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

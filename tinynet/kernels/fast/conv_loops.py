@@ -1,8 +1,8 @@
 """The three convolutions as loops around tiles: by how much each loop moves on in memory, in bytes.
 
 Images are (N, H, W, C), outputs and their gradients (N, P, Q, F), F whole vectors; a window is S segments of kh rows of
-R numbers, see `tinynet.kernels.fast.layout`. Of several groups, these are the channels and filters of one, and the next
-pixel lies behind those of all.
+R numbers, see `tinynet.kernels.fast.layout`. Of several groups, these are the channels and filters of one, each group's
+in whole vectors, and the next pixel lies behind those of all.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Sizes(NamedTuple):
     Attributes
     ----------
     output, pooled : of an image's output, (rows, columns), and of what pooling leaves of it.
-    filters : F rounded up to whole vectors.
+    filters : F, those of each group rounded up to whole vectors.
     loops : those of `of_outputs`, for the columns that pooling windows reach.
     rows : of pooling windows, whose outputs are computed at a time.
     chunk : how many samples one thread takes at a time.
@@ -64,7 +64,7 @@ def sizes(images: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, dilat
     (N, *image, _), (F, C, *size), (a, b), groups = images, kernel, pool, images[-1] // kernel[1]
     output = output_size((image[0], image[1]), (size[0], size[1]), strides, dilation)
     P, Q = output_size(output, pool, pool)
-    filters, width = round_up_to_vector(F, itemsize), tile_width(itemsize)
+    filters, width = in_vectors(F, groups, itemsize), tile_width(itemsize)
     loops = of_outputs((image[1], C), Q * b, filters * itemsize // groups // VECTOR_BYTES, (size[0], size[1]), strides,
                        dilation, itemsize, groups)
     rows = rows_per_block(cut(F, width) * width * C * math.prod(size), filters * Q * b)
@@ -72,6 +72,11 @@ def sizes(images: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, dilat
     products = pixels * F * C * math.prod(size)                                                   # of a sample
     chunk = max(samples_per_chunk(N), min(cut(MIN_PIXELS, pixels), cut(N, 2)), cut(MIN_PRODUCTS, products))
     return Sizes(output, (P, Q), filters, loops, cut(rows, a), chunk)
+
+
+def in_vectors(n: int, groups: int, itemsize: int) -> int:
+    """Return how many numbers there are for n, those of each group rounded up to whole vectors."""
+    return groups * round_up_to_vector(n // groups, itemsize)
 
 
 def rows_per_block(weights: int, row: int) -> int:

@@ -12,7 +12,8 @@ from tinynet.kernels.fast.threads import MIN_PARALLEL, for_calls, on_one_blas_th
 from tinynet.kernels.geometry import Pair
 
 NUM_PIECES = 8                 # of a large product, whatever the number of threads
-MIN_PIECE = MIN_PARALLEL // 2  # multiply-adds of a piece: fewer, whose numbers one core has just made, are soon done
+MIN_PIECE = MIN_PARALLEL // 2  # multiply-adds of a piece by BLAS, which copies what it reads
+MIN_TILED = MIN_PARALLEL // 16                # of a piece by tiles: 5 to 8 us
 MAX_TINY = 8_000               # multiply-adds up to which BLAS uses one thread of its own accord
 MAX_NARROW = 256               # columns up to which tiles are faster than BLAS, which first copies its matrices
 TALL = 4                       # times as many rows as columns, in a piece by tiles: few rows end in tiles of fewer
@@ -61,7 +62,7 @@ def by_tiles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if not a.size or not y.size:
         y.fill(0)
         return y
-    if num_pieces(a.size * y.shape[1]) == 1:
+    if num_pieces(a.size * y.shape[1], MIN_TILED) == 1:
         loops, start = tiles_of_product(a.shape, y.shape[1], *strides, y.itemsize)
         if start is None:
             y.fill(0)
@@ -135,9 +136,9 @@ def cut_in_pieces(M: int, N: int, pieces: int, width: int = 1, tall: int = 1) ->
             for m in range(0, M, rows) for n in range(0, N, columns)]
 
 
-def num_pieces(multiply_adds: int) -> int:
-    """Return how many pieces a product is cut into."""
-    return max(1, min(NUM_PIECES, multiply_adds // MIN_PIECE))
+def num_pieces(multiply_adds: int, least: int = MIN_PIECE) -> int:
+    """Return how many pieces a product is cut into, given the least that is worth one."""
+    return max(1, min(NUM_PIECES, multiply_adds // least))
 
 
 @lru_cache(maxsize=256)
@@ -149,7 +150,7 @@ def tiles_of_pieces(shape: Pair, N: int, a: Pair, b: int, y: int, itemsize: int
     `from_zeros` is a few zeros, and that of others y. Of what is kept in memory there are only addresses.
     """
     (M, K), calls, kept, from_zeros = shape, [], [], True
-    for rows, columns in cut_in_pieces(M, N, num_pieces(M * K * N), tiles.tile_width(itemsize), TALL):
+    for rows, columns in cut_in_pieces(M, N, num_pieces(M * K * N, MIN_TILED), tiles.tile_width(itemsize), TALL):
         m, n, column = rows.stop - rows.start, columns.stop - columns.start, columns.start * itemsize
         loops, start = tiles_of_product((m, K), n, a, b, y, itemsize)
         from_zeros, place = start is not None, rows.start * y + column

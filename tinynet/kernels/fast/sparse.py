@@ -9,9 +9,8 @@ import numpy as np
 
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast.compiling import compiled, unmarked
-from tinynet.kernels.fast.layout import contiguous
 from tinynet.kernels.fast.llvm.chunks import chunked
-from tinynet.kernels.fast.llvm.memory import clear
+from tinynet.kernels.fast.llvm.memory import clear, part
 from tinynet.kernels.fast.threads import for_chunks
 from tinynet.kernels.fast.tiles import suits_compiled_loops
 
@@ -35,9 +34,11 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     Each chunk of `a` also checks its share of the rows of `b`, so that the check is parallel too.
     """
     M, N = len(a), b.shape[1]
-    y, infinite = empty((M, N), b.dtype), np.zeros(M, bool)
-    for_chunks(multiply_and_check, M, -(-M // NUM_CHUNKS), unmarked(contiguous(a)), unmarked(b), y, infinite)
-    return None if infinite.any() else y
+    y, infinite = empty((M, N), b.dtype), np.zeros(1, bool)
+    lying, (of_row, of_column) = a if a.flags.c_contiguous else a.T, [each // a.itemsize for each in a.strides]
+    for_chunks(multiply_and_check, M, -(-M // NUM_CHUNKS), unmarked(lying.reshape(-1)), of_row, of_column, unmarked(b), y,
+               infinite)
+    return None if infinite[0] else y
 
 
 @compiled
@@ -51,30 +52,35 @@ def all_finite(x: np.ndarray) -> bool:
 
 
 @chunked
-def multiply_and_check(start: int, stop: int, a: np.ndarray, b: np.ndarray, y: np.ndarray, infinite: np.ndarray
-                       ) -> None:
-    """Fill some rows of y (M, N); note in infinite (M,), at `start`, whether a share of b has a NaN or an infinity."""
-    M, K = a.shape
-    multiply(a[start:stop], b, y[start:stop])
-    infinite[start] = not all_finite(b[start * K // M:stop * K // M])
+def multiply_and_check(start: int, stop: int, a: np.ndarray, of_row: int, of_column: int, b: np.ndarray, y: np.ndarray,
+                       infinite: np.ndarray) -> None:
+    """Fill some rows of y (M, N); note in infinite (1,) whether a share of b (K, N) has a NaN or an infinity.
+
+    The left side's numbers are in a (M * K,) as they lie in memory, so far from one row, and column, to the next.
+    """
+    M, K = len(y), len(b)
+    multiply(part(a, start * of_row, a.size), of_row, of_column, b, y[start:stop])
+    if not all_finite(b[start * K // M:stop * K // M]):
+        infinite[0] = True
 
 
 @compiled
-def multiply(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
-    """Fill y (M, N) with the nonzeros of a (M, K) times their rows of b (K, N), four at a time."""
-    M, K = a.shape
-    nonzeros = np.empty(K + 1, np.int64)                            # their columns
+def multiply(a: np.ndarray, of_row: int, of_column: int, b: np.ndarray, y: np.ndarray) -> None:
+    """Fill y (M, N) with the nonzeros of the left side times their rows of b (K, N), four at a time."""
+    (M, _), K = y.shape, len(b)
+    nonzeros = np.empty(K + 1, np.int64)                            # where they are in a row, counted in its columns
     for m in range(M):
-        count = 0
+        row, count = part(a, m * of_row, a.size), 0
         for k in range(K):                                          # no branch: the next column overwrites a zero's
             nonzeros[count] = k
-            count += a[m, k] != 0
+            count += row[k * of_column] != 0
         clear(y, m)
         for i in range(0, count - 3, 4):
             k0, k1, k2, k3 = nonzeros[i:i + 4]
-            add_four_rows(y[m], a[m, k0], b[k0], a[m, k1], b[k1], a[m, k2], b[k2], a[m, k3], b[k3])
+            add_four_rows(y[m], row[k0 * of_column], b[k0], row[k1 * of_column], b[k1], row[k2 * of_column], b[k2],
+                          row[k3 * of_column], b[k3])
         for k in nonzeros[count - count % 4:count]:
-            add_row(y[m], a[m, k], b[k])
+            add_row(y[m], row[k * of_column], b[k])
 
 
 @compiled

@@ -1,7 +1,7 @@
 """The compiled loops of the three convolutions: sample by sample, group by group, with tiles inside.
 
 Images are (N, H, W, C), outputs and their gradients (N, P, Q, F). What a sample needs besides, a copy with margins or
-with F rounded up to whole vectors, is written beside it for as long as it is in the cache.
+with the filters of each group rounded up to whole vectors, is written beside it for as long as it is in the cache.
 """
 
 import numpy as np
@@ -18,8 +18,8 @@ def convolve(start: int, stop: int, chunk: int, multiply: int, copy: int, loops:
     """Fill y, which is made of `memory`, (N, P, Q, F), or (N, F, P, Q) unless channels are last, with the convolutions
     of images; cut it off below 0 if there is a ReLU.
 
-    The weights are (groups, numbers), the bias (filters,), F in whole vectors. At most so many rows at a time are
-    written to the chunk's block (numbers,), if there is one, for F that is no whole vectors and for channels that are
+    The weights are (groups, numbers), the bias (filters,), those of each group in whole vectors. At most so many rows at
+    a time are written to the chunk's block (numbers,), if there is one, where F is fewer and for channels that are
     first, and copied while they are in the cache. Images that need margins get them in the chunk's copy (H, W, C).
     """
     (_, h, w, C), groups, filters, size_of = images.shape, len(weights), bias.size, memory.itemsize
@@ -41,9 +41,10 @@ def convolve(start: int, stop: int, chunk: int, multiply: int, copy: int, loops:
                                at(weights, g), at(bias, f), at(z, f))
             for q in range(z.size if relu else 0):
                 z[q] = z.dtype.type(0) if z[q] <= 0 else z[q]                                          # a NaN stays
-            if not in_place:
-                tiles.copy(copy, z, filters * size_of, size_of, at(memory, begin), of_q * size_of, of_f * size_of,
-                           rows * Q, F)
+            for g in range(0 if in_place else groups):
+                tiles.copy(copy, at(z, g * filters // groups), filters * size_of, size_of,
+                           at(memory, begin + g * F // groups * of_f), of_q * size_of, of_f * size_of, rows * Q,
+                           F // groups)
 
 
 @chunked
@@ -53,7 +54,7 @@ def add_kernel_gradients(start: int, stop: int, chunk: int, multiply: int, copy:
     """Fill the chunk's dweights (groups, numbers), and add to its dbias (F,), or (0,), given dz (N, P, Q, F).
 
     Some samples at a time, as many as there are `loops` for. If there is a block of the chunk, (pixels, lanes), their
-    dz is copied to it, with longer rows.
+    dz is copied to it, each group's with zeros behind it.
     """
     (_, _, _, C), (_, P, Q, F), k, groups = images.shape, dz.shape, start // chunk, dweights.shape[1]
     pieces = -(-(stop - start) // (len(loops) - 1))
@@ -63,12 +64,13 @@ def add_kernel_gradients(start: int, stop: int, chunk: int, multiply: int, copy:
     clear(dweights, k)
     for n in range(start, stop, samples):
         some = min(samples, stop - n)
-        if len(blocks):
-            tiles.copy(copy, at(dz, n), F * dz.itemsize, dz.itemsize, at(blocks, k), blocks.shape[2] * dz.itemsize,
-                       dz.itemsize, some * P * Q, F)
         for g in range(groups):
-            f, sums = g * F // groups, at(dweights, k, g)
-            source = at(blocks, k, 0, f) if len(blocks) else at(dz, n, 0, 0, f)
+            source, sums = at(dz, n, 0, 0, g * F // groups), at(dweights, k, g)
+            if len(blocks):
+                block, lanes = at(blocks, k, 0, g * blocks.shape[2] // groups), blocks.shape[2]
+                tiles.copy(copy, source, F * dz.itemsize, dz.itemsize, block, lanes * dz.itemsize, dz.itemsize,
+                           some * P * Q, F // groups)
+                source = block
             tiles.multiply(multiply, at(loops, some), 0, at(images, n, 0, 0, g * C // groups), source, sums, sums)
         pixels = numbers(dz, n * P * Q * F, (some * P * Q, F))
         for row in range(len(pixels) if dbias.size else 0):
@@ -89,7 +91,7 @@ def add_to_windows(start: int, stop: int, chunk: int, multiply: int, copy: int, 
         for g in range(groups):
             target = at(images, m, 0, 0, g * images.shape[3] // groups)
             tiles.multiply(multiply, loops, 1, at(dy, n, 0, 0, g * F // groups), at(weights, g), target, target)
-        for h in range(H if len(padded) else 0):
-            tiles.copy(copy, at(padded, k, top + h, left), padded.strides[2], size_of, at(dx, n, h),
-                       C * size_of, size_of, W, C)
+            for h in range(H if len(padded) else 0):
+                tiles.copy(copy, at(padded, k, top + h, left, g * padded.shape[3] // groups), padded.strides[2], size_of,
+                           at(dx, n, h, 0, g * C // groups), C * size_of, size_of, W, C // groups)
 
