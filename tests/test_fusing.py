@@ -17,6 +17,7 @@ from tinynet.layers import (
     DepthwiseConv2D,
     Dropout,
     Flatten,
+    GlobalAvgPool2D,
     GlobalMaxPool2D,
     LayerNormalization,
     LeakyReLU,
@@ -33,6 +34,7 @@ from tinynet.layers import (
     ZeroPadding2D,
 )
 from tinynet.layers.base import Layer
+from tinynet.steps import fused
 from tinynet.steps.plan import fuse
 from tinynet.steps.run import run_steps
 from tinynet.steps.step import steps_of
@@ -105,6 +107,7 @@ MODELS = {
     "separable": lambda: [SeparableConv2D(9, (2, 3), padding="same", depth_multiplier=2, activation="relu"),
                           SeparableConv2D(3, 2, strides=2, use_bias=False), Conv2D(2, 1)],
     "softmax of channels": lambda: [Conv2D(4, 2), Softmax(1), Conv2D(2, 2), Softmax(-2)],
+    "means of maps": lambda: [Conv2D(3, 2), GlobalAvgPool2D(keepdims=True), Conv2D(4, 1), GlobalAvgPool2D()],
     "a layer of one's own": lambda: [Conv2D(3, 3, activation="relu"), Doubled()],
 }
 
@@ -465,7 +468,7 @@ def test_dropout_takes_every_dtype(dtype, rng):
 @pytest.mark.parametrize(("dtype", "other"), [("f4", "f8"), ("f8", "f4"), ("f2", "f4"), ("f4", "f2"), ("f4", "g")])
 @pytest.mark.parametrize("channels", [3, 5, 12])
 @pytest.mark.parametrize("layer", [MaxPool2D(), MaxPool2D(3, 2), AveragePool2D(), UpSampling2D(), GlobalMaxPool2D(),
-                                   UpSampling2D(interpolation="bilinear")], ids=str)
+                                   GlobalAvgPool2D(), UpSampling2D(interpolation="bilinear")], ids=str)
 def test_a_gradient_of_another_dtype_is_what_its_layer_computes(layer, channels, dtype, other, rng):
     x = channels_last(rng.normal(size=(4, channels, 8, 8)).astype(dtype))
     y, backward = fuse(steps_of(layer))[0].run(x)
@@ -491,6 +494,24 @@ def test_the_largest_of_an_image_is_what_its_layer_computes(image, layout, chann
     np.testing.assert_array_equal(y, expected)
     dy = rng.normal(size=y.shape).astype(dtype)
     np.testing.assert_array_equal(backward(dy), expected_backward(dy))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, channels_last], ids=["first", "last"])
+@pytest.mark.parametrize("N", [0, 1, 61])
+def test_the_means_of_some_samples_at_a_time_are_what_its_layer_computes(N, layout, keepdims, dtype, monkeypatch, rng):
+    monkeypatch.setattr(fused, "COPIED", 0)
+    layer, x = GlobalAvgPool2D(keepdims=keepdims), layout(rng.normal(size=(N, 5, 6, 7)).astype(dtype))
+    (step,), accuracy = fuse(steps_of(layer)), 10 * np.finfo(dtype).eps
+    y, backward = step.run(x)
+    expected, expected_backward = layer.forward(x)
+    assert (y.dtype, y.shape) == (expected.dtype, expected.shape)
+    np.testing.assert_allclose(y, expected, rtol=accuracy, atol=accuracy)
+    dy = rng.normal(size=y.shape).astype(dtype)
+    dx = backward(dy)
+    assert dx.strides == x.strides
+    np.testing.assert_array_equal(dx, expected_backward(dy))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -5,7 +5,7 @@ import pytest
 
 from tinynet import Sequential, kernels
 from tinynet.kernels import fast
-from tinynet.kernels.fast import sparse
+from tinynet.kernels.fast import blas, sparse
 from tinynet.layers import Dense
 
 NEAR = {"float32": {"rtol": 1e-4, "atol": 1e-4}, "float64": {"rtol": 1e-11, "atol": 1e-11}}
@@ -60,11 +60,14 @@ def test_every_number_of_the_right_side_is_checked(rng):
     assert sparse.matmul(a, b) is not None
 
 
-@pytest.mark.parametrize(("density", "taken"), [(0.0, True), (0.19, True), (0.4, False), (1.0, False)])
-def test_zeros_are_skipped_only_where_they_are_many(density, taken, monkeypatch, rng):
+@pytest.mark.parametrize(("density", "taken", "narrower"), [
+    (0.0, True, False), (0.19, True, False), (0.4, False, False), (1.0, False, False),
+    (0.0, True, True), (0.1, True, True), (0.19, False, True)])
+def test_zeros_are_skipped_only_where_they_are_many(density, taken, narrower, monkeypatch, rng):
     products = []
     monkeypatch.setattr(sparse, "matmul", lambda a, b: products.append(a.shape))
-    x, w = mostly_zero(rng, (200, 784), density=density), rng.normal(size=(784, 128)).astype(np.float32)
+    monkeypatch.setattr(blas, "is_narrower", lambda: narrower)
+    x, w = mostly_zero(rng, (200, 784), density=density), rng.normal(size=(784, 512)).astype(np.float32)
     fast.matmul(x, w)
     fast.matmul(x.T, np.ascontiguousarray(w[:200]))
     assert products == [(200, 784), (784, 200)] * taken

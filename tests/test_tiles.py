@@ -1,6 +1,7 @@
 """Tiles of every size, at any strides, and loops around them compute products."""
 
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinynet.kernels import fast
-from tinynet.kernels.fast import products, tiles
+from tinynet.kernels.fast import blas, products, tiles
 from tinynet.kernels.fast.compiling import compiled
 
 NEAR = {"float32": {"rtol": 1e-3, "atol": 1e-3}, "float64": {"rtol": 1e-11, "atol": 1e-11}}
@@ -115,6 +116,29 @@ def test_products_with_few_columns_are_made_by_tiles(dtype, monkeypatch, rng):
     assert set(fast.matmul(a, b)[:, 5]) <= {np.inf, -np.inf}
     monkeypatch.setattr(np, "matmul", None)                            # BLAS is not asked
     fast.matmul(a, b)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("orders", ["CC", "FC", "CF", "FF"])
+@pytest.mark.parametrize("narrower", [True, False])
+def test_large_products_are_made_by_tiles_where_blas_has_narrower_vectors(narrower, orders, dtype, monkeypatch, rng):
+    a, b = rng.normal(size=(40, 400)).astype(dtype), rng.normal(size=(400, 336)).astype(dtype)
+    a, b = (np.asarray(each, order=order) for each, order in zip((a, b), orders, strict=True))
+    right = a.astype(float) @ b.astype(float)
+    monkeypatch.setattr(blas, "is_narrower", lambda: narrower)
+    monkeypatch.setattr(products, "by_tiles" if not narrower else "blas_in_pieces", None)      # it is not asked
+    np.testing.assert_allclose(fast.matmul(a, b), right, **NEAR[dtype])
+
+
+@pytest.mark.parametrize(("library", "narrower"), [
+    (("openblas", "Haswell"), True), (("openblas", "Zen"), True), (("openblas", "SkylakeX"), False),
+    (("openblas", "Sapphirerapids"), False), (("mkl", "Haswell"), False), (None, False)])
+def test_the_vectors_of_blas_are_those_of_the_processor_its_kernels_are_for(library, narrower, monkeypatch):
+    found = library and SimpleNamespace(internal_api=library[0], architecture=library[1])
+    monkeypatch.setattr(blas, "numpys", lambda: found)
+    for width in (16, 32, 64):
+        monkeypatch.setattr(blas, "VECTOR_BYTES", width)
+        assert blas.is_narrower.__wrapped__() == (narrower and width == 64)
 
 
 def test_tiles_are_not_asked_for_what_they_cannot_multiply(rng):

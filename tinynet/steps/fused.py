@@ -14,6 +14,7 @@ from tinynet.layers import (
     AveragePool2D,
     Dense,
     Dropout,
+    GlobalAvgPool2D,
     GlobalMaxPool2D,
     MaxPool2D,
     ReLU,
@@ -72,6 +73,27 @@ def global_max_pool(layer: GlobalMaxPool2D, x: np.ndarray, training: bool = Fals
     def backward(dy: np.ndarray) -> np.ndarray:
         return gradient(dy.reshape(y.shape), winner, x.shape[2:])
     return y[:, :, None, None] if layer.keepdims else y, backward
+
+
+def global_average_pool(layer: GlobalAvgPool2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Take the means of some samples at a time on all cores, and hand shares of the gradient out in the same way."""
+    layer.check(x)
+    k, x, (N, C, H, W) = kernels.current(), as_floating(x), x.shape
+    size = N if x.size < COPIED else k.samples_per_chunk(N)
+    y = np.empty((N, C, 1, 1), x.dtype)
+
+    def work(start: int, stop: int) -> None:
+        x[start:stop].mean(axis=(2, 3), keepdims=True, out=y[start:stop])
+    k.parallel_for(work, N, size)
+
+    def backward(dy: np.ndarray) -> np.ndarray:
+        dx, shares = empty_like(x.astype(dy.dtype, copy=False)), dy.reshape(N, C, 1, 1) / (H * W)
+
+        def work_back(start: int, stop: int) -> None:
+            dx[start:stop] = shares[start:stop]
+        k.parallel_for(work_back, N, size)
+        return dx
+    return y if layer.keepdims else y[:, :, 0, 0], backward
 
 
 def softmax(layer: Softmax, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:

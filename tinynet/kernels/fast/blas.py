@@ -8,23 +8,43 @@ from pathlib import Path
 
 import numpy as np
 from llvmlite import ir
+from threadpoolctl import LibController
 
 from tinynet.kernels.fast.compiling import compiled_module
+from tinynet.kernels.fast.llvm.functions import VECTOR_BYTES
 from tinynet.kernels.fast.llvm.waiting import CHUNKS, write_calls
 from tinynet.kernels.fast.llvm.writing import I64
 from tinynet.kernels.fast.threads import blas_libraries, symbol
 from tinynet.kernels.geometry import Pair
 
+WIDE = {"SkylakeX", "Cooperlake", "Sapphirerapids"}          # whose kernels in OpenBLAS have vectors of 64 bytes
 ROWS, AS_IT_IS, TRANSPOSED = 101, 111, 112                   # CBLAS_ROW_MAJOR, CblasNoTrans, CblasTrans
 
 
 @cache
 def entry(dtype: np.dtype) -> int:
     """Return the address of ``cblas_sgemm`` or ``cblas_dgemm``; 0 where it is not found, or not known to be NumPy's."""
-    libraries = blas_libraries()
-    numpys = [each for each in libraries if Path(each.filepath).parent.name == "numpy.libs"] or libraries
-    function = symbol(numpys[0], f"cblas_{'s' if dtype == np.float32 else 'd'}gemm") if len(numpys) == 1 else None
+    library = numpys()
+    function = symbol(library, f"cblas_{'s' if dtype == np.float32 else 'd'}gemm") if library else None
     return ctypes.cast(function, ctypes.c_void_p).value or 0 if function else 0
+
+
+def numpys() -> LibController | None:
+    """Return NumPy's BLAS library, None where it is not known which one that is."""
+    libraries = blas_libraries()
+    found = [each for each in libraries if Path(each.filepath).parent.name == "numpy.libs"] or libraries
+    return found[0] if len(found) == 1 else None
+
+
+@cache
+def is_narrower() -> bool:
+    """Return whether BLAS's kernels have narrower vectors than tiles, and so half of their rate.
+
+    OpenBLAS has kernels for some processors; others run those of an older one.
+    """
+    library = numpys()
+    return (VECTOR_BYTES == 64 and library is not None and library.internal_api == "openblas"
+            and library.architecture not in WIDE)
 
 
 def takes(a: np.ndarray, b: np.ndarray) -> bool:

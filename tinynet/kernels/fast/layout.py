@@ -93,10 +93,17 @@ def contiguous(matrix: np.ndarray) -> np.ndarray:
     """
     if matrix.dtype.char not in "fd" or matrix.size < MIN_TURNED or not lies(matrix.T, matrix.dtype):
         return np.ascontiguousarray(matrix)
-    turned = empty(matrix.shape, matrix.dtype)
-    (of_q, of_f), (turned_q, turned_f), (Q, F) = matrix.strides, turned.strides, matrix.shape
-    tiles.copy(tiles.entries(matrix.dtype).copy, matrix, of_q, of_f, turned, turned_q, turned_f, Q, F)
+    turned, Q = empty(matrix.shape, matrix.dtype), len(matrix)
+    for_chunks(turn_rows, Q, Q if matrix.size < MIN_SHARED else tiles.cut(Q, NUM_CHUNKS),
+               tiles.entries(matrix.dtype).copy, matrix.ctypes.data, *matrix.strides, turned)
     return turned
+
+
+@chunked
+def turn_rows(start: int, stop: int, copy: int, address: int, of_row: int, of_column: int, turned: np.ndarray) -> None:
+    """Fill rows start to stop of turned (Q, F) from a matrix at an address, given its strides in bytes."""
+    tiles.copy(copy, address + start * of_row, of_row, of_column, at(turned, start), turned.shape[1] * turned.itemsize,
+               turned.itemsize, stop - start, turned.shape[1])
 
 
 def begin(array: np.ndarray) -> int:

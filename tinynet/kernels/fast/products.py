@@ -13,9 +13,11 @@ from tinynet.kernels.geometry import Pair
 
 NUM_PIECES = 8                 # of a large product, whatever the number of threads
 MIN_PIECE = MIN_PARALLEL // 2  # multiply-adds of a piece by BLAS, which copies what it reads
-MIN_TILED = MIN_PARALLEL // 16                # of a piece by tiles: 5 to 8 us
+MIN_TILED = MIN_PARALLEL // 8  # of a piece by tiles: 10 to 16 us
 MAX_TINY = 8_000               # multiply-adds up to which BLAS uses one thread of its own accord
 MAX_NARROW = 256               # columns up to which tiles are faster than BLAS, which first copies its matrices
+SPARSE, SPARSE_FOR_TILES = 1 / 4, 1 / 8       # nonzeros up to which skipping zeros is faster than BLAS, and than tiles
+MIN_ROWS = 32                  # of `a` from which on it is worth while to turn a transposed `b` for tiles
 TALL = 4                       # times as many rows as columns, in a piece by tiles: few rows end in tiles of fewer
 DEPTH_BLOCK = 512              # rows of `b` to a block: with up to `MAX_NARROW` columns they stay in L2
 
@@ -27,9 +29,14 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if len(a) == 1 and small and multiply_adds > MAX_TINY and tiles.suits_compiled_loops(a, b):
         multiply_row(for_loops(a), unmarked(b), row := empty((1, N), b.dtype))
         return row
-    if not small and sparse.mostly_zeros(a, b) and (y := sparse.matmul(a, b)) is not None:
-        return y
-    if (small or N <= MAX_NARROW) and tiles.suits_tiles(a, b):
+    narrow, slow_blas = N <= MAX_NARROW, blas.is_narrower()
+    if not small and not narrow and sparse.mostly_zeros(a, b, SPARSE_FOR_TILES if slow_blas else SPARSE):
+        y = sparse.matmul(a, b)
+        if y is not None:
+            return y
+    if not small and slow_blas and len(a) >= MIN_ROWS and tiles.suits_compiled_loops(a, b.T):
+        b = layout.contiguous(b)
+    if (small or narrow or slow_blas) and tiles.suits_tiles(a, b):
         return by_tiles(a, b)
     if multiply_adds <= MAX_TINY:
         return a @ b

@@ -1,8 +1,8 @@
 """Products of a matrix that is mostly zeros, such as the pixels of digits: only the nonzeros are multiplied.
 
 Four of five pixels of a batch of MNIST are 0, and so are four of five products with them. Skipping them leaves a fifth
-of the work, at a little more than a third of the rate: the rows of the right side that are needed are anywhere, so
-they come from L3, not from registers. `docs/performance.md` has the gain.
+of the work, at a third of BLAS's rate or less: the rows of the right side that are needed are anywhere, so they come
+from L3, not from registers. `docs/performance.md` has the gain.
 """
 
 import numpy as np
@@ -14,18 +14,17 @@ from tinynet.kernels.fast.llvm.memory import clear, part
 from tinynet.kernels.fast.threads import for_chunks
 from tinynet.kernels.fast.tiles import suits_compiled_loops
 
-MAX_DENSITY = 1 / 4            # share of nonzeros up to which this is faster than BLAS
 SAMPLED_ROWS = 8               # whose nonzeros are counted to estimate the density
 NUM_CHUNKS = 8                 # of the left side: more than threads, as its rows differ in their nonzeros
 
 
-def mostly_zeros(a: np.ndarray, b: np.ndarray) -> bool:
-    """Return whether `matmul` is faster here than BLAS, judged by a few rows of `a`, as they lie in memory."""
+def mostly_zeros(a: np.ndarray, b: np.ndarray, most: float) -> bool:
+    """Return whether `matmul` takes a and b, and a share of `most` of a is not 0, judged by a few rows, as they lie."""
     if not suits_compiled_loops(a, b):
         return False
     rows = a if a.flags.c_contiguous else a.T
     sample = rows[::-(-len(rows) // SAMPLED_ROWS)]
-    return int(np.count_nonzero(sample != 0)) <= MAX_DENSITY * sample.size       # of booleans: it is slow with numbers
+    return int(np.count_nonzero(sample != 0)) <= most * sample.size       # of booleans: it is slow with numbers
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
@@ -36,8 +35,8 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     M, N = len(a), b.shape[1]
     y, infinite = empty((M, N), b.dtype), np.zeros(1, bool)
     lying, (of_row, of_column) = a if a.flags.c_contiguous else a.T, [each // a.itemsize for each in a.strides]
-    for_chunks(multiply_and_check, M, -(-M // NUM_CHUNKS), unmarked(lying.reshape(-1)), of_row, of_column, unmarked(b), y,
-               infinite)
+    for_chunks(multiply_and_check, M, -(-M // NUM_CHUNKS), unmarked(lying.reshape(-1)), of_row, of_column, unmarked(b),
+               y, infinite)
     return None if infinite[0] else y
 
 

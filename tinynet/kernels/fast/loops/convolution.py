@@ -18,8 +18,8 @@ def convolve(start: int, stop: int, chunk: int, multiply: int, copy: int, loops:
     """Fill y, which is made of `memory`, (N, P, Q, F), or (N, F, P, Q) unless channels are last, with the convolutions
     of images; cut it off below 0 if there is a ReLU.
 
-    The weights are (groups, numbers), the bias (filters,), those of each group in whole vectors. At most so many rows at
-    a time are written to the chunk's block (numbers,), if there is one, where F is fewer and for channels that are
+    The weights are (groups, numbers), the bias (filters,), those of each group in whole vectors. At most so many rows
+    at a time are written to the chunk's block (numbers,), if there is one, where F is fewer and for channels that are
     first, and copied while they are in the cache. Images that need margins get them in the chunk's copy (H, W, C).
     """
     (_, h, w, C), groups, filters, size_of = images.shape, len(weights), bias.size, memory.itemsize
@@ -92,6 +92,6 @@ def add_to_windows(start: int, stop: int, chunk: int, multiply: int, copy: int, 
             target = at(images, m, 0, 0, g * images.shape[3] // groups)
             tiles.multiply(multiply, loops, 1, at(dy, n, 0, 0, g * F // groups), at(weights, g), target, target)
             for h in range(H if len(padded) else 0):
-                tiles.copy(copy, at(padded, k, top + h, left, g * padded.shape[3] // groups), padded.strides[2], size_of,
-                           at(dx, n, h, 0, g * C // groups), C * size_of, size_of, W, C // groups)
+                tiles.copy(copy, at(padded, k, top + h, left, g * padded.shape[3] // groups), padded.strides[2],
+                           size_of, at(dx, n, h, 0, g * C // groups), C * size_of, size_of, W, C // groups)
 
