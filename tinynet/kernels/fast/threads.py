@@ -142,7 +142,7 @@ class _OneBlasThread:
         """Begin with no thread inside."""
         self._lock = threading.RLock()
         self._inside: set[int] = set()                                   # the threads that are
-        self._before: list[tuple[BlasThreads, int]] = []               # what is to be restored
+        self._before: list[tuple[BlasThreads, int]] = []                 # what is to be restored
 
     @property
     def _depth(self) -> int:
