@@ -1,6 +1,9 @@
 """Keeping compiled kernels on disk: what is kept is used, what is damaged compiled anew, what cannot be kept is not."""
 
 import errno
+import os
+import subprocess
+import sys
 
 import numba
 import pytest
@@ -39,6 +42,26 @@ def test_a_kept_kernel_is_used_by_the_next_start(folder):
     first, second = started(), started()
     assert first(3) == second(3) == 6
     assert (hits(first), hits(second)) == (0, 1)
+
+
+START = """
+import sys
+import numpy as np
+from tinynet import kernels
+
+for dtype in sys.argv[1:]:
+    dy, y = np.arange(4, dtype=dtype), np.array([0, 1, 0, 2], dtype)
+    print(*kernels.current().relu_gradient(dy, y), "numba.np.linalg" in sys.modules)
+"""
+
+
+def test_a_start_from_kept_kernels_loads_nothing_that_is_for_compiling(tmp_path):
+    def start(*dtypes):
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        return subprocess.run([sys.executable, "-c", START, *dtypes], env=environment, check=True, capture_output=True,
+                              text=True).stdout.splitlines()
+    assert start("float32") == ["0.0 1.0 0.0 3.0 True"]
+    assert start("float32", "float64") == ["0.0 1.0 0.0 3.0 False", "0.0 1.0 0.0 3.0 True"]    # it compiles what is new
 
 
 @pytest.mark.parametrize(("file", "damage"), [

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
+from numba.core.runtime import rtsys
 
 from tinynet.kernels.compilation import compilation
 
@@ -57,7 +58,8 @@ class KernelCache(FunctionCache):
         """Return the compiled version for a signature; None if there is none that is intact."""
         compilation.begin(only_loads=True)
         try:
-            return super().load_overload(sig, target_context)
+            rtsys.initialize(target_context)
+            return self._load_overload(sig, target_context)                     # numba's own loads what compiling needs
         except Exception:                                 # whatever unpickling raises for bytes that are not a pickle
             return None
         finally:
