@@ -74,12 +74,13 @@ def test_a_training_that_is_killed_twenty_times_goes_on(tmp_path):
 def killed_again_and_again(tmp_path, model, kills, seed):
     """Kill a process at random, at a random moment, and go on with another number; the end is that of no kill."""
     rng, sizes, interrupted = np.random.default_rng(seed), [2, 3, 1, 4], 0
-    arguments = [model, "--epochs", 12, "--backup", tmp_path / "backup"]
+    trained = [model, "--epochs", 4 * kills]                             # more than are done before the last kill
+    arguments = [*trained, "--backup", tmp_path / "backup"]
     for kill in range(kills):
         size = sizes[kill % len(sizes)]
         for path in tmp_path.glob("*.pid"):
             path.unlink()
-        process = started(size, *arguments, "--seconds", 0.05)
+        process = started(size, *arguments, "--seconds", 0.2)
         begun = time.monotonic()
         while len(pids := [path.read_text() for path in tmp_path.glob("*.pid")]) < size or "" in pids:
             assert process.poll() is None, process.communicate()[0]
@@ -92,7 +93,7 @@ def killed_again_and_again(tmp_path, model, kills, seed):
         interrupted += "weights and history" not in printed
         assert time.monotonic() - begun < 10
     assert interrupted == kills
-    assert digests(sizes[kills % len(sizes)], *arguments) == alone(model, "--epochs", 12)
+    assert digests(sizes[kills % len(sizes)], *arguments) == alone(*trained)
 
 
 @pytest.mark.parametrize(("wrong", "named"), [
