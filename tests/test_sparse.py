@@ -22,7 +22,8 @@ def test_products_of_zeros_agree_with_a_product_in_double_precision(shape, dtype
     M, K, N = shape
     a, b = mostly_zero(rng, (M, K), dtype), rng.normal(size=(K, N)).astype(dtype)
     right = a.astype(float) @ b.astype(float)
-    for left in (a, np.asfortranarray(a)):
+    wide, tall = np.repeat(a, 2, axis=1), np.repeat(a, 3, axis=0)
+    for left in (a, np.asfortranarray(a), wide[:, ::2], tall[::3], tall[::-3][::-1], np.asfortranarray(tall)[::3]):
         y = sparse.matmul(left, b)
         assert y.dtype == dtype
         np.testing.assert_allclose(y, right, **NEAR[dtype])

@@ -34,9 +34,9 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     """
     M, N = len(a), b.shape[1]
     y, infinite = empty((M, N), b.dtype), np.zeros(1, bool)
-    lying, (of_row, of_column) = a if a.flags.c_contiguous else a.T, [each // a.itemsize for each in a.strides]
-    for_chunks(multiply_and_check, M, -(-M // NUM_CHUNKS), unmarked(lying.reshape(-1)), of_row, of_column, unmarked(b),
-               y, infinite)
+    lying, strides = (a.T, (1, M)) if a.flags.f_contiguous else (np.ascontiguousarray(a), (len(b), 1))
+    for_chunks(multiply_and_check, M, -(-M // NUM_CHUNKS), unmarked(lying.reshape(-1)), *strides, unmarked(b), y,
+               infinite)
     return None if infinite[0] else y
 
 
