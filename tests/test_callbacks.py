@@ -232,6 +232,8 @@ def test_only_the_best_is_kept(tmp_path, capsys):
 def test_the_best_has_to_beat_the_threshold(tmp_path):
     fit(ModelCheckpoint(tmp_path / "best", save_best_only=True, initial_value_threshold=0.5), val_loss=[3, 1])
     assert names(tmp_path) == []
+    fit(ModelCheckpoint(tmp_path / "far", save_best_only=True, min_delta=3, initial_value_threshold=3), val_loss=[3, 1])
+    assert names(tmp_path) == []
     fit(ModelCheckpoint(tmp_path / "best", "accuracy", save_best_only=True), accuracy=[0.2, 0.9, 0.5])
     assert weight(load_model(tmp_path / "best")) == 1
 

@@ -243,6 +243,8 @@ MISTAKES = {
     "a word to split": (lambda: train_test_split(X, "abc"), "train_test_split: expected arrays of one length. Recei"),
     "samples to profile": (lambda: study.profile(plain(), X), "profile: expected batch_size, a whole number from 1. "
                            "Received: array("),
+    "a model for its history": (lambda: study.plot_history(plain()), "plot_history: expected what fit returned, or "
+                                "model.history. Received: Sequential."),
     "no model to profile": (lambda: study.profile(X, plain()), "profile: expected a model. Received: ndarray."),
     "unknown kernel set": (lambda: kernels.use("fsat"), "Unknown kernel set 'fsat'. Did you mean 'fast'?"),
     "channels last asked for": (lambda: backend.set_image_dim_ordering("tf"), "Expected 'th'. Received: 'tf'."),

@@ -109,6 +109,15 @@ def test_a_list_of_the_one_input_and_the_one_output_is_what_is_in_it(model, xy):
     np.testing.assert_array_equal(model.predict([x[0]]), model.predict(x[:1]))       # a list of one sample stays one
 
 
+@pytest.mark.parametrize("as_targets", [lambda y: y, lambda y: [y], lambda y: y.tolist()])
+def test_a_list_of_the_one_input_builds_a_model_that_does_not_know_its_shape(as_targets, xy):
+    x, y = xy
+    model = Sequential([Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit([x], as_targets(y), verbose=0)
+    assert model.input_shape == (3,)
+
+
 def test_test_on_batch_is_the_figures_of_that_batch(model, xy):
     assert model.test_on_batch(*xy) == pytest.approx(by_hand(model, *xy)[0])
     assert list(model.test_on_batch(*xy, return_dict=True)) == ["loss", "accuracy"]

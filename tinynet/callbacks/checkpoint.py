@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from typing import Any
 
 from tinynet.callbacks.base import Logs
 from tinynet.callbacks.foreseen import foreseen
@@ -20,7 +21,7 @@ class ModelCheckpoint(Monitor):
     ----------
     filepath : where to; ``{epoch:02d}``, ``{val_loss:.2f}``, ... stand for the epoch (from 1), its logs, and,
         where it saves after batches, ``{batch}`` (from 1). Missing folders are made.
-    monitor, mode : the metric that decides which is the best, see `Monitor`.
+    monitor, mode, min_delta : the metric that decides which is the best, and by how much, see `Monitor`.
     verbose : 1 prints what it does.
     save_best_only : whether to save only what is better than all before.
     save_weights_only : whether to write the parameters alone, for `load_weights`.
@@ -39,8 +40,8 @@ class ModelCheckpoint(Monitor):
 
     def __init__(self, filepath: StrPath, monitor: str = "val_loss", verbose: int = 0,
                  save_best_only: bool = False, save_weights_only: bool = False, mode: str = "auto",
-                 save_freq: str | int = "epoch", initial_value_threshold: float | None = None, **unknown: object):
-        super().__init__(monitor, mode, min_delta=0.0, **unknown)
+                 save_freq: str | int = "epoch", initial_value_threshold: float | None = None, **others: Any):
+        super().__init__(monitor, mode, **others)
         self.filepath = os.fspath(filepath)
         self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
         self.save_freq = check_save_freq(save_freq, "Unrecognized save_freq: {}. Expected save_freq are 'epoch' or "

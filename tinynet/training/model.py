@@ -384,7 +384,7 @@ class Model(Layer):
         """Make arrays of samples, targets and weights, and check them."""
         if self.loss is None:
             raise self._not_compiled()
-        samples = self._samples(x)
+        samples = self._samples(data.without_lists(x, y) if self._axes() is None else x)
         targets = data.as_samples(data.without_list(y, len(samples)), None, "y")
         if not self._checked:
             mismatches.check(self, self.loss)

@@ -26,9 +26,10 @@ def plot_history(history: History | Mapping[str, Sequence[float]], path: StrPath
 
     Raises
     ------
-    ValueError : for a history without epochs.
+    ValueError : for a history without epochs, and for what is none.
     """
     metrics = history.history if isinstance(history, History) else history
+    expect(isinstance(metrics, Mapping), "what fit returned, or model.history", type(history).__name__, "plot_history")
     names = list(dict.fromkeys(name.removeprefix("val_") for name in metrics))
     expect(names, "a History of at least one epoch", "none", "plot_history")
     epochs_of, longest = getattr(history, "epochs_of", {}), max(map(len, metrics.values()))
