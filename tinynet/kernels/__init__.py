@@ -76,8 +76,9 @@ def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None, 
            [  2.,  10.],
            [  4., 500.]])
     """
-    sums = (using or current()).channel_sums(x, center, dy, through)
-    return of_all_parts(np.concatenate([np.full((1, x.shape[1]), x.size / max(1, x.shape[1])), sums]))
+    sums = np.empty((3, x.shape[1]))
+    sums[0], sums[1:] = x.size / max(1, x.shape[1]), (using or current()).channel_sums(x, center, dy, through)
+    return of_all_parts(sums)
 
 
 class use:  # noqa: N801  (reads as a verb: `with kernels.use("naive"):`)

@@ -76,9 +76,14 @@ def global_max_pool(layer: GlobalMaxPool2D, x: np.ndarray, training: bool = Fals
 
 
 def global_average_pool(layer: GlobalAvgPool2D, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
-    """Take the means of some samples at a time on all cores, and hand shares of the gradient out in the same way."""
+    """Take the means of some samples at a time on all cores, and hand shares of the gradient out in the same way.
+
+    Where channels lie last in memory, the image is a single window: all channels of a pixel are added at once.
+    """
     layer.check(x)
     k, x, (N, C, H, W) = kernels.current(), as_floating(x), x.shape
+    if only_last(x) and x.dtype.char in "fd":
+        return global_average_pool_last(layer, x)
     size = N if x.size < COPIED else k.samples_per_chunk(N)
     y = np.empty((N, C, 1, 1), x.dtype)
 
@@ -93,6 +98,18 @@ def global_average_pool(layer: GlobalAvgPool2D, x: np.ndarray, training: bool = 
             dx[start:stop] = shares[start:stop]
         k.parallel_for(work_back, N, size)
         return dx
+    return y if layer.keepdims else y[:, :, 0, 0], backward
+
+
+def global_average_pool_last(layer: GlobalAvgPool2D, x: np.ndarray) -> tuple[np.ndarray, Backward]:
+    """Do so for images that lie channels last."""
+    k, (N, C, H, W) = kernels.current(), x.shape
+    windows, counts = ((H, W), (H, W), NO_MARGINS), np.full((1, 1), H * W, x.dtype)
+    y = k.average_pool2d_last(x, counts, *windows)
+
+    def backward(dy: np.ndarray) -> np.ndarray:
+        dx = k.average_pool2d_last_gradient(dy.reshape(N, C, 1, 1), counts, (H, W), *windows)
+        return dx.astype(dy.dtype, copy=False)
     return y if layer.keepdims else y[:, :, 0, 0], backward
 
 

@@ -11,7 +11,7 @@ Besides the functions that every kernel set has, there are some that do the work
     conv_relu_pool   convolution, ReLU and max pooling in one pass
     depthwise        depthwise convolution: no product, so lists of what each pixel sees
     products         matrix products: by tiles, by BLAS (`blas` calls it), or past zeros, which is `sparse`
-    loops            convolution's over samples, and what is no product: pooling, elementwise, channels, rows, warping,
+    loops            convolutions' over samples, and what is no product: pooling, elementwise, channels, rows, warping,
                      mixing; and formulas, what layers write as `kernels.elementwise`, each in one pass, of which
                      elementary is the exponential
     threads          one loop on all cores; workers are those that wait for one

@@ -8,21 +8,20 @@ the window. These are listed here, in numbers; `tinynet.kernels.fast.llvm.depthw
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 from itertools import chain, groupby
 from typing import cast
 
 import numpy as np
 
-from tinynet.kernels.buffers import empty
+from tinynet.kernels.buffers import aligned, empty
 from tinynet.kernels.fast import layout
-from tinynet.kernels.fast.compiling import compiled, unmarked
 from tinynet.kernels.fast.layout import NO_MARGINS, common_dtype
 from tinynet.kernels.fast.llvm.depthwise import AT_ONCE, OUTSIDE
-from tinynet.kernels.fast.llvm.functions import VECTOR_BYTES, add_products, depthwise_entries, weigh
-from tinynet.kernels.fast.loops.channels import add_rows
-from tinynet.kernels.fast.threads import MIN_PARALLEL, NUM_CHUNKS, parallel_for, samples_per_chunk
+from tinynet.kernels.fast.llvm.functions import VECTOR_BYTES, depthwise_entries, entries
+from tinynet.kernels.fast.loops.depthwise import weigh_back_and_add, weigh_samples
+from tinynet.kernels.fast.threads import MIN_PARALLEL, for_chunks, samples_per_chunk
+from tinynet.kernels.fast.tiles import cut
 from tinynet.kernels.geometry import Pair, expect_gradients, output_size
 
 FEW = 400_000                  # numbers of images that one thread works through before a second one wakes
@@ -79,23 +78,17 @@ class Depthwise:
                                                           self.weights.shape[-1] * dtype.itemsize)
 
     def forward(self, x: np.ndarray, bias: np.ndarray, channels_last: bool = True) -> np.ndarray:
-        """Return y (N, C*M, P, Q) of x (N, C, H, W) and a bias (C*M,).
-
-        Where channels are to lie first in memory, and not last, a chunk is turned while it is in the cache.
-        """
-        images, N = layout.images(x, self.dtype), len(x)
+        """Return y (N, C*M, P, Q) of x (N, C, H, W) and a bias (C*M,), in memory channels last, or first."""
+        images, (N, C, H, W), (P, Q), lanes = layout.images(x, self.dtype), self.shape, self.output, self.lanes
+        y, of = empty((N * P * Q * self.outputs,), self.dtype), (self.outputs, 1) if channels_last else (1, P * Q)
+        copies = self.blocks(H, W, needed=lanes > C)
+        blocks = self.blocks(P, Q, needed=not channels_last or self.outputs < lanes)
         start = layout.in_whole_vectors(bias.astype(self.dtype))
-        y = empty((N, *self.output, self.outputs) if channels_last else (N, self.outputs, *self.output), self.dtype)
-
-        def work(begin: int, end: int) -> None:
-            some, piece = self.copies(images[begin:end]), y[begin:end]
-            z = piece if channels_last and self.fills_vectors else self.empty(len(some), self.output)
-            weigh_samples(self.entries.weigh, self.forwards, some, self.weights, start, z)
-            if z is not piece:
-                z = z[..., :self.outputs]
-                piece[...] = z if channels_last else layout.arrays(z)
-        self.for_chunks(work)
-        return layout.arrays(y) if channels_last else y
+        for_chunks(weigh_samples, N, self.chunk, self.chunk, self.entries.weigh, entries(self.dtype).copy,
+                   *self.forwards, images, self.M, self.weights, start, y, P * Q, self.outputs, *of, copies, blocks)
+        if channels_last:
+            return layout.arrays(y.reshape(N, P, Q, self.outputs))
+        return y.reshape(N, self.outputs, P, Q)
 
     def backward(self, dy: np.ndarray, x: np.ndarray | None, need_dx: bool
                  ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -103,44 +96,41 @@ class Depthwise:
 
         Those of kernel and bias are zeros without an x.
         """
-        (N, C, H, W), lanes = self.shape, self.weights.shape[-1]
-        images = self.empty(0, (H, W)) if x is None else layout.images(x, self.dtype)
-        dweights = np.zeros((NUM_CHUNKS, *self.weights.shape), self.dtype)
-        dbias = np.zeros((NUM_CHUNKS, lanes), self.dtype)
+        (N, C, H, W), lanes, (P, Q) = self.shape, self.lanes, self.output
+        images = empty((0, H, W, C), self.dtype) if x is None else layout.images(x, self.dtype)
+        dweights = np.zeros((max(1, self.chunks), *self.weights.shape), self.dtype)
+        dbias = np.zeros((max(1, self.chunks), lanes), self.dtype)
         dx, nothing = empty((N if need_dx else 0, H, W, C), self.dtype), np.zeros(lanes, self.dtype)
-
-        def work(begin: int, end: int) -> None:
-            chunk, some, piece = begin // samples_per_chunk(N), slice(begin, end), dx[begin:end]
-            upstream = unmarked(layout.in_whole_vectors(layout.images(dy[some], self.dtype)))
-            z = piece if self.fills_vectors and self.M == 1 else self.empty(len(piece), (H, W))
-            weigh_back_and_add(self.entries.add_products, self.forwards, self.copies(images[some]), dweights[chunk],
-                               dbias[chunk], self.entries.weigh, self.backwards, upstream, self.weights, nothing, z)
-            if z is not piece:
-                copies = z[..., :self.outputs].reshape(*piece.shape, self.M)
-                piece[...] = copies[..., 0] if self.M == 1 else copies.sum(axis=-1)
-        self.for_chunks(work)
+        memory, (of_n, _, of_q, of_f) = layout.memory_of(dy, self.dtype)
+        upstream = self.blocks(P, Q, needed=of_f > 1 or self.outputs < lanes)
+        copies, blocks = (self.blocks(H, W, needed=lanes > C) for _ in range(2))
+        for_chunks(weigh_back_and_add, N, self.chunk, self.chunk, self.entries.weigh, entries(self.dtype).copy,
+                   *self.backwards, self.entries.add_products, *self.forwards, memory, P * Q, self.outputs, of_n, of_q,
+                   of_f, images, self.M, self.weights, nothing, dweights, dbias, dx, upstream, copies, blocks)
         dkernel = dweights.sum(axis=0)[..., :self.outputs].reshape(*self.size, C, self.M)
         return (np.ascontiguousarray(dkernel.transpose(3, 2, 0, 1)), dbias.sum(axis=0)[:self.outputs],
                 layout.arrays(dx) if need_dx else None)
 
     @property
-    def fills_vectors(self) -> bool:
-        """Return whether the channels of an output are whole vectors."""
-        return self.weights.shape[-1] == self.outputs
+    def lanes(self) -> int:
+        """How many numbers a pixel has that fills whole vectors."""
+        return self.weights.shape[-1]
 
-    def empty(self, n: int, size: Pair) -> np.ndarray:
-        """Return images (n, H, W, whole vectors) to be filled."""
-        return empty((n, *size, self.weights.shape[-1]), self.dtype)
-
-    def copies(self, images: np.ndarray) -> np.ndarray:
-        """Return images (n, H, W, C) with each channel M times, (n, H, W, whole vectors)."""
-        return unmarked(layout.in_whole_vectors(images if self.M == 1 else np.repeat(images, self.M, axis=-1)))
-
-    def for_chunks(self, work: Callable[[int, int], None]) -> None:
-        """Call ``work(begin, end)`` for each chunk of the samples, on all cores if that is worth it."""
+    @property
+    def chunk(self) -> int:
+        """How many samples one thread takes at a time: all where another thread is not worth it."""
         N, multiply_adds = self.shape[0], math.prod(self.output) * self.weights.size
         few = N * multiply_adds < MIN_PARALLEL and math.prod(self.shape) < FEW
-        parallel_for(work, N, samples_per_chunk(N), serial=few)
+        return max(1, N) if few else samples_per_chunk(N)
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks of the samples there are."""
+        return cut(self.shape[0], self.chunk)
+
+    def blocks(self, height: int, width: int, needed: bool) -> np.ndarray:
+        """Return an image for each chunk, (chunks, height, width, lanes), if they are needed."""
+        return aligned((self.chunks if needed else 0, height, width, self.lanes), self.dtype)
 
 
 @lru_cache(maxsize=64)                     # a list for large images has as many numbers as an image has pixels
@@ -203,43 +193,3 @@ def listed(rows: Sights, columns: Sights, source_width: int, kw: int, pixel: int
                 found.append([1 + len(others), (p * len(columns) + begin) * pixel, len(taps), *chain(*taps)])
     zeros = np.zeros(AT_ONCE * source_step * pixel + VECTOR_BYTES, np.uint8)
     return np.array([*chain(*found)], np.int64), len(found), source_step * pixel, target_step * pixel, zeros
-
-
-@compiled
-def weigh_back_and_add(add_entry: int, forwards: Runs, x: np.ndarray, total: np.ndarray, sums: np.ndarray,
-                       weigh_entry: int, backwards: Runs, dy: np.ndarray, weights: np.ndarray, start: np.ndarray,
-                       dx: np.ndarray) -> None:
-    """Add the products of x and dy, and fill dx with what its pixels see of dy, weighed; x or dx may have no samples.
-
-    One sample after the other: both need its dy, which stays in L2.
-    """
-    for n in range(len(dy)):
-        if len(x):
-            add_products_of_samples(add_entry, forwards, x[n:n + 1], dy[n:n + 1], total, sums)
-        if len(dx):
-            weigh_samples(weigh_entry, backwards, dy[n:n + 1], weights, start, dx[n:n + 1])
-
-
-@compiled
-def weigh_samples(entry: int, runs: Runs, source: np.ndarray, weights: np.ndarray, start: np.ndarray,
-                  target: np.ndarray) -> None:
-    """Fill target (n, P, Q, lanes) with what each pixel sees of source (n, H, W, lanes), weighed."""
-    numbers, count, source_q, target_q, zeros = runs
-    V = source.shape[3] * source.itemsize // VECTOR_BYTES
-    for n in range(len(source)):
-        weigh(entry, numbers, count, V, source[n], source_q, zeros, weights, start, target[n], target_q)
-
-
-@compiled
-def add_products_of_samples(entry: int, runs: Runs, source: np.ndarray, target: np.ndarray, total: np.ndarray,
-                            sums: np.ndarray) -> None:
-    """Add to total (kh, kw, lanes) the products of target (n, P, Q, lanes) and source (n, H, W, lanes).
-
-    To sums (lanes,), the targets themselves.
-    """
-    numbers, count, source_q, target_q, zeros = runs
-    lanes = target.shape[3]
-    V = lanes * source.itemsize // VECTOR_BYTES
-    for n in range(len(source)):
-        add_products(entry, numbers, count, V, source[n], source_q, zeros, target[n], target_q, total)
-        add_rows(target[n].reshape(-1, lanes), sums)

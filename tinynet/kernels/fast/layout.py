@@ -164,14 +164,35 @@ def transposed_kernel_panels(kernel: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def cut_into_panels(matrix: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Cut the last axis into panels as wide as a tile, padded with zeros: (A, B, C, N) -> (panels, A, B, C, width)."""
+    if matrix.dtype != dtype or not dtype.isnative or not matrix.flags.aligned:
+        matrix = matrix.astype(dtype)
     (A, B, C, N), width = matrix.shape, tiles.tile_width(dtype.itemsize)
-    whole, rest = divmod(N, width)
-    panels = empty((whole + (rest > 0), A, B, C, width), dtype)
-    if whole:                                                                              # all of them in one pass
-        panels[:whole].transpose(1, 2, 3, 0, 4)[...] = matrix[..., :N - rest].reshape(A, B, C, whole, width)
-    if rest:
-        panels[whole, ..., :rest], panels[whole, ..., rest:] = matrix[..., N - rest:], 0
+    panels = empty((tiles.cut(N, width), A, B, C, width), dtype)
+    for_chunks(cut_rows, C, C if matrix.size < MIN_SHARED else tiles.cut(C, NUM_CHUNKS), tiles.entries(dtype).copy,
+               begin(matrix), *matrix.strides, N, panels)
     return panels
+
+
+@chunked
+def cut_rows(start: int, stop: int, copy: int, address: int, of_a: int, of_b: int, of_c: int, of_n: int, N: int,
+             panels: np.ndarray) -> None:
+    """Fill rows (a, b, c) of panels (panels, A, B, C, width), c from start to stop, from a matrix (A, B, C, N) at an
+    address, given its strides in bytes; where N ends, with zeros.
+
+    All (a, b) of a c at once where they are at equal distances: they are neighbours in the kernel.
+    """
+    count, A, B, C, width = panels.shape
+    rows, times = (A * B, 1) if of_a == B * of_b else (B, A)
+    for p in range(count):
+        lanes = min(width, N - p * width)
+        for c in range(start, stop):
+            for a in range(times):
+                tiles.copy(copy, address + a * of_a + c * of_c + p * width * of_n, of_b, of_n, at(panels, p, a, 0, c),
+                           C * width * panels.itemsize, panels.itemsize, rows, lanes)
+            for a in range(A if lanes < width else 0):
+                for b in range(B):
+                    for lane in range(lanes, width):
+                        panels[p, a, b, c, lane] = 0
 
 
 def gradient_sums(chunks: int, shape: tuple[int, ...], side_by_side: bool, dtype: np.dtype) -> np.ndarray:

@@ -24,6 +24,10 @@ from tinynet.kernels.fast.llvm.waiting import functions
 from tinynet.kernels.fast.workers import Job, Workers
 
 Result = TypeVar("Result")
+# The environment, in the dict that os.environ has, if it has one: to find nothing there takes a fortieth of the time,
+# as os.environ raises two exceptions.
+VARIABLES: Any = getattr(os.environ, "_data", os.environ)
+WANTED: Any = "TINYNET_NUM_THREADS" if VARIABLES is os.environ else os.environ.encodekey("TINYNET_NUM_THREADS")
 NUM_CHUNKS = 8               # of a batch, whatever the number of threads
 MAX_THREADS = 8              # unless told otherwise: with 16, on 16 cores, steps took a tenth longer
 MIN_PARALLEL = 5_000_000     # multiply-adds that one thread does in the time that it takes to wake a second one
@@ -33,14 +37,15 @@ def num_threads() -> int:
     """Return the number of threads to use: ``TINYNET_NUM_THREADS``, or one for each core this process may run on, up to
     `MAX_THREADS`.
     """
-    return as_number_of_threads(os.environ.get("TINYNET_NUM_THREADS"))
+    return as_number_of_threads(VARIABLES.get(WANTED))
 
 
 @cache                                       # many loops of a step ask
-def as_number_of_threads(wanted: str | None) -> int:
+def as_number_of_threads(wanted: bytes | str | None) -> int:
     """Return what was `wanted`, or as many threads as there are cores, up to `MAX_THREADS`."""
     if wanted is None:
         return min(_cores(), MAX_THREADS)
+    wanted = os.fsdecode(wanted)
     if not wanted.isdecimal() or int(wanted) < 1:
         raise ValueError(f"TINYNET_NUM_THREADS: expected a whole number from 1. Received: {wanted!r}.")
     return int(wanted)

@@ -25,7 +25,7 @@ from llvmlite import ir
 
 from tinynet.kernels.fast.llvm.writing import BYTES, I64, load, loop, multiply_add, store
 
-AT_ONCE = 4                                   # outputs: as many sums as hide the time that one takes
+AT_ONCE = 8                                   # outputs, which share each weight that is loaded; then 4, then 1
 OUTSIDE = -(1 << 62)                          # where a tap is that lies outside of the image: it is 0
 
 
@@ -55,14 +55,13 @@ class RunWriter:
         builder.ret_void()
 
     def for_pixels(self, Q: ir.Value, write: Callable[[ir.Value, int], None]) -> None:
-        """Write what `write(first, count)` writes for pixels of a run: `AT_ONCE` at a time, then one by one."""
-        builder = self.builder
-        whole = builder.udiv(Q, I64(AT_ONCE))
-        with loop(builder, whole, [], []) as (block, _):
-            write(builder.mul(block, I64(AT_ONCE)), AT_ONCE)
-        done = builder.mul(whole, I64(AT_ONCE))
-        with loop(builder, builder.sub(Q, done), [], []) as (rest, _):
-            write(builder.add(done, rest), 1)
+        """Write what `write(first, count)` writes for pixels of a run: `AT_ONCE` at a time, then fewer."""
+        builder, done = self.builder, I64(0)
+        for count in (AT_ONCE, AT_ONCE // 2, 1):
+            whole = builder.udiv(builder.sub(Q, done), I64(count))
+            with loop(builder, whole, [], []) as (block, _):
+                write(builder.add(done, builder.mul(block, I64(count))), count)
+            done = builder.add(done, builder.mul(whole, I64(count)))
 
     @contextmanager
     def for_taps(self, K: ir.Value, taps: ir.Value, moved: ir.Value, v: ir.Value, state: list[ir.Value]

@@ -20,15 +20,14 @@ def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None
                  through: Line | None = None) -> np.ndarray:
     """Add up each piece of the batch by itself, in float64; then the pieces, in order."""
     x, dy = as_rows(x, dy)
-    line = as_line(center, through, x)
     center, samples = for_loops(center, np.dtype(np.float64)), samples_per_chunk(x)
     sums = np.zeros((max(1, -(-len(x) // samples)), 2, x.shape[1]))                       # (pieces, 2, C)
 
     if dy is None:
         for_chunks(square_sums_loop, len(x), samples, samples, x, center, sums)
     else:
-        for_chunks(product_sums_loop, len(x), samples, samples, x, center, dy, *line, sums)
-    return sums.sum(axis=0)
+        for_chunks(product_sums_loop, len(x), samples, samples, x, center, dy, *as_line(center, through, x), sums)
+    return sums[0] if len(sums) == 1 else np.add.reduce(sums)
 
 
 def channel_affine(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: np.ndarray,
@@ -37,14 +36,15 @@ def channel_affine(x: np.ndarray, center: np.ndarray, scale: np.ndarray, shift: 
     """Return (x - center) scale + shift, and dy dy_scale more where there is a dy; cut off below 0 if there is a ReLU.
     """
     rows, drows = as_rows(x, dy)
-    y, line = empty(rows.shape, rows.dtype), as_line(center, through, rows)
+    y = empty(rows.shape, rows.dtype)
     center, scale, shift = (for_loops(array, rows.dtype) for array in (center, scale, shift))
     samples = -(-numbers_per_chunk(rows.size) // max(1, math.prod(rows.shape[1:])))
     if drows is None or dy_scale is None:
         for_chunks(affine_loop, len(rows), samples, rows, center, scale, shift, relu, y)
     else:
         dy_scale = for_loops(dy_scale, rows.dtype)
-        for_chunks(affine_sum_loop, len(rows), samples, rows, center, scale, shift, drows, dy_scale, *line, y)
+        for_chunks(affine_sum_loop, len(rows), samples, rows, center, scale, shift, drows, dy_scale,
+                   *as_line(center, through, rows), y)
     return from_rows(y, x)
 
 

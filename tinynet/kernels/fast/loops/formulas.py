@@ -40,6 +40,8 @@ def elementwise(formula: Callable[..., Any], *args: np.ndarray | float, out: tup
     The results lie in memory as the last of the arrays, which is the layer's own x or y: the first may be a gradient.
     What compiled loops do not know, other dtypes and several of them at once, is computed by NumPy.
     """
+    if out and out[0].size < MIN_IN_PLACE:
+        return computed(formula, args, out)
     arrays = [arg for arg in args if isinstance(arg, np.ndarray)]
     if not arrays or not of_one_kind(arrays):
         return computed(formula, args, out)
@@ -67,7 +69,7 @@ def in_place(formula: Callable[..., Any], arrays: list[np.ndarray], numbers: tup
              out: tuple[np.ndarray, ...]) -> None:
     """Put the results of a formula in the place of some of its arrays, with the bits of NumPy's."""
     x, places = out[0], tuple(k for each in out for k, array in enumerate(arrays) if array is each)
-    if (x.size < MIN_IN_PLACE or len(places) < len(out) or any(each.shape != x.shape for each in arrays)
+    if (len(places) < len(out) or any(each.shape != x.shape for each in arrays)
             or not all(each.flags.carray for each in out)):
         computed(formula, (*arrays, *numbers), out)
         return
