@@ -74,8 +74,8 @@ class Recorder:
     def __init__(self) -> None:
         self.originals = {name: getattr(threads, name) for name in ("parallel_for", "for_chunks", "for_calls")}
         self.users = [(module, name) for name, original in self.originals.items()
-                      for module in [*sys.modules.values()]
-                      if module.__name__.startswith("tinynet") and vars(module).get(name) is original]
+                      for path, module in [*sys.modules.items()]
+                      if path.startswith("tinynet") and vars(module).get(name) is original]
         self.parts: list[Part] = []
         self.mark = 0.0                                                # when the last loop ended
 
