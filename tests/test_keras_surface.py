@@ -119,13 +119,6 @@ def test_a_variable_has_the_numbers_of_now_and_numpy_copies_them():
     assert (before.tolist(), bias.numpy().tolist()) == ([0, 0], [1, 1])
 
 
-def test_a_weight_that_is_set_before_the_layer_is_built_is_refused_when_it_is():
-    dense = Dense(3)
-    dense.kernel = np.ones((2, 3))
-    with pytest.raises(ValueError, match=r"Dense 'dense_1': expected its weights to be set when .* \['kernel'\]"):
-        Sequential([dense], input_shape=(2,))
-
-
 def test_assign_writes_into_the_layers_own_array():
     conv = model().layers[0]
     array = conv.params["bias"]

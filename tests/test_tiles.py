@@ -182,7 +182,8 @@ def test_a_copy_turns_what_lies_the_other_way_and_writes_nothing_else(dtype, rng
         whole = np.full((F, Q + gap) if turned else (Q, F + gap), np.nan, dtype)
         return (whole[:, :Q].T if turned else whole[:, :F]), whole
 
-    sizes = sorted({1, 2, lanes(dtype) - 1, lanes(dtype), lanes(dtype) + 1, 3 * lanes(dtype) + 2})
+    vector, half = lanes(dtype), lanes(dtype) // 2
+    sizes = sorted({1, 2, max(1, half - 1), half, vector - 1, vector, vector + 1, 3 * vector + 2})
     for Q, F, x_turned, y_turned, gap in product(sizes, sizes, [False, True], [False, True], [0, 3]):
         (x, _), (y, whole) = lying(Q, F, x_turned, gap), lying(Q, F, y_turned, gap)
         x[...] = rng.normal(size=(Q, F))

@@ -126,8 +126,9 @@ def write_unpool(module: ir.Module, vector: ir.VectorType, itemsize: int) -> Non
 def write_copy(module: ir.Module, vector: ir.VectorType, itemsize: int) -> None:
     """Write ``copy(x, x_q, x_f, y, y_q, y_f, Q, F)``: x (Q, F) to y, given the strides of both, in bytes.
 
-    Where numbers are neighbours along one axis in x and along one in y, a vector of them at a time, or, if these are
-    not the same axis, a square as wide, turned. The last vectors begin a little earlier, to end where the axis does.
+    Where numbers are neighbours along one axis in x and along one in y, a vector of them at a time, or half of one, or
+    a quarter; or, if these are not the same axis, a square as wide as a vector, turned. The last vectors begin a little
+    earlier, to end where the axis does.
     """
     function = ir.Function(module, ir.FunctionType(VOID, [BYTES, I64, I64, BYTES, *[I64] * 4]), "copy")
     x, x_q, x_f, y, y_q, y_f, Q, F = function.args
@@ -136,22 +137,36 @@ def write_copy(module: ir.Module, vector: ir.VectorType, itemsize: int) -> None:
     def close(*strides: ir.Value) -> ir.Value:
         return builder.and_(*(builder.icmp_signed("==", stride, I64(itemsize)) for stride in strides))
 
-    def starts(length: ir.Value, index: ir.Value) -> ir.Value:
-        begin, last = builder.mul(index, I64(lanes)), builder.sub(length, I64(lanes))
+    def starts(length: ir.Value, index: ir.Value, width: int = lanes) -> ir.Value:
+        begin, last = builder.mul(index, I64(width)), builder.sub(length, I64(width))
         return builder.select(builder.icmp_signed("<", begin, last), begin, last)
+
+    def pieces(length: ir.Value, width: int = lanes) -> ir.Value:
+        return builder.udiv(builder.add(length, I64(width - 1)), I64(width))
 
     def place(pointer: ir.Value, q: ir.Value, of_q: ir.Value, f: ir.Value, of_f: ir.Value) -> ir.Value:
         return builder.gep(pointer, [builder.add(builder.mul(q, of_q), builder.mul(f, of_f))])
 
+    def copy_rows(width: int, *narrower: int) -> None:
+        with builder.if_else(builder.icmp_signed(">=", F, I64(width))) as (then, otherwise):
+            with then, loop(builder, Q, [x, y], [x_q, y_q]) as (_, rows), \
+                    loop(builder, pieces(F, width), [], []) as (index, _):
+                source, target = (builder.gep(row, [builder.mul(starts(F, index, width), I64(itemsize))])
+                                  for row in rows)
+                store(builder, load(builder, source, ir.VectorType(vector.element, width), itemsize), target, itemsize)
+            with otherwise:
+                if narrower:
+                    copy_rows(*narrower)
+
     x_q, x_f, y_q, y_f, Q, F = swapped(builder, close(x_q, y_f), (x_q, x_f), (y_q, y_f), (Q, F))
-    wide, high = (builder.icmp_signed(">=", length, I64(lanes)) for length in (F, Q))
-    across, down = (builder.udiv(builder.add(length, I64(lanes - 1)), I64(lanes)) for length in (F, Q))
-    with builder.if_else(builder.and_(close(x_f, y_f), wide)) as (then, otherwise):
-        with then, loop(builder, Q, [x, y], [x_q, y_q]) as (_, rows), loop(builder, across, [], []) as (index, _):
-            source, target = (builder.gep(row, [builder.mul(starts(F, index), I64(itemsize))]) for row in rows)
-            store(builder, load(builder, source, vector, itemsize), target, itemsize)
+    widths = [lanes // part for part in (1, 2, 4) if lanes >= part]
+    wide, high, enough = (builder.icmp_signed(">=", length, I64(least))
+                          for length, least in ((F, lanes), (Q, lanes), (F, widths[-1])))
+    with builder.if_else(builder.and_(close(x_f, y_f), enough)) as (then, otherwise):
+        with then:
+            copy_rows(*widths)
         with otherwise, builder.if_else(builder.and_(close(x_f, y_q), builder.and_(wide, high))) as (then, otherwise):
-            with then, loop(builder, down, [], []) as (i, _), loop(builder, across, [], []) as (j, _):
+            with then, loop(builder, pieces(Q), [], []) as (i, _), loop(builder, pieces(F), [], []) as (j, _):
                 q, f = starts(Q, i), starts(F, j)
                 square = [load(builder, place(x, builder.add(q, I64(k)), x_q, f, x_f), vector, itemsize)
                           for k in range(lanes)]
