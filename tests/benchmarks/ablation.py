@@ -17,11 +17,12 @@ from pathlib import Path
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CHANGES: dict[str, list[tuple[str, str]]] = {
     "the whole recipe": [],
-    "no augmentation": [("*changes(),", "")],
+    "no augmentation": [("*changes(),", ""), ("len(changes())", "0")],
+    "no epoch of images as they are": [("train(model, x_train, targets, 1, rate=0.001, warm_up=0.01)", "")],
     "no batch normalisation, and a third of the rate": [
         ('return [*layers, BatchNormalization(), Activation("relu")]', 'return [*layers, Activation("relu")]'),
-        (", use_bias=False", ""), ("OneCycle(0.006,", "OneCycle(0.002,")],
-    "a constant rate of 0.001": [('OneCycle(0.006, max(2, steps), 0.2, "linear")', "0.001")],
+        (", use_bias=False", ""), ("rate=0.006", "rate=0.002")],
+    "a constant rate of 0.001": [('OneCycle(rate, steps, warm_up, "linear")', "0.001")],
     "no label smoothing": [("label_smoothing=0.05", "label_smoothing=0.0")],
     "no mean of the weights": [("use_ema=True", "use_ema=False")],
 }
