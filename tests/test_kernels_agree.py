@@ -341,10 +341,12 @@ def test_products_in_pieces_are_whole(M, K, N, rng):
             np.testing.assert_allclose(y, np.einsum("mk,kn->mn", a, b, optimize=True), rtol=error, atol=30 * error)
 
 
-def test_depthwise_samples_that_are_shared_out_are_the_same_whatever_the_number_of_threads(monkeypatch, rng):
+@pytest.mark.parametrize(("C", "M"), [(19, 2), (32, 1)])              # copied to whole vectors, and read as they lie
+def test_depthwise_samples_that_are_shared_out_are_the_same_whatever_the_number_of_threads(C, M, monkeypatch, rng):
     monkeypatch.setattr("tinynet.kernels.fast.depthwise.MIN_PARALLEL", 0)
-    shapes = (3, 19, 9, 8), (2, 19, 3, 2), (3, 38, 4, 7)
-    x, kernel, dy = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+    kernel = rng.normal(size=(M, C, 3, 2)).astype(np.float32)
+    x, dy = (rng.normal(size=shape).astype(np.float32).transpose(0, 3, 1, 2)
+             for shape in ((11, 9, 8, C), (11, 4, 7, M * C)))
     calls = {"depthwise_conv2d": (x, kernel, (2, 1), (1, 1)),
              "depthwise_conv2d_kernel_gradient": (x, dy, (3, 2), (2, 1), (1, 1)),
              "depthwise_conv2d_input_gradient": (dy, kernel, (9, 8), (2, 1), (1, 1))}
