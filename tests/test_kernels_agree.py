@@ -156,6 +156,13 @@ def test_depthwise_conv2d_and_its_gradients(case):
     assert (y.shape, dkernel.shape, dx.shape) == (dy.shape, kernel.shape, x.shape)
 
 
+@pytest.mark.parametrize("dilation", [(1, 1), (1, 2)])
+def test_a_kernel_large_enough_to_be_laid_out_on_all_cores(dilation, rng):
+    x, kernel = rng.normal(size=(2, 64, 5, 7)), rng.normal(size=(70, 64, 3, 3))
+    dy = assert_same("conv2d", x, kernel, (1, 1), dilation)
+    assert_same("conv2d_input_gradient", dy, kernel, (5, 7), (1, 1), dilation)
+
+
 def test_depthwise_conv2d_of_images_larger_than_a_block(rng):
     x, kernel, dy = (rng.normal(size=shape) for shape in ((1, 1, 70, 66), (1, 1, 3, 2), (1, 1, 34, 65)))
     assert_same("depthwise_conv2d", x, kernel, (2, 1), (1, 1))
