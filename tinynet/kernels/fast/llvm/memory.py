@@ -23,7 +23,7 @@ from tinynet.kernels.fast.llvm.writing import BYTES, I64
 
 def at(array: np.ndarray, i: int = 0, j: int = 0, k: int = 0, last: int = 0) -> int:
     """Return the address of array[i, j, k, last], with as many indices as it has, or fewer."""
-    return int(array.ctypes.data + np.dot(array.strides, (i, j, k, last)[:array.ndim]))
+    return int(array.ctypes.data + np.dot(array.strides[:4], (i, j, k, last)[:array.ndim]))
 
 
 def numbers(array: np.ndarray, first: int, shape: tuple[int, ...]) -> np.ndarray:
