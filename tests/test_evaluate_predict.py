@@ -118,6 +118,15 @@ def test_a_list_of_the_one_input_builds_a_model_that_does_not_know_its_shape(as_
     assert model.input_shape == (3,)
 
 
+@pytest.mark.parametrize("y", [5, np.array(5), [np.array(5)]])
+@pytest.mark.parametrize("as_samples", [lambda x: x, lambda x: [x]])
+def test_targets_that_are_a_number_are_told_of_before_a_model_knows_its_shape(as_samples, y, xy):
+    model = Sequential([Dense(2)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="y: expected an array with a batch axis"):
+        model.fit(as_samples(xy[0]), y, verbose=0)
+
+
 def test_test_on_batch_is_the_figures_of_that_batch(model, xy):
     assert model.test_on_batch(*xy) == pytest.approx(by_hand(model, *xy)[0])
     assert list(model.test_on_batch(*xy, return_dict=True)) == ["loss", "accuracy"]

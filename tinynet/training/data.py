@@ -64,7 +64,7 @@ def without_list(y: ArrayLike, samples: int) -> ArrayLike:
 def without_lists(x: Any, y: Any) -> ArrayLike:
     """Return what is in a list of one input's samples, if there are as many in it as targets, in a list or not."""
     targets = y[0] if isinstance(y, (list, tuple)) and len(y) == 1 and hasattr(y[0], "__array__") else y
-    return without_list(x, len(targets))
+    return without_list(x, len(as_samples(targets, None, "y")))
 
 
 def check_numbers(data: Data, owner: str, dtype: np.dtype, start: int = 0) -> None:
