@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tinynet.distributed.processes import MPIProcesses, Processes
-from tinynet.distributed.tree import nodes_within, shares, tree_sum
+from tinynet.distributed.tree import Node, nodes_within, shares, tree_sum
 from tinynet.kernels import buffers
 from tinynet.layers.base import Layer
 
@@ -65,7 +65,8 @@ class Gradients:
                                          else np.asarray(of_shard[name], array.dtype) for name, array in params.items()]
                   for number, of_shard in zip(self.twins, grads, strict=True)}
         nodes = [tree_sum(node, leaves, added) for node in self.nodes[self.processes.rank]]
-        self.begun.append(LayerSum(self, list(params.values()), [node for node in nodes if node is not None]))
+        self.begun.append(LayerSum(self.processes, self.root, self.nodes, list(params.values()),
+                                   [node for node in nodes if node is not None]))
 
     def progress(self) -> None:
         """Go on with the layers that have begun, in their order, without waiting."""
@@ -87,14 +88,19 @@ class LayerSum:
 
     Parameters
     ----------
+    root : the tree's.
+    everywhere : for each process, the nodes of the tree that it has.
     params : arrays of the shapes of the gradients.
-    nodes : for each node of the tree that this process has, the sums of these gradients.
+    nodes : for each node that this process has, the sums of these gradients.
     """
 
-    def __init__(self, whole: Gradients, params: Arrays, nodes: list[Arrays]):
-        self.whole, self.params, self.nodes = whole, params, nodes
+    # it knows nothing of the `Gradients` that it is part of: two that know each other keep their memory until Python
+    # looks for such, and a step in between needs fresh memory, which takes as long as a fifth of it
+
+    def __init__(self, processes: Processes, root: Node, everywhere: list[list[Node]], params: Arrays,
+                 nodes: list[Arrays]):
+        self.processes, self.root, self.everywhere, self.params, self.nodes = processes, root, everywhere, params, nodes
         self.pieces = self.gathered = None                            # the requests for the two messages
-        processes = whole.processes
         if isinstance(processes, MPIProcesses):
             self.send(processes)
 
@@ -109,25 +115,25 @@ class LayerSum:
         self.mine = self.places[rank][1] - self.places[rank][0]
         # of one node, the pieces are one behind the other already
         self.sent = flat[0] if len(flat) == 1 else np.concatenate(
-            [flat[:, start:stop].reshape(-1) for start, stop in self.places])
-        self.received = buffers.empty((sum(map(len, self.whole.nodes)) * self.mine,), dtype)
+            [flat[:, start:stop].reshape(-1) for start, stop in self.places], out=buffers.empty((flat.size,), dtype))
+        self.received = buffers.empty((sum(map(len, self.everywhere)) * self.mine,), dtype)
         self.pieces = processes.pieces.Ialltoallv(
             [self.sent, [len(flat) * (stop - start) for start, stop in self.places]],
-            [self.received, [len(nodes) * self.mine for nodes in self.whole.nodes]])
+            [self.received, [len(nodes) * self.mine for nodes in self.everywhere]])
 
     def go_on(self) -> bool:
         """Add this process's piece once it is there, and send it; return whether that is done."""
         if self.gathered is None and self.pieces is not None and self.pieces.Test():
-            self.gather(self.whole.processes)
+            self.gather(self.processes)
         if self.gathered is not None:
             self.gathered.Test()                                      # MPI moves messages while it is asked for some
         return self.gathered is not None
 
     def gather(self, processes: MPIProcesses) -> None:
         """Add the tree for this process's piece of the numbers, and send it to all."""
-        nodes = [node for of_process in self.whole.nodes for node in of_process]
+        nodes = [node for of_process in self.everywhere for node in of_process]
         rows = self.received.reshape(len(nodes), self.mine)
-        piece = tree_sum(self.whole.root, {node: [row] for node, row in zip(nodes, rows, strict=True)}, added)
+        piece = tree_sum(self.root, {node: [row] for node, row in zip(nodes, rows, strict=True)}, added)
         self.total = buffers.empty((self.n,), self.received.dtype)
         self.piece = piece[0] if piece is not None else np.zeros(self.mine, self.received.dtype)
         self.gathered = processes.gathering.Iallgatherv(
@@ -135,7 +141,7 @@ class LayerSum:
 
     def result(self) -> Arrays:
         """Wait for the sums of the batch; return them."""
-        processes = self.whole.processes
+        processes = self.processes
         if not isinstance(processes, MPIProcesses):
             (total,) = self.nodes
             return total

@@ -29,7 +29,7 @@ class Lockstep:
         self.places = places
         self.turn = threading.Lock()
         self.met: dict[int, np.ndarray] = {}
-        self.barrier, self.add_up = threading.Barrier(len(places), action=self.add_all), add_up
+        self.barrier, self.add_up = threading.Barrier(len(places)), add_up
         self.total, self.waiting, self.finished = np.empty(0), 0, 0
 
     def run(self, work: Callable[[int], Result], threads: Executor) -> dict[int, Result]:
@@ -63,16 +63,14 @@ class Lockstep:
         self.met[number] = sums
         self.waiting += 1
         self.check_meetings()
+        if self.waiting == len(self.places):                        # the last one that comes adds up the sums of all
+            self.total, self.waiting = self.add_up(self.met), 0
         self.turn.release()
         try:
             self.barrier.wait()
         finally:
             self.turn.acquire()
         return self.total.copy()                                    # nobody meets again before all have it
-
-    def add_all(self) -> None:
-        """Add the sums of all shards: the last one that comes does it."""
-        self.total, self.waiting = self.add_up(self.met), 0
 
     def check_meetings(self) -> None:
         """Raise a RuntimeError where a shard waits for one that has finished, and will not come."""
