@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from tinynet.callbacks.base import Callback, Logs
-from tinynet.callbacks.protocols import TrainingRun
+from tinynet.callbacks.protocols import TrainedModel, TrainingRun
 from tinynet.files.atomic import StrPath
 from tinynet.tables import Table, Tabular, shortened
 
@@ -26,8 +27,23 @@ class History(Tabular, Callback):
         self.history: dict[str, list[float]] = {}
         self.epochs_of: dict[str, list[int]] = {}
 
+    # The model keeps its history. If that kept the model, too, both, with all weights, would stay in memory when nobody
+    # needs them, until Python looks for things that keep each other: ten models, one after the other, took a gigabyte.
+
+    @property
+    def model(self) -> TrainedModel:
+        """The model that is being trained, or was; None when it is there no more."""
+        return self._model()
+
+    @model.setter
+    def model(self, model: TrainedModel | None) -> None:
+        self._model: Any = nobody if model is None else weakref.ref(model)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_model": nobody}
+
     def set_run(self, run: TrainingRun) -> None:
-        """Keep nothing of it: the model keeps this history, and must not keep all other callbacks with it."""
+        """Keep nothing of it, either."""
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Append the epoch's logs."""
@@ -63,6 +79,10 @@ class History(Tabular, Callback):
         """Restore the epochs and their logs."""
         self.epoch, self.history = list(state["epoch"]), copied(state["history"])
         self.epochs_of = copied(state.get("epochs_of", {}))                     # which older backups lack
+
+
+def nobody() -> None:
+    """Take the place of a reference to a model that there is not."""
 
 
 def copied(lists: dict[str, list[Any]]) -> dict[str, list[Any]]:

@@ -227,7 +227,10 @@ class Model(Layer):
                 self.optimizer.finalize_variable_values(self.trainable_params())
             run.finished = True
         finally:                                       # after an error and Ctrl-C too: callbacks close what they opened
-            called.call("on_train_end", run.logs)
+            try:
+                called.call("on_train_end", run.logs)
+            finally:
+                run.let_go()
         return self.history
 
     def _train_epoch(self, run: Run, called: CallbackList, workers: Alone[Model]) -> None:

@@ -102,6 +102,12 @@ class Run:
         self.epoch, self.batch = self.epoch + 1, 0
         return self.epoch - 1
 
+    def let_go(self) -> None:
+        """Keep the numbers alone, neither data nor callbacks: a callback that is kept keeps its run."""
+        left = Source()
+        left.items, left.per_batch, left.samples = self.source.items, self.source.per_batch, self.source.samples
+        self.source, self.callbacks = left, []
+
     def get_state(self) -> dict[str, Any]:
         """Return all of it, as a tree of plain values and arrays."""
         stopped = self.model.stop_training                # then the rest of an epoch that has begun is skipped
