@@ -9,6 +9,7 @@ from tinynet import Sequential
 from tinynet.layers import (
     Activation,
     AveragePool2D,
+    BatchNormalization,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -165,6 +166,30 @@ def test_what_rounding_leaves_of_a_slope_of_0_is_no_mistake():
     # A bias that is the same for all that a softmax runs over cancels; of its gradient 1e-16 is left.
     x = np.arange(-1.75, 2, 0.5).reshape(2, 2, 1, 2)
     assert check_gradients(DepthwiseConv2D((1, 1), activation="softmax", input_shape=(2, 1, 2)), x).passed
+
+
+def before_a_normalisation(conv, seed):
+    """Bright squares on black, a convolution, and a batch normalisation, which subtracts its bias again.
+
+    Where many pixels are equal, so are their rounding errors, and add up.
+    """
+    images, rng = np.zeros((6, 1, 24, 24)), np.random.default_rng(seed)
+    images[:, :, 6:18, 6:18] = rng.random((6, 1, 12, 12))
+    return Sequential([conv, BatchNormalization()], input_shape=(1, 24, 24), seed=seed), images
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_rounding_leaves_of_sums_over_many_equal_pixels_is_no_mistake(seed):
+    report = check_gradients(*before_a_normalisation(Conv2D(3, 3), seed), training=True)
+    bias = next(tensor for tensor in report.tensors if tensor.name == "conv2d_1/bias")
+    assert bias.count("right") == 3
+    assert 0 < np.abs(bias.analytic).max() < 1e-10
+
+
+def test_a_billionth_is_a_mistake_where_the_slope_is_0():
+    spoiled = Spoiled(Conv2D(3, 3), change("bias", lambda g: g + 1e-9))
+    report = check_gradients(*before_a_normalisation(spoiled, 0), training=True, raises=False)
+    assert [failure.tensor for failure in report.failures] == ["spoiled_1/bias"]
 
 
 def test_a_gradient_of_what_does_not_depend_on_it_must_be_zero():

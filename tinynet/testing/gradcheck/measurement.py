@@ -20,6 +20,7 @@ class Measurement:
     analytic : the slope according to the gradient that backward returned.
     measured : the slope as measured.
     tolerance : how far the two may lie apart.
+    rounding : how much farther, by the rounding of backward, where that was measured.
     verdict : ``"right"``, ``"wrong"``, ``"on kink"`` (a subgradient, so right) or ``"skipped"``.
     kinked : whether a kink lies there, or coordinates are perturbed together that lie on one each.
     decided_by_layers : whether only a check of a model layer by layer could decide it.
@@ -33,6 +34,7 @@ class Measurement:
     verdict: str = ""
     kinked: bool = False
     decided_by_layers: bool = False
+    rounding: float = 0.0
 
     def __post_init__(self) -> None:
         self.kinked |= self.measured.kind == "kink"
@@ -63,7 +65,7 @@ class Measurement:
 
     @property
     def excess(self) -> float:
-        """The deviation in units of the tolerance."""
-        if not self.tolerance:
+        """The deviation in units of what it may be."""
+        if not (allowed := self.tolerance + self.rounding):
             return np.inf if self.deviation else 0.0
-        return self.deviation / self.tolerance
+        return self.deviation / allowed

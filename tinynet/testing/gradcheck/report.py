@@ -143,7 +143,7 @@ class TensorReport(Tabular):
         if self.analytic is None or not self.analytic.size:
             return 0.0
         usual = float(np.sqrt(np.mean(np.square(self.analytic))))
-        seen = [m.measured.uncertainty for m in self.conclusive if m.measured.kind == "smooth"]
+        seen = [m.measured.uncertainty + m.rounding for m in self.conclusive if m.measured.kind == "smooth"]
         return float(np.median(seen)) / usual if seen and usual and np.isfinite(usual) else 0.0
 
     @property

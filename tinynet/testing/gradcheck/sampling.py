@@ -24,6 +24,7 @@ from tinynet.testing.gradcheck.slopes.shortcuts import Shortcuts
 from tinynet.testing.gradcheck.targets import Target, random_upstream
 
 EPS = 4 * 2.0 ** -52   # rounding of a gradient, as a fraction of the numbers that it is a sum of
+MOVES, MOVE = 6, 2.0 ** -40    # gradients of which the rounding errors are measured, and by how much numbers differ
 MAX_SUSPECTS = 4      # cells of a group that are looked at one by one
 COARSE = 1e-9         # relative noise of a forward that computes in float32 or float16
 
@@ -197,13 +198,36 @@ class Sampler:
         """Put the analytic slope along a direction beside the measured one.
 
         Where that is 0, a right backward pass returns what is left of numbers that cancel: the rounding of its sums.
+        How large it is can be seen from the outputs, and if that does not do, is measured.
         """
         parts = self.gradient[where] * direction
         allowed = (self.rtol * (abs(measured.value) + measured.half_width) if len(where) == 1
                    else GROUP_RTOL * norm(parts))
         if abs(measured.value) <= measured.uncertainty:
             allowed += EPS * norm(self.target.upstream * self.y0) * norm(direction / self.scales[where])
-        return Measurement(where, direction, float(parts.sum()), measured, measured.uncertainty + allowed)
+        found = Measurement(where, direction, float(parts.sum()), measured, measured.uncertainty + allowed)
+        if found.verdict == "wrong" and abs(measured.value) <= measured.uncertainty:
+            found = replace(found, rounding=NOISE * norm(direction * self.rounding[where]))
+        return found
+
+    @cached_property
+    def rounding(self) -> np.ndarray:
+        """The standard deviation of the rounding errors of each entry of the gradient, (size,).
+
+        They are others when all numbers are larger by a trillionth, and little else is: equal ones stay equal, and
+        zeros zero. The bias before a batch normalisation has no slope at all, and its gradient is nothing but such
+        errors, of sums over the whole batch.
+        """
+        tensors, dy, found = self.target.tensors.values(), self.target.dy, []
+        for factor in 1 + MOVE * np.arange(1, 1 + MOVES):
+            before = [tensor.copy() for tensor in tensors]
+            for tensor in tensors:
+                tensor *= factor
+            gradients = self.target.gradients(None if dy is None else factor * dy)
+            found.append(np.asarray(gradients[self.name], np.float64).ravel())
+            for tensor, numbers in zip(tensors, before, strict=True):
+                tensor[...] = numbers
+        return np.nan_to_num(np.std(found, axis=0)) if found[0].shape == self.gradient.shape else 0 * self.gradient
 
     def along(self, where: np.ndarray, direction: np.ndarray) -> Line:
         """Return the outputs along a direction in some coordinates, with what is known of them."""
