@@ -18,12 +18,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-DISTANCES = [2.0 ** -k for k in (49, 44, 36, 23, 21, 16, 11, 9, 6)]    # relative: where float64, 32 and 16 step
+DISTANCES = [2.0 ** -k for k in (49, 46, 43, 36, 23, 21, 16, 11, 9, 6)]   # relative: where float64, 32 and 16 step
 POINTS = 9
 ORDER = 4
 SCALING = 70.0        # the variance of fourth differences of independent numbers, in units of theirs: 8! / 4!^2
 GROWTH = 1.5          # noise that grows by less than this from one distance to the next has been seen in full
-BENDS = 16.0          # more than the square root of the distances' ratio: no noise grows so fast
+BENDS = 16.0          # more than the square root of the distances' ratio: no noise grows so fast, where they are near
 OFTEN = 4             # an output that moves between so many of the points moves by more than single steps
 UNIFORM = 12 ** -0.5  # the standard deviation of a rounding error, in rounding units
 MOST = 2 / 3          # of the outputs that move
