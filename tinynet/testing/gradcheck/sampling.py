@@ -24,7 +24,7 @@ from tinynet.testing.gradcheck.slopes.shortcuts import Shortcuts
 from tinynet.testing.gradcheck.targets import Target, random_upstream
 
 EPS = 4 * 2.0 ** -52   # rounding of a gradient, as a fraction of the numbers that it is a sum of
-MOVES, MOVE = 6, 2.0 ** -40    # gradients of which the rounding errors are measured, and by how much numbers differ
+MOVES, MOVE = 6, 2.0 ** -34    # gradients of which the rounding errors are measured, and by how much numbers differ
 MAX_SUSPECTS = 4      # cells of a group that are looked at one by one
 COARSE = 1e-9         # relative noise of a forward that computes in float32 or float16
 
@@ -214,7 +214,7 @@ class Sampler:
     def rounding(self) -> np.ndarray:
         """The standard deviation of the rounding errors of each entry of the gradient, (size,).
 
-        They are others when all numbers are larger by a trillionth, and little else is: equal ones stay equal, and
+        They are others when all numbers are larger by some billionths, and little else is: equal ones stay equal, and
         zeros zero. The bias before a batch normalisation has no slope at all, and its gradient is nothing but such
         errors, of sums over the whole batch.
         """
