@@ -186,6 +186,17 @@ def test_what_rounding_leaves_of_sums_over_many_equal_pixels_is_no_mistake(seed)
     assert 0 < np.abs(bias.analytic).max() < 1e-10
 
 
+def test_a_mistake_is_told_where_forward_refuses_numbers_that_are_moved():
+    class UpToOne(Layer):
+        """Does not depend on its x, and says so in no backward; larger numbers than 1 are refused."""
+
+        def forward(self, x, training=False):
+            self.expect(np.abs(x).max() <= 1, "numbers from -1 to 1", x)
+            return np.ones_like(x), lambda dy: 1e-9 * dy
+    report = check_gradients(UpToOne(), np.array([[1.0, 0.5], [-0.5, 0.25]]), raises=False)
+    assert report.failures[0].message.startswith("3 of 4 entries measured are wrong")
+
+
 def test_a_billionth_is_a_mistake_where_the_slope_is_0():
     spoiled = Spoiled(Conv2D(3, 3), change("bias", lambda g: g + 1e-9))
     report = check_gradients(*before_a_normalisation(spoiled, 0), training=True, raises=False)

@@ -28,12 +28,13 @@ class History(Tabular, Callback):
         self.epochs_of: dict[str, list[int]] = {}
 
     # The model keeps its history. If that kept the model, too, both, with all weights, would stay in memory when nobody
-    # needs them, until Python looks for things that keep each other: ten models, one after the other, took a gigabyte.
+    # needs them, until Python looks for things that keep each other: thirty models, one after the other, took 1,010 MB
+    # in place of 307.
 
     @property
-    def model(self) -> TrainedModel:
+    def model(self) -> Any:
         """The model that is being trained, or was; None when it is there no more."""
-        return self._model()
+        return getattr(self, "_model", nobody)()
 
     @model.setter
     def model(self, model: TrainedModel | None) -> None:
@@ -43,7 +44,7 @@ class History(Tabular, Callback):
         return {**vars(self), "_model": nobody}
 
     def set_run(self, run: TrainingRun) -> None:
-        """Keep nothing of it, either."""
+        """Keep nothing of it, as it has the model and all other callbacks."""
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Append the epoch's logs."""

@@ -218,16 +218,27 @@ class Sampler:
         zeros zero. The bias before a batch normalisation has no slope at all, and its gradient is nothing but such
         errors, of sums over the whole batch.
         """
-        tensors, dy, found = self.target.tensors.values(), self.target.dy, []
+        found = [self.gradient]
         for factor in 1 + MOVE * np.arange(1, 1 + MOVES):
-            before = [tensor.copy() for tensor in tensors]
+            gradient = self.gradient_of_all_times(factor)
+            if gradient is not None and gradient.shape == self.gradient.shape:
+                found.append(gradient)
+        return np.nan_to_num(np.std(found, axis=0))
+
+    def gradient_of_all_times(self, factor: float) -> np.ndarray | None:
+        """Return the gradient where all numbers are so many times as large; None where forward refuses them."""
+        tensors, dy = self.target.tensors.values(), self.target.dy
+        before = [tensor.copy() for tensor in tensors]
+        try:
             for tensor in tensors:
                 tensor *= factor
-            gradients = self.target.gradients(None if dy is None else factor * dy)
-            found.append(np.asarray(gradients[self.name], np.float64).ravel())
+            gradient = self.target.gradients(None if dy is None else factor * dy)[self.name]
+            return np.asarray(gradient, np.float64).ravel()
+        except Exception:
+            return None
+        finally:
             for tensor, numbers in zip(tensors, before, strict=True):
                 tensor[...] = numbers
-        return np.nan_to_num(np.std(found, axis=0)) if found[0].shape == self.gradient.shape else 0 * self.gradient
 
     def along(self, where: np.ndarray, direction: np.ndarray) -> Line:
         """Return the outputs along a direction in some coordinates, with what is known of them."""
@@ -246,10 +257,7 @@ class Sampler:
                 return self.y0
             try:
                 flat[at] = before + t * by
-                y = self.target.outputs()
-                return y if y.shape == self.y0.shape else np.full_like(self.y0, np.nan)
-            except Exception:                              # it is outside the function's domain, or forward says so
-                return np.full_like(self.y0, np.nan)
+                return self.target.outputs_like(self.y0)
             finally:
                 flat[at] = before
         return outputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -37,13 +38,13 @@ def gather(target: Target, report: TensorReport, coarse: bool = False) -> Eviden
                 chosen.flat[m.where] |= condition(m)
         return chosen
 
-    tensor = target.tensors[report.name]
+    tensor, outputs_here = target.tensors[report.name], partial(target.outputs_like, target.outputs())
 
     def outputs(value: np.ndarray) -> np.ndarray:
         before = tensor.copy()
         try:
             tensor[...] = value
-            return target.outputs()
+            return outputs_here()
         finally:
             tensor[...] = before
 
@@ -60,7 +61,7 @@ def gather(target: Target, report: TensorReport, coarse: bool = False) -> Eviden
         dy=target.dy, rerun=rerun_of(target, report),
         settings=dict(settings(getattr(target, "layer", None))), penalty=target.penalty(report.name),
         name=report.name, values={name: array.copy() for name, array in target.tensors.items()}, outputs=outputs,
-        derivatives=lambda entries, coarse=coarse: derivatives(entries, steps, tensor, target.outputs, coarse),
+        derivatives=lambda entries, coarse=coarse: derivatives(entries, steps, tensor, outputs_here, coarse),
         of=lambda name, coarse: gather_other(target, name, coarse))
 
 
@@ -71,7 +72,7 @@ def gather_other(target: Target, name: str, coarse: bool) -> Evidence | None:
         return None
     analytic, everywhere = target.gradients().get(name), np.arange(x.size)
     target.restore_tensors()
-    jacobian = derivatives(everywhere, {}, x, target.outputs, coarse)
+    jacobian = derivatives(everywhere, {}, x, partial(target.outputs_like, target.outputs()), coarse)
     if analytic is None or analytic.shape != x.shape or jacobian is None:
         return None
     numeric = (dy.ravel() @ jacobian).reshape(x.shape)

@@ -79,6 +79,14 @@ class Target:
         self.replay.restore()
         return np.array(self.as_if(), np.float64).ravel()
 
+    def outputs_like(self, y: np.ndarray) -> np.ndarray:
+        """Return what `outputs` does, as many numbers as y has; NaN where forward refuses what was moved."""
+        try:
+            outputs = self.outputs()
+            return outputs if outputs.shape == y.shape else np.full_like(y, np.nan)
+        except Exception:                                  # it is outside the function's domain, or forward says so
+            return np.full_like(y, np.nan)
+
     def measure_as(self, other: Any) -> None:
         """Measure slopes on another function, or layer, or loss; the gradients stay those of this one's backward."""
         raise TypeError("check_gradients: as_if is for a layer or a loss; check the layers of a model one by one.")
