@@ -1,4 +1,5 @@
-"""How precisely a forward computes, measured from its values: it may cast to float32 inside and say nothing of it.
+"""How precisely a forward computes, measured from its values: it may cast to float32 inside and say nothing of it. And
+how precisely its backward does, where nothing but rounding is left of a gradient.
 
 A smooth function on evenly spaced points so close together that it is a straight line between them has differences
 of the fourth order that are 0. What is left of them is the computational noise of the function: rounding, of its
@@ -18,6 +19,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tinynet.testing.gradcheck.targets import Target
+
 DISTANCES = [2.0 ** -k for k in (49, 46, 43, 36, 23, 21, 16, 11, 9, 6)]   # relative: where float64, 32 and 16 step
 POINTS = 9
 ORDER = 4
@@ -27,6 +30,7 @@ BENDS = 16.0          # more than the square root of the distances' ratio: no no
 OFTEN = 4             # an output that moves between so many of the points moves by more than single steps
 UNIFORM = 12 ** -0.5  # the standard deviation of a rounding error, in rounding units
 MOST = 2 / 3          # of the outputs that move
+MOVES, MOVE = 6, 2.0 ** -34            # gradients whose rounding errors are compared, and by how much numbers differ
 
 
 def computational_noise(f: Callable[[float], np.ndarray]) -> np.ndarray:
@@ -68,3 +72,29 @@ def computational_noise(f: Callable[[float], np.ndarray]) -> np.ndarray:
         if noise.any() and np.count_nonzero(full) >= MOST * np.count_nonzero(noise):
             break
     return noise
+
+
+def rounding_of_gradient(target: Target, name: str, gradient: np.ndarray) -> np.ndarray:
+    """Measure the standard deviation of the rounding errors of each entry of a tensor's gradient, (size,).
+
+    They are others when all numbers are larger by less than a billionth, and little else is: equal ones stay equal, and
+    zeros zero. The bias before a batch normalisation has no slope at all, and its gradient is nothing but such errors,
+    of sums over the whole batch.
+    """
+    moved = [gradient_of_all_times(1 + k * MOVE, target, name) for k in range(1, 1 + MOVES)]
+    return np.nan_to_num(np.std([gradient, *(g for g in moved if g is not None and g.shape == gradient.shape)], axis=0))
+
+
+def gradient_of_all_times(factor: float, target: Target, name: str) -> np.ndarray | None:
+    """Return a gradient, flat, where all numbers are so many times as large; None where forward refuses them."""
+    tensors, dy = target.tensors.values(), target.dy
+    before = [tensor.copy() for tensor in tensors]
+    try:
+        for tensor in tensors:
+            tensor *= factor
+        return np.asarray(target.gradients(None if dy is None else factor * dy)[name], np.float64).ravel()
+    except Exception:                                          # they are outside the function's domain
+        return None
+    finally:
+        for tensor, numbers in zip(tensors, before, strict=True):
+            tensor[...] = numbers

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinynet.testing.gradcheck.aligned import GROUP_RTOL, Cells, in_proportion
 from tinynet.testing.gradcheck.measurement import Measurement
-from tinynet.testing.gradcheck.precision import computational_noise
+from tinynet.testing.gradcheck.precision import computational_noise, rounding_of_gradient
 from tinynet.testing.gradcheck.slopes.differences import first_look
 from tinynet.testing.gradcheck.slopes.line import NOISE, Line, Slope, norm
 from tinynet.testing.gradcheck.slopes.search import SURE, holds, search
@@ -24,7 +24,6 @@ from tinynet.testing.gradcheck.slopes.shortcuts import Shortcuts
 from tinynet.testing.gradcheck.targets import Target, random_upstream
 
 EPS = 4 * 2.0 ** -52   # rounding of a gradient, as a fraction of the numbers that it is a sum of
-MOVES, MOVE = 6, 2.0 ** -34    # gradients of which the rounding errors are measured, and by how much numbers differ
 MAX_SUSPECTS = 4      # cells of a group that are looked at one by one
 COARSE = 1e-9         # relative noise of a forward that computes in float32 or float16
 
@@ -212,33 +211,8 @@ class Sampler:
 
     @cached_property
     def rounding(self) -> np.ndarray:
-        """The standard deviation of the rounding errors of each entry of the gradient, (size,).
-
-        They are others when all numbers are larger by some billionths, and little else is: equal ones stay equal, and
-        zeros zero. The bias before a batch normalisation has no slope at all, and its gradient is nothing but such
-        errors, of sums over the whole batch.
-        """
-        found = [self.gradient]
-        for factor in 1 + MOVE * np.arange(1, 1 + MOVES):
-            gradient = self.gradient_of_all_times(factor)
-            if gradient is not None and gradient.shape == self.gradient.shape:
-                found.append(gradient)
-        return np.nan_to_num(np.std(found, axis=0))
-
-    def gradient_of_all_times(self, factor: float) -> np.ndarray | None:
-        """Return the gradient where all numbers are so many times as large; None where forward refuses them."""
-        tensors, dy = self.target.tensors.values(), self.target.dy
-        before = [tensor.copy() for tensor in tensors]
-        try:
-            for tensor in tensors:
-                tensor *= factor
-            gradient = self.target.gradients(None if dy is None else factor * dy)[self.name]
-            return np.asarray(gradient, np.float64).ravel()
-        except Exception:
-            return None
-        finally:
-            for tensor, numbers in zip(tensors, before, strict=True):
-                tensor[...] = numbers
+        """The standard deviation of the rounding errors of each entry of the gradient, (size,)."""
+        return rounding_of_gradient(self.target, self.name, self.gradient)
 
     def along(self, where: np.ndarray, direction: np.ndarray) -> Line:
         """Return the outputs along a direction in some coordinates, with what is known of them."""
