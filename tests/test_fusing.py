@@ -570,14 +570,14 @@ def with_any_strides(array):
 @pytest.mark.parametrize("size", [(8, 1), (1, 8), (1, 1)])
 def test_strides_along_axes_of_one_pixel_mean_nothing(size, layout, rng):
     x, kernel = layout(rng.normal(size=(2, 8, *size))), rng.normal(size=(8, 8, 1, 1))
-    product = fast.PooledConvolution(x, kernel, (1, 1), (1, 1), (1, 1))
+    product = fast.pooled_convolution(x, kernel, (1, 1), (1, 1), (1, 1), ((0, 0), (0, 0)), relu=True)
     y = product.forward(np.zeros(8))
     dy = layout(rng.normal(size=y.shape))
     once = (1, 1), (1, 1)
     for function in (
             lambda image: product.backward(image, True),
-            lambda image: fast.Convolution(image, kernel, *once).backward(dy, True),
-            lambda image: fast.Convolution(image, kernel, *once, ((1, 1), (0, 2))).forward(None),
+            lambda image: fast.convolution(image, kernel, *once).backward(dy, True),
+            lambda image: fast.convolution(image, kernel, *once, ((1, 1), (0, 2))).forward(None),
             lambda image: fast.conv2d_input_gradient(image, kernel, size, *once),
             lambda image: fast.max_pool2d(image, *once), lambda image: fast.channel_sums(image, np.zeros(8)),
             lambda image: fast.depthwise_conv2d(image, kernel[:1], *once)):

@@ -142,8 +142,9 @@ class Columns:
 
     def __init__(self, x, kernel, strides, dilation, pool_size, *_):
         self.x, self.kernel = np.ascontiguousarray(x), kernel
-        self.sizes = conv_loops.sizes((len(x), *x.shape[2:], x.shape[1]), kernel.shape, strides, dilation, pool_size,
-                                      x.itemsize)
+        sizes = conv_loops.sizes((len(x), *x.shape[2:], x.shape[1]), kernel.shape, strides, dilation, pool_size,
+                                 x.itemsize)
+        self.output, self.pooled = sizes.output, sizes.pooled
 
     def forward(self, bias, _relu, _channels_last):
         y, self.winner = conv2d_relu_max_pool2d(self.x, self.kernel, bias)
@@ -158,10 +159,10 @@ class Columns:
 def instead_of_tiles():
     """Let the engine run these functions where it would run its own."""
     fast = import_module(kernels.NAMES["fast"])
-    before = fast.PooledConvolution
+    before = fast.pooled_convolution
     try:
-        fast.PooledConvolution = Columns
+        fast.pooled_convolution = Columns
         with threadpool_limits(1):
             yield
     finally:
-        fast.PooledConvolution = before
+        fast.pooled_convolution = before

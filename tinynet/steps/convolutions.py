@@ -87,11 +87,11 @@ def convolved(conv: Conv2D, x: np.ndarray, relu: bool = False, pool: MaxPool2D |
     k, windows, kernel = kernels.current(), conv.windows, conv.params["kernel"]
     strides, dilation, margins = windows.strides, windows.dilation, windows.around(x.shape[2:])
     if pool is None:
-        product = k.Convolution(x, kernel, strides, dilation, margins)
+        product = k.convolution(x, kernel, strides, dilation, margins)
     else:
-        product = k.PooledConvolution(x, kernel, strides, dilation, pool.windows.size, margins, relu)
-        if 0 in product.sizes.pooled:
-            pool.windows.output_size(product.sizes.output)                 # the pooling's own error
+        product = k.pooled_convolution(x, kernel, strides, dilation, pool.windows.size, margins, relu)
+        if 0 in product.pooled:
+            pool.windows.output_size(product.output)                       # the pooling's own error
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         conv.grads["kernel"], dbias, dx = product.backward(dy, need_dx)
@@ -120,7 +120,7 @@ def separable(layer: SeparableConv2D, x: np.ndarray, training: bool = False, cha
     """Convolve each channel; then their mixture is a convolution as any other, with its bias in the same pass."""
     x, product = depthwise_of(layer, x, layer.params["depthwise_kernel"])
     h = product.forward(x, np.zeros(product.outputs))                      # (N, C*M, P, Q)
-    mixture = kernels.current().Convolution(h, layer.params["pointwise_kernel"], (1, 1), (1, 1))
+    mixture = kernels.current().convolution(h, layer.params["pointwise_kernel"], (1, 1), (1, 1))
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         layer.grads["pointwise_kernel"], dbias, dh = mixture.backward(dy, True)

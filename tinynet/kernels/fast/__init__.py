@@ -7,8 +7,10 @@ Besides the functions that every kernel set has, there are some that do the work
                      depthwise convolution, and in chunks and waiting how threads share a compiled loop
     tiles            how products are cut into tiles: loops around one, as numbers
     layout           images channels last, kernels in panels: what tiles multiply
-    conv             the three convolutions; conv_loops says how far their loops move on
+    conv             the three convolutions, window by window; conv_loops says how far their loops move on
     conv_relu_pool   convolution, ReLU and max pooling in one pass
+    winograd         the three convolutions of windows 3 x 3 in four ninths of the multiplications
+    conv2d           which of these are done which way
     depthwise        depthwise convolution: no product, so lists of what each pixel sees
     products         matrix products: by tiles, by BLAS (`blas` calls it), or past zeros, which is `sparse`
     loops            convolutions' over samples, and what is no product: pooling, elementwise, channels, rows, warping,
@@ -19,8 +21,14 @@ Besides the functions that every kernel set has, there are some that do the work
     cache            where compiled kernels are kept, and when they are out of date
 """
 
-from tinynet.kernels.fast.conv import Convolution, conv2d, conv2d_input_gradient, conv2d_kernel_gradient
-from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS, PooledConvolution
+from tinynet.kernels.fast.conv2d import (
+    conv2d,
+    conv2d_input_gradient,
+    conv2d_kernel_gradient,
+    convolution,
+    pooled_convolution,
+)
+from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS
 from tinynet.kernels.fast.depthwise import (
     Depthwise,
     depthwise_conv2d,
@@ -63,9 +71,7 @@ fuses = True                   # has functions for several steps at once
 
 __all__ = [
     "MAX_POOL_PIXELS",
-    "Convolution",
     "Depthwise",
-    "PooledConvolution",
     "adam",
     "average_pool2d_last",
     "average_pool2d_last_gradient",
@@ -77,6 +83,7 @@ __all__ = [
     "conv2d",
     "conv2d_input_gradient",
     "conv2d_kernel_gradient",
+    "convolution",
     "cross_entropy",
     "dense_relu",
     "depthwise_conv2d",
@@ -102,6 +109,7 @@ __all__ = [
     "normalize_rows",
     "normalize_rows_gradient",
     "parallel_for",
+    "pooled_convolution",
     "relu_gradient",
     "samples_per_chunk",
     "scale_channels",

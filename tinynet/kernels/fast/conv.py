@@ -13,30 +13,8 @@ from tinynet.kernels.fast import conv_loops, layout, tiles
 from tinynet.kernels.fast.compiling import unmarked
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.loops.convolution import add_kernel_gradients, add_to_windows, convolve
-from tinynet.kernels.fast.threads import for_chunks, samples_per_chunk
-from tinynet.kernels.geometry import Pair, expect_gradients, output_size
-
-
-def conv2d(x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair) -> np.ndarray:
-    """Multiply the windows of each sample, a block of rows at a time, by the kernels, which stay in cache."""
-    return Convolution(x, kernel, strides, dilation).forward(None)
-
-
-def conv2d_kernel_gradient(x: np.ndarray, dy: np.ndarray, kernel_size: Pair, strides: Pair,
-                           dilation: Pair) -> np.ndarray:
-    """Add up windows times upstream gradients in each chunk of the batch, then over the chunks, in a fixed order."""
-    expect_gradients(dy, (len(x), *dy.shape[1:2], *output_size(x.shape[2:], kernel_size, strides, dilation)))
-    like = np.empty((dy.shape[1], x.shape[1], *kernel_size), layout.common_dtype(x, dy))
-    return Convolution(x, like, strides, dilation).backward(dy, need_dx=False)[0]
-
-
-def conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, strides: Pair,
-                          dilation: Pair) -> np.ndarray:
-    """Add each upstream gradient, times the kernel, onto the pixels of its window."""
-    expect_gradients(dy, (len(dy), len(kernel), *output_size(input_size, kernel.shape[2:], strides, dilation)))
-    dtype = layout.common_dtype(dy, kernel)
-    return input_gradient(layout.images(dy, dtype), kernel, (len(dy), kernel.shape[1], *input_size), strides, dilation,
-                          samples_per_chunk(len(dy)))
+from tinynet.kernels.fast.threads import for_chunks
+from tinynet.kernels.geometry import Pair
 
 
 class Convolution:

@@ -31,7 +31,7 @@ class PooledConvolution(conv.Convolution):
     def __init__(self, x: np.ndarray, kernel: np.ndarray, strides: Pair, dilation: Pair, pool_size: Pair,
                  margins: tuple[Pair, Pair] = NO_MARGINS, relu: bool = True):
         super().__init__(x, kernel, strides, dilation, margins, pool_size)
-        self.pool, self.relu = pool_size, relu
+        self.pool, self.relu, self.output, self.pooled = pool_size, relu, self.sizes.output, self.sizes.pooled
 
     def forward(self, bias: np.ndarray | None, relu: bool = False, channels_last: bool = True) -> np.ndarray:
         """Return y (N, F, P, Q), in memory channels last or first.

@@ -18,6 +18,7 @@ from tinynet.kernels.fast.compiling import CPU_FEATURES, compiled_module
 from tinynet.kernels.fast.llvm.depthwise import write_add_products, write_weigh
 from tinynet.kernels.fast.llvm.multiplying import write_multiply
 from tinynet.kernels.fast.llvm.pooling import write_copy, write_pool, write_unpool
+from tinynet.kernels.fast.llvm.transforming import Matrix, write_transform
 from tinynet.kernels.fast.llvm.waiting import CHUNKS, write_calls
 from tinynet.kernels.fast.llvm.writing import BYTES, I64
 
@@ -47,6 +48,17 @@ class DepthwiseEntries(NamedTuple):
     add_products: int
 
 
+class WinogradEntries(NamedTuple):
+    """Those of Winograd's transforms, of images, kernels and outputs, and of their gradients."""
+
+    of_image: int
+    of_kernel: int
+    to_output: int
+    of_output: int
+    to_kernel: int
+    to_image: int
+
+
 @cache
 def entries(dtype: np.dtype) -> Entries:
     """Return the functions for a dtype: compiled when first asked for, and kept on disk."""
@@ -70,6 +82,16 @@ def write_multiply_each(module: ir.Module, vector: ir.VectorType, itemsize: int)
 def depthwise_entries(dtype: np.dtype) -> DepthwiseEntries:
     """Return those of depthwise convolution."""
     return DepthwiseEntries(*addresses(dtype, DepthwiseEntries._fields, write_weigh, write_add_products))
+
+
+@cache
+def winograd_entries(dtype: np.dtype, image: Matrix, kernel: Matrix, output: Matrix) -> WinogradEntries:
+    """Return those of Winograd's transforms by these matrices; gradients go back by the transposed ones."""
+    matrices = image, kernel, output, *(tuple(zip(*matrix, strict=True)) for matrix in (output, kernel, image))
+    return WinogradEntries(*addresses(dtype, WinogradEntries._fields, *(
+        partial(write_transform, name=name, matrix=matrix, adds=name == "to_image",
+                watches=name.startswith("to_"))
+        for name, matrix in zip(WinogradEntries._fields, matrices, strict=True))))
 
 
 def addresses(dtype: np.dtype, names: tuple[str, ...], *writers: Callable[..., None]) -> Iterator[int]:
@@ -160,3 +182,10 @@ def add_products(entry: int, numbers: At, runs: int, V: int, source: At, source_
                  zeros: At, target: At, target_q: int, total: At) -> None:
     """Add to total (places of the window, V) the pixels of source that each has met, times those of target."""
     call(entry, numbers, runs, V, source, source_q, zeros, target, target_q, total)
+
+
+@in_compiled_code
+def transform(entry: int, source: At, of_row: int, of_column: int, of_next: int, target: At, to_row: int,
+              to_column: int, to_next: int, squares: int, V: int, nonfinite: At) -> None:
+    """Multiply squares of pixels (V vectors each) of source by a matrix from both sides, and set target to them."""
+    call(entry, source, of_row, of_column, of_next, target, to_row, to_column, to_next, squares, V, nonfinite)

@@ -19,12 +19,16 @@ from tinynet.kernels.geometry import Pair, output_size
 Margins = tuple[Pair, Pair]    # (top, bottom), (left, right)
 
 
-def max_pool2d_last(x: np.ndarray, pool_size: Pair, strides: Pair, margins: Margins) -> tuple[np.ndarray, np.ndarray]:
-    """Return the maximum of each window, and its index within it: winner (N, P, Q, lanes), C and what fills vectors."""
+def max_pool2d_last(x: np.ndarray, pool_size: Pair, strides: Pair, margins: Margins, relu: bool = False
+                    ) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maximum of each window, and its index within it: winner (N, P, Q, lanes), C and what fills vectors.
+
+    With a ReLU it is -1 where that lets nothing through.
+    """
     last, C = in_whole_vectors(images(x, common_dtype(x), margins, -np.inf)), x.shape[1]
     y = empty((len(x), *output_size(last.shape[1:3], pool_size, strides), last.shape[3]), last.dtype)
     winner, entry = np.empty(y.shape, np.int8), tiles.entries(last.dtype).pool
-    for_chunks(max_pool_loop, len(x), images_per_chunk(last), entry, last, y, winner, pool_size, strides)
+    for_chunks(max_pool_loop, len(x), images_per_chunk(last), entry, last, y, winner, pool_size, strides, relu)
     return arrays(np.ascontiguousarray(y[..., :C])), winner
 
 
@@ -102,12 +106,12 @@ def without_margins(images: np.ndarray, margins: Margins) -> np.ndarray:
 
 @chunked
 def max_pool_loop(start: int, stop: int, entry: int, x: np.ndarray, y: np.ndarray, winner: np.ndarray, pool_size: Pair,
-                  strides: Pair) -> None:
+                  strides: Pair, relu: bool) -> None:
     """Fill y and winner (N, P, Q, C) with the maximum of each window of x (N, H, W, C) and its index."""
     (_, P, Q, C), (a, b), (s, t) = y.shape, pool_size, strides
     for n in range(start, stop):
         for p in range(P):
-            tiles.pool(entry, at(x, n, p * s), x.strides[1], a, b, t, Q, C * x.itemsize // tiles.VECTOR_BYTES, False,
+            tiles.pool(entry, at(x, n, p * s), x.strides[1], a, b, t, Q, C * x.itemsize // tiles.VECTOR_BYTES, relu,
                        at(y, n, p), at(winner, n, p))
 
 
