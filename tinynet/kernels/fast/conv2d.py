@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.kernels.fast import conv_loops, layout, winograd
+from tinynet.kernels.fast import layout, winograd
 from tinynet.kernels.fast.conv import Convolution, input_gradient
 from tinynet.kernels.fast.conv_relu_pool import PooledConvolution
 from tinynet.kernels.fast.layout import NO_MARGINS
