@@ -35,7 +35,7 @@ FILES = {
     "hand": [f"tests/test_{unit}.py" for unit in UNITS],
     "checker": ["tests/testing/test_our_layers.py"],
     "kernels": [f"tests/test_{name}.py" for name in ("kernels", "kernels_agree", "kernels_use", "tiles", "sparse",
-                                                      "fusing")],
+                                                      "winograd", "fusing")],
     "training": [f"tests/test_{name}.py" for name in (
         "optimizers", "schedules", "fit", "fit_hooks", "evaluate_predict", "freezing", "sequential_building",
         "randomness", "training", "threads_and_forks", "distributed")],
