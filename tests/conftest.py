@@ -58,7 +58,7 @@ def same_kernel_set_afterwards():
 @pytest.fixture(scope="module")
 def small_chunks():
     """Cut convolutions of small images into as many chunks of samples as those of large ones."""
-    from tinynet.kernels.fast import conv_loops
+    from tinynet.kernels.fast.convolutions import conv_loops
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conv_loops, "MIN_PIXELS", 1)

@@ -350,7 +350,7 @@ def test_products_in_pieces_are_whole(M, K, N, rng):
 
 @pytest.mark.parametrize(("C", "M"), [(19, 2), (32, 1)])              # copied to whole vectors, and read as they lie
 def test_depthwise_samples_that_are_shared_out_are_the_same_whatever_the_number_of_threads(C, M, monkeypatch, rng):
-    monkeypatch.setattr("tinynet.kernels.fast.depthwise.MIN_PARALLEL", 0)
+    monkeypatch.setattr("tinynet.kernels.fast.convolutions.depthwise.MIN_PARALLEL", 0)
     kernel = rng.normal(size=(M, C, 3, 2)).astype(np.float32)
     x, dy = (rng.normal(size=shape).astype(np.float32).transpose(0, 3, 1, 2)
              for shape in ((11, 9, 8, C), (11, 4, 7, M * C)))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.kernels.fast import cache, conv, conv_relu_pool, layout, products, sparse
+from tinynet.kernels.fast import cache, layout, products, sparse
+from tinynet.kernels.fast.convolutions import conv, conv_relu_pool
 from tinynet.kernels.fast.loops import elementwise, pooling
 
 MACHINES = {

@@ -27,7 +27,9 @@ def test_names_are_unique_and_every_part_is_covered():
     for part in ("layers/dense", "layers/conv2d", "layers/pooling", "layers/dropout", "layers/flatten",
                  "layers/activations", "kernels/geometry", "kernels/naive", "kernels/im2col",
                  "kernels/fast/tiles", "kernels/fast/llvm/multiplying", "kernels/fast/llvm/pooling",
-                 "kernels/fast/conv_loops", "kernels/fast/layout", "kernels/fast/conv", "kernels/fast/conv_relu_pool",
+                 "kernels/fast/layout", *(f"kernels/fast/convolutions/{name}" for name in (
+                     "conv_loops", "conv", "conv_relu_pool", "winograd", "squares", "conv2d")),
+                 "kernels/fast/loops/winograd", "kernels/fast/llvm/transforming",
                  "kernels/fast/products", "kernels/fast/sparse", "kernels/fast/loops/pooling",
                  "kernels/fast/loops/elementwise", "kernels/fast/compiling", "kernels/fast/threads", "steps/fused",
                  "steps/convolutions", "losses/base", "optimizers/adam", "models/sequential"):

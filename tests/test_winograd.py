@@ -5,9 +5,9 @@ import pytest
 
 from tinynet import Sequential, kernels
 from tinynet.kernels import fast, im2col
-from tinynet.kernels.fast.conv import Convolution
-from tinynet.kernels.fast.conv2d import ConvolutionThenPool
-from tinynet.kernels.fast.winograd import IMAGE, KERNEL, OUTPUT, WinogradConvolution
+from tinynet.kernels.fast.convolutions.conv import Convolution
+from tinynet.kernels.fast.convolutions.conv2d import ConvolutionThenPool
+from tinynet.kernels.fast.convolutions.winograd import IMAGE, KERNEL, OUTPUT, WinogradConvolution
 from tinynet.layers import BatchNormalization, Conv2D, Dense, Flatten, MaxPool2D
 from tinynet.testing import check_gradients
 
@@ -175,7 +175,7 @@ def test_pooling_after_them_is_pooling_of_what_windows_give(size, pool, relu, rn
     product = fast.pooled_convolution(x, kernel, *ONCE, pool, same, relu)
     assert isinstance(product, ConvolutionThenPool)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tinynet.kernels.fast.winograd.MIN_SQUARES", 10 ** 9)
+        patch.setattr("tinynet.kernels.fast.convolutions.winograd.MIN_SQUARES", 10 ** 9)
         windows = fast.pooled_convolution(x, kernel, *ONCE, pool, same, relu)
     assert not isinstance(windows, ConvolutionThenPool)
     y, expected = product.forward(bias), windows.forward(bias)

@@ -16,7 +16,7 @@ from numba import njit
 from threadpoolctl import threadpool_limits
 
 from tinynet import kernels
-from tinynet.kernels.fast import conv_loops
+from tinynet.kernels.fast.convolutions import conv_loops
 
 compiled = njit(nogil=True, error_model="numpy")   # plain nested loops: with np.ndindex they take three times as long
 IMAGES = 2                          # at a time; one takes a little longer, four no less

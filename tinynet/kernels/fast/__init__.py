@@ -4,14 +4,15 @@ Besides the functions that every kernel set has, there are some that do the work
 `tinynet.steps` uses them. From the inside out:
 
     llvm             in LLVM instructions: the inner loop of all products, a tile of sums in registers, max pooling,
-                     depthwise convolution, and in chunks and waiting how threads share a compiled loop
+                     depthwise convolution, Winograd's transforms, and in chunks and waiting how threads share a
+                     compiled loop
     tiles            how products are cut into tiles: loops around one, as numbers
     layout           images channels last, kernels in panels: what tiles multiply
-    conv             the three convolutions, window by window; conv_loops says how far their loops move on
-    conv_relu_pool   convolution, ReLU and max pooling in one pass
-    winograd         the three convolutions of windows 3 x 3 in four ninths of the multiplications
-    conv2d           which of these are done which way
-    depthwise        depthwise convolution: no product, so lists of what each pixel sees
+    convolutions     conv: the three of them, window by window; conv_loops says how far their loops move on
+                     conv_relu_pool: convolution, ReLU and max pooling in one pass
+                     winograd: of 3 x 3 windows in four ninths of the multiplications, by squares of outputs
+                     conv2d: which of these are done which way
+                     depthwise: no product, so lists of what each pixel sees
     products         matrix products: by tiles, by BLAS (`blas` calls it), or past zeros, which is `sparse`
     loops            convolutions' over samples, and what is no product: pooling, elementwise, channels, rows, warping,
                      mixing; and formulas, what layers write as `kernels.elementwise`, each in one pass, of which
@@ -21,15 +22,15 @@ Besides the functions that every kernel set has, there are some that do the work
     cache            where compiled kernels are kept, and when they are out of date
 """
 
-from tinynet.kernels.fast.conv2d import (
+from tinynet.kernels.fast.convolutions.conv2d import (
     conv2d,
     conv2d_input_gradient,
     conv2d_kernel_gradient,
     convolution,
     pooled_convolution,
 )
-from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS
-from tinynet.kernels.fast.depthwise import (
+from tinynet.kernels.fast.convolutions.conv_relu_pool import MAX_POOL_PIXELS
+from tinynet.kernels.fast.convolutions.depthwise import (
     Depthwise,
     depthwise_conv2d,
     depthwise_conv2d_input_gradient,

@@ -1,9 +1,9 @@
 """The instructions of depthwise convolution, written for LLVM as those of tiles are.
 
 A vector is as many channels of one pixel. How the window meets an image is a list of numbers, made once for each size
-of image by `tinynet.kernels.fast.depthwise`: of a few pixels side by side, which all see the same places of the window,
-how many there are, where they begin, and for each place where the first of them has its source and its weight. So the
-same two functions serve any window, stride and dilation, and the first one both directions::
+of image by `tinynet.kernels.fast.convolutions.depthwise`: of a few pixels side by side, which all see the same places
+of the window, how many there are, where they begin, and for each place where the first of them has its source and its
+weight. So the same two functions serve any window, stride and dilation, and the first one both directions::
 
     for Q, begin, taps in runs:
         for v in range(V):                                   # vectors of channels

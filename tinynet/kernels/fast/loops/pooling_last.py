@@ -8,7 +8,7 @@ import numpy as np
 from tinynet.kernels.buffers import empty
 from tinynet.kernels.fast import tiles
 from tinynet.kernels.fast.compiling import unmarked
-from tinynet.kernels.fast.conv_relu_pool import MAX_POOL_PIXELS
+from tinynet.kernels.fast.convolutions.conv_relu_pool import MAX_POOL_PIXELS
 from tinynet.kernels.fast.layout import NO_MARGINS, arrays, common_dtype, images, in_whole_vectors
 from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.llvm.memory import at, clear, numbers

@@ -33,7 +33,8 @@ import numpy as np
 
 from tinynet.kernels.buffers import aligned, empty
 from tinynet.kernels.fast import layout
-from tinynet.kernels.fast.conv import Convolution
+from tinynet.kernels.fast.convolutions.conv import Convolution
+from tinynet.kernels.fast.convolutions.squares import PLACES, SPARE, Margins, Squares
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.llvm.functions import entries, winograd_entries
 from tinynet.kernels.fast.loops.winograd import (
@@ -42,7 +43,6 @@ from tinynet.kernels.fast.loops.winograd import (
     convolve_squares,
     transform_kernels,
 )
-from tinynet.kernels.fast.squares import PLACES, SPARE, Margins, Squares
 from tinynet.kernels.fast.threads import NUM_CHUNKS, for_chunks
 from tinynet.kernels.fast.tiles import VECTOR_BYTES, cut
 from tinynet.kernels.geometry import Pair

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.kernels.fast import layout, winograd
-from tinynet.kernels.fast.conv import Convolution, input_gradient
-from tinynet.kernels.fast.conv_relu_pool import PooledConvolution
+from tinynet.kernels.fast import layout
+from tinynet.kernels.fast.convolutions import winograd
+from tinynet.kernels.fast.convolutions.conv import Convolution, input_gradient
+from tinynet.kernels.fast.convolutions.conv_relu_pool import PooledConvolution
+from tinynet.kernels.fast.convolutions.squares import Margins, Squares
+from tinynet.kernels.fast.convolutions.winograd import WinogradConvolution
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.loops.pooling_last import max_pool2d_last, max_pool2d_last_gradient
-from tinynet.kernels.fast.squares import Margins, Squares
 from tinynet.kernels.fast.threads import samples_per_chunk
-from tinynet.kernels.fast.winograd import WinogradConvolution
 from tinynet.kernels.geometry import Pair, expect_gradients, output_size
 
 

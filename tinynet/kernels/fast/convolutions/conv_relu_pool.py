@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.kernels.buffers import aligned, empty
-from tinynet.kernels.fast import conv, conv_loops, layout, tiles
+from tinynet.kernels.fast import layout, tiles
+from tinynet.kernels.fast.convolutions import conv, conv_loops
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.geometry import Pair

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet.kernels.buffers import aligned
-from tinynet.kernels.fast import conv_loops
+from tinynet.kernels.fast.convolutions import conv_loops
 from tinynet.kernels.fast.threads import for_chunks
 from tinynet.kernels.fast.tiles import MAX_VECTORS, VECTOR_BYTES, Loop, Tile, balanced_rows, cut, tile_loops
 from tinynet.kernels.geometry import Pair

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinynet.kernels.buffers import aligned, empty
-from tinynet.kernels.fast import conv_loops, layout, tiles
+from tinynet.kernels.fast import layout, tiles
 from tinynet.kernels.fast.compiling import unmarked
+from tinynet.kernels.fast.convolutions import conv_loops
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.loops.convolution import add_kernel_gradients, add_to_windows, convolve
 from tinynet.kernels.fast.threads import for_chunks
