@@ -16,7 +16,7 @@ MIN_PIECE = MIN_PARALLEL // 2  # multiply-adds of a piece by BLAS, which copies 
 MIN_TILED = MIN_PARALLEL // 8  # of a piece by tiles: 10 to 16 us
 MAX_TINY = 8_000               # multiply-adds up to which BLAS uses one thread of its own accord
 MAX_NARROW = 256               # columns up to which tiles are faster than BLAS, which first copies its matrices
-SPARSE, SPARSE_FOR_TILES = 1 / 4, 1 / 8       # nonzeros up to which skipping zeros is faster than BLAS, and than tiles
+SPARSE = 1 / 4                 # nonzeros up to which passing over zeros is faster
 MIN_ROWS = 32                  # of `a` from which on it is worth while to turn a transposed `b` for tiles
 TALL = 4                       # times as many rows as columns, in a piece by tiles: few rows end in tiles of fewer
 DEPTH_BLOCK = 512              # rows of `b` to a block: with up to `MAX_NARROW` columns they stay in L2
@@ -30,7 +30,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         multiply_row(for_loops(a), unmarked(b), row := empty((1, N), b.dtype))
         return row
     narrow, slow_blas = N <= MAX_NARROW, blas.is_narrower()
-    if not small and not narrow and sparse.mostly_zeros(a, b, SPARSE_FOR_TILES if slow_blas else SPARSE):
+    if not small and not narrow and sparse.mostly_zeros(a, b, SPARSE):
         y = sparse.matmul(a, b)
         if y is not None:
             return y

@@ -7,7 +7,7 @@ weight. So the same two functions serve any window, stride and dilation, and the
 
     for Q, begin, taps in runs:
         for v in range(V):                                   # vectors of channels
-            for q in range(Q):                               # four at a time, whose sums stay in registers
+            for q in range(Q):                               # eight at a time, whose sums stay in registers
                 target[begin + q, v] = start[v] + sum(source[at + q, v] * weights[weight, v] for at, weight in taps)
 
     and, of the kernel's gradient, in place of the last line
@@ -25,7 +25,7 @@ from llvmlite import ir
 
 from tinynet.kernels.fast.llvm.writing import BYTES, I64, load, loop, multiply_add, store
 
-AT_ONCE = 8                                   # outputs, which share each weight that is loaded; then 4, then 1
+AT_ONCE = 8                                   # outputs, which share each weight that is loaded; then those left
 OUTSIDE = -(1 << 62)                          # where a tap is that lies outside of the image: it is 0
 
 
@@ -55,13 +55,21 @@ class RunWriter:
         builder.ret_void()
 
     def for_pixels(self, Q: ir.Value, write: Callable[[ir.Value, int], None]) -> None:
-        """Write what `write(first, count)` writes for pixels of a run: `AT_ONCE` at a time, then fewer."""
-        builder, done = self.builder, I64(0)
-        for count in (AT_ONCE, AT_ONCE // 2, 1):
-            whole = builder.udiv(builder.sub(Q, done), I64(count))
-            with loop(builder, whole, [], []) as (block, _):
-                write(builder.add(done, builder.mul(block, I64(count))), count)
-            done = builder.add(done, builder.mul(whole, I64(count)))
+        """Write what `write(first, count)` writes for pixels of a run: `AT_ONCE` at a time, then those that are left.
+        """
+        builder, at_once = self.builder, I64(AT_ONCE)
+        with loop(builder, builder.udiv(Q, at_once), [], []) as (block, _):
+            write(builder.mul(block, at_once), AT_ONCE)
+        left = builder.urem(Q, at_once)
+        done, switch = builder.append_basic_block(), builder.switch(left, builder.append_basic_block())
+        builder.position_at_end(switch.default)
+        builder.branch(done)
+        for count in range(1, AT_ONCE):
+            switch.add_case(I64(count), block := builder.append_basic_block())
+            builder.position_at_end(block)
+            write(builder.sub(Q, left), count)
+            builder.branch(done)
+        builder.position_at_end(done)
 
     @contextmanager
     def for_taps(self, K: ir.Value, taps: ir.Value, moved: ir.Value, v: ir.Value, state: list[ir.Value]

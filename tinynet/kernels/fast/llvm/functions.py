@@ -16,6 +16,7 @@ from numba.extending import lower_builtin, type_callable
 
 from tinynet.kernels.fast.compiling import CPU_FEATURES, compiled_module
 from tinynet.kernels.fast.llvm.depthwise import write_add_products, write_weigh
+from tinynet.kernels.fast.llvm.listed import write_multiply_listed
 from tinynet.kernels.fast.llvm.multiplying import write_multiply
 from tinynet.kernels.fast.llvm.pooling import write_copy, write_pool, write_unpool
 from tinynet.kernels.fast.llvm.transforming import Matrix, write_transform
@@ -26,6 +27,7 @@ AVX512 = "+avx512f" in CPU_FEATURES
 VECTOR_BYTES = 64 if AVX512 else 32
 MAX_ROWS, MAX_VECTORS = (12 if AVX512 else 6), 2             # of a tile: its sums fill most of the 32 or 16 registers
 SIZES = [*product(range(1, MAX_ROWS + 1), range(1, MAX_VECTORS + 1))]
+LISTED_ROWS, LISTED_VECTORS = MAX_ROWS // 2, 2 * MAX_VECTORS             # of one that passes over zeros
 MAX_LOOPS = 6                                                # around a tile
 At = np.ndarray | int                                        # an array, or the address where it begins
 Function = TypeVar("Function", bound=Callable[..., None])
@@ -92,6 +94,13 @@ def winograd_entries(dtype: np.dtype, image: Matrix, kernel: Matrix, output: Mat
         partial(write_transform, name=name, matrix=matrix, adds=name == "to_image",
                 watches=name.startswith("to_"))
         for name, matrix in zip(WinogradEntries._fields, matrices, strict=True))))
+
+
+@cache
+def listed_entry(dtype: np.dtype) -> int:
+    """Return that of products which pass over zeros."""
+    return next(addresses(dtype, ("multiply_listed",), partial(write_multiply_listed, rows=LISTED_ROWS,
+                                                               vectors=LISTED_VECTORS)))
 
 
 def addresses(dtype: np.dtype, names: tuple[str, ...], *writers: Callable[..., None]) -> Iterator[int]:
@@ -189,3 +198,9 @@ def transform(entry: int, source: At, of_row: int, of_column: int, of_next: int,
               to_column: int, to_next: int, squares: int, V: int, nonfinite: At) -> None:
     """Multiply squares of pixels (V vectors each) of source by a matrix from both sides, and set target to them."""
     call(entry, source, of_row, of_column, of_next, target, to_row, to_column, to_next, squares, V, nonfinite)
+
+
+@in_compiled_code
+def multiply_listed(entry: int, places: At, count: int, a: At, a_m: int, b: At, c: At, c_m: int, M: int) -> None:
+    """Fill c (M, `LISTED_VECTORS`) with the products of listed columns of a (M, ...), and rows of b."""
+    call(entry, places, count, a, a_m, b, c, c_m, M)
