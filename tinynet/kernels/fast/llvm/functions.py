@@ -201,6 +201,7 @@ def transform(entry: int, source: At, of_row: int, of_column: int, of_next: int,
 
 
 @in_compiled_code
-def multiply_listed(entry: int, places: At, count: int, a: At, a_m: int, b: At, c: At, c_m: int, M: int) -> None:
-    """Fill c (M, `LISTED_VECTORS`) with the products of listed columns of a (M, ...), and rows of b."""
-    call(entry, places, count, a, a_m, b, c, c_m, M)
+def multiply_listed(entry: int, columns: At, count: int, a: At, a_m: int, a_k: int, b: At, b_k: int, c: At, c_m: int,
+                    M: int) -> None:
+    """Fill c (M, `LISTED_VECTORS`) with the products of listed columns of a (M, K), and rows of b (K, ...)."""
+    call(entry, columns, count, a, a_m, a_k, b, b_k, c, c_m, M)

@@ -4,10 +4,10 @@ A tile is half as many rows as those of `multiplying`, and twice as wide: fewer 
 of them::
 
     sum[m, v] = 0                                       for all m < M, v < V: M * V registers
-    for at_a, at_b in places:
-        row[v] = b[at_b, v]                             for all v: V vectors are loaded
+    for k in columns:
+        row[v] = b[k, v]                                for all v: V vectors are loaded
         for m in range(M):
-            x = broadcast(a[m, at_a])                   one number, in all lanes of a vector
+            x = broadcast(a[m, k])                      one number, in all lanes of a vector
             sum[m, v] += x * row[v]                     for all v: fused multiply-adds
     c[m, v] = sum[m, v]                                 for all m, v
 """
@@ -22,11 +22,11 @@ from tinynet.kernels.fast.llvm.writing import BYTES, I64, load, loop, multiply_a
 
 
 def write_multiply_listed(module: ir.Module, vector: ir.VectorType, itemsize: int, rows: int, vectors: int) -> None:
-    """Write ``multiply_listed(places, count, a, a_m, b, c, c_m, M)``, of so many vectors, with M up to so many rows.
+    """Write ``multiply_listed(columns, count, a, a_m, a_k, b, b_k, c, c_m, M)``, of so many vectors, M up to so many.
 
-    The places (count, 2) are in a, and in b, in bytes, as are the steps from row to row.
+    The columns are (count,); the steps to the next m and k are in bytes.
     """
-    kind = ir.FunctionType(ir.VoidType(), [I64.as_pointer(), I64, BYTES, I64, BYTES, BYTES, I64])
+    kind = ir.FunctionType(ir.VoidType(), [I64.as_pointer(), I64, BYTES, I64, I64, BYTES, I64, BYTES, I64])
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [*kind.args, I64]), "multiply_listed")
     builder, (*passed, M) = ir.IRBuilder(function.append_basic_block()), function.args
     done = builder.append_basic_block()
@@ -44,17 +44,17 @@ def write_multiply_listed(module: ir.Module, vector: ir.VectorType, itemsize: in
 
 
 def write_tile(function: ir.Function, vector: ir.VectorType, itemsize: int, M: int, V: int) -> None:
-    """Write the loop over the places, for one number of rows."""
-    builder, (places, count, a, a_m, b, c, c_m) = ir.IRBuilder(function.append_basic_block()), function.args
+    """Write the loop over the columns, for one number of rows."""
+    builder, (columns, count, a, a_m, a_k, b, b_k, c, c_m) = ir.IRBuilder(function.append_basic_block()), function.args
     sums, size = [vector(None)] * (M * V), vector.count * itemsize
 
     def further(pointer: ir.Value, step: ir.Value, m: int, v: int = 0) -> ir.Value:
         return builder.gep(pointer, [builder.add(builder.mul(step, I64(m)), I64(v * size))])
 
-    with loop(builder, count, [places], [I64(2)], sums) as (_, (place,)):
-        at_a, at_b = (builder.load(builder.gep(place, [I64(k)])) for k in range(2))
-        row = [load(builder, builder.gep(b, [builder.add(at_b, I64(v * size))]), vector, itemsize) for v in range(V)]
-        column = builder.gep(a, [at_a])
+    with loop(builder, count, [columns], [I64(1)], sums) as (_, (at,)):
+        k = builder.load(at)
+        column, begin = (builder.gep(x, [builder.mul(k, step)]) for x, step in ((a, a_k), (b, b_k)))
+        row = [load(builder, builder.gep(begin, [I64(v * size)]), vector, itemsize) for v in range(V)]
         for m in range(M):
             x = splat(builder, load(builder, further(column, a_m, m), vector.element, itemsize), vector.count)
             sums[m * V:(m + 1) * V] = [multiply_add(builder, x, row[v], sums[m * V + v]) for v in range(V)]
