@@ -13,7 +13,7 @@ Besides the functions that every kernel set has, there are some that do the work
                      winograd: of 3 x 3 windows in four ninths of the multiplications, by squares of outputs
                      conv2d: which of these are done which way
                      depthwise: no product, so lists of what each pixel sees
-    products         matrix products: by tiles, by BLAS (`blas` calls it), or past zeros, which is `sparse`
+    products         matrix products: by tiles, by BLAS (`blas` calls it), or by tiles past zeros, which is `sparse`
     loops            convolutions' over samples, and what is no product: pooling, elementwise, channels, rows, warping,
                      mixing; and formulas, what layers write as `kernels.elementwise`, each in one pass, of which
                      elementary is the exponential
