@@ -152,6 +152,17 @@ def test_zeros_stay_zeros(rng):
     np.testing.assert_array_equal(y[:, :, :4, :4], np.broadcast_to(bias[:, None, None], (20, 32, 4, 4)))
 
 
+def test_sums_that_would_take_too_much_memory_are_those_of_windows(rng, monkeypatch):
+    x, kernel, bias = batch(rng, (8, 8))
+    product, same = winograd(x, kernel), Convolution(x, kernel, *ONCE)
+    y, _ = product.forward(bias), same.forward(bias)
+    _, _, dx = product.backward(y, need_dx=True)
+    monkeypatch.setattr("tinynet.kernels.fast.convolutions.winograd.MAX_SUMS", 1000)
+    expected_of_all = *same.backward(y, need_dx=False)[:2], dx
+    for found, expected in zip(product.backward(y, need_dx=True), expected_of_all, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_arrays_may_lie_in_any_order_and_have_other_dtypes(rng):
     x, kernel, bias = batch(rng, (8, 8))
     product = winograd(x, kernel)

@@ -29,9 +29,11 @@ Algorithms for Convolutional Neural Networks", 2016, F(2 x 2, 3 x 3).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from tinynet.kernels.buffers import aligned, empty
+from tinynet.kernels.buffers import MAX_POOLED_BYTES, aligned, empty
 from tinynet.kernels.fast import layout
 from tinynet.kernels.fast.convolutions.conv import Convolution
 from tinynet.kernels.fast.convolutions.squares import PLACES, SPARE, Margins, Squares
@@ -52,6 +54,7 @@ KERNEL = (1, 0, 0), (.5, .5, .5), (.5, -.5, .5), (0, 0, 1)
 OUTPUT = (1, 1, 1, 0), (0, 1, -1, -1)
 OF_ALL = 5                                 # the place, (1, 1), that counts once in all four outputs: there is the bias
 MIN_CHANNELS = 16                          # with fewer the transforms take as long as is won, or longer
+MAX_SUMS = MAX_POOLED_BYTES                # of the kernel's gradients: larger memory is taken anew each time
 MIN_SQUARES = 64                           # of a batch, whose products are worth the transform of the kernel
 
 
@@ -98,18 +101,30 @@ class WinogradConvolution:
 
     def backward(self, dy: np.ndarray, need_dx: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return the gradients of kernel, bias and, if needed, x (otherwise None), given that of the output."""
-        squares, (F, C, *_), dtype = self.squares, self.kernel.shape, self.dtype
-        dlast, nonfinite = layout.images(dy, dtype), squares.nonfinite()
+        dlast = layout.images(dy, self.dtype)
+        of_weights = self.weight_gradients(dlast)
+        dx = input_gradient(dlast, self.kernel, self.squares) if need_dx else None
+        dx_is_missing = need_dx and dx is None
+        if of_weights is None or dx_is_missing:
+            dkernel, dbias, by_windows = self.by_windows().backward(dy, dx_is_missing)
+            of_weights, dx = of_weights or (dkernel, dbias), by_windows if dx_is_missing else dx
+        return *of_weights, dx
+
+    def weight_gradients(self, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the gradients of kernel and bias, given that of the output, (N, P, Q, F); None if one is not finite,
+        or where each chunk would need too much memory for its sums.
+        """
+        squares, (F, C, *_), dtype, nonfinite = self.squares, self.kernel.shape, self.dtype, self.squares.nonfinite()
+        shape = squares.chunks, PLACES, C + SPARE, F
+        if math.prod(shape) * dtype.itemsize > MAX_SUMS:
+            return None
         dweights = layout.gradient_sums(squares.chunks, self.kernel.shape, True, dtype)
         dbias = np.zeros((squares.chunks, F if self.has_bias else 0), dtype)
-        sums = aligned((squares.chunks, PLACES, C + SPARE, F), dtype)
         squares.for_chunks(add_square_gradients, functions(dtype), squares.loops.of_kernel, self.images,
-                           *squares.before, squares.copies(self.images, squares.seen), dlast,
-                           squares.copies(dlast, squares.even), *squares.buffers(), sums, dweights, dbias, nonfinite)
-        dx = input_gradient(dlast, self.kernel, squares) if need_dx else None
-        if nonfinite.any() or (need_dx and dx is None):
-            return self.by_windows().backward(dy, need_dx)
-        return layout.sum_to_kernel(dweights, F, (3, 3)), dbias.sum(axis=0), dx
+                           *squares.before, squares.copies(self.images, squares.seen), dy,
+                           squares.copies(dy, squares.even), *squares.buffers(), aligned(shape, dtype), dweights, dbias,
+                           nonfinite)
+        return None if nonfinite.any() else (layout.sum_to_kernel(dweights, F, (3, 3)), dbias.sum(axis=0))
 
     def by_windows(self) -> Convolution:
         """Return the same convolution, done window by window."""
