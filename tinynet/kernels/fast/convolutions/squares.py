@@ -10,6 +10,7 @@ import numpy as np
 
 from tinynet.kernels.buffers import aligned
 from tinynet.kernels.fast.convolutions import conv_loops
+from tinynet.kernels.fast.convolutions.conv_loops import WIDTH
 from tinynet.kernels.fast.threads import for_chunks
 from tinynet.kernels.fast.tiles import MAX_VECTORS, VECTOR_BYTES, Loop, Tile, balanced_rows, cut, tile_loops
 from tinynet.kernels.geometry import Pair
@@ -17,7 +18,6 @@ from tinynet.kernels.geometry import Pair
 PLACES = 16                                # of a transformed square, each with a product of its own
 AT_ONCE = 36                               # squares, whose products are three tiles of rows; all 16 of them fit L2
 SPARE = 1                                  # rows to each of 16 matrices: they would begin in the same sets of the cache
-WIDTH = MAX_VECTORS * VECTOR_BYTES         # of a panel, in bytes
 Margins = tuple[Pair, Pair]                # (top, bottom), (left, right)
 
 
