@@ -114,11 +114,14 @@ class Shown:
 
     def wait_for(self, condition):
         """Wait until a condition in JavaScript holds. (Playwright's own way is against the page's security policy.)"""
+        self.wait_until(lambda: self.page.evaluate(condition), condition)
+
+    def wait_until(self, holds, what):
         for _ in range(600):
-            if self.page.evaluate(condition):
+            if holds():
                 return
             self.page.wait_for_timeout(50)
-        raise AssertionError(f"Not in 30 seconds: {condition}")
+        raise AssertionError(f"Not in 30 seconds: {what}")
 
     def button(self, name, exact=False):
         return self.page.get_by_role("button", name=name, exact=exact)

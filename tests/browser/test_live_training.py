@@ -39,7 +39,7 @@ def test_a_training_runs_until_it_is_paused_and_the_slider_goes_back_through_it(
     shown.button("Start", exact=True).click()
     shown.wait_for("(document.querySelector('[data-number=test-accuracy]').dataset.value || 0) > 0.6"
                    " && document.querySelector('#snapshot').max > 3")
-    assert (shown.picture(1, 0) != maps).any()                             # the digit's maps, while it trains
+    shown.wait_until(lambda: (shown.picture(1, 0) != maps).any(), "the digit's maps are others while it trains")
     shown.button("Pause", exact=True).click()
     shown.settle()
     now, trained = steps(shown), kernel(shown)
