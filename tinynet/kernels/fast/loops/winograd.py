@@ -44,9 +44,7 @@ def convolve_squares(start: int, stop: int, chunk: int, entries: Entries, loops:
         clear(copies, k)
     for first in range(start * rows, stop * rows, most):
         count = min(most, stop * rows - first)
-        for r in range(count):
-            n, p = (first + r) // rows, (first + r) % rows
-            read_squares(copying, of_image, images, n, p, top, left, copies, inputs, k, r, columns)
+        read_squares(copying, of_image, images, first, count, rows, columns, top, left, copies, inputs, k)
         tiles.multiply(multiply, at(loops, count), 0, at(inputs, k), weights, bias, at(outputs, k))
         for r in range(count):
             n, p = (first + r) // rows, (first + r) % rows
@@ -77,10 +75,8 @@ def add_square_gradients(start: int, stop: int, chunk: int, entries: Entries, lo
     clear(sums, k)
     for first in range(start * rows, stop * rows, most):
         count = min(most, stop * rows - first)
-        for r in range(count):
-            n, p = (first + r) // rows, (first + r) % rows
-            read_squares(copying, of_image, images, n, p, top, left, copies, inputs, k, r, columns)
-            read_squares(copying, of_output, dy, n, p, 0, 0, dy_copies, outputs, k, r, columns)
+        read_squares(copying, of_image, images, first, count, rows, columns, top, left, copies, inputs, k)
+        read_squares(copying, of_output, dy, first, count, rows, columns, 0, 0, dy_copies, outputs, k)
         tiles.multiply(multiply, at(loops, count), 0, at(inputs, k), at(outputs, k), at(sums, k), at(sums, k))
     transform(to_kernel, at(sums, k), 4 * plane, plane, F * of, at(dweights, k), 3 * C * F * of, C * F * of, F * of, C,
               F * of // VECTOR_BYTES, at(nonfinite, k))
@@ -105,9 +101,7 @@ def add_to_squares(start: int, stop: int, chunk: int, entries: Entries, loops: n
         clear(copies, k)
     for first in range(start * rows, stop * rows, most):
         count = min(most, stop * rows - first)
-        for r in range(count):
-            n, p = (first + r) // rows, (first + r) % rows
-            read_squares(copying, of_output, dy, n, p, 0, 0, copies, outputs, k, r, columns)
+        read_squares(copying, of_output, dy, first, count, rows, columns, 0, 0, copies, outputs, k)
         tiles.multiply(multiply, at(loops, count), 0, at(outputs, k), weights, zeros, at(inputs, k))
         for r in range(count):
             n, p = (first + r) // rows, (first + r) % rows
@@ -121,12 +115,16 @@ def add_to_squares(start: int, stop: int, chunk: int, entries: Entries, loops: n
 
 
 @inlined
-def read_squares(copying: int, entry: int, images: np.ndarray, n: int, p: int, top: int, left: int, copies: np.ndarray,
-                 squares: np.ndarray, k: int, r: int, columns: int) -> None:
-    """Transform a row of squares of image n, two pixels apart, to row r of the chunk's; the image is copied first."""
+def read_squares(copying: int, entry: int, images: np.ndarray, first: int, count: int, rows: int, columns: int,
+                 top: int, left: int, copies: np.ndarray, squares: np.ndarray, k: int) -> None:
+    """Transform some rows of squares, two pixels apart, to those of the chunk, from the first on, counted through all
+    images, which have so many each. If there are copies, an image is copied before its first row.
+    """
     (_, h, w, C), of, plane = images.shape, images.itemsize, squares.shape[2] * squares.shape[3] * images.itemsize
-    for row in range(h if len(copies) and p == 0 else 0):
-        copy(copying, at(images, n, row), 0, of, at(copies, k, top + row, left), 0, of, 1, w * C)
-    source, m = (copies, k) if len(copies) else (images, n)
-    transform(entry, at(source, m, 2 * p), source.strides[1], C * of, 2 * C * of, at(squares, k, 0, r * columns),
-              4 * plane, plane, C * of, columns, C * of // VECTOR_BYTES, 0)
+    for r in range(count):
+        n, p = (first + r) // rows, (first + r) % rows
+        for row in range(h if len(copies) and p == 0 else 0):
+            copy(copying, at(images, n, row), 0, of, at(copies, k, top + row, left), 0, of, 1, w * C)
+        source, m = (copies, k) if len(copies) else (images, n)
+        transform(entry, at(source, m, 2 * p), source.strides[1], C * of, 2 * C * of, at(squares, k, 0, r * columns),
+                  4 * plane, plane, C * of, columns, C * of // VECTOR_BYTES, 0)
