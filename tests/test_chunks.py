@@ -11,7 +11,7 @@ from tinynet.kernels.fast import blas, products, threads, workers
 from tinynet.kernels.fast.compiling import compiled
 from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.llvm.memory import at, clear, numbers, part
-from tinynet.kernels.fast.llvm.waiting import DONE
+from tinynet.kernels.fast.llvm.waiting import GONE
 
 
 @chunked

@@ -20,15 +20,18 @@ import os
 import statistics
 import sys
 import time
+from collections import Counter, deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from engines import ENGINES
 from models import MODELS, Case
 
+from tinynet.kernels import streams
 from tinynet.kernels.fast import threads
 from tinynet.kernels.fast.llvm.chunks import Loop, chunked
+from tinynet.kernels.streams import Stream, here
 
 CORES = (1, 2, 4, 8, 16, 32)
 SHOWN = 10                       # parts of a step that are named
@@ -45,34 +48,90 @@ class Waking(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A stretch of a step: the pieces of a loop, or one piece of what runs in between, and who ran it."""
+    """A stretch of a step: the pieces of a loop, or one piece of what runs in between, or a wait for loops.
+
+    A `launched` loop runs after those before it while the caller goes on, until the caller waits for `number` loops.
+    """
 
     name: str
     pieces: tuple[float, ...]    # seconds each
-    kind: str = ""               # of loop, whose pieces more than one core may take; or none
+    kind: str = ""               # of loop, whose pieces more than one core may take, "python" or "compiled"; "wait"; or none
+    launched: bool = False
+    number: int = 0
 
-    def on(self, cores: int, costs: dict[str, Waking]) -> float:
-        """Return the seconds that it takes on a number of cores, given what threads cost in loops of each kind."""
-        workers = min(cores, len(self.pieces)) if self.kind else 1
-        if workers == 1:
-            return sum(self.pieces)
-        waking = costs[self.kind]
-        called = (workers - 1) * waking.put                            # the caller has woken all others
-        free = [(called, 0), *(((n + 1) * waking.put + waking.start, n + 1) for n in range(workers - 1))]
+
+class Cores:
+    """A step on a number of cores: when the caller and those that help have time, and what the caller's went to.
+
+    Attributes
+    ----------
+    now : the caller's time, in seconds.
+    spent : what of it went to parts, by their names.
+    """
+
+    def __init__(self, number: int, costs: dict[str, Waking]):
+        self.now, self.spent = 0.0, Counter[str]()
+        self._helpers, self._costs = [0.0] * (number - 1), costs             # from when on each has time
+        self._loops, self._ended, self._last = deque[tuple[float, Part]](), 0, 0.0
+
+    def do(self, part: Part) -> None:
+        """Do a part."""
+        if part.kind == "wait":
+            self._wait(part.number)
+        elif part.kind == "compiled":
+            self._loops.append((self.now, part))
+            if not part.launched:
+                self._wait(self._ended + len(self._loops))
+        else:
+            self._spend(part.name, self._end(part, self.now))
+
+    def _wait(self, number: int) -> None:
+        """Help with loops until so many have ended."""
+        while self._ended < number:
+            launched, part = self._loops.popleft()
+            self._last = self._end(part, max(launched, self._last))
+            self._ended += 1
+            self._spend(part.name, self._last)
+
+    def _end(self, part: Part, begin: float) -> float:
+        """Return when all pieces of a loop are done that may begin at a time: whoever has time takes the next."""
+        if not part.kind:
+            return begin + sum(part.pieces)
+        waking, helpers = self._costs[part.kind], min(len(self._helpers), len(part.pieces) - (not part.launched))
+        called = helpers * waking.put                                        # the caller has woken all others
+        free = [(max(self.now, begin) + called, -1), *(
+            (max(time, begin + (n + 1) * waking.put + waking.start), n)
+            for n, time in enumerate(sorted(self._helpers)[:helpers]))]
         heapq.heapify(free)
-        ends = []                                                      # of pieces, as the caller learns of them
-        for piece in self.pieces:
-            begin, worker = heapq.heappop(free)
-            heapq.heappush(free, (begin + piece, worker))
-            ends.append(begin + piece + (waking.join if worker else 0))
-        return max(ends)
+        self._helpers.sort()
+        ends = []                                                            # of pieces, as the caller learns of them
+        for piece in part.pieces:
+            time, who = heapq.heappop(free)
+            heapq.heappush(free, (time + piece, who))
+            if who >= 0:
+                self._helpers[who] = time + piece
+            ends.append(time + piece + (waking.join if who >= 0 else 0))
+        return max(ends, default=begin)
+
+    def _spend(self, name: str, until: float) -> None:
+        self.spent[name] += max(0.0, until - self.now)
+        self.now = max(self.now, until)
+
+
+def on_cores(parts: list[Part], number: int, costs: dict[str, Waking]) -> Cores:
+    """Return what a step of these parts is on a number of cores, given what threads cost in loops of each kind."""
+    cores = Cores(number, costs)
+    for part in parts:
+        cores.do(part)
+    return cores
 
 
 class Recorder:
     """Stands in the place of the functions of `threads`: runs all loops on one thread, and times their pieces."""
 
     def __init__(self) -> None:
-        self.originals = {name: getattr(threads, name) for name in ("parallel_for", "for_chunks", "for_calls")}
+        names = "parallel_for", "for_chunks", "for_calls", "in_stream"
+        self.originals = {name: getattr(threads, name) for name in names}
         self.users = [(module, name) for name, original in self.originals.items()
                       for path, module in [*sys.modules.items()]
                       if path.startswith("tinynet") and vars(module).get(name) is original]
@@ -81,7 +140,7 @@ class Recorder:
 
     def run(self, step: Callable[[], object]) -> list[Part]:
         """Run a step and return its parts, in order."""
-        self.parts = []
+        self.parts, self.loops = [], ctypes.c_int64(0)
         self.put({name: getattr(self, name) for name in self.originals})
         try:
             self.mark = time.thread_time()
@@ -91,7 +150,7 @@ class Recorder:
             self.put(self.originals)
         return self.parts
 
-    def put(self, functions: dict[str, Callable[..., None]]) -> None:
+    def put(self, functions: dict[str, Callable[..., Any]]) -> None:
         """Let all that share work out call these functions."""
         for module, name in self.users:
             vars(module)[name] = functions[name]
@@ -100,16 +159,31 @@ class Recorder:
         """Note what has run since the last loop."""
         self.parts.append(Part(name, (time.thread_time() - self.mark,)))
 
+    def in_stream(self, run: Callable[[], Any]) -> Any:
+        """Do what `threads.in_stream` does, and note where loops are waited for."""
+        here.stream = Stream(self.loops, self.loops, self.wait)
+        try:
+            return run()
+        finally:
+            streams.synchronize()
+            here.stream = None
+
+    def wait(self, number: int) -> None:
+        """Note a wait for loops; they have ended."""
+        self.serial("before a wait")
+        self.parts.append(Part("wait", (), "wait", number=number))
+        self.mark = time.thread_time()
+
     def parallel_for(self, work: Callable[[int, int], object], n: int, chunk_size: int, serial: bool = False) -> None:
         """Do what `threads.parallel_for` does, and note how long each piece takes."""
-        if getattr(threads._loops, "running", False):                  # inside a piece of another loop
+        if here.running:                                               # inside a piece of another loop
             self.originals["parallel_for"](work, n, chunk_size, serial)
         else:
             self.time_pieces(sys._getframe(1).f_code.co_qualname, work, n, chunk_size, "" if serial else "python")
 
-    def for_chunks(self, loop: Callable[..., None], n: int, chunk_size: int, *args: object) -> None:
+    def for_chunks(self, loop: Callable[..., None], n: int, chunk_size: int, *args: object, alive: object = ()) -> None:
         """Do what `threads.for_chunks` does, and note how long each chunk takes."""
-        if getattr(threads._loops, "running", False):
+        if here.running:
             self.originals["for_chunks"](loop, n, chunk_size, *args)
         else:
             size = max(1, chunk_size)
@@ -119,21 +193,28 @@ class Recorder:
                 loop(ctypes.addressof(numbers), ctypes.addressof(taken), *args)
             self.time_pieces(loop.__name__, work, n, size, "compiled")
 
-    def for_calls(self, function: int, calls: np.ndarray, *more: int) -> None:
+    def for_calls(self, function: int, calls: np.ndarray, *more: int, alive: object = ()) -> None:
         """Do what `threads.for_calls` does, and note how long each call takes."""
         def work(start: int, stop: int) -> None:
+            stream, here.stream = here.stream, None
             self.originals["for_calls"](function, calls[start:stop], *more)
+            here.stream = stream
         self.time_pieces(sys._getframe(1).f_code.co_qualname, work, len(calls), 1, "compiled")
 
     def time_pieces(self, name: str, work: Callable[[int, int], object], n: int, size: int, kind: str) -> None:
         """Do one piece after the other, and note how long each takes."""
+        launched = kind == "compiled" and streams.launches()
+        if here.stream is not None and kind == "compiled":
+            if launched:
+                here.stream.keep()
+            self.loops.value += 1
         self.serial(f"before {name}")
         times = []
         for start in range(0, n, size):
             begin = time.thread_time()
             work(start, min(start + size, n))
             times.append(time.thread_time() - begin)
-        self.parts.append(Part(name, tuple(times), kind))
+        self.parts.append(Part(name, tuple(times), kind, launched))
         self.mark = time.thread_time()
 
 
@@ -145,8 +226,8 @@ def typical(step: Callable[[], object], rounds: int = 40) -> list[Part]:
     runs = [recorder.run(step) for _ in range(rounds)]
     kinds = [[(part.name, len(part.pieces)) for part in run] for run in runs]
     alike = [run for run, kind in zip(runs, kinds, strict=True) if kind == kinds[-1]]
-    return [Part(part.name, tuple(map(statistics.median, zip(*(run[k].pieces for run in alike), strict=True))),
-                 part.kind) for k, part in enumerate(alike[0])]
+    return [part._replace(pieces=tuple(map(statistics.median, zip(*(run[k].pieces for run in alike), strict=True))))
+            for k, part in enumerate(alike[0])]
 
 
 def waking_times() -> dict[str, Waking]:
@@ -201,21 +282,20 @@ def simulate(case: Case, costs: dict[str, Waking], real: dict[int, float]) -> No
     """Print the milliseconds of a step for each number of cores, what they are made of, and the measured ones."""
     os.environ["TINYNET_NUM_THREADS"] = "1"
     parts = typical(ENGINES["tinynet"](case)[0])
-    times = [1e3 * sum(part.on(cores, costs) for part in parts) for cores in CORES]
+    steps = [on_cores(parts, cores, costs) for cores in CORES]
+    times = [1e3 * step.now for step in steps]
     title = f"{case.name}, batch {case.batch}"
     print(f"\n{title:<46}" + "".join(f"{cores:>9}" for cores in CORES) + "  cores")
     print_row("simulated, ms", times)
     print(f"{'measured, ms':<46}" + "".join(f"{real[cores]:>9.3f}" if cores in real else "" for cores in CORES))
     print(f"{'simulated, times as fast as on one core':<46}" + "".join(f"{times[0] / ms:>9.2f}" for ms in times))
-    named: dict[str, list[Part]] = {}
+    counts = Counter[str]()
     for part in parts:
-        named.setdefault(part.name, []).append(part)
-    rows = {f"{name}, {sum(len(part.pieces) for part in group)} pieces":
-            [1e3 * sum(part.on(cores, costs) for part in group) for cores in CORES] for name, group in named.items()}
-    longest = sorted(rows, key=lambda name: -rows[name][CORES.index(8)])           # the critical path on 8 cores
+        counts[part.name] += len(part.pieces)
+    longest = [name for name, _ in steps[CORES.index(8)].spent.most_common()]      # the critical path on 8 cores
     for name in longest[:SHOWN]:
-        print_row(f"  {name}", rows[name])
-    print_row("  the rest", [sum(rows[name][k] for name in longest[SHOWN:]) for k in range(len(CORES))])
+        print_row(f"  {name}, {counts[name]} pieces", [1e3 * step.spent[name] for step in steps])
+    print_row("  the rest", [1e3 * sum(step.spent[name] for name in longest[SHOWN:]) for step in steps])
 
 
 def print_row(name: str, milliseconds: list[float]) -> None:

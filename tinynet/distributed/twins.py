@@ -63,7 +63,8 @@ class Twin:
                                                        for step in plan.steps]
         with counting_activity(on_outputs):
             output, backward = run_steps(steps, data.x, training=True)
-            value, loss_backward, y_pred = plan.outcome(data.y, output, data.weight)
+            value_of, loss_backward, y_pred = plan.outcome(data.y, output, data.weight)
+            value = value_of()
             tallies = self.original._tallies(value + sum(on_outputs), data, y_pred)
             backward(loss_backward() * output.dtype.type(share), need_dx=plan.needs_dx)
         return tallies

@@ -33,15 +33,18 @@ some functions more, which do the work of several steps in one pass.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
+from typing import TypeVar
 
 import numpy as np
 
 from tinynet.kernels.part import of_all_parts
 from tinynet.registry import pick
 
+Result = TypeVar("Result")
 NAMES = {"naive": "tinynet.kernels.naive", "im2col": "tinynet.kernels.im2col", "fast": "tinynet.kernels.fast"}
 _current, _fuses = NAMES["fast"], True
 _load = cache(import_module)               # a question to it costs a quarter of one to import_module
@@ -55,6 +58,14 @@ def current() -> ModuleType:
 def fuses() -> bool:
     """Return whether a model may take the shortcuts of `tinynet.steps.plan`: unless ``use(name, fuse=False)``."""
     return _fuses
+
+
+def in_stream(run: Callable[[], Result]) -> Result:
+    """Call a function in which steps may launch loops and go on, see `tinynet.kernels.streams`, if the kernel set can
+    do that and shortcuts are taken.
+    """
+    launch = getattr(current(), "in_stream", None) if _fuses else None
+    return run() if launch is None else launch(run)
 
 
 def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None, using: ModuleType | None = None,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinynet.kernels.streams import synchronize, waiting
 from tinynet.losses.base import EPSILON, OfProbabilities
 from tinynet.losses.targets import as_labels, as_one_hot
 from tinynet.utils import to_categorical
@@ -59,12 +61,26 @@ class CategoricalCrossentropy(OfProbabilities):
         return -(y_true * np.log(p)).sum(axis=-1), (slopes - (slopes * q).sum(axis=-1, keepdims=True)) / total
 
     def with_softmax(self, cross_entropy: Callable[..., tuple[np.ndarray, ...]], y_true: ArrayLike, z: np.ndarray,
-                     sample_weight: ArrayLike | None = None) -> tuple[float, Callable[[], np.ndarray], np.ndarray]:
-        """Return what `forward` does of logits z (N, ..., K), and p = softmax(z), by a kernel that makes both."""
-        y_true = self.rows(self.check_targets(y_true, z.shape), z)
-        losses, slopes, p = cross_entropy(y_true, z.reshape(-1, z.shape[-1]))
-        value, backward = self.mean(losses.reshape(z.shape[:-1]), slopes.reshape(z.shape), sample_weight)
-        return value, backward, p.reshape(z.shape)
+                     sample_weight: ArrayLike | None = None
+                     ) -> tuple[Callable[[], float], Callable[[], np.ndarray], np.ndarray]:
+        """Return what `forward` does of logits z (N, ..., K), and p = softmax(z), by a kernel that makes both.
+
+        The value is a function, too: where loops are launched, it waits for those that make the losses.
+        """
+        rows = self.rows(self.check_targets(y_true, z.shape), z)
+        count = max(1, rows.shape[0]) if sample_weight is None else 1
+        losses, slopes, p = cross_entropy(rows, z.reshape(-1, z.shape[-1]), count)
+        losses, slopes, p = losses.reshape(z.shape[:-1]), slopes.reshape(z.shape), p.reshape(z.shape)
+        if sample_weight is not None:
+            synchronize()
+            value, backward = self.mean(losses, slopes, sample_weight)
+            return lambda: value, backward, p
+        wait = waiting()
+
+        def mean() -> float:
+            wait()
+            return self.mean(losses, slopes)[0]
+        return cache(mean), lambda: slopes, p
 
     @property
     def plain(self) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.kernels.elementwise import elementwise
+from tinynet.kernels.streams import launching
 from tinynet.optimizers.base import LearningRate, Optimizer, Options
 from tinynet.optimizers.running import moved
 from tinynet.registry import Config
@@ -51,6 +52,7 @@ class Adam(Optimizer):
         if self.amsgrad:
             self.slot_names = (*self.slot_names, "v_max")
 
+    @launching
     def step(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], learning_rate: float) -> None:
         """Change p, m and v in place."""
         rate = learning_rate * math.sqrt(1 - self.beta_2 ** self.iterations) / (1 - self.beta_1 ** self.iterations)

@@ -12,6 +12,7 @@ from tinynet import schedules
 from tinynet.checks import check_int, check_nonnegative, invalid
 from tinynet.kernels import buffers
 from tinynet.kernels.elementwise import elementwise
+from tinynet.kernels.streams import current_stream, synchronize
 from tinynet.optimizers import clipping
 from tinynet.optimizers.clipping import Gradients
 from tinynet.optimizers.running import move
@@ -139,13 +140,19 @@ class Optimizer:
         rate = self.current_learning_rate()
         self.iterations += 1                                # once for all parameters
         clipped = self.clipped({name: grads[name] for name in params})
+        stream = current_stream()
+        if stream is not None:
+            stream.allow(getattr(type(self).step, "launches", False))
         for name, p in params.items():
             slots = self.slots.get(name)
             if slots is None or any(slot.shape != p.shape for slot in slots.values()):
                 slots = self.slots[name] = self.new_slots(p)
             self.change(p, clipped[name], slots, rate)
             if self.use_ema and AVERAGE not in slots:
+                synchronize()
                 slots[AVERAGE] = p.copy()
+        if stream is not None:
+            stream.allow(False)
         if self.ema_overwrite_frequency is not None and self.iterations % self.ema_overwrite_frequency == 0:
             self.finalize_variable_values(params)
 

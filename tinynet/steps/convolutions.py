@@ -12,18 +12,21 @@ from typing import Any
 import numpy as np
 
 from tinynet import kernels
+from tinynet.kernels.streams import launching
 from tinynet.layers import BatchNormalization, Conv2D, DepthwiseConv2D, MaxPool2D, ReLU, SeparableConv2D
 from tinynet.layers.base import Backward
 from tinynet.steps.fused import bias_of
 from tinynet.steps.normalized import normalize
 
 
+@launching
 def conv(conv: Conv2D, x: np.ndarray, training: bool = False, channels_last: bool = True
          ) -> tuple[np.ndarray, Backward]:
     """Convolve, with the bias and the padding in the same pass."""
     return convolved(conv, x, channels_last=channels_last)
 
 
+@launching
 def conv_relu(conv: Conv2D, relu: ReLU, x: np.ndarray, training: bool = False, channels_last: bool = True
               ) -> tuple[np.ndarray, Backward]:
     """Convolve and rectify a few rows at a time, while they are in the cache."""
@@ -36,12 +39,14 @@ def conv_relu(conv: Conv2D, relu: ReLU, x: np.ndarray, training: bool = False, c
     return y, backward
 
 
+@launching
 def conv_relu_pool(conv: Conv2D, relu: ReLU, pool: MaxPool2D, x: np.ndarray, training: bool = False,
                    channels_last: bool = True) -> tuple[np.ndarray, Backward]:
     """Convolve, rectify and pool a few rows at a time, while they are in the cache."""
     return convolved(conv, x, relu=True, pool=pool, channels_last=channels_last)
 
 
+@launching
 def conv_pool(conv: Conv2D, pool: MaxPool2D, x: np.ndarray, training: bool = False, channels_last: bool = True
               ) -> tuple[np.ndarray, Backward]:
     """Convolve and pool a few rows at a time, while they are in the cache."""

@@ -10,6 +10,7 @@ import numpy as np
 from tinynet import kernels
 from tinynet.kernels.buffers import empty_like
 from tinynet.kernels.splitmix import random_bits
+from tinynet.kernels.streams import launching
 from tinynet.layers import (
     AveragePool2D,
     Dense,
@@ -137,6 +138,7 @@ def softmax_of_axis(layer: Softmax, x: np.ndarray) -> tuple[np.ndarray, Backward
     return np.moveaxis(y.reshape(shape), -1, axis), backward
 
 
+@launching
 def dense_relu(dense: Dense, relu: ReLU, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
     """Multiply; then bias and ReLU take one pass over the product, in place."""
     dense.check(x)
@@ -148,11 +150,29 @@ def dense_relu(dense: Dense, relu: ReLU, x: np.ndarray, training: bool = False) 
         dz = k.relu_gradient(dy.reshape(y.shape), y)
         dense.grads["kernel"] = k.matmul(rows.T, dz)
         if dense.use_bias:
-            dense.grads["bias"] = dz.sum(axis=0)
+            dense.grads["bias"] = k.column_sums(dz)
         return k.matmul(dz, kernel.T).reshape(x.shape) if need_dx else None
     return y.reshape(*x.shape[:-1], dense.units), backward
 
 
+@launching
+def dense(layer: Dense, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    """Multiply; then add the bias in place."""
+    layer.check(x)
+    k, kernel = kernels.current(), layer.params["kernel"]
+    rows = x.reshape(-1, len(kernel))                               # (N, ..., inputs) -> (N*..., inputs)
+    y = k.dense(rows, kernel, layer.params.get("bias"))
+
+    def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
+        drows = dy.reshape(y.shape)                                 # (N, ..., units) -> (N*..., units)
+        layer.grads["kernel"] = k.matmul(rows.T, drows)
+        if layer.use_bias:
+            layer.grads["bias"] = k.column_sums(drows)
+        return k.matmul(drows, kernel.T).reshape(x.shape) if need_dx else None
+    return y.reshape(*x.shape[:-1], layer.units), backward
+
+
+@launching
 def dropout(layer: Dropout, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
     """Drop units without storing a mask: backward generates its random bits again; either way in one pass."""
     if not training or layer.rate == 0:

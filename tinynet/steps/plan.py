@@ -21,6 +21,7 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.kernels.elementwise import elementwise
+from tinynet.kernels.streams import synchronize
 from tinynet.layers import (
     ELU,
     GELU,
@@ -87,8 +88,8 @@ class LossWithSoftmax(LossWithLogits, Protocol):
     plain: bool                                                 # no subclass with losses of its own
 
     def with_softmax(self, cross_entropy: Callable[..., tuple], y_true: Any, z: np.ndarray, sample_weight: Any = None, /
-                     ) -> tuple[float, Callable[[], np.ndarray], np.ndarray]:
-        """Return what ``forward`` does, and the probabilities, by a function of the kernel set."""
+                     ) -> tuple[Callable[[], float], Callable[[], np.ndarray], np.ndarray]:
+        """Return what ``forward`` does, its value as a function, and the probabilities, by one of the kernel set."""
 
 
 class Row(NamedTuple):
@@ -127,14 +128,18 @@ class Plan(Tabular, Sequence[Row]):
                          and self.loss.plain and hasattr(kernels.current(), "cross_entropy"))
 
     def outcome(self, y_true: Any, output: np.ndarray, sample_weight: Any = None
-                ) -> tuple[float, Callable[[], np.ndarray], np.ndarray]:
-        """Return ``(value, backward, y_pred)`` of what the steps return: the loss's, and the predictions."""
+                ) -> tuple[Callable[[], float], Callable[[], np.ndarray], np.ndarray]:
+        """Return ``(value, backward, y_pred)`` of what the steps return: the loss's, and the predictions.
+
+        The value is a function, which waits for it where loops are launched.
+        """
         if self.one_pass and output.dtype.char in "fd":
             value, backward, p = cast(LossWithSoftmax, self.loss).with_softmax(
                 kernels.current().cross_entropy, y_true, output, sample_weight)
             return value, backward, p if self.softmax else output
+        synchronize()
         value, backward = cast(PlannedLoss, self.loss).forward(y_true, output, sample_weight)
-        return value, backward, run_steps(self.softmax, output)[0]
+        return lambda: value, backward, run_steps(self.softmax, output)[0]
 
     @property
     def rows(self) -> list[Row]:
@@ -254,11 +259,12 @@ class FusedLayers(partial[tuple[np.ndarray, Backward]]):
 
     pattern: Pattern
     layers: list[Layer]
+    launches: bool
 
     def __new__(cls, pattern: Pattern, layers: list[Layer], channels_first: bool) -> FusedLayers:
         keywords = {"channels_last": False} if channels_first else {}
         self = super().__new__(cls, pattern.function, *layers, **keywords)
-        self.pattern, self.layers = pattern, layers
+        self.pattern, self.layers, self.launches = pattern, layers, getattr(pattern.function, "launches", False)
         return self
 
 
@@ -321,7 +327,8 @@ PATTERNS: dict[type[Layer], list[Pattern]] = {               # by the layer that
         Pattern([CONV, RELU], convolutions.conv_relu, "bias, padding and ReLU in place", either_way=True),
         Pattern([CONV], convolutions.conv, "bias and padding in place", either_way=True)],
     BatchNormalization: [Pattern([NORM, RELU], normalized.norm_relu, f"{PASSES} and rectifies")],
-    Dense: [Pattern([(Dense, Dense.linear), RELU], fused.dense_relu, "bias and ReLU in one pass over the product")],
+    Dense: [Pattern([(Dense, Dense.linear), RELU], fused.dense_relu, "bias and ReLU in one pass over the product"),
+            Pattern([(Dense, Dense.linear)], fused.dense, "bias in place")],
     DepthwiseConv2D: [Pattern([(DepthwiseConv2D, DepthwiseConv2D.linear)], convolutions.depthwise,
                               "bias and padding in place; all channels of a pixel at once", either_way=True)],
     SeparableConv2D: [Pattern([(SeparableConv2D, SeparableConv2D.linear)], convolutions.separable,

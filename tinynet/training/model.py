@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinynet import losses, optimizers
+from tinynet import kernels, losses, optimizers
 from tinynet.callbacks import CallbackList, History
 from tinynet.callbacks.base import Callbacks, Logs
 from tinynet.checks import about, check_int, invalid
 from tinynet.files.settings import text
 from tinynet.kernels import buffers
+from tinynet.kernels.streams import current_stream, synchronize
 from tinynet.layers.base import Layer, LayerOptions, as_floating, cast_floats
 from tinynet.layers.lock import reading, writing
 from tinynet.losses import LossLike
@@ -108,25 +109,33 @@ class Model(Layer):
         Where the last step is a softmax and the loss is a cross-entropy (a sigmoid, and a binary one), the loss is
         computed from the logits.
         """
+        value, y_pred, set_grads = self._objective(x, y, sample_weight, training)
+        return value(), y_pred, set_grads
+
+    def _objective(self, x: np.ndarray, y: ArrayLike, sample_weight: ArrayLike | None, training: bool
+                   ) -> tuple[Callable[[], float], np.ndarray, Callable[[], None]]:
+        """Return what `objective` does, the value as a function, which waits for it where loops are launched."""
         plan = self._plans.plan(steps_of(self), training, self.loss)
         if plan.loss is None:
             raise self._not_compiled()
         on_outputs: list[float] = []
         with counting_activity(on_outputs):
             output, backward = run_steps(plan.steps, as_floating(x, self.dtype), training)
-        value, loss_backward, y_pred = plan.outcome(y, output, sample_weight)
+        data_loss, loss_backward, y_pred = plan.outcome(y, output, sample_weight)
         penalties = self.penalties()
         params = self.params if penalties else {}
-        value += sum(on_outputs) + sum(term.value(params[key]) for key, term in penalties)
+        penalty = sum(on_outputs) + sum(term.value(params[key]) for key, term in penalties)
 
         def set_grads() -> None:
             with counting_activity([]):
                 backward(loss_backward(), need_dx=plan.needs_dx)
             grads = self.grads if penalties else {}
+            if penalties:
+                synchronize()
             for key, term in penalties:
                 slope = term.gradient(params[key])
                 grads[key] = np.add(grads[key], slope, out=buffers.empty(slope.shape, slope.dtype))
-        return value, y_pred, set_grads
+        return lambda: data_loss() + penalty, y_pred, set_grads
 
     def cast(self, x: ArrayLike) -> np.ndarray:
         """Return `x` in the model's dtype."""
@@ -305,10 +314,20 @@ class Model(Layer):
         return self._scores(self._test_step(samples.batch(ALL, self.dtype)), return_dict)
 
     def _train_step(self, batch: Data) -> dict[str, Tally]:
-        value, y_pred, backward = self._training_forward(batch)
+        return kernels.in_stream(lambda: self._update(batch))
+
+    def _update(self, batch: Data) -> dict[str, Tally]:
+        stream = current_stream()
+        if stream is not None:
+            stream.launches = True
+        value_of, y_pred, backward = self._training_forward(batch)
+        if stream is not None:
+            backward()                                                   # while the loss is computed
+        value = value_of()
         tallies = self._tallies(value, batch, y_pred)                    # first: a metric that fails costs no update
         if math.isfinite(value):                                         # any other would make all weights NaN
-            backward()
+            if stream is None:
+                backward()
             with writing(self):
                 self.optimizer.update(self.trainable_params(), self.grads)
                 self._constrain()
@@ -320,14 +339,18 @@ class Model(Layer):
             weights = self.params[key]
             weights[...] = constraint(weights)
 
-    def _training_forward(self, batch: Data) -> tuple[float, np.ndarray, Callable[[], None]]:
-        """Run `objective` in training; where its value is not finite, the layers' state is restored."""
+    def _training_forward(self, batch: Data) -> tuple[Callable[[], float], np.ndarray, Callable[[], None]]:
+        """Run the objective in training; where its value is not finite, the layers' state is restored."""
         before = StateSnapshot(self.leaves())
         with writing(*before.layers) if before.layers else nullcontext():      # a prediction sees no half-updated state
-            value, y_pred, backward = self.objective(*batch, training=True)
+            if type(self).objective is Model.objective:
+                value, y_pred, backward = self._objective(*batch, training=True)
+            else:
+                number, y_pred, backward = self.objective(*batch, training=True)
+                value = lambda: number                                               # noqa: E731
             for layer in before.layers:
                 cast_floats(layer.state, self.dtype)
-            if not math.isfinite(value):
+            if before.layers and not math.isfinite(value()):
                 before.restore()
         return value, y_pred, backward
 

@@ -36,9 +36,9 @@ from tinynet.kernels.fast.convolutions.depthwise import (
     depthwise_conv2d_input_gradient,
     depthwise_conv2d_kernel_gradient,
 )
-from tinynet.kernels.fast.layout import common_dtype, images, lies_channels_last
+from tinynet.kernels.fast.layout import column_sums, common_dtype, images, lies_channels_last
 from tinynet.kernels.fast.loops.channels import channel_affine, channel_sums
-from tinynet.kernels.fast.loops.elementwise import adam, dense_relu, dropout, relu_gradient, scale_channels
+from tinynet.kernels.fast.loops.elementwise import adam, dense, dense_relu, dropout, relu_gradient, scale_channels
 from tinynet.kernels.fast.loops.formulas import elementwise, elementwise_sum
 from tinynet.kernels.fast.loops.mixing import mix_neighbours, mix_neighbours_gradient
 from tinynet.kernels.fast.loops.pooling import (
@@ -66,7 +66,7 @@ from tinynet.kernels.fast.loops.rows import (
 )
 from tinynet.kernels.fast.loops.warping import bilinear, bilinear_gradient
 from tinynet.kernels.fast.products import matmul
-from tinynet.kernels.fast.threads import parallel_for, samples_per_chunk
+from tinynet.kernels.fast.threads import in_stream, parallel_for, samples_per_chunk
 
 fuses = True                   # has functions for several steps at once
 
@@ -80,12 +80,14 @@ __all__ = [
     "bilinear_gradient",
     "channel_affine",
     "channel_sums",
+    "column_sums",
     "common_dtype",
     "conv2d",
     "conv2d_input_gradient",
     "conv2d_kernel_gradient",
     "convolution",
     "cross_entropy",
+    "dense",
     "dense_relu",
     "depthwise_conv2d",
     "depthwise_conv2d_input_gradient",
@@ -99,6 +101,7 @@ __all__ = [
     "global_max_pool2d_last",
     "global_max_pool2d_last_gradient",
     "images",
+    "in_stream",
     "lies_channels_last",
     "matmul",
     "max_pool2d",

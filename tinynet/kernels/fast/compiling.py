@@ -18,6 +18,7 @@ from numba.core.codegen import get_host_cpu_features
 
 from tinynet.kernels.compilation import compilation
 from tinynet.kernels.fast.cache import kernel_cache
+from tinynet.kernels.streams import synchronize
 
 config: Any = numba_config                                   # its attributes are set when it is loaded
 CPU_FEATURES = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES     # as numba decides it
@@ -102,6 +103,7 @@ def for_loops(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
     own, flags = array.dtype, array.flags
     if own.isnative and (dtype is None or dtype == own) and flags.c_contiguous and flags.aligned:     # nearly always
         return array if flags.writeable else unmarked(array)
+    synchronize()
     return array.astype(np.dtype(dtype or own).newbyteorder("="), order="C")           # a copy, which is aligned
 
 

@@ -13,12 +13,13 @@ Kernels are cut into panels as wide as a tile, in the same order of rows.
 
 import numpy as np
 
-from tinynet.kernels.buffers import address, empty
+from tinynet.kernels.buffers import address, aligned, empty
 from tinynet.kernels.fast import tiles
 from tinynet.kernels.fast.compiling import for_loops, unmarked
 from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.llvm.memory import at, numbers
-from tinynet.kernels.fast.threads import NUM_CHUNKS, for_chunks, samples_per_chunk
+from tinynet.kernels.streams import launches, synchronize
+from tinynet.kernels.fast.threads import NUM_CHUNKS, NUM_PIECES, for_chunks, samples_per_chunk
 from tinynet.kernels.geometry import Pair
 
 NO_MARGINS = (0, 0), (0, 0)
@@ -43,12 +44,13 @@ def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGI
     (N, H, W, C), ((top, bottom), (left, right)) = last.shape, margins
     padded = empty((N, top + H + bottom, left + W + right, C), dtype)
     if last.dtype != dtype or not dtype.isnative or not last.flags.aligned:
+        synchronize()
         if margins != NO_MARGINS:
             padded[...] = value
         padded[:, top:top + H, left:left + W] = last
         return padded
-    for_chunks(place_images, N, N if x.size < MIN_SHARED else samples_per_chunk(N), tiles.entries(dtype).copy,
-               last.ctypes.data, *last.strides, padded, H, W, top, left, float(value))
+    for_chunks(place_images, N, N if x.size < MIN_SHARED else samples_per_chunk(N, NUM_PIECES), tiles.entries(dtype).copy,
+               last.ctypes.data, *last.strides, padded, H, W, top, left, float(value), alive=last)
     return padded
 
 
@@ -91,7 +93,7 @@ def channels_first(last: np.ndarray) -> np.ndarray:
     """Return images (N, H, W, C) as (N, C, H, W), which is how they lie in memory, too."""
     N, H, W, C = last.shape
     first = empty((N, C, H, W), last.dtype)
-    for_chunks(turn_images, N, N if last.size < MIN_SHARED else samples_per_chunk(N), tiles.entries(last.dtype).copy,
+    for_chunks(turn_images, N, N if last.size < MIN_SHARED else samples_per_chunk(N, NUM_PIECES), tiles.entries(last.dtype).copy,
                last.reshape(N, H * W, C), first.reshape(N, C, H * W))
     return first
 
@@ -109,11 +111,19 @@ def contiguous(matrix: np.ndarray) -> np.ndarray:
     """Return a matrix C-contiguous: itself, or a copy; a large transposed one is turned in vectors, in a third of the
     time that NumPy takes, or less.
     """
-    if matrix.dtype.char not in "fd" or matrix.size < MIN_TURNED or not lies(matrix.T, matrix.dtype):
+    if lies(matrix, matrix.dtype):
+        return matrix
+    if matrix.dtype.char not in "fd" or not (launches() or matrix.size >= MIN_TURNED) or not lies(matrix.T, matrix.dtype):
+        synchronize()
         return np.ascontiguousarray(matrix)
+    return copied(matrix)
+
+
+def copied(matrix: np.ndarray) -> np.ndarray:
+    """Return a copy of a matrix of floats, however it lies, C-contiguous."""
     turned, Q = empty(matrix.shape, matrix.dtype), len(matrix)
     for_chunks(turn_rows, Q, Q if matrix.size < MIN_SHARED else tiles.cut(Q, NUM_CHUNKS),
-               tiles.entries(matrix.dtype).copy, matrix.ctypes.data, *matrix.strides, turned)
+               tiles.entries(matrix.dtype).copy, matrix.ctypes.data, *matrix.strides, turned, alive=matrix)
     return turned
 
 
@@ -154,9 +164,26 @@ def in_whole_vectors(piece: np.ndarray) -> np.ndarray:
     lanes = tiles.round_up_to_vector(F, piece.itemsize)
     if lanes == F:
         return piece
+    if launches() and piece.dtype.char in "fd" and lies(piece, piece.dtype):
+        whole = empty((*piece.shape[:-1], lanes), piece.dtype)
+        rows = unmarked(piece).reshape(-1, F)
+        for_chunks(widen_rows, len(rows), len(rows), rows, whole.reshape(-1, lanes))
+        return whole
+    synchronize()
     whole = np.zeros((*piece.shape[:-1], lanes), piece.dtype)
     whole[..., :F] = piece
     return whole
+
+
+@chunked
+def widen_rows(start: int, stop: int, rows: np.ndarray, whole: np.ndarray) -> None:
+    """Fill rows start to stop of whole (R, lanes) with those of rows (R, F), and zeros after them."""
+    (_, F), (_, lanes) = rows.shape, whole.shape
+    for n in range(start, stop):
+        for f in range(F):
+            whole[n, f] = rows[n, f]
+        for f in range(F, lanes):
+            whole[n, f] = 0
 
 
 def spread(lanes: int, groups: int, itemsize: int) -> int:
@@ -183,11 +210,12 @@ def transposed_kernel_panels(kernel: np.ndarray, dtype: np.dtype) -> np.ndarray:
 def cut_into_panels(matrix: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Cut the last axis into panels as wide as a tile, padded with zeros: (A, B, C, N) -> (panels, A, B, C, width)."""
     if matrix.dtype != dtype or not dtype.isnative or not matrix.flags.aligned:
+        synchronize()
         matrix = matrix.astype(dtype)
     (A, B, C, N), width = matrix.shape, tiles.tile_width(dtype.itemsize)
     panels = empty((tiles.cut(N, width), A, B, C, width), dtype)
-    for_chunks(cut_rows, C, C if matrix.size < MIN_SHARED else tiles.cut(C, NUM_CHUNKS), tiles.entries(dtype).copy,
-               begin(matrix), *matrix.strides, N, panels)
+    for_chunks(cut_rows, C, C if matrix.size < MIN_SHARED else tiles.cut(C, NUM_PIECES), tiles.entries(dtype).copy,
+               begin(matrix), *matrix.strides, N, panels, alive=matrix)
     return panels
 
 
@@ -220,7 +248,7 @@ def gradient_sums(chunks: int, shape: tuple[int, ...], side_by_side: bool, dtype
     """
     F, C, kh, kw = shape
     S, R = row_segments(kw, C, side_by_side)
-    return empty((chunks, S, kh, R, tiles.round_up_to_vector(F, dtype.itemsize)), dtype)
+    return aligned((chunks, S, kh, R, tiles.round_up_to_vector(F, dtype.itemsize)), dtype)
 
 
 def sum_to_kernel(dweights: np.ndarray, F: int, kernel_size: Pair, groups: int = 1) -> np.ndarray:
@@ -230,7 +258,7 @@ def sum_to_kernel(dweights: np.ndarray, F: int, kernel_size: Pair, groups: int =
     (kh, kw), (_, S, _, R, lanes) = kernel_size, dweights.shape
     C, length, strides = (R // kw, kw, (kw, 1)) if S == 1 else (R, kh, (1, kw))          # of kh and kw, or of kw and kh
     kernel, rows = empty((groups * F, C, kh, kw), dweights.dtype), groups * kh * kw * C
-    size = rows if dweights.size < MIN_SHARED else tiles.cut(rows, NUM_CHUNKS)
+    size = rows if dweights.size < MIN_SHARED else tiles.cut(rows, NUM_PIECES)
     for_chunks(add_to_first, rows, size, dweights.reshape(-1, rows, lanes), kernel.reshape(groups, F, kh * kw * C), C,
                length, *strides)
     return kernel
@@ -254,6 +282,28 @@ def add_to_first(start: int, stop: int, sums: np.ndarray, kernel: np.ndarray, C:
         target = c * (area // C) + p * of_p + q * of_q
         for f in range(F):
             kernel[group, f, target] = sums[0, row, f] if chunks else kernel.dtype.type(0)       # 0 of an empty batch
+
+
+def column_sums(rows: np.ndarray) -> np.ndarray:
+    """Return the sums of the columns of rows (R, F), added one after the other, as NumPy does, (F,)."""
+    if not lies(rows, rows.dtype) or rows.dtype.char not in "fd":
+        synchronize()
+        return rows.sum(axis=0)
+    total, F = empty(rows.shape[1:], rows.dtype), rows.shape[1]
+    for_chunks(add_rows, F, F if rows.size < MIN_SHARED else tiles.cut(F, NUM_PIECES), unmarked(rows), total)
+    return total
+
+
+@chunked
+def add_rows(start: int, stop: int, rows: np.ndarray, total: np.ndarray) -> None:
+    """Fill total (F,) with the sums of rows (R, F), columns start to stop."""
+    columns = total[start:stop]
+    for f in range(columns.size):
+        columns[f] = 0
+    for r in range(len(rows)):
+        row = numbers(rows, r * rows.shape[1] + start, (columns.size,))
+        for f in range(columns.size):
+            columns[f] += row[f]
 
 
 def common_dtype(a: np.ndarray, b: np.ndarray | None = None) -> np.dtype:

@@ -1,21 +1,26 @@
 """Matrix products: past the zeros of a sparse matrix, a single row, by tiles, or by BLAS, whichever is fastest."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 
-from tinynet.kernels.buffers import empty
+from tinynet.kernels.buffers import aligned, empty
 from tinynet.kernels.fast import blas, layout, sparse, tiles
 from tinynet.kernels.fast.compiling import compiled, for_loops, unmarked
-from tinynet.kernels.fast.threads import MIN_PARALLEL, for_calls, on_one_blas_thread, parallel_for
+from tinynet.kernels.streams import synchronize
+from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.threads import MIN_PARALLEL, NUM_PIECES, for_calls, for_chunks, on_one_blas_thread, parallel_for
 from tinynet.kernels.geometry import Pair
 
-NUM_PIECES = 8                 # of a large product, whatever the number of threads
+BLAS_PIECES = 8                # of a large product by BLAS, whatever the number of threads
 MIN_PIECE = MIN_PARALLEL // 2  # multiply-adds of a piece by BLAS, which copies what it reads
 MIN_TILED = MIN_PARALLEL // 8  # of a piece by tiles: 10 to 16 us
 MAX_TINY = 8_000               # multiply-adds up to which BLAS uses one thread of its own accord
 MAX_NARROW = 256               # columns up to which tiles are faster than BLAS, which first copies its matrices
+MAX_AT_ONCE = 2_000_000        # multiply-adds that one thread does in the time of some calls
+ZEROS = tiles.MAX_VECTORS * tiles.VECTOR_BYTES                           # bytes
+MAX_WIDENED = 1 << 18          # bytes of `b`, to which columns of zeros are added up to whole vectors: it stays in L2
 SPARSE = 1 / 4                 # nonzeros up to which passing over zeros is faster
 MIN_ROWS = 32                  # of `a` from which on it is worth while to turn a transposed `b` for tiles
 TALL = 4                       # times as many rows as columns, in a piece by tiles: few rows end in tiles of fewer
@@ -27,6 +32,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     N, multiply_adds = b.shape[1], a.size * b.shape[1]
     small = multiply_adds < MIN_PARALLEL
     if len(a) == 1 and small and multiply_adds > MAX_TINY and tiles.suits_compiled_loops(a, b):
+        synchronize()
         multiply_row(for_loops(a), unmarked(b), row := empty((1, N), b.dtype))
         return row
     narrow, slow_blas = N <= MAX_NARROW, blas.is_narrower()
@@ -36,12 +42,16 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
             return y
     if not small and slow_blas and len(a) >= MIN_ROWS and tiles.suits_compiled_loops(a, b.T):
         b = layout.contiguous(b)
+    if multiply_adds <= MAX_TINY and not tiles.suits_tiles(a, b):
+        synchronize()
+        return a @ b
+    if multiply_adds <= MAX_AT_ONCE and tiles.multiplies(a, b):
+        return at_once(a, b)
     if (small or narrow or slow_blas) and tiles.suits_tiles(a, b):
         return by_tiles(a, b)
-    if multiply_adds <= MAX_TINY:
-        return a @ b
-    if small and tiles.suits_compiled_loops(a, b := layout.contiguous(b)):
-        return np.ascontiguousarray(by_tiles(a, layout.in_whole_vectors(b))[:, :N])
+    if (small or b.nbytes <= MAX_WIDENED) and tiles.suits_compiled_loops(a, b := layout.contiguous(b)):
+        return layout.copied(by_tiles(a, layout.in_whole_vectors(b))[:, :N])
+    synchronize()
     return on_one_blas_thread(lambda: a @ b if small else blas_in_pieces(a, b))
 
 
@@ -62,6 +72,50 @@ def multiply_row(x: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
             y[0, n] += x[0, k] * b[k, n]
 
 
+def at_once(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Multiply (M, K) by (K, N) in one go: columns of zeros make whole vectors of b, unless they are, and are left out
+    of the product again.
+    """
+    (M, K), N, dtype, of = a.shape, b.shape[1], b.dtype, b.itemsize
+    lanes = tiles.round_up_to_vector(N, of)
+    y = empty((M, N), dtype)
+    if not a.size or not y.size:
+        y.fill(0)
+        return y
+    lies = lanes == N and b.strides == (N * of, of)
+    whole_b = b if lies else aligned((K, lanes), dtype)
+    whole_y = y if lanes == N else aligned((M, lanes), dtype)
+    loops, start = tiles_of_product(a.shape, lanes, a.strides, whole_b.strides[0], whole_y.strides[0], of)
+    arrays = loops, a, b, whole_b, zeros_of(dtype), y, whole_y
+    entries = tiles.entries(dtype)
+    for_chunks(multiply_at_once, 1, 1, (
+        entries.multiply, entries.copy, *map(layout.begin, arrays), *b.strides, K, N, lanes, M, of, int(lies),
+        int(start is None)), alive=arrays)
+    return y
+
+
+@cache
+def zeros_of(dtype: np.dtype) -> np.ndarray:
+    """Return a few zeros, as many as a tile is wide or more."""
+    return np.zeros(tiles.tile_width(dtype.itemsize), dtype)
+
+
+@chunked
+def multiply_at_once(start: int, stop: int, numbers: tuple[int, ...]) -> None:
+    """Fill y (M, N) with a (M, K) times b (K, N), by way of `whole_b` (K, lanes) and `whole_y` (M, lanes)."""
+    (multiply, copy, loops, a, b, whole_b, zeros, y, whole_y, of_k, of_n, K, N, lanes, M, of, lies, adds) = numbers
+    row = lanes * of
+    if not lies:
+        tiles.copy(copy, b, of_k, of_n, whole_b, row, of, K, N)
+        tiles.copy(copy, zeros, 0, of, whole_b + N * of, row, of, K, lanes - N)
+    for m in range(M if adds else 0):
+        for lane in range(0, row, ZEROS):
+            tiles.copy(copy, zeros, 0, of, whole_y + m * row + lane, row, of, 1, min(ZEROS, row - lane) // of)
+    tiles.multiply(multiply, loops, 0, a, whole_b, whole_y if adds else zeros, whole_y)
+    if lanes != N:
+        tiles.copy(copy, whole_y, row, of, y, N * of, of, M, N)
+
+
 def by_tiles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Multiply (M, K) by (K, N), N whole vectors, at once or a piece of the result at a time."""
     y = empty((a.shape[0], b.shape[1]), b.dtype)
@@ -69,19 +123,12 @@ def by_tiles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if not a.size or not y.size:
         y.fill(0)
         return y
-    if num_pieces(a.size * y.shape[1], MIN_TILED) == 1:
-        loops, start = tiles_of_product(a.shape, y.shape[1], *strides, y.itemsize)
-        if start is None:
-            y.fill(0)
-            start = y[0]
-        tiles.run(tiles.entries(y.dtype).multiply, loops, 0, unmarked(a)[:1, 0], unmarked(b)[0], start, y[0])
-        return y
     calls, _, from_zeros = tiles_of_pieces(a.shape, y.shape[1], *strides, y.itemsize)
     if not from_zeros:
         y.fill(0)
     begin = layout.begin(y)
     begins = np.array([0, layout.begin(a), layout.begin(b), 0 if from_zeros else begin, begin])
-    for_calls(tiles.entries(y.dtype).multiply_each, calls + begins)
+    for_calls(tiles.entries(y.dtype).multiply_each, calls + begins, alive=(a, b, y))
     return y
 
 
@@ -91,7 +138,8 @@ def blas_in_pieces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     calls = calls_of_blas(a.shape, b.shape[1], a.strides, b.strides, y.itemsize)
     if calls is not None and blas.takes(a, b) and (entry := blas.entry(y.dtype)):
         begins = np.array([0, 0, 0, 0, 0, layout.begin(a), 0, layout.begin(b), 0, layout.begin(y), 0])
-        for_calls(blas.gemm_each(y.dtype), calls + begins, entry)
+        for_calls(blas.gemm_each(y.dtype), calls + begins, entry, alive=(a, b, y))
+        synchronize()
         return y
     pieces = cut_in_pieces(*y.shape, num_pieces(a.size * y.shape[1]))
 
@@ -145,7 +193,7 @@ def cut_in_pieces(M: int, N: int, pieces: int, width: int = 1, tall: int = 1) ->
 
 def num_pieces(multiply_adds: int, least: int = MIN_PIECE) -> int:
     """Return how many pieces a product is cut into, given the least that is worth one."""
-    return max(1, min(NUM_PIECES, multiply_adds // least))
+    return max(1, min(BLAS_PIECES if least == MIN_PIECE else NUM_PIECES, multiply_adds // least))
 
 
 @lru_cache(maxsize=256)

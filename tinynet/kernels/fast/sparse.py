@@ -12,7 +12,8 @@ from tinynet.kernels.fast.compiling import unmarked
 from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.llvm.functions import LISTED_ROWS, LISTED_VECTORS, VECTOR_BYTES, listed_entry, multiply_listed
 from tinynet.kernels.fast.llvm.memory import at, numbers
-from tinynet.kernels.fast.threads import NUM_CHUNKS, for_chunks
+from tinynet.kernels.streams import synchronize
+from tinynet.kernels.fast.threads import NUM_PIECES, for_chunks
 from tinynet.kernels.fast.tiles import cut, suits_compiled_loops
 
 SAMPLED_ROWS = 8               # whose nonzeros are counted to estimate the density
@@ -22,6 +23,7 @@ def mostly_zeros(a: np.ndarray, b: np.ndarray, most: float) -> bool:
     """Return whether `matmul` takes a and b, and a share of `most` of a is not 0, judged by a few rows, as they lie."""
     if b.shape[1] < width_of_panels(b) or not suits_compiled_loops(a, b):
         return False
+    synchronize()
     rows = a if a.flags.c_contiguous else a.T
     sample = rows[::-(-len(rows) // SAMPLED_ROWS)]
     return int(np.count_nonzero(sample != 0)) <= most * sample.size       # of booleans: it is slow with numbers
@@ -37,10 +39,11 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     turned, b = a.flags.f_contiguous, unmarked(b)
     lying = unmarked(a.T if turned else np.ascontiguousarray(a))
     columns, counts = empty((blocks, K), np.dtype(np.int64)), np.empty(blocks, np.int64)
-    for_chunks(list_columns, blocks, cut(blocks, NUM_CHUNKS), lying, turned, b, columns, counts, infinite)
+    for_chunks(list_columns, blocks, cut(blocks, NUM_PIECES), lying, turned, b, columns, counts, infinite)
+    synchronize()
     if infinite[0]:
         return None
-    for_chunks(multiply_panels, panels, cut(panels, NUM_CHUNKS), entry, lying, turned, b, y, columns, counts)
+    for_chunks(multiply_panels, panels, cut(panels, NUM_PIECES), entry, lying, turned, b, y, columns, counts)
     return y
 
 

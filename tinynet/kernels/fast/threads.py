@@ -11,7 +11,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,7 +20,8 @@ from threadpoolctl import LibController, ThreadpoolController
 
 from tinynet.kernels.buffers import address
 from tinynet.kernels.fast.llvm.chunks import Loop
-from tinynet.kernels.fast.llvm.waiting import functions
+from tinynet.kernels.fast.llvm.waiting import ALONE, ENDED, IN_ORDER, LAUNCHED, OWNER, PUSHED, functions
+from tinynet.kernels.streams import Stream, here, synchronize
 from tinynet.kernels.fast.workers import Job, Workers
 
 Result = TypeVar("Result")
@@ -28,7 +29,8 @@ Result = TypeVar("Result")
 # as os.environ raises two exceptions.
 VARIABLES: Any = getattr(os.environ, "_data", os.environ)
 WANTED: Any = "TINYNET_NUM_THREADS" if VARIABLES is os.environ else os.environ.encodekey("TINYNET_NUM_THREADS")
-NUM_CHUNKS = 8               # of a batch, whatever the number of threads
+NUM_CHUNKS = 8               # of a batch, whatever the number of threads, where each chunk has sums of its own
+NUM_PIECES = 16              # of what has none: a thread that comes late, from Python, finds the last ones small
 MAX_THREADS = 8              # unless told otherwise: with 16, on 16 cores, steps took a tenth longer
 MIN_PARALLEL = 5_000_000     # multiply-adds that one thread does in the time that it takes to wake a second one
 
@@ -61,6 +63,7 @@ def parallel_for(work: Callable[[int, int], object], n: int, chunk_size: int, se
     The chunks do not depend on the number of threads, so neither does the order of any sum. A loop inside another one's
     work stays in its thread.
     """
+    synchronize()
     if n <= chunk_size:
         if n:
             work(0, n)
@@ -68,15 +71,15 @@ def parallel_for(work: Callable[[int, int], object], n: int, chunk_size: int, se
     # Shared by all threads, and advanced under the interpreter lock: a thread that is done takes the next chunk.
     starts = iter(range(0, n, chunk_size))
 
-    nested = getattr(_loops, "running", False)
+    nested = here.running
 
     def run() -> None:
-        _loops.running = True
+        here.running = True
         try:
             for start in starts:
                 work(start, min(start + chunk_size, n))
         finally:
-            _loops.running = nested
+            here.running = nested
 
     jobs = [] if serial or nested else [Job(run) for _ in range(min(num_threads(), -(-n // chunk_size)) - 1)]
     if not jobs:
@@ -91,37 +94,73 @@ def parallel_for(work: Callable[[int, int], object], n: int, chunk_size: int, se
             workers.finish(job)
 
 
-def for_chunks(run: Callable[..., None], n: int, chunk_size: int, *args: Any) -> None:
-    """Run a `chunked` loop with these arguments over range(n), on all cores, as `parallel_for` does for Python."""
-    loop: Any = Loop(n, max(1, chunk_size))
-    if helpers := helpers_for(-(-n // loop.size)):
-        workers = _workers()
-        loop.place, loop.most, loop.open, loop.close = workers.place, helpers, workers.open, workers.close
+def for_chunks(run: Callable[..., None], n: int, chunk_size: int, *args: Any, alive: Any = ()) -> None:
+    """Run a `chunked` loop with these arguments over range(n), on all cores, as `parallel_for` does for Python.
+
+    In a stream it may be launched, and done later. What it gets by address must be kept `alive` until then.
+    """
+    size = max(1, chunk_size)
+    place, most, mode = shared_out(-(-n // size))
+    loop = Loop(n, size, place, most, functions().begin, mode)
+    if mode == LAUNCHED:
+        here.stream.keep(loop, args, alive)                              # type: ignore[union-attr]
     run(ctypes.addressof(loop), 0, *args)
 
 
-def for_calls(function: int, calls: np.ndarray, *more: int) -> None:
-    """Do calls (n, numbers) on all cores: `function` is the address of one made by `write_calls`."""
-    helpers = helpers_for(len(calls))
-    arguments = (ctypes.c_int64 * (3 + len(more)))(0, len(calls), address(calls), *more)
-    functions().share(_workers().place if helpers else 0, helpers, function, ctypes.addressof(arguments))
+def for_calls(function: int, calls: np.ndarray, *more: int, alive: Any = ()) -> None:
+    """Do calls (n, numbers) on all cores: `function` is the address of one made by `write_calls`.
+
+    They may be launched, too, see `for_chunks`.
+    """
+    place, most, mode = shared_out(len(calls))
+    arguments = (ctypes.c_int64 * (2 + len(more)))(len(calls), address(calls), *more)
+    if mode == LAUNCHED:
+        here.stream.keep(calls, alive)                                   # type: ignore[union-attr]
+    functions().share(place, most, function, ctypes.addressof(arguments), ctypes.sizeof(arguments), mode)
 
 
-def helpers_for(chunks: int) -> int:
-    """Return how many threads may help with so many chunks of a compiled loop, and wake those that sleep."""
-    if chunks <= 1 or getattr(_loops, "running", False) or not (others := num_threads() - 1):
-        return 0
-    helpers = min(others, chunks - 1)
-    _workers().wake(helpers)
-    return helpers
+def shared_out(chunks: int) -> tuple[int, int, int]:
+    """Return in which queue to put a loop of so many chunks, 0 for none, how many threads may take part, and its mode;
+    wake those that sleep.
+    """
+    stream, others = here.stream, num_threads() - 1
+    launches = stream is not None and stream.launches
+    if here.running or not others or (chunks <= 1 and not launches):
+        synchronize()
+        return 0, 0, ALONE
+    workers, helpers = _workers(), min(others, max(1, chunks - 1))
+    workers.wake(helpers)
+    return workers.place, 1 + helpers, LAUNCHED if launches else ALONE if stream is None else IN_ORDER
 
 
-def samples_per_chunk(N: int) -> int:
-    """Return how many samples of a batch one thread takes at a time: a batch is `NUM_CHUNKS` chunks."""
-    return max(1, -(-N // NUM_CHUNKS))
+def in_stream(run: Callable[[], Result]) -> Result:
+    """Call a function whose loops may be launched, see `Stream`; all have ended when it returns."""
+    if here.running or here.stream is not None or num_threads() == 1:
+        return run()
+    place = _workers().place
+    if not functions().claim(place):                                     # another thread has it
+        return run()
+    pushed, ended, owner = (ctypes.c_int64.from_address(place + offset) for offset in (PUSHED, ENDED, OWNER))
+    try:
+        here.stream = Stream(pushed, ended, partial(functions().help, place))
+        return run()
+    except BaseException:                            # Ctrl-C may have arrived while loops were waited for
+        leave_stream()
+        raise
+    finally:
+        leave_stream()
+        owner.value = 0
 
 
-_loops = threading.local()                   # whether this thread is inside one
+def leave_stream() -> None:
+    """Wait for all loops of this thread, from now on for each."""
+    synchronize()
+    here.stream = None
+
+
+def samples_per_chunk(N: int, chunks: int = NUM_CHUNKS) -> int:
+    """Return how many samples of a batch one thread takes at a time: a batch is so many chunks."""
+    return max(1, -(-N // chunks))
 
 
 def on_one_blas_thread(run: Callable[[], Result]) -> Result:

@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinynet.kernels.fast.compiling import compiled
 from tinynet.kernels.fast.llvm.functions import (
     MAX_LOOPS,
     MAX_ROWS,
@@ -80,13 +79,6 @@ def tile_loops(tile: Tile, *loops: Loop) -> np.ndarray:
     return np.array([*around, *tile[:5], *tile.a, *tile.b, *tile[7:]], np.int64)
 
 
-@compiled
-def run(entry: int, loops: np.ndarray, count: int, a: np.ndarray, b: np.ndarray, start: np.ndarray, c: np.ndarray
-        ) -> None:
-    """Do what `multiply` does, with arrays (n,) alone: numba's calls are quicker than ctypes'."""
-    multiply(entry, loops, count, a, b, start, c)
-
-
 def cut(n: int, size: int) -> int:
     """Return how many pieces of a size n is cut into, the last one perhaps smaller."""
     return -(-n // max(1, size))
@@ -116,6 +108,12 @@ def round_up_to_vector(n: int, itemsize: int) -> int:
 def suits_tiles(a: np.ndarray, b: np.ndarray) -> bool:
     """Return whether tiles can multiply a (M, K) by b (K, N): the rows of `b` must be whole vectors."""
     return b.shape[1] * b.itemsize % VECTOR_BYTES == 0 and suits_compiled_loops(a, b)
+
+
+def multiplies(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether tiles can multiply a (M, K) by b (K, N), laid out for them."""
+    dtype = b.dtype
+    return a.dtype == dtype and dtype.char in "fd" and dtype.isnative and a.flags.aligned and b.flags.aligned
 
 
 def suits_compiled_loops(a: np.ndarray, b: np.ndarray) -> bool:

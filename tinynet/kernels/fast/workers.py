@@ -16,7 +16,7 @@ from contextvars import copy_context
 from queue import SimpleQueue
 
 from tinynet.kernels.fast.llvm import waiting
-from tinynet.kernels.fast.llvm.waiting import LINE, PLACE_BYTES
+from tinynet.kernels.fast.llvm.waiting import FIRST, LINE, PLACE_BYTES
 
 AWAKE = 2e-3                 # seconds: what runs between two loops of a step takes less
 HEAD_START = 8e-6            # seconds in which a caller has left the interpreter, or a thread that was called before
@@ -58,21 +58,20 @@ class Awakening:
 class Workers:
     """Threads that take jobs from a queue, and help with compiled loops.
 
-    In memory each has a line of the cache with its calls, and one with its rests, after those of two loops: the one
-    that is shared out, and one that never is, for callers that wait.
+    In memory each has a line of the cache with its calls, and one with its rests, after two queues of loops: the one
+    where they are shared out, and one that stays empty, for callers that wait.
 
     Attributes
     ----------
-    place : the address where compiled loops are shared out, see `tinynet.kernels.fast.llvm.chunks`.
-    open, close : those of the functions that do it.
+    place : the address of the queue of compiled loops, see `tinynet.kernels.fast.llvm.waiting`.
     """
 
     def __init__(self, number: int, awake: bool) -> None:
         self._number, self._queue = number, SimpleQueue[Job | Awakening]()
-        self._wait, _, self.open, self.close = waiting.functions()
-        self._memory = (ctypes.c_char * (2 * PLACE_BYTES + (2 * number + 3) * LINE))()
+        self._wait = waiting.functions().wait
+        self._memory = (ctypes.c_char * (FIRST + PLACE_BYTES + (2 * number + 3) * LINE))()
         self._nobodys = -(-ctypes.addressof(self._memory) // LINE) * LINE
-        self.place = self._nobodys + PLACE_BYTES
+        self.place = self._nobodys + FIRST
         self._awake, self._rounds = self._count_of(self.place + waiting.AWAKE), 1
         for place in (self._nobodys, self.place):
             self._count_of(place + waiting.YIELD).value = address_of_yield()
@@ -92,7 +91,8 @@ class Workers:
 
     def wake(self, wanted: int) -> None:
         """Wake as many threads as are wanted, but not awake, to help with compiled loops."""
-        for _ in range(min(wanted, self._number) - self._awake.value - self._queue.qsize()):
+        asleep = min(wanted, self._number) - self._awake.value
+        for _ in range(asleep - self._queue.qsize() if asleep > 0 else 0):
             self._queue.put(Awakening())
 
     def finish(self, job: Job) -> None:

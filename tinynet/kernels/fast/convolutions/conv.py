@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from tinynet.kernels.fast.compiling import unmarked
 from tinynet.kernels.fast.convolutions import conv_loops
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.loops.convolution import add_kernel_gradients, add_to_windows, convolve
+from tinynet.kernels.streams import synchronize
 from tinynet.kernels.fast.threads import for_chunks
 from tinynet.kernels.geometry import Pair
 
@@ -47,10 +47,11 @@ class Convolution:
         N, F = len(self.images), len(self.kernel)
         memory = empty((N * math.prod(size) * F,), self.dtype)
         in_place = channels_last and filters == F
-        blocks = aligned((0 if in_place else self.chunks, rows * size[1] * filters), self.dtype)
-        self.for_chunks(convolve, self.sizes.chunk, self.entries.multiply, self.entries.copy, loops, self.images, 0, 0,
-                        weights, biases, memory, *size, F, channels_last, self.geometry[0][0], rows, relu, blocks,
-                        self.images[:0])
+        piece = self.sizes.piece
+        blocks = aligned((0 if in_place else tiles.cut(N, piece), rows * size[1] * filters), self.dtype)
+        for_chunks(convolve, N, piece, piece, self.entries.multiply, self.entries.copy, loops, self.images, 0, 0,
+                   weights, biases, memory, *size, F, channels_last, self.geometry[0][0], rows, relu, blocks,
+                   self.images[:0])
         return layout.arrays(memory.reshape(N, *size, F)) if channels_last else memory.reshape(N, F, *size)
 
     def backward(self, dy: np.ndarray, need_dx: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -67,12 +68,12 @@ class Convolution:
                                                *self.geometry, self.dtype.itemsize, groups)
         most = min(conv_loops.SUMMED_SAMPLES, self.sizes.chunk) * math.prod(self.sizes.output)
         blocks = aligned((0 if lanes == F else self.chunks, most, lanes), self.dtype)
-        self.for_chunks(add_kernel_gradients, self.sizes.chunk, self.entries.multiply, self.entries.copy, loops,
-                        self.images, dy, blocks,
-                        dweights.reshape(self.chunks, groups, math.prod(dweights.shape[1:])), dbias)
-        dx = input_gradient(dy, self.kernel, self.shape, *self.geometry, self.sizes.chunk,
+        for_chunks(add_kernel_gradients, len(dy), self.sizes.chunk, self.sizes.chunk, self.entries.multiply,
+                   self.entries.copy, loops, self.images, dy, blocks,
+                   dweights.reshape(self.chunks, groups, math.prod(dweights.shape[1:])), dbias)
+        dx = input_gradient(dy, self.kernel, self.shape, *self.geometry, self.sizes.piece,
                             self.margins) if need_dx else None
-        return layout.sum_to_kernel(dweights, F // groups, size, groups), dbias.sum(axis=0), dx
+        return layout.sum_to_kernel(dweights, F // groups, size, groups), layout.column_sums(dbias), dx
 
     def panels(self, bias: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Return the kernels of the groups, (groups, numbers), and a bias, as the loops take them."""
@@ -84,12 +85,8 @@ class Convolution:
 
     @property
     def chunks(self) -> int:
-        """Return how many chunks of the samples there are."""
+        """Return how many chunks of the samples add up gradients of the kernel."""
         return tiles.cut(len(self.images), self.sizes.chunk)
-
-    def for_chunks(self, loop: Callable[..., None], *args: Any) -> None:
-        """Run a loop over the samples, a chunk at a time, on all cores."""
-        for_chunks(loop, len(self.images), self.sizes.chunk, *args)
 
 
 def input_gradient(dy: np.ndarray, kernel: np.ndarray, shape: tuple[int, int, int, int], strides: Pair, dilation: Pair,
@@ -136,4 +133,6 @@ def by_group(kernel: np.ndarray, groups: int, panels: Callable[[np.ndarray], np.
     """Return the panels of the kernel of each group, (groups, numbers)."""
     if groups == 1:
         return panels(kernel).reshape(1, -1)
-    return np.stack([panels(each).reshape(-1) for each in np.split(kernel, groups)])
+    each_of = [panels(each).reshape(-1) for each in np.split(kernel, groups)]
+    synchronize()
+    return np.stack(each_of)

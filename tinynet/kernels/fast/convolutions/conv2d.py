@@ -12,7 +12,7 @@ from tinynet.kernels.fast.convolutions.squares import Margins, Squares
 from tinynet.kernels.fast.convolutions.winograd import WinogradConvolution
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.loops.pooling_last import max_pool2d_last, max_pool2d_last_gradient
-from tinynet.kernels.fast.threads import samples_per_chunk
+from tinynet.kernels.fast.threads import NUM_PIECES, samples_per_chunk
 from tinynet.kernels.geometry import Pair, expect_gradients, output_size
 
 
@@ -38,7 +38,7 @@ def conv2d_input_gradient(dy: np.ndarray, kernel: np.ndarray, input_size: Pair, 
     if winograd.suits(shape, kernel.shape, strides, dilation, dtype):
         dx = winograd.input_gradient(last, kernel, Squares(shape, kernel.shape, NO_MARGINS, dtype))
     if dx is None:
-        return input_gradient(last, kernel, shape, strides, dilation, samples_per_chunk(len(dy)))
+        return input_gradient(last, kernel, shape, strides, dilation, samples_per_chunk(len(dy), NUM_PIECES))
     return dx
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinynet.kernels.fast import layout
-from tinynet.kernels.fast.threads import samples_per_chunk
+from tinynet.kernels.fast.threads import NUM_CHUNKS, NUM_PIECES, samples_per_chunk
 from tinynet.kernels.fast.tiles import (
     COUNTED,
     MAX_VECTORS,
@@ -32,6 +32,7 @@ from tinynet.kernels.geometry import Pair, output_size
 WIDTH = MAX_VECTORS * VECTOR_BYTES         # of a panel, in bytes
 MIN_PIXELS = 512                           # of output to a chunk, but for two: each makes a gradient of the kernel,
 MIN_PRODUCTS = 1_400_000                   # and takes Python's time, in which no other one can begin
+MAX_SUMS = 1 << 19                         # bytes of these gradients, up to which there are twice as many
 SUMMED_SAMPLES = 10                        # at most, whose share of a gradient is added up before it is put back
 KEPT_PIXELS = 100                          # of which L1 keeps the channels and gradients that a tile multiplies
 MIN_BLOCK = 4096                           # numbers of output that fit L1 beside everything else
@@ -46,7 +47,7 @@ class Sizes(NamedTuple):
     filters : F, those of each group rounded up to whole vectors.
     loops : those of `of_outputs`, for the columns that pooling windows reach.
     rows : of pooling windows, whose outputs are computed at a time.
-    chunk : how many samples one thread takes at a time.
+    piece, chunk : how many samples one thread takes at a time, and how many where it adds up gradients of the kernel.
     """
 
     output: Pair
@@ -54,6 +55,7 @@ class Sizes(NamedTuple):
     filters: int
     loops: np.ndarray
     rows: int
+    piece: int
     chunk: int
 
 
@@ -70,8 +72,10 @@ def sizes(images: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, dilat
     rows = rows_per_block(cut(F, width) * width * C * math.prod(size), filters * Q * b)
     pixels = math.prod(output)
     products = pixels * F * C * math.prod(size)                                                   # of a sample
-    chunk = max(samples_per_chunk(N), min(cut(MIN_PIXELS, pixels), cut(N, 2)), cut(MIN_PRODUCTS, products))
-    return Sizes(output, (P, Q), filters, loops, cut(rows, a), chunk)
+    least = max(min(cut(MIN_PIXELS, pixels), cut(N, 2)), cut(MIN_PRODUCTS, products))
+    few_sums = NUM_PIECES * F * C * math.prod(size) * itemsize <= MAX_SUMS
+    piece, chunk = (max(least, samples_per_chunk(N, number)) for number in (NUM_PIECES, NUM_PIECES if few_sums else NUM_CHUNKS))
+    return Sizes(output, (P, Q), filters, loops, cut(rows, a), piece, chunk)
 
 
 def in_vectors(n: int, groups: int, itemsize: int) -> int:

@@ -13,6 +13,7 @@ from tinynet.kernels.fast import layout, tiles
 from tinynet.kernels.fast.convolutions import conv, conv_loops
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.llvm.chunks import chunked
+from tinynet.kernels.fast.threads import for_chunks
 from tinynet.kernels.geometry import Pair
 
 MAX_POOL_PIXELS = 127          # of a pooling window: winners are kept as int8
@@ -46,20 +47,22 @@ class PooledConvolution(conv.Convolution):
         multiply, pool, _, copy, *_ = self.entries
         self.winner = winner
         row, itemsize = Q * b * filters, self.dtype.itemsize
-        blocks = aligned((self.chunks, (rows * a + tiles.cut(rows, b)) * row), self.dtype)
+        piece = self.sizes.piece
+        blocks = aligned((tiles.cut(N, piece), (rows * a + tiles.cut(rows, b)) * row), self.dtype)
         of_p, of_q, of_f = (Q * F, F, 1) if channels_last else (Q, 1, P * Q)
-        addresses = map(layout.begin, (loops, self.images, weights, biases, memory, winner, blocks))
-        self.for_chunks(forward, (
-            self.sizes.chunk, multiply, pool, copy, *addresses, *self.images.strides[:2], blocks.strides[0], P, Q,
+        arrays = loops, self.images, weights, biases, memory, winner, blocks
+        for_chunks(forward, N, piece, (
+            piece, multiply, pool, copy, *map(layout.begin, arrays), *self.images.strides[:2], blocks.strides[0], P, Q,
             filters, F, of_p * itemsize, of_q * itemsize, of_f * itemsize, itemsize, stride, rows, a, b,
-            int(self.relu)))
+            int(self.relu)), alive=arrays)
         return layout.arrays(memory.reshape(N, P, Q, F)) if channels_last else memory.reshape(N, F, P, Q)
 
     def backward(self, dy: np.ndarray, need_dx: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return the gradients of kernel, bias and, if needed, x (otherwise None), given that of the output."""
         size, (N, C, H, W), F, chunks = self.kernel.shape[2:], self.shape, len(self.kernel), self.chunks
         dweights = layout.gradient_sums(chunks, self.kernel.shape, self.side_by_side, self.dtype)
-        dbias = np.zeros((chunks, dweights.shape[-1]), self.dtype)
+        dbias = aligned((chunks, dweights.shape[-1]), self.dtype)
+        dbias[...] = 0
         weights = layout.transposed_kernel_panels(self.kernel, self.dtype)
         dx = empty((N if need_dx else 0, H, W, C), self.dtype)
         (_, height, width, _), itemsize, filters = self.images.shape, self.dtype.itemsize, self.winner.shape[3]
@@ -77,14 +80,14 @@ class PooledConvolution(conv.Convolution):
             dz[...] = 0                                                          # where no pool reaches
         memory, (of_n, _, of_q, of_f) = layout.memory_of(dy, self.dtype)
         (top, _), (left, _), zeros = *self.margins, np.zeros(max(filters, lanes), self.dtype)
-        addresses = map(layout.begin, (kernel_loops, input_loops, memory, self.winner, self.images, pooled, dz, weights,
-                                       dweights, dbias, dx, padded, zeros))
-        self.for_chunks(backward, (
-            self.sizes.chunk, *self.entries[:4], *addresses, of_n * itemsize, of_q * itemsize, of_f * itemsize,
-            self.images.strides[0], pooled.strides[0], dz.strides[0], dweights.strides[0], P, Q, filters, F, columns, a,
+        arrays = (kernel_loops, input_loops, memory, self.winner, self.images, pooled, dz, weights, dweights, dbias, dx,
+                  padded, zeros)
+        for_chunks(backward, N, self.sizes.chunk, (
+            self.sizes.chunk, *self.entries[:4], *map(layout.begin, arrays), of_n * itemsize, of_q * itemsize,
+            of_f * itemsize, self.images.strides[0], pooled.strides[0], dz.strides[0], dweights.strides[0], P, Q, filters, F, columns, a,
             b, itemsize, int(need_dx), int(in_place), H, W, C, height, width, lanes,
-            (top * width + left) * lanes * itemsize))
-        return (layout.sum_to_kernel(dweights, F, size), dbias.sum(axis=0)[:F], layout.arrays(dx) if need_dx else None)
+            (top * width + left) * lanes * itemsize), alive=arrays)
+        return (layout.sum_to_kernel(dweights, F, size), layout.column_sums(dbias)[:F], layout.arrays(dx) if need_dx else None)
 
 
 # Both loops get addresses, and distances in bytes, alone: of arrays, numba takes a second more to compile them.

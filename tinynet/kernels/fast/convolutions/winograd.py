@@ -45,7 +45,8 @@ from tinynet.kernels.fast.loops.winograd import (
     convolve_squares,
     transform_kernels,
 )
-from tinynet.kernels.fast.threads import NUM_CHUNKS, for_chunks
+from tinynet.kernels.streams import synchronize
+from tinynet.kernels.fast.threads import NUM_PIECES, for_chunks
 from tinynet.kernels.fast.tiles import VECTOR_BYTES, cut
 from tinynet.kernels.geometry import Pair
 
@@ -95,6 +96,7 @@ class WinogradConvolution:
         squares.for_chunks(convolve_squares, functions(dtype), squares.loops.forward, self.images, *squares.before,
                            squares.copies(self.images, squares.seen), weights, biases, y, relu, *squares.buffers(),
                            nonfinite)
+        synchronize()
         if nonfinite.any():
             return self.by_windows().forward(bias, relu, channels_last)
         return layout.arrays(y) if channels_last else layout.channels_first(y)
@@ -124,7 +126,8 @@ class WinogradConvolution:
                            *squares.before, squares.copies(self.images, squares.seen), dy,
                            squares.copies(dy, squares.even), *squares.buffers(), aligned(shape, dtype), dweights, dbias,
                            nonfinite)
-        return None if nonfinite.any() else (layout.sum_to_kernel(dweights, F, (3, 3)), dbias.sum(axis=0))
+        synchronize()
+        return None if nonfinite.any() else (layout.sum_to_kernel(dweights, F, (3, 3)), layout.column_sums(dbias))
 
     def by_windows(self) -> Convolution:
         """Return the same convolution, done window by window."""
@@ -141,6 +144,7 @@ def input_gradient(dy: np.ndarray, kernel: np.ndarray, squares: Squares) -> np.n
     squares.for_chunks(add_to_squares, functions(dtype), squares.loops.of_images, dy, squares.copies(dy, squares.even),
                        weights, np.zeros((PLACES, C), dtype), dx, *squares.before, squares.copies(dx, squares.seen),
                        outputs, images, nonfinite)
+    synchronize()
     return None if nonfinite.any() else layout.arrays(dx)
 
 
@@ -149,7 +153,7 @@ def transformed(panels: np.ndarray) -> np.ndarray:
     number, width, dtype = len(panels), panels.shape[-1], panels.dtype
     K = panels.size // (number * 9 * width)
     weights = aligned((number, PLACES, K + SPARE, width), dtype)
-    for_chunks(transform_kernels, K, K if weights.size < layout.MIN_SHARED else cut(K, NUM_CHUNKS), functions(dtype),
+    for_chunks(transform_kernels, K, K if weights.size < layout.MIN_SHARED else cut(K, NUM_PIECES), functions(dtype),
                panels.reshape(number, 9, K, width), weights)
     return weights
 

@@ -7,17 +7,18 @@
 
 becomes a compiled function of (loop, counter, x, y), in which this stands, with ``double`` as it was::
 
-    taken = open_loop(loop, counter, x, y)                   # the address where chunks that have been taken are counted
+    taken = begin_loop(loop, counter, x, y)                  # the address where chunks that have been taken are counted
     start = next_start(loop, taken)
     while start >= 0:
         double(start, min(start + size, n), x, y)
         start = next_start(loop, taken)
-    close_loop(loop, counter, taken)
 
-Opening a loop lets threads help that wait awake (see `tinynet.kernels.fast.llvm.waiting`): they call the same function,
-with the counter that is in use. Whoever opened it closes it, and waits until they are done. All of that takes some
-microseconds; a loop in Python, whose chunks each need the interpreter lock, takes 40 to 150. Where another thread has a
-loop of its own open, the caller does all chunks alone.
+A loop that is to be shared out begins by being put into the queue of `tinynet.kernels.fast.llvm.waiting`, with its
+arguments. Threads that wait awake, and the caller, call the same function again, with the queue's counter, and take
+chunks while there are any. All of that takes some microseconds; a loop in Python, whose chunks each need the
+interpreter lock, takes 40 to 150. When the caller returns all chunks are done, or, where it has launched the loop, will
+be done later: whoever launches keeps the loop and its arrays in memory until then. Where another thread has the queue,
+the caller does all chunks alone.
 """
 
 from __future__ import annotations
@@ -36,18 +37,18 @@ from numba.extending import intrinsic
 
 from tinynet.kernels.fast.compiling import compiled, config
 from tinynet.kernels.fast.llvm.memory import part
-from tinynet.kernels.fast.llvm.waiting import CHUNKS, CLOSE, NEXT, OPEN, number
-from tinynet.kernels.fast.llvm.writing import I64
+from tinynet.kernels.fast.llvm.waiting import BEGIN, CHUNKS, number
+from tinynet.kernels.fast.llvm.writing import I32, I64
 
 
 class Loop(ctypes.Structure):
     """What a compiled loop gets of numbers: it runs over range(n), `size` at a time.
 
-    `place` is the address where it is shared out, 0 where it is not; `most` how many threads may help; `open` and
-    `close` are the addresses of the functions of `tinynet.kernels.fast.llvm.waiting`.
+    `place` is the address of the queue where it is shared out, 0 where it is not; `most` how many threads may take
+    part; `begin` the address of the function of `tinynet.kernels.fast.llvm.waiting`, and `mode` one of those there.
     """
 
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("n", "size", "place", "most", "open", "close"))
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("n", "size", "place", "most", "begin", "mode"))
 
 
 def chunked(function: Callable[..., None], fastmath: AbstractSet[str] = frozenset(), source: str = "", text: str = ""
@@ -65,20 +66,19 @@ def chunked(function: Callable[..., None], fastmath: AbstractSet[str] = frozense
     changed = [name for name in others if name in names]         # in each chunk they begin as they came
     passed = ", ".join(f"{name}_" if name in changed else name for name in others)
     loop = ast.parse(f"""def {function.__name__}(loop_, counter_, {passed}):
-    taken_ = {function.__name__}_open_(loop_, counter_, {passed})
+    taken_ = {function.__name__}_begin_(loop_, counter_, {passed})
     {start} = next_start_(loop_, taken_)
     while {start} >= 0:
         {stop} = stop_(loop_, {start})
         {start} = next_start_(loop_, taken_)
-    close_(loop_, counter_, taken_)
 """)
     around = next(node for node in ast.walk(loop) if isinstance(node, ast.While))
     copies = ast.parse("\n".join(f"{name} = {name}_" for name in changed)).body
     body = Views(start, stop).visit(written).body
     around.body[1:1] = copies + body                             # in the place of a call: half of the time to compile
     # in the function's module, where numba looks for what it calls: also for what is defined there after it
-    function.__globals__.update({f"{function.__name__}_open_": opening(passed), "next_start_": next_start,
-                                 "stop_": stop_of, "close_": close_loop, "part_": part})
+    function.__globals__.update({f"{function.__name__}_begin_": beginning(passed), "next_start_": next_start,
+                                 "stop_": stop_of, "part_": part})
     made: dict[str, Any] = {}
     exec(compile(ast.fix_missing_locations(loop), inspect.getfile(function), "exec"), function.__globals__, made)
     chunks = made[function.__name__]
@@ -130,39 +130,50 @@ def stop_of(typing: Any, loop: types.Type, start: types.Type) -> Any:
     return types.int64(types.int64, types.int64), write
 
 
-def opening(others: str) -> Callable[..., int]:
-    """Return the function that opens a loop, whose other arguments have these names.
+def beginning(others: str) -> Callable[..., int]:
+    """Return the function that begins a loop, whose other arguments have these names.
 
     They are passed one by one: of a tuple of arrays numba would count who uses them.
     """
-    scope: dict[str, Any] = {"typed": lambda *kinds: (types.int64(*kinds), write_open)}
-    exec(f"def open_(typing_, loop_, counter_, {others}): return typed(loop_, counter_, {others})", scope)
-    return intrinsic(scope["open_"])
+    scope: dict[str, Any] = {"typed": lambda *kinds: (types.int64(*kinds), write_begin)}
+    exec(f"def begin_(typing_, loop_, counter_, {others}): return typed(loop_, counter_, {others})", scope)
+    return intrinsic(scope["begin_"])
 
 
-def write_open(context: Any, builder: ir.IRBuilder, signature: Any, values: list[ir.Value]) -> ir.Value:
-    """Write what lets others help, unless this is help, as it has a counter, or there is no place for that.
+def write_begin(context: Any, builder: ir.IRBuilder, signature: Any, values: list[ir.Value]) -> ir.Value:
+    """Write what shares a loop out, unless this is help, as it has a counter, or there is no place for that.
 
-    It returns the address of the counter: the one given, one where the loop is shared out, or one of its own.
+    It returns the address of the counter: the one given, one of its own, or one that has no chunks left.
     """
     loop, counter, *_ = values
-    own, taken = cgutils.alloca_once(builder, I64), cgutils.alloca_once(builder, I64)
-    builder.store(I64(0), own)
+    own, none_left = (cgutils.alloca_once_value(builder, value) for value in (I64(0), loaded(builder, loop, "n")))
+    taken = cgutils.alloca_once(builder, I64)
     builder.store(builder.select(is_zero(builder, counter), builder.ptrtoint(own, I64), counter), taken)
-    place, most, function = (loaded(builder, loop, which) for which in ("place", "most", "open"))
+    place, most, function, mode = (loaded(builder, loop, which) for which in ("place", "most", "begin", "mode"))
     with builder.if_then(builder.and_(is_zero(builder, counter), builder.not_(is_zero(builder, place)))):
-        passed = [loop, builder.add(place, I64(NEXT)), *values[2:]]                                   # to a helper
-        arguments = cgutils.alloca_once(builder, ir.LiteralStructType([value.type for value in passed]))
-        for index, value in enumerate(passed):
+        passed = [borrowed(builder, kind, value) for kind, value in zip(signature.args[2:], values[2:], strict=True)]
+        arguments = cgutils.alloca_once(builder, ir.LiteralStructType([value.type for value in (loop, *passed)]))
+        for index, value in enumerate((loop, *passed)):
             builder.store(value, cgutils.gep_inbounds(builder, arguments, 0, index))
         helper = write_helper(context, builder.module, arguments.type)
-        addresses = [builder.ptrtoint(pointer, I64) for pointer in (helper, arguments, own)]
-        builder.store(builder.call(builder.inttoptr(function, OPEN.as_pointer()), [place, most, *addresses]), taken)
+        end = builder.ptrtoint(builder.gep(arguments, [I32(1)]), I64)
+        begin = builder.ptrtoint(arguments, I64)
+        left = builder.call(builder.inttoptr(function, BEGIN.as_pointer()), [
+            place, most, builder.ptrtoint(helper, I64), begin, builder.sub(end, begin), mode, builder.ptrtoint(own, I64)])
+        builder.store(builder.select(is_zero(builder, left), builder.ptrtoint(none_left, I64), left), taken)
     return builder.load(taken)
 
 
+def borrowed(builder: ir.IRBuilder, kind: types.Type, value: ir.Value) -> ir.Value:
+    """Return an argument, an array without what numba counts users by: that is gone when the caller has returned."""
+    if isinstance(kind, types.Array):
+        for field in range(2):                                       # "meminfo" and "parent"
+            value = builder.insert_value(value, ir.Constant(value.type.elements[field], None), field)
+    return value
+
+
 def write_helper(context: Any, module: ir.Module, pointer: ir.Type) -> ir.Function:
-    """Write a function that calls the one that is being compiled, with the arguments at an address; return it."""
+    """Write a function that calls the one that is being compiled, with arguments at an address; return it."""
     kind = context.fndesc
     helper = ir.Function(module, CHUNKS, module.get_unique_name(f"{kind.qualname}.helper"))
     helper.linkage = "internal"
@@ -170,25 +181,12 @@ def write_helper(context: Any, module: ir.Module, pointer: ir.Type) -> ir.Functi
         helper.attributes.add(attribute)
     builder = ir.IRBuilder(helper.append_basic_block())
     arguments = builder.bitcast(helper.args[0], pointer)
-    values = [builder.load(cgutils.gep_inbounds(builder, arguments, 0, index))
-              for index in range(len(pointer.pointee.elements))]
+    loop, *values = (builder.load(cgutils.gep_inbounds(builder, arguments, 0, index))
+                     for index in range(len(pointer.pointee.elements)))
     function = context.declare_function(module, kind)
-    context.call_conv.call_function(builder, function, kind.restype, kind.argtypes, values)
+    context.call_conv.call_function(builder, function, kind.restype, kind.argtypes, [loop, helper.args[1], *values])
     builder.ret_void()
     return helper
-
-
-@intrinsic
-def close_loop(typing: Any, loop: types.Type, counter: types.Type, taken: types.Type) -> Any:
-    """Let nobody help any more, and wait until those who do are done, if this call opened the loop."""
-    def write(context: Any, builder: ir.IRBuilder, signature: Any, values: list[ir.Value]) -> ir.Value:
-        loop, counter, taken = values
-        place, function = (loaded(builder, loop, which) for which in ("place", "close"))
-        is_shared = builder.icmp_signed("==", taken, builder.add(place, I64(NEXT)))
-        with builder.if_then(builder.and_(is_zero(builder, counter), is_shared)):
-            builder.call(builder.inttoptr(function, CLOSE.as_pointer()), [place])
-        return context.get_dummy_value()
-    return types.void(types.int64, types.int64, types.int64), write
 
 
 def loaded(builder: ir.IRBuilder, loop: ir.Value, which: str) -> ir.Value:

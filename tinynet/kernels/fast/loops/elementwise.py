@@ -9,8 +9,9 @@ from tinynet.kernels.fast.layout import arrays, common_dtype, images, lies_chann
 from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.llvm.memory import numbers, part
 from tinynet.kernels.fast.products import matmul
-from tinynet.kernels.fast.threads import NUM_CHUNKS, for_chunks
+from tinynet.kernels.fast.threads import NUM_PIECES, for_chunks
 from tinynet.kernels.part import place
+from tinynet.kernels.streams import synchronize
 from tinynet.kernels.splitmix import FACTORS, GAMMA, NUMBERS_PER_WORD, SHIFTS
 
 MIN_CHUNK = 1 << 14            # numbers that are worth another thread, one that is awake: 2 to 5 us
@@ -23,6 +24,7 @@ def adam(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray,
     """Update p, m and v in one pass over memory instead of NumPy's eleven."""
     arrays = [for_loops(array, p.dtype) for array in (p, m, v, g)]
     if not (arrays[0] is p and arrays[1] is m and arrays[2] is v):        # copies of them would be updated
+        synchronize()
         im2col.adam(p, g, m, v, rate, beta_1, beta_2, epsilon)
         return
     p, m, v, g = [array.reshape(-1) for array in arrays]
@@ -44,7 +46,7 @@ def dropout(x: np.ndarray, key: np.uint64, threshold: int, scale: float) -> np.n
     blocks = np.empty((-(-x.size // max(1, size)), WORDS), np.uint64)
     for_chunks(dropout_loop, x.size, size, size, x.reshape(-1), key, first, threshold, factor, y.reshape(-1), blocks,
                blocks.view(np.uint16))
-    return y.astype(own, copy=False)
+    return as_dtype(y, own)
 
 
 def scale_channels(x: np.ndarray, factors: np.ndarray) -> np.ndarray:
@@ -65,13 +67,28 @@ def dense_relu(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarra
     return y
 
 
+def dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+    """Multiply (N, I) by (I, U); add the bias, if there is one, in place."""
+    y = matmul(x, kernel)
+    if bias is not None:
+        for_chunks(bias_loop, len(y), -(-numbers_per_chunk(y.size) // max(1, y.shape[1])), y, for_loops(bias))
+    return y
+
+
 def relu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return dy where y, such as the output of a ReLU, is above 0, and 0 elsewhere."""
     own, dtype = dy.dtype, common_dtype(dy, y)
     dy, y = for_loops(dy, dtype), for_loops(y, dtype)
     dz = empty(y.shape, dtype)
     for_chunks(relu_gradient_loop, y.size, numbers_per_chunk(y.size), dy.reshape(-1), y.reshape(-1), dz.reshape(-1))
-    return dz.astype(own, copy=False)
+    return as_dtype(dz, own)
+
+
+def as_dtype(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return an array that loops have filled as one of a dtype: itself, nearly always."""
+    if array.dtype != dtype:
+        synchronize()
+    return array.astype(dtype, copy=False)
 
 
 def numbers_per_chunk(n: int, least: int = MIN_CHUNK) -> int:
@@ -82,7 +99,7 @@ def numbers_per_chunk(n: int, least: int = MIN_CHUNK) -> int:
     (32767, 16385, 625000)
     """
     pieces = 1
-    while pieces < NUM_CHUNKS and n >= 2 * pieces * least:
+    while pieces < NUM_PIECES and n >= 2 * pieces * least:
         pieces *= 2
     return max(1, -(-n // pieces))
 
@@ -148,6 +165,15 @@ def random_words(key: np.uint64, start: int, words: np.ndarray) -> None:
         z = (z ^ (z >> SHIFTS[0])) * FACTORS[0]
         z = (z ^ (z >> SHIFTS[1])) * FACTORS[1]
         words[i] = z ^ (z >> SHIFTS[2])
+
+
+@chunked
+def bias_loop(start: int, stop: int, y: np.ndarray, bias: np.ndarray) -> None:
+    """Add the bias (U,) to rows start to stop of y (N, U), in place."""
+    for n in range(start, stop):
+        row = y[n]
+        for u in range(row.size):
+            row[u] += bias[u]
 
 
 @chunked

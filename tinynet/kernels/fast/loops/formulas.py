@@ -29,6 +29,7 @@ from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.loops.elementary import economized, functions, of_single_numbers, written_out
 from tinynet.kernels.fast.loops.elementwise import MIN_CHUNK, MIN_SUMMED, numbers_per_chunk
 from tinynet.kernels.fast.threads import for_chunks
+from tinynet.kernels.streams import synchronize
 
 MIN_IN_PLACE = 4096            # numbers: for fewer NumPy is as quick as a call of a compiled loop
 COSTLY = re.compile(r"np\.(exp|log|tanh)|polynomial")           # what a number takes as long for as four others or ten
@@ -40,10 +41,9 @@ def elementwise(formula: Callable[..., Any], *args: np.ndarray | float, out: tup
     The results lie in memory as the last of the arrays, which is the layer's own x or y: the first may be a gradient.
     What compiled loops do not know, other dtypes and several of them at once, is computed by NumPy.
     """
-    if out and out[0].size < MIN_IN_PLACE:
-        return computed(formula, args, out)
     arrays = [arg for arg in args if isinstance(arg, np.ndarray)]
-    if not arrays or not of_one_kind(arrays):
+    if (out and out[0].size < MIN_IN_PLACE) or not arrays or not of_one_kind(arrays):
+        synchronize()
         return computed(formula, args, out)
     if out:
         return in_place(formula, arrays, args[len(arrays):], out)
@@ -71,6 +71,7 @@ def in_place(formula: Callable[..., Any], arrays: list[np.ndarray], numbers: tup
     x, places = out[0], tuple(k for each in out for k, array in enumerate(arrays) if array is each)
     if (len(places) < len(out) or any(each.shape != x.shape for each in arrays)
             or not all(each.flags.carray for each in out)):
+        synchronize()
         computed(formula, (*arrays, *numbers), out)
         return
     loop = loop_of(formula, x.dtype, len(arrays), places)[0]
@@ -83,12 +84,14 @@ def elementwise_sum(formula: Callable[..., Any], *args: np.ndarray | float) -> f
     arrays = [arg for arg in args if isinstance(arg, np.ndarray)]
     x = arrays[0]
     if x.size < MIN_IN_PLACE or not of_one_kind(arrays) or any(each.shape != x.shape for each in arrays):
+        synchronize()
         return summed(formula, args)
     loop, axes = sum_loop_of(formula, x.dtype, len(arrays)), axes_in_memory(x)
     rows, numbers = [in_order(each, axes).reshape(-1) for each in arrays], [float(each) for each in args[len(arrays):]]
     size = numbers_per_chunk(x.size, 4 * MIN_SUMMED)
     sums = np.zeros(-(-x.size // max(1, size)))
     for_chunks(loop, x.size, size, *rows, *numbers, size, sums)
+    synchronize()
     return float(sums.sum())
 
 
