@@ -9,9 +9,9 @@ import pytest
 
 from tinynet.kernels.fast import blas, products, threads, workers
 from tinynet.kernels.fast.compiling import compiled
+from tinynet.kernels.fast.llvm import waiting
 from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.llvm.memory import at, clear, numbers, part
-from tinynet.kernels.fast.llvm.waiting import GONE
 
 
 @chunked
@@ -55,16 +55,22 @@ def test_many_callers_at_once(two_helpers):
         assert all(pool.map(many, range(4)))
 
 
+def numbers_at(*addresses):
+    return [ctypes.c_int64.from_address(address) for address in addresses]
+
+
 def test_helpers_take_part_and_are_waited_for(two_helpers):
     """Asleep at first: all that the caller returns with is done, also what helpers did."""
     deadline = time.monotonic() + 10
     while two_helpers._awake.value:
         assert time.monotonic() < deadline, "helpers that nobody calls do not fall asleep"
         time.sleep(0.01)
-    helped = ctypes.c_int64.from_address(two_helpers.place + DONE)
-    for _ in range(100):
+    ended, = numbers_at(two_helpers.place + waiting.ENDED)
+    for k in range(100):
         assert (counted(9, 1, rounds=500_000)[0] == 1).all()
-        if helped.value == 2:
+        assert ended.value == k + 1
+        state, = numbers_at(two_helpers.place + waiting.FIRST + k % waiting.SLOTS * waiting.SLOT_BYTES)
+        if state.value & 0xFFFF == 3:                                        # with the caller
             return
     pytest.fail("no helper took a chunk")
 

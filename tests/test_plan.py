@@ -76,7 +76,7 @@ def test_the_plan_of_the_larger_cnn():
         (("flatten_1",), False, "layers.flatten.Flatten.forward"),
         (("dense_1", "dense_1/relu"), True, "steps.fused.dense_relu"),
         (("dense_2", "dense_2/relu"), True, "steps.fused.dense_relu"),
-        (("dense_3",), False, "layers.dense.Dense.linear"),
+        (("dense_3",), True, "steps.fused.dense"),
         (("dense_3/softmax",), True, "losses.categorical.CategoricalCrossentropy.with_softmax"),
     ]
     assert [row.layers[0] for row in rows if "no input gradient" in row.why] == ["conv2d_1"]

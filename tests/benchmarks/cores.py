@@ -55,7 +55,7 @@ class Part(NamedTuple):
 
     name: str
     pieces: tuple[float, ...]    # seconds each
-    kind: str = ""               # of loop, whose pieces more than one core may take, "python" or "compiled"; "wait"; or none
+    kind: str = ""               # "python" or "compiled": loops, whose pieces more than one core may take; "wait"; ""
     launched: bool = False
     number: int = 0
 

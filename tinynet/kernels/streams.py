@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ctypes import c_int64
-from functools import partial
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 class Stream:
@@ -29,7 +32,7 @@ class Stream:
     launches : whether loops are waited for by `synchronize` alone, and not by whoever runs them.
     """
 
-    def __init__(self, pushed: c_int64, ended: c_int64, help: Callable[[int], None]):  # noqa: A002
+    def __init__(self, pushed: c_int64, ended: c_int64, help: Callable[[int], None]):
         self.launches = False
         self._pushed, self._ended, self._help = pushed, ended, help
         self._kept = deque[tuple[int, Any]]()                            # each until so many loops have ended
@@ -89,10 +92,37 @@ def launches() -> bool:
     return here.stream is not None and here.stream.launches
 
 
-def waiting() -> Callable[[], None]:
-    """Return a function that waits for the loops that this thread has launched so far, and not for later ones."""
+def stop_launching() -> None:
+    """Wait for the loops that this thread has launched, if any, and from now on for each."""
+    if here.stream is not None:
+        here.stream.allow(False)
+
+
+def waiting(run: Callable[[], Result]) -> Callable[[], Result]:
+    """Return a function that waits for the loops launched so far, and not for later ones, before it runs; once."""
     stream = here.stream
-    return partial(stream.wait, stream.launched) if stream is not None and stream.launches else lambda: None
+    if stream is None or not stream.launches:
+        return run
+    number = stream.launched
+
+    def after_loops() -> Result:
+        stream.wait(number)
+        return run()
+    return cache(after_loops)
+
+
+@contextmanager
+def launching_loops() -> Iterator[None]:
+    """Let loops be launched in a stream, if there is one; what was launched may still be under way afterwards."""
+    if here.stream is None:
+        yield
+        return
+    here.stream.launches = True
+    try:
+        yield
+    finally:
+        if here.stream is not None:
+            here.stream.launches = False
 
 
 def launching(function: Any) -> Any:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinynet.kernels.streams import synchronize, waiting
 from tinynet.losses.base import EPSILON, OfProbabilities
 from tinynet.losses.targets import as_labels, as_one_hot
 from tinynet.utils import to_categorical
@@ -65,22 +63,16 @@ class CategoricalCrossentropy(OfProbabilities):
                      ) -> tuple[Callable[[], float], Callable[[], np.ndarray], np.ndarray]:
         """Return what `forward` does of logits z (N, ..., K), and p = softmax(z), by a kernel that makes both.
 
-        The value is a function, too: where loops are launched, it waits for those that make the losses.
+        The value is a function, too: a kernel may be under way when it returns.
         """
         rows = self.rows(self.check_targets(y_true, z.shape), z)
         count = max(1, rows.shape[0]) if sample_weight is None else 1
         losses, slopes, p = cross_entropy(rows, z.reshape(-1, z.shape[-1]), count)
         losses, slopes, p = losses.reshape(z.shape[:-1]), slopes.reshape(z.shape), p.reshape(z.shape)
-        if sample_weight is not None:
-            synchronize()
-            value, backward = self.mean(losses, slopes, sample_weight)
-            return lambda: value, backward, p
-        wait = waiting()
-
-        def mean() -> float:
-            wait()
-            return self.mean(losses, slopes)[0]
-        return cache(mean), lambda: slopes, p
+        if sample_weight is None:
+            return lambda: self.mean(losses, slopes)[0], lambda: slopes, p
+        value, backward = self.mean(losses, slopes, sample_weight)
+        return lambda: value, backward, p
 
     @property
     def plain(self) -> bool:

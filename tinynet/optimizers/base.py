@@ -12,7 +12,7 @@ from tinynet import schedules
 from tinynet.checks import check_int, check_nonnegative, invalid
 from tinynet.kernels import buffers
 from tinynet.kernels.elementwise import elementwise
-from tinynet.kernels.streams import current_stream, synchronize
+from tinynet.kernels.streams import current_stream, stop_launching, synchronize
 from tinynet.optimizers import clipping
 from tinynet.optimizers.clipping import Gradients
 from tinynet.optimizers.running import move
@@ -138,11 +138,9 @@ class Optimizer:
         """Make one update: change every array of `params` in place, each by the gradient of its name."""
         check_shapes(params, grads)
         rate = self.current_learning_rate()
+        self.launch_steps()
         self.iterations += 1                                # once for all parameters
         clipped = self.clipped({name: grads[name] for name in params})
-        stream = current_stream()
-        if stream is not None:
-            stream.allow(getattr(type(self).step, "launches", False))
         for name, p in params.items():
             slots = self.slots.get(name)
             if slots is None or any(slot.shape != p.shape for slot in slots.values()):
@@ -151,8 +149,7 @@ class Optimizer:
             if self.use_ema and AVERAGE not in slots:
                 synchronize()
                 slots[AVERAGE] = p.copy()
-        if stream is not None:
-            stream.allow(False)
+        stop_launching()
         if self.ema_overwrite_frequency is not None and self.iterations % self.ema_overwrite_frequency == 0:
             self.finalize_variable_values(params)
 
@@ -163,6 +160,13 @@ class Optimizer:
         self.step(p, g, slots, rate)
         if AVERAGE in slots:
             move(slots[AVERAGE], p, self.ema_momentum)
+
+    def launch_steps(self) -> None:
+        """Let the loops of steps be launched, if `step` is marked so, and nothing else reads the gradients."""
+        stream = current_stream()
+        if stream is not None:
+            cuts = [self.clipnorm, self.clipvalue, self.global_clipnorm] != [None] * 3
+            stream.allow(not cuts and getattr(type(self).step, "launches", False))
 
     def clipped(self, grads: Gradients) -> Gradients:
         """Return the gradients, cut as the settings say; those handed in stay as they are."""

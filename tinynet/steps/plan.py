@@ -21,7 +21,7 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.kernels.elementwise import elementwise
-from tinynet.kernels.streams import synchronize
+from tinynet.kernels.streams import stop_launching, waiting
 from tinynet.layers import (
     ELU,
     GELU,
@@ -134,10 +134,12 @@ class Plan(Tabular, Sequence[Row]):
         The value is a function, which waits for it where loops are launched.
         """
         if self.one_pass and output.dtype.char in "fd":
-            value, backward, p = cast(LossWithSoftmax, self.loss).with_softmax(
+            if sample_weight is not None:
+                stop_launching()
+            mean, backward, p = cast(LossWithSoftmax, self.loss).with_softmax(
                 kernels.current().cross_entropy, y_true, output, sample_weight)
-            return value, backward, p if self.softmax else output
-        synchronize()
+            return waiting(mean), backward, p if self.softmax else output
+        stop_launching()
         value, backward = cast(PlannedLoss, self.loss).forward(y_true, output, sample_weight)
         return lambda: value, backward, run_steps(self.softmax, output)[0]
 

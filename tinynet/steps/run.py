@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinynet.kernels.streams import Stream, current_stream
+from tinynet.kernels.streams import current_stream
 from tinynet.layers import Flatten, Reshape
 from tinynet.layers.base import Backward, Shape, check_forward, described
 from tinynet.steps.step import Step
-
 
 VIEWS = Flatten.forward, Reshape.forward            # what they return of an array that is contiguous
 
@@ -47,48 +46,50 @@ def run_steps(steps: Sequence[Step], x: np.ndarray, training: bool = False) -> t
     that has parameters.
     """
     backwards: list[Backward] = []
-    shapes, stream = [x.shape], current_stream()
-    launched = stream is not None and stream.launches
+    shapes = [x.shape]
     for step in steps:                              # as in `forwards`, which tells more: that takes longer than a step
-        if stream is not None:
-            stream.allow(launches(step, x))
+        take_turns(step, x)
         x, step_backward = check_forward(step.layer, step.run(x, training))
         backwards.append(step_backward)
         shapes.append(x.shape)
-    if stream is not None:
-        stream.allow(launched)
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         first = 0 if need_dx else first_with_parameters(steps)
         needed = backwards[first:]
         if needed and not need_dx:
             needed[0] = without_dx(needed[0])
-        if stream is not None:
-            needed = [in_turn(stream, step, each) for step, each in zip(steps[first:], needed, strict=True)]
+        needed = in_turns(steps[first:], needed)
         if np.shape(dy) != shapes[-1]:
             raise ValueError(f"backward: expected dy, the gradient of what forward returned, {shapes[-1]}. Received: "
                              f"{np.shape(dy)}.")
         for dx in checked(gradients(needed, dy), steps[first:], shapes[first:]):
             dy = dx
-        if stream is not None:
-            stream.allow(launched)
         return dy if need_dx else None
     return x, backward
 
 
-def launches(step: Step, array: np.ndarray) -> bool:
-    """Return whether a step may be given an array that loops have not filled yet, and return others, see `launching`.
+def take_turns(step: Step, array: np.ndarray) -> None:
+    """Wait for the loops that steps before have launched, unless this one may be given an array that they have not
+    filled yet, see `launching`.
     """
-    run = step.run
-    return getattr(run, "launches", False) or (getattr(run, "__func__", None) in VIEWS and array.flags.c_contiguous)
+    stream = current_stream()
+    if stream is not None:
+        run = step.run
+        is_view = getattr(run, "__func__", None) in VIEWS and isinstance(array, np.ndarray) and array.flags.c_contiguous
+        stream.allow(is_view or getattr(run, "launches", False))
 
 
-def in_turn(stream: Stream, step: Step, backward: Backward) -> Backward:
-    """Return the backward of a step, before which all loops have ended, unless it `launches`."""
-    def run(dy: np.ndarray) -> np.ndarray:
-        stream.allow(isinstance(dy, np.ndarray) and launches(step, dy))
-        return backward(dy)
-    return run
+def in_turns(steps: Sequence[Step], backwards: list[Backward]) -> list[Backward]:
+    """Return the backwards of steps, each of which takes its turn."""
+    if current_stream() is None:
+        return backwards
+
+    def in_turn(step: Step, backward: Backward) -> Backward:
+        def run(dy: np.ndarray) -> np.ndarray:
+            take_turns(step, dy)
+            return backward(dy)
+        return run
+    return [in_turn(step, backward) for step, backward in zip(steps, backwards, strict=True)]
 
 
 def checked(dxs: Iterable[np.ndarray], steps: Sequence[Step], shapes: Sequence[Shape]) -> Iterator[np.ndarray]:

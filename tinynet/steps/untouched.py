@@ -27,18 +27,28 @@ class StateSnapshot:
                 layer.state[key] = array
 
 
+class GradsSnapshot:
+    """The ``grads`` of layers as they are now: a backward puts others in their place."""
+
+    def __init__(self, layers: Iterable[Layer]):
+        self._saved = [(layer, dict(layer.grads)) for layer in layers if "grads" in vars(layer)]   # a model has none
+
+    def restore(self) -> None:
+        """Restore them."""
+        for layer, grads in self._saved:
+            layer.grads = grads
+
+
 @contextmanager
 def untouched(model: Layer) -> Iterator[None]:
     """Restore the layers' ``grads``, ``state`` and random generators when the block ends."""
-    leaves = [leaf for leaf in model.leaves() if "grads" in vars(leaf)]             # a model has none of its own
-    grads, snapshot = [dict(leaf.grads) for leaf in leaves], StateSnapshot(leaves)
+    grads, snapshot = GradsSnapshot(model.leaves()), StateSnapshot(model.leaves())
     generators = {id(rng): rng for leaf in model.leaves() if (rng := getattr(leaf, "rng", None)) is not None}
     states = {key: rng.bit_generator.state for key, rng in generators.items()}
     try:
         yield
     finally:
-        for leaf, before in zip(leaves, grads, strict=True):
-            leaf.grads = before
+        grads.restore()
         snapshot.restore()
         for key, rng in generators.items():
             rng.bit_generator.state = states[key]

@@ -17,7 +17,7 @@ from tinynet.callbacks.base import Callbacks, Logs
 from tinynet.checks import about, check_int, invalid
 from tinynet.files.settings import text
 from tinynet.kernels import buffers
-from tinynet.kernels.streams import current_stream, synchronize
+from tinynet.kernels.streams import current_stream, launching_loops, synchronize
 from tinynet.layers.base import Layer, LayerOptions, as_floating, cast_floats
 from tinynet.layers.lock import reading, writing
 from tinynet.losses import LossLike
@@ -34,7 +34,7 @@ from tinynet.regularizers import counting_activity
 from tinynet.steps.plan import Plan, PlanCache
 from tinynet.steps.run import first_with_parameters, run_steps
 from tinynet.steps.step import Step, steps_of, steps_of_parts
-from tinynet.steps.untouched import StateSnapshot
+from tinynet.steps.untouched import GradsSnapshot, StateSnapshot
 from tinynet.training import data, mismatches, progress, sources, team
 from tinynet.training.data import Data, Tally
 from tinynet.training.divergence import check_weights
@@ -119,15 +119,15 @@ class Model(Layer):
         if plan.loss is None:
             raise self._not_compiled()
         on_outputs: list[float] = []
-        with counting_activity(on_outputs):
+        with counting_activity(on_outputs), launching_loops():
             output, backward = run_steps(plan.steps, as_floating(x, self.dtype), training)
-        data_loss, loss_backward, y_pred = plan.outcome(y, output, sample_weight)
+            data_loss, loss_backward, y_pred = plan.outcome(y, output, sample_weight)
         penalties = self.penalties()
         params = self.params if penalties else {}
         penalty = sum(on_outputs) + sum(term.value(params[key]) for key, term in penalties)
 
         def set_grads() -> None:
-            with counting_activity([]):
+            with counting_activity([]), launching_loops():
                 backward(loss_backward(), need_dx=plan.needs_dx)
             grads = self.grads if penalties else {}
             if penalties:
@@ -317,20 +317,20 @@ class Model(Layer):
         return kernels.in_stream(lambda: self._update(batch))
 
     def _update(self, batch: Data) -> dict[str, Tally]:
-        stream = current_stream()
-        if stream is not None:
-            stream.launches = True
         value_of, y_pred, backward = self._training_forward(batch)
-        if stream is not None:
+        launched, before = current_stream() is not None, GradsSnapshot(self.leaves())
+        if launched:
             backward()                                                   # while the loss is computed
         value = value_of()
         tallies = self._tallies(value, batch, y_pred)                    # first: a metric that fails costs no update
-        if math.isfinite(value):                                         # any other would make all weights NaN
-            if stream is None:
-                backward()
-            with writing(self):
-                self.optimizer.update(self.trainable_params(), self.grads)
-                self._constrain()
+        if not math.isfinite(value):                                     # it would make all weights NaN
+            before.restore()                                             # to the gradients that led to it
+            return tallies
+        if not launched:
+            backward()
+        with writing(self):
+            self.optimizer.update(self.trainable_params(), self.grads)
+            self._constrain()
         return tallies
 
     def _constrain(self) -> None:

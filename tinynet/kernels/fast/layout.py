@@ -18,9 +18,9 @@ from tinynet.kernels.fast import tiles
 from tinynet.kernels.fast.compiling import for_loops, unmarked
 from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.llvm.memory import at, numbers
-from tinynet.kernels.streams import launches, synchronize
 from tinynet.kernels.fast.threads import NUM_CHUNKS, NUM_PIECES, for_chunks, samples_per_chunk
 from tinynet.kernels.geometry import Pair
+from tinynet.kernels.streams import launches, synchronize
 
 NO_MARGINS = (0, 0), (0, 0)
 MIN_SHARED = 1 << 15           # numbers that are worth copying on another thread
@@ -49,8 +49,8 @@ def images(x: np.ndarray, dtype: np.dtype, margins: tuple[Pair, Pair] = NO_MARGI
             padded[...] = value
         padded[:, top:top + H, left:left + W] = last
         return padded
-    for_chunks(place_images, N, N if x.size < MIN_SHARED else samples_per_chunk(N, NUM_PIECES), tiles.entries(dtype).copy,
-               last.ctypes.data, *last.strides, padded, H, W, top, left, float(value), alive=last)
+    for_chunks(place_images, N, samples_per_piece(x), tiles.entries(dtype).copy, last.ctypes.data, *last.strides,
+               padded, H, W, top, left, float(value), alive=last)
     return padded
 
 
@@ -73,6 +73,11 @@ def place_images(start: int, stop: int, copy: int, address: int, of_n: int, of_h
                 tiles.copy(copy, begin, of_w, of_c, target, C * size_of, size_of, W, C)
 
 
+def samples_per_piece(x: np.ndarray) -> int:
+    """Return how many samples to copy at a time."""
+    return len(x) if x.size < MIN_SHARED else samples_per_chunk(len(x), NUM_PIECES)
+
+
 def lies_channels_last(x: np.ndarray, dtype: np.dtype) -> bool:
     """Return whether images (N, C, H, W) lie in memory as compiled loops take them: (N, H, W, C), of a dtype."""
     return lies(x.transpose(0, 2, 3, 1), dtype)
@@ -93,8 +98,8 @@ def channels_first(last: np.ndarray) -> np.ndarray:
     """Return images (N, H, W, C) as (N, C, H, W), which is how they lie in memory, too."""
     N, H, W, C = last.shape
     first = empty((N, C, H, W), last.dtype)
-    for_chunks(turn_images, N, N if last.size < MIN_SHARED else samples_per_chunk(N, NUM_PIECES), tiles.entries(last.dtype).copy,
-               last.reshape(N, H * W, C), first.reshape(N, C, H * W))
+    for_chunks(turn_images, N, samples_per_piece(last), tiles.entries(last.dtype).copy, last.reshape(N, H * W, C),
+               first.reshape(N, C, H * W))
     return first
 
 
@@ -113,10 +118,10 @@ def contiguous(matrix: np.ndarray) -> np.ndarray:
     """
     if lies(matrix, matrix.dtype):
         return matrix
-    if matrix.dtype.char not in "fd" or not (launches() or matrix.size >= MIN_TURNED) or not lies(matrix.T, matrix.dtype):
-        synchronize()
-        return np.ascontiguousarray(matrix)
-    return copied(matrix)
+    if matrix.dtype.char in "fd" and (launches() or matrix.size >= MIN_TURNED) and lies(matrix.T, matrix.dtype):
+        return copied(matrix)
+    synchronize()
+    return np.ascontiguousarray(matrix)
 
 
 def copied(matrix: np.ndarray) -> np.ndarray:

@@ -8,10 +8,17 @@ import numpy as np
 from tinynet.kernels.buffers import aligned, empty
 from tinynet.kernels.fast import blas, layout, sparse, tiles
 from tinynet.kernels.fast.compiling import compiled, for_loops, unmarked
-from tinynet.kernels.streams import synchronize
 from tinynet.kernels.fast.llvm.chunks import chunked
-from tinynet.kernels.fast.threads import MIN_PARALLEL, NUM_PIECES, for_calls, for_chunks, on_one_blas_thread, parallel_for
+from tinynet.kernels.fast.threads import (
+    MIN_PARALLEL,
+    NUM_PIECES,
+    for_calls,
+    for_chunks,
+    on_one_blas_thread,
+    parallel_for,
+)
 from tinynet.kernels.geometry import Pair
+from tinynet.kernels.streams import synchronize
 
 BLAS_PIECES = 8                # of a large product by BLAS, whatever the number of threads
 MIN_PIECE = MIN_PARALLEL // 2  # multiply-adds of a piece by BLAS, which copies what it reads

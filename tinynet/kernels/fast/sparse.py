@@ -12,9 +12,9 @@ from tinynet.kernels.fast.compiling import unmarked
 from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.llvm.functions import LISTED_ROWS, LISTED_VECTORS, VECTOR_BYTES, listed_entry, multiply_listed
 from tinynet.kernels.fast.llvm.memory import at, numbers
-from tinynet.kernels.streams import synchronize
 from tinynet.kernels.fast.threads import NUM_PIECES, for_chunks
 from tinynet.kernels.fast.tiles import cut, suits_compiled_loops
+from tinynet.kernels.streams import synchronize
 
 SAMPLED_ROWS = 8               # whose nonzeros are counted to estimate the density
 

@@ -21,8 +21,8 @@ from threadpoolctl import LibController, ThreadpoolController
 from tinynet.kernels.buffers import address
 from tinynet.kernels.fast.llvm.chunks import Loop
 from tinynet.kernels.fast.llvm.waiting import ALONE, ENDED, IN_ORDER, LAUNCHED, OWNER, PUSHED, functions
-from tinynet.kernels.streams import Stream, here, synchronize
 from tinynet.kernels.fast.workers import Job, Workers
+from tinynet.kernels.streams import Stream, here, synchronize
 
 Result = TypeVar("Result")
 # The environment, in the dict that os.environ has, if it has one: to find nothing there takes a fortieth of the time,

@@ -13,9 +13,9 @@ from tinynet.kernels.fast.compiling import unmarked
 from tinynet.kernels.fast.convolutions import conv_loops
 from tinynet.kernels.fast.layout import NO_MARGINS
 from tinynet.kernels.fast.loops.convolution import add_kernel_gradients, add_to_windows, convolve
-from tinynet.kernels.streams import synchronize
 from tinynet.kernels.fast.threads import for_chunks
 from tinynet.kernels.geometry import Pair
+from tinynet.kernels.streams import synchronize
 
 
 class Convolution:

@@ -73,8 +73,9 @@ def sizes(images: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, dilat
     pixels = math.prod(output)
     products = pixels * F * C * math.prod(size)                                                   # of a sample
     least = max(min(cut(MIN_PIXELS, pixels), cut(N, 2)), cut(MIN_PRODUCTS, products))
-    few_sums = NUM_PIECES * F * C * math.prod(size) * itemsize <= MAX_SUMS
-    piece, chunk = (max(least, samples_per_chunk(N, number)) for number in (NUM_PIECES, NUM_PIECES if few_sums else NUM_CHUNKS))
+    sums = NUM_PIECES * F * C * math.prod(size) * itemsize
+    piece, chunk = (max(least, samples_per_chunk(N, number))
+                    for number in (NUM_PIECES, NUM_PIECES if sums <= MAX_SUMS else NUM_CHUNKS))
     return Sizes(output, (P, Q), filters, loops, cut(rows, a), piece, chunk)
 
 

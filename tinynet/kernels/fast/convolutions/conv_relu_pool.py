@@ -84,10 +84,11 @@ class PooledConvolution(conv.Convolution):
                   padded, zeros)
         for_chunks(backward, N, self.sizes.chunk, (
             self.sizes.chunk, *self.entries[:4], *map(layout.begin, arrays), of_n * itemsize, of_q * itemsize,
-            of_f * itemsize, self.images.strides[0], pooled.strides[0], dz.strides[0], dweights.strides[0], P, Q, filters, F, columns, a,
-            b, itemsize, int(need_dx), int(in_place), H, W, C, height, width, lanes,
+            of_f * itemsize, self.images.strides[0], pooled.strides[0], dz.strides[0], dweights.strides[0], P, Q,
+            filters, F, columns, a, b, itemsize, int(need_dx), int(in_place), H, W, C, height, width, lanes,
             (top * width + left) * lanes * itemsize), alive=arrays)
-        return (layout.sum_to_kernel(dweights, F, size), layout.column_sums(dbias)[:F], layout.arrays(dx) if need_dx else None)
+        return (layout.sum_to_kernel(dweights, F, size), layout.column_sums(dbias)[:F],
+                layout.arrays(dx) if need_dx else None)
 
 
 # Both loops get addresses, and distances in bytes, alone: of arrays, numba takes a second more to compile them.

@@ -45,10 +45,10 @@ from tinynet.kernels.fast.loops.winograd import (
     convolve_squares,
     transform_kernels,
 )
-from tinynet.kernels.streams import synchronize
 from tinynet.kernels.fast.threads import NUM_PIECES, for_chunks
 from tinynet.kernels.fast.tiles import VECTOR_BYTES, cut
 from tinynet.kernels.geometry import Pair
+from tinynet.kernels.streams import synchronize
 
 IMAGE = (1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)
 KERNEL = (1, 0, 0), (.5, .5, .5), (.5, -.5, .5), (0, 0, 1)

@@ -156,10 +156,10 @@ def write_begin(context: Any, builder: ir.IRBuilder, signature: Any, values: lis
         for index, value in enumerate((loop, *passed)):
             builder.store(value, cgutils.gep_inbounds(builder, arguments, 0, index))
         helper = write_helper(context, builder.module, arguments.type)
-        end = builder.ptrtoint(builder.gep(arguments, [I32(1)]), I64)
-        begin = builder.ptrtoint(arguments, I64)
+        first, after, chunks, count = (builder.ptrtoint(pointer, I64) for pointer in (
+            arguments, builder.gep(arguments, [I32(1)]), helper, own))
         left = builder.call(builder.inttoptr(function, BEGIN.as_pointer()), [
-            place, most, builder.ptrtoint(helper, I64), begin, builder.sub(end, begin), mode, builder.ptrtoint(own, I64)])
+            place, most, chunks, first, builder.sub(after, first), mode, count])
         builder.store(builder.select(is_zero(builder, left), builder.ptrtoint(none_left, I64), left), taken)
     return builder.load(taken)
 

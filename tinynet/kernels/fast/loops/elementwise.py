@@ -11,8 +11,8 @@ from tinynet.kernels.fast.llvm.memory import numbers, part
 from tinynet.kernels.fast.products import matmul
 from tinynet.kernels.fast.threads import NUM_PIECES, for_chunks
 from tinynet.kernels.part import place
-from tinynet.kernels.streams import synchronize
 from tinynet.kernels.splitmix import FACTORS, GAMMA, NUMBERS_PER_WORD, SHIFTS
+from tinynet.kernels.streams import synchronize
 
 MIN_CHUNK = 1 << 14            # numbers that are worth another thread, one that is awake: 2 to 5 us
 MIN_SUMMED = 100_000           # numbers of a chunk that has sums of its own
