@@ -17,7 +17,8 @@ import pytest
 
 from tinynet import Sequential, losses, optimizers
 from tinynet.kernels import streams
-from tinynet.kernels.fast import threads, workers
+from tinynet.kernels.fast import products, threads, workers
+from tinynet.kernels.fast.convolutions.conv2d import convolution
 from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.layers import (
     ELU,
@@ -64,6 +65,23 @@ class Own(Layer):
         return x + x * x, lambda dy: dy * (1 + 2 * x)
 
 
+class Shrinks:
+    """A penalty of one's own, sum(w^4), by NumPy."""
+
+    def value(self, w):
+        return float(np.sum(w ** 4))
+
+    def gradient(self, w):
+        return 4 * w ** 3
+
+
+class Steps(optimizers.Optimizer):
+    """An optimizer of one's own, by NumPy."""
+
+    def step(self, p, g, slots, learning_rate):
+        p -= learning_rate * np.sign(g)
+
+
 NETWORKS = {
     "MLP": ((50,), lambda: [Dense(64, activation="relu"), Dense(CLASSES, activation="softmax")]),
     "digits": ((784,), lambda: [Dense(784, activation="relu"), Dense(CLASSES, activation="softmax")]),
@@ -89,6 +107,8 @@ NETWORKS = {
     "with a layer of one's own": ((1, 12, 12), lambda: [
         Conv2D(4, 3, activation="relu"), Own(), MaxPool2D(), Flatten(), Dense(40, activation="relu"), Own(),
         Dense(CLASSES, activation="softmax")]),
+    "with a penalty of one's own": ((30,), lambda: [
+        Dense(70, activation="relu", kernel_regularizer=Shrinks()), Dense(CLASSES, activation="softmax")]),
     "with penalties": ((30,), lambda: [
         Dense(70, activation="relu", kernel_regularizer="l2", bias_regularizer="l1", kernel_constraint="max_norm"),
         Dense(20, activation="relu", activity_regularizer="l2"), Dense(CLASSES, activation="softmax")]),
@@ -100,6 +120,7 @@ OPTIMIZERS = {
     "clipvalue": lambda: optimizers.Adam(0.01, clipvalue=0.01),
     "global_clipnorm": lambda: optimizers.Adam(0.01, global_clipnorm=0.1),
     "momentum": lambda: optimizers.SGD(0.01, momentum=0.9), "rmsprop": lambda: optimizers.RMSprop(0.01),
+    "one's own": lambda: Steps(0.01),
 }
 
 
@@ -147,6 +168,56 @@ def test_optimizers_meet_gradients_that_are_there(network, optimizer, late, monk
 def test_losses_and_metrics_meet_outputs_that_are_there(options, late, monkeypatch):
     of_network = NETWORKS["MLP"]
     assert trained(*of_network, **options) == on_one_thread(monkeypatch, *of_network, **options)
+
+
+def launched_and_not(run):
+    """Return what a function of kernels returns where its loops are launched, and where each is waited for."""
+    def launching():
+        with streams.launching_loops():
+            found = run()
+        streams.synchronize()
+        return found
+    return threads.in_stream(launching), run()
+
+
+@pytest.mark.parametrize("where", ["nowhere", "x", "kernel", "dy"])
+def test_squares_that_are_not_finite_are_seen_before_they_are_returned(where, late, rng):
+    x, kernel, dy = (rng.normal(size=shape).astype(np.float32) for shape in ((4, 16, 14, 14), (16, 16, 3, 3),
+                                                                              (4, 16, 12, 12)))
+    if where != "nowhere":
+        {"x": x, "kernel": kernel, "dy": dy}[where][1, 2, 2, 2] = np.inf
+
+    def run():
+        product = convolution(x, kernel, (1, 1), (1, 1))
+        return [product.forward(np.ones(16, np.float32)), *product.backward(dy, True)]
+    for launched, waited_for in zip(*launched_and_not(run), strict=True):
+        np.testing.assert_array_equal(launched, waited_for)
+
+
+@pytest.mark.parametrize("shape", [(60, 784, 300), (60, 784, 320), (5, 7, 3), (64, 100, 48), (1, 100, 200)], ids=str)
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("number", [1.0, np.inf])
+def test_products_of_factors_that_loops_are_still_to_fill(shape, transposed, number, late, rng):
+    """The left one is mostly zeros in the end, and anything before."""
+    M, K, N = shape
+    zeros, b = (rng.random((M, K)) < 0.1).astype(np.float32), rng.normal(size=(N, K) if transposed else (K, N))
+    b = b.astype(np.float32)
+    b[1, 1] = number
+
+    def run():
+        a = np.full(M * K, np.pi, np.float32)
+        threads.for_chunks(add, a.size, a.size, -a[0], a)
+        threads.for_chunks(add_all, a.size, a.size, zeros.reshape(-1), a)
+        return [products.matmul(a.reshape(M, K), b.T if transposed else b)]
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(*[found[0] for found in launched_and_not(run)])
+
+
+@chunked
+def add_all(start, stop, more, numbers):
+    """Add numbers to others, both (n,)."""
+    for n in range(start, stop):
+        numbers[n] += more[n]
 
 
 MEMORY = """

@@ -138,7 +138,8 @@ class Optimizer:
         """Make one update: change every array of `params` in place, each by the gradient of its name."""
         check_shapes(params, grads)
         rate = self.current_learning_rate()
-        self.launch_steps()
+        if (stream := current_stream()) is not None:
+            stream.allow(getattr(type(self).step, "launches", False))
         self.iterations += 1                                # once for all parameters
         clipped = self.clipped({name: grads[name] for name in params})
         for name, p in params.items():
@@ -160,13 +161,6 @@ class Optimizer:
         self.step(p, g, slots, rate)
         if AVERAGE in slots:
             move(slots[AVERAGE], p, self.ema_momentum)
-
-    def launch_steps(self) -> None:
-        """Let the loops of steps be launched, if `step` is marked so, and nothing else reads the gradients."""
-        stream = current_stream()
-        if stream is not None:
-            cuts = [self.clipnorm, self.clipvalue, self.global_clipnorm] != [None] * 3
-            stream.allow(not cuts and getattr(type(self).step, "launches", False))
 
     def clipped(self, grads: Gradients) -> Gradients:
         """Return the gradients, cut as the settings say; those handed in stay as they are."""

@@ -53,24 +53,28 @@ def conv_pool(conv: Conv2D, pool: MaxPool2D, x: np.ndarray, training: bool = Fal
     return convolved(conv, x, pool=pool, channels_last=channels_last)
 
 
+@launching
 def conv_norm(conv: Conv2D, norm: BatchNormalization, x: np.ndarray, training: bool = False
               ) -> tuple[np.ndarray, Backward]:
     """Convolve, then normalise."""
     return conv_then_norm(conv, norm, x, training)
 
 
+@launching
 def conv_norm_relu(conv: Conv2D, norm: BatchNormalization, relu: ReLU, x: np.ndarray, training: bool = False
                    ) -> tuple[np.ndarray, Backward]:
     """Convolve, then normalise and rectify in one pass."""
     return conv_then_norm(conv, norm, x, training, relu=True)
 
 
+@launching
 def conv_pool_norm(conv: Conv2D, pool: MaxPool2D, norm: BatchNormalization, x: np.ndarray, training: bool = False
                    ) -> tuple[np.ndarray, Backward]:
     """Convolve and pool a few rows at a time, then normalise."""
     return conv_then_norm(conv, norm, x, training, pool=pool)
 
 
+@launching
 def conv_pool_norm_relu(conv: Conv2D, pool: MaxPool2D, norm: BatchNormalization, relu: ReLU, x: np.ndarray,
                         training: bool = False) -> tuple[np.ndarray, Backward]:
     """Convolve and pool a few rows at a time, then normalise and rectify in one pass."""

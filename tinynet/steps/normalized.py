@@ -12,12 +12,14 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.kernels.buffers import axes_in_memory
+from tinynet.kernels.streams import launching, synchronize
 from tinynet.layers import BatchNormalization, LayerNormalization, ReLU
 from tinynet.layers.base import Backward, as_floating
 
 SMALL = 1 << 12                                    # numbers that NumPy normalises in the time that a loop takes
 
 
+@launching
 def norm_relu(norm: BatchNormalization, relu: ReLU, x: np.ndarray, training: bool = False
               ) -> tuple[np.ndarray, Backward]:
     """Normalise and rectify in one pass over the batch, after that for its sums."""
@@ -77,6 +79,7 @@ def normalize(norm: BatchNormalization, x: np.ndarray, training: bool, relu: boo
         if not need_dx:
             return None
         if not of_batch:                                             # mean and std do not depend on x
+            synchronize()
             return k.channel_affine(np.where(y > 0, dy, 0) if relu else dy, 0 * std, factor, 0 * std)
         scale, shift = -factor * dgamma / (n * std), -factor * dbeta / n
         return k.channel_affine(x, mean, scale, shift, dy, factor, through=through)

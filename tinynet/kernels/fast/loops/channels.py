@@ -12,6 +12,7 @@ from tinynet.kernels.fast.llvm.chunks import chunked
 from tinynet.kernels.fast.llvm.memory import numbers
 from tinynet.kernels.fast.loops.elementwise import MIN_SUMMED, numbers_per_chunk
 from tinynet.kernels.fast.threads import for_chunks
+from tinynet.kernels.streams import synchronize
 
 Line = tuple[np.ndarray, np.ndarray]       # (scale, shift): what a ReLU got, (x - center) scale + shift
 
@@ -27,6 +28,7 @@ def channel_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None
         for_chunks(square_sums_loop, len(x), samples, samples, x, center, sums)
     else:
         for_chunks(product_sums_loop, len(x), samples, samples, x, center, dy, *as_line(center, through, x), sums)
+    synchronize()
     return sums[0] if len(sums) == 1 else np.add.reduce(sums)
 
 
