@@ -310,6 +310,19 @@ def test_only_one_thread_launches_at_a_time(late):
     assert found == [None]
 
 
+def test_other_threads_do_their_loops_alone(late):
+    launched, others = np.zeros(5), np.zeros(5)
+
+    def run():
+        with streams.launching_loops():
+            threads.for_chunks(add, 5, 1, 1.0, launched)
+            other = threading.Thread(target=lambda: threads.for_chunks(add, 5, 1, 1.0, others))
+            other.start()
+            other.join()
+            return launched.tolist(), others.tolist()
+    assert threads.in_stream(run) == ([0] * 5, [1] * 5)
+
+
 def test_trainings_side_by_side_have_the_bits_of_one_alone(monkeypatch):
     monkeypatch.setenv("TINYNET_NUM_THREADS", "3")
     monkeypatch.setattr(threads, "_shared", {"workers": workers.Workers(2, awake=True)})

@@ -34,16 +34,17 @@ some functions more, which do the work of several steps in one pass.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial, wraps
 from importlib import import_module
 from types import ModuleType
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
 from tinynet.kernels.part import of_all_parts
 from tinynet.registry import pick
 
+P = ParamSpec("P")
 Result = TypeVar("Result")
 NAMES = {"naive": "tinynet.kernels.naive", "im2col": "tinynet.kernels.im2col", "fast": "tinynet.kernels.fast"}
 _current, _fuses = NAMES["fast"], True
@@ -60,12 +61,15 @@ def fuses() -> bool:
     return _fuses
 
 
-def in_stream(run: Callable[[], Result]) -> Result:
-    """Call a function in which steps may launch loops and go on, see `tinynet.kernels.streams`, if the kernel set can
-    do that and shortcuts are taken.
+def in_stream(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Let a function's steps launch loops and go on, see `tinynet.kernels.streams`, if the kernel set can do that and
+    shortcuts are taken.
     """
-    launch = getattr(current(), "in_stream", None) if _fuses else None
-    return run() if launch is None else launch(run)
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> Result:
+        launch = getattr(current(), "in_stream", None) if _fuses else None
+        return function(*args, **kwargs) if launch is None else launch(partial(function, *args, **kwargs))
+    return run
 
 
 def batch_sums(x: np.ndarray, center: np.ndarray, dy: np.ndarray | None = None, using: ModuleType | None = None,

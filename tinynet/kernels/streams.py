@@ -112,12 +112,15 @@ def waiting(run: Callable[[], Result]) -> Callable[[], Result]:
 
 
 @contextmanager
-def launching_loops() -> Iterator[None]:
-    """Let loops be launched in a stream, if there is one; what was launched may still be under way afterwards."""
+def launching_loops(condition: bool = True) -> Iterator[None]:
+    """Let loops be launched in a stream, if there is one; what was launched may still be under way afterwards.
+
+    If not so, on a `condition`, all that was launched before has ended.
+    """
     if here.stream is None:
         yield
         return
-    here.stream.launches = True
+    here.stream.allow(condition)
     try:
         yield
     finally:

@@ -12,7 +12,6 @@ from tinynet import schedules
 from tinynet.checks import check_int, check_nonnegative, invalid
 from tinynet.kernels import buffers
 from tinynet.kernels.elementwise import elementwise
-from tinynet.kernels.streams import current_stream, stop_launching, synchronize
 from tinynet.optimizers import clipping
 from tinynet.optimizers.clipping import Gradients
 from tinynet.optimizers.running import move
@@ -138,8 +137,6 @@ class Optimizer:
         """Make one update: change every array of `params` in place, each by the gradient of its name."""
         check_shapes(params, grads)
         rate = self.current_learning_rate()
-        if (stream := current_stream()) is not None:
-            stream.allow(getattr(type(self).step, "launches", False))
         self.iterations += 1                                # once for all parameters
         clipped = self.clipped({name: grads[name] for name in params})
         for name, p in params.items():
@@ -148,11 +145,18 @@ class Optimizer:
                 slots = self.slots[name] = self.new_slots(p)
             self.change(p, clipped[name], slots, rate)
             if self.use_ema and AVERAGE not in slots:
-                synchronize()
                 slots[AVERAGE] = p.copy()
-        stop_launching()
         if self.ema_overwrite_frequency is not None and self.iterations % self.ema_overwrite_frequency == 0:
             self.finalize_variable_values(params)
+
+    @property
+    def launches(self) -> bool:
+        """Whether the next update touches arrays by loops alone, so that they may be launched: `step` is marked so, and
+        no running mean begins or takes a parameter's place.
+        """
+        slots = self.slots.values()
+        goes_on = not self.use_ema or (bool(slots) and all(AVERAGE in each for each in slots))
+        return getattr(type(self).step, "launches", False) and goes_on and self.ema_overwrite_frequency is None
 
     def change(self, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray], rate: float) -> None:
         """Update one parameter: decay, step, and move the running mean, all in place."""

@@ -44,6 +44,7 @@ from tinynet.training.team import ALONE, Alone
 
 ALL = slice(None)                                                         # of the samples
 Samples = ArrayLike | HasBatches | Iterable[Any]              # an array, or what has or yields batches
+Objective = tuple[float, np.ndarray, Callable[[], None]]      # see `Model.objective`
 AnyMetric = str | MetricLike | type[Metric]
 INSTEAD = {                                                   # of methods that Keras had before its version 3
     "fit_generator": "fit, which takes generators too", "evaluate_generator": "evaluate, which takes generators too",
@@ -313,24 +314,17 @@ class Model(Layer):
         data.check_numbers(samples, "test_on_batch", self.dtype)
         return self._scores(self._test_step(samples.batch(ALL, self.dtype)), return_dict)
 
+    @kernels.in_stream
     def _train_step(self, batch: Data) -> dict[str, Tally]:
-        return kernels.in_stream(lambda: self._update(batch))
-
-    def _update(self, batch: Data) -> dict[str, Tally]:
-        value_of, y_pred, backward = self._training_forward(batch)
-        launched, before = current_stream() is not None, GradsSnapshot(self.leaves())
-        if launched:
-            backward()                                                   # while the loss is computed
-        value = value_of()
+        value, y_pred, backward = self._training_forward(batch)
         tallies = self._tallies(value, batch, y_pred)                    # first: a metric that fails costs no update
-        if not math.isfinite(value):                                     # it would make all weights NaN
-            before.restore()                                             # to the gradients that led to it
-            return tallies
-        if not launched:
+        if math.isfinite(value):                                         # any other would make all weights NaN
             backward()
-        with writing(self):
-            self.optimizer.update(self.trainable_params(), self.grads)
-            self._constrain()
+            with writing(self):
+                with launching_loops(self.optimizer.launches):
+                    self.optimizer.update(self.trainable_params(), self.grads)
+                synchronize()
+                self._constrain()
         return tallies
 
     def _constrain(self) -> None:
@@ -339,18 +333,31 @@ class Model(Layer):
             weights = self.params[key]
             weights[...] = constraint(weights)
 
-    def _training_forward(self, batch: Data) -> tuple[Callable[[], float], np.ndarray, Callable[[], None]]:
-        """Run the objective in training; where its value is not finite, the layers' state is restored."""
+    def _training_forward(self, batch: Data) -> Objective:
+        """Run the objective in training; where its value is not finite, the layers' state is restored.
+
+        In a stream backward is launched as well, while the loss is computed: the one returned has nothing left to do.
+        """
+        if current_stream() is None or type(self).objective is not Model.objective:
+            return self._with_state(lambda: self.objective(*batch, training=True))
+        before = GradsSnapshot(self.leaves())
+
+        def forward_and_backward() -> Objective:
+            value, y_pred, backward = self._objective(*batch, training=True)
+            backward()
+            if not math.isfinite(value()):
+                before.restore()                                         # those that led to it
+            return value(), y_pred, lambda: None
+        return self._with_state(forward_and_backward)
+
+    def _with_state(self, objective: Callable[[], Objective]) -> Objective:
+        """Run an objective while no prediction sees the layers' state; restore it where the value is not finite."""
         before = StateSnapshot(self.leaves())
         with writing(*before.layers) if before.layers else nullcontext():      # a prediction sees no half-updated state
-            if type(self).objective is Model.objective:
-                value, y_pred, backward = self._objective(*batch, training=True)
-            else:
-                number, y_pred, backward = self.objective(*batch, training=True)
-                value = lambda: number                                               # noqa: E731
+            value, y_pred, backward = objective()
             for layer in before.layers:
                 cast_floats(layer.state, self.dtype)
-            if before.layers and not math.isfinite(value()):
+            if not math.isfinite(value):
                 before.restore()
         return value, y_pred, backward
 
