@@ -323,13 +323,14 @@ class Model(Layer):
             with writing(self):
                 with launching_loops(self.optimizer.launches):
                     self.optimizer.update(self.trainable_params(), self.grads)
-                synchronize()
                 self._constrain()
+                synchronize()
         return tallies
 
     def _constrain(self) -> None:
         """Bring the weights back within their limits."""
         for key, constraint in self.constraints():
+            synchronize()
             weights = self.params[key]
             weights[...] = constraint(weights)
 
@@ -340,10 +341,10 @@ class Model(Layer):
         """
         if current_stream() is None or type(self).objective is not Model.objective:
             return self._with_state(lambda: self.objective(*batch, training=True))
-        before = GradsSnapshot(self.leaves())
 
         def forward_and_backward() -> Objective:
             value, y_pred, backward = self._objective(*batch, training=True)
+            before = GradsSnapshot(self.leaves())
             backward()
             if not math.isfinite(value()):
                 before.restore()                                         # those that led to it

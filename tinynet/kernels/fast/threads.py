@@ -11,7 +11,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,9 +20,9 @@ from threadpoolctl import LibController, ThreadpoolController
 
 from tinynet.kernels.buffers import address
 from tinynet.kernels.fast.llvm.chunks import Loop
-from tinynet.kernels.fast.llvm.waiting import ALONE, ENDED, IN_ORDER, LAUNCHED, OWNER, PUSHED, functions
+from tinynet.kernels.fast.llvm.waiting import ALONE, IN_ORDER, LAUNCHED, functions
 from tinynet.kernels.fast.workers import Job, Workers
-from tinynet.kernels.streams import Stream, here, synchronize
+from tinynet.kernels.streams import here, synchronize
 
 Result = TypeVar("Result")
 # The environment, in the dict that os.environ has, if it has one: to find nothing there takes a fortieth of the time,
@@ -137,19 +137,18 @@ def in_stream(run: Callable[[], Result]) -> Result:
     """Call a function whose loops may be launched, see `Stream`; all have ended when it returns."""
     if here.running or here.stream is not None or num_threads() == 1:
         return run()
-    place = _workers().place
-    if not functions().claim(place):                                     # another thread has it
+    workers = _workers()
+    if not functions().claim(workers.place):                             # another thread has it
         return run()
-    pushed, ended, owner = (ctypes.c_int64.from_address(place + offset) for offset in (PUSHED, ENDED, OWNER))
     try:
-        here.stream = Stream(pushed, ended, partial(functions().help, place))
+        here.stream = workers.stream
         return run()
     except BaseException:                            # Ctrl-C may have arrived while loops were waited for
         leave_stream()
         raise
     finally:
         leave_stream()
-        owner.value = 0
+        workers.owner.value = 0
 
 
 def leave_stream() -> None:

@@ -13,10 +13,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 
 from tinynet.kernels.fast.llvm import waiting
 from tinynet.kernels.fast.llvm.waiting import FIRST, LINE, PLACE_BYTES
+from tinynet.kernels.streams import Stream
 
 AWAKE = 2e-3                 # seconds: what runs between two loops of a step takes less
 HEAD_START = 8e-6            # seconds in which a caller has left the interpreter, or a thread that was called before
@@ -64,15 +66,20 @@ class Workers:
     Attributes
     ----------
     place : the address of the queue of compiled loops, see `tinynet.kernels.fast.llvm.waiting`.
+    owner : 1 while a thread has the queue.
+    stream : the loops that it has launched.
     """
 
     def __init__(self, number: int, awake: bool) -> None:
         self._number, self._queue = number, SimpleQueue[Job | Awakening]()
-        self._wait = waiting.functions().wait
+        self._wait, _, help_, *_ = waiting.functions()
         self._memory = (ctypes.c_char * (FIRST + PLACE_BYTES + (2 * number + 3) * LINE))()
         self._nobodys = -(-ctypes.addressof(self._memory) // LINE) * LINE
         self.place = self._nobodys + FIRST
         self._awake, self._rounds = self._count_of(self.place + waiting.AWAKE), 1
+        pushed, ended, self.owner = (self._count_of(self.place + offset)
+                                     for offset in (waiting.PUSHED, waiting.ENDED, waiting.OWNER))
+        self.stream = Stream(pushed, ended, partial(help_, self.place))
         for place in (self._nobodys, self.place):
             self._count_of(place + waiting.YIELD).value = address_of_yield()
         if awake:                                # otherwise others need the cores

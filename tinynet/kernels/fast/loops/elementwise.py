@@ -92,8 +92,8 @@ def as_dtype(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def numbers_per_chunk(n: int, least: int = MIN_CHUNK) -> int:
-    """Return how many of n numbers one thread takes at a time: a half, a quarter, down to a sixteenth, unless that is less
-    than the least that is worth it.
+    """Return how many of n numbers one thread takes at a time: a half, a quarter, down to a sixteenth, unless that is
+    less than the least that is worth it.
 
     >>> numbers_per_chunk(32_767), numbers_per_chunk(32_769), numbers_per_chunk(5_000_000)
     (32767, 16385, 312500)
