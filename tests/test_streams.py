@@ -39,6 +39,7 @@ from tinynet.layers import (
     ReLU,
     Residual,
     SeparableConv2D,
+    Softmax,
     SpatialDropout2D,
     UpSampling2D,
     ZeroPadding2D,
@@ -104,6 +105,9 @@ NETWORKS = {
         ZeroPadding2D(1), Conv2DTranspose(5, 3), PReLU(), AveragePool2D(2), SpatialDropout2D(0.2), UpSampling2D(2),
         LayerNormalization(), ELU(), GlobalMaxPool2D(), Dense(33, activation="sigmoid"), Dropout(0.5),
         BatchNormalization(), Dense(7, use_bias=False), Dense(CLASSES, activation="softmax")]),
+    "dense on images": ((3, 9, 9), lambda: [
+        Conv2D(4, 3, activation="relu"), Dense(16, activation="relu"), Dropout(0.2), Dense(5), Conv2D(3, 3), Dense(4),
+        Flatten(), Dense(CLASSES, activation="softmax")]),
     "with a layer of one's own": ((1, 12, 12), lambda: [
         Conv2D(4, 3, activation="relu"), Own(), MaxPool2D(), Flatten(), Dense(40, activation="relu"), Own(),
         Dense(CLASSES, activation="softmax")]),
@@ -218,6 +222,44 @@ def add_all(start, stop, more, numbers):
     """Add numbers to others, both (n,)."""
     for n in range(start, stop):
         numbers[n] += more[n]
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
+def test_a_loss_of_images_that_lie_channels_last(loss, late, monkeypatch):
+    x = np.random.default_rng(0).normal(size=(20, 3, 9, 9)).astype(np.float32)
+    labels = np.random.default_rng(1).integers(7, size=(20, 5, 7))
+    y = labels if loss.startswith("sparse") else np.eye(7)[labels]
+
+    def weights():
+        model = Sequential([Conv2D(5, 3, activation="relu"), Softmax()], input_shape=(3, 9, 9), seed=0)
+        model.compile("adam", loss)
+        return [model.train_on_batch(x, y), *map(np.copy, model.get_weights()), *map(np.copy, model.grads.values())]
+    found = weights()
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "1")
+    for launched, waited_for in zip(found, weights(), strict=True):
+        np.testing.assert_array_equal(launched, waited_for)
+
+
+def test_who_overrides_the_objective_gets_gradients_that_are_there(late, monkeypatch):
+    class Doubled(Sequential):
+        def objective(self, *args, **kwargs):
+            value, y_pred, backward = super().objective(*args, **kwargs)
+
+            def doubled():
+                backward()
+                for key, g in self.grads.items():
+                    self.grads[key] = 2 * g
+            return value, y_pred, doubled
+
+    def weights():
+        model = Doubled([Dense(40, activation="relu"), Dense(CLASSES, activation="softmax")], input_shape=(5,), seed=0)
+        model.compile("sgd", "categorical_crossentropy")
+        model.train_on_batch(np.ones((60, 5), np.float32), np.eye(CLASSES)[np.arange(60) % CLASSES])
+        return model.get_weights()
+    found = weights()
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "1")
+    for launched, waited_for in zip(found, weights(), strict=True):
+        np.testing.assert_array_equal(launched, waited_for)
 
 
 MEMORY = """

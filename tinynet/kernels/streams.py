@@ -16,6 +16,8 @@ from ctypes import c_int64
 from functools import cache
 from typing import Any, TypeVar
 
+import numpy as np
+
 Result = TypeVar("Result")
 
 
@@ -80,6 +82,13 @@ def synchronize() -> None:
     """Wait for the loops that this thread has launched, if any."""
     if here.stream is not None:
         here.stream.synchronize()
+
+
+def reshaped(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array in another shape: a view, or, where it does not lie so, a copy of what loops have filled."""
+    if not array.flags.c_contiguous:
+        synchronize()
+    return array.reshape(shape)
 
 
 def current_stream() -> Stream | None:

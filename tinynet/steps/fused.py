@@ -10,7 +10,7 @@ import numpy as np
 from tinynet import kernels
 from tinynet.kernels.buffers import empty_like
 from tinynet.kernels.splitmix import random_bits
-from tinynet.kernels.streams import launching
+from tinynet.kernels.streams import launching, reshaped
 from tinynet.layers import (
     AveragePool2D,
     Dense,
@@ -24,7 +24,7 @@ from tinynet.layers import (
     UpSampling2D,
     ZeroPadding2D,
 )
-from tinynet.layers.base import Backward, as_floating
+from tinynet.layers.base import Backward, Shape, as_floating
 from tinynet.layers.resizing import shares
 from tinynet.layers.weighted import Weighted
 from tinynet.layers.windows import check_images, crop
@@ -143,15 +143,12 @@ def dense_relu(dense: Dense, relu: ReLU, x: np.ndarray, training: bool = False) 
     """Multiply; then bias and ReLU take one pass over the product, in place."""
     dense.check(x)
     k, kernel, bias = kernels.current(), dense.params["kernel"], bias_of(dense, dense.units)
-    rows = x.reshape(-1, len(kernel))                               # (N, ..., inputs) -> (N*..., inputs)
+    rows = reshaped(x, (-1, len(kernel)))                           # (N, ..., inputs) -> (N*..., inputs)
     y = k.dense_relu(rows, kernel, bias)
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
-        dz = k.relu_gradient(dy.reshape(y.shape), y)
-        dense.grads["kernel"] = k.matmul(rows.T, dz)
-        if dense.use_bias:
-            dense.grads["bias"] = k.column_sums(dz)
-        return k.matmul(dz, kernel.T).reshape(x.shape) if need_dx else None
+        dz = k.relu_gradient(reshaped(dy, y.shape), y)
+        return dense_backward(dense, kernel, rows, dz, x.shape, need_dx)
     return y.reshape(*x.shape[:-1], dense.units), backward
 
 
@@ -159,17 +156,25 @@ def dense_relu(dense: Dense, relu: ReLU, x: np.ndarray, training: bool = False) 
 def dense(layer: Dense, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
     """Multiply; then add the bias in place."""
     layer.check(x)
-    k, kernel = kernels.current(), layer.params["kernel"]
-    rows = x.reshape(-1, len(kernel))                               # (N, ..., inputs) -> (N*..., inputs)
-    y = k.dense(rows, kernel, layer.params.get("bias"))
+    kernel = layer.params["kernel"]
+    rows = reshaped(x, (-1, len(kernel)))                           # (N, ..., inputs) -> (N*..., inputs)
+    y = kernels.current().dense(rows, kernel, layer.params.get("bias"))
 
     def backward(dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
-        drows = dy.reshape(y.shape)                                 # (N, ..., units) -> (N*..., units)
-        layer.grads["kernel"] = k.matmul(rows.T, drows)
-        if layer.use_bias:
-            layer.grads["bias"] = k.column_sums(drows)
-        return k.matmul(drows, kernel.T).reshape(x.shape) if need_dx else None
+        return dense_backward(layer, kernel, rows, reshaped(dy, y.shape), x.shape, need_dx)
     return y.reshape(*x.shape[:-1], layer.units), backward
+
+
+def dense_backward(layer: Dense, kernel: np.ndarray, rows: np.ndarray, dz: np.ndarray, shape: Shape, need_dx: bool
+                   ) -> np.ndarray | None:
+    """Set the gradients of a product of rows (N, inputs) by a kernel, and return that of the input, of a shape, if it
+    is needed, given that of the product, (N, units).
+    """
+    k = kernels.current()
+    layer.grads["kernel"] = k.matmul(rows.T, dz)
+    if layer.use_bias:
+        layer.grads["bias"] = k.column_sums(dz)
+    return k.matmul(dz, kernel.T).reshape(shape) if need_dx else None
 
 
 @launching

@@ -134,7 +134,7 @@ class Plan(Tabular, Sequence[Row]):
         The value is a function, which waits for it where loops are launched.
         """
         if self.one_pass and output.dtype.char in "fd":
-            if sample_weight is not None:
+            if sample_weight is not None or not output.flags.c_contiguous:
                 stop_launching()
             mean, backward, p = cast(LossWithSoftmax, self.loss).with_softmax(
                 kernels.current().cross_entropy, y_true, output, sample_weight)

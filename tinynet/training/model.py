@@ -111,7 +111,11 @@ class Model(Layer):
         computed from the logits.
         """
         value, y_pred, set_grads = self._objective(x, y, sample_weight, training)
-        return value(), y_pred, set_grads
+
+        def backward() -> None:
+            set_grads()
+            synchronize()
+        return value(), y_pred, backward
 
     def _objective(self, x: np.ndarray, y: ArrayLike, sample_weight: ArrayLike | None, training: bool
                    ) -> tuple[Callable[[], float], np.ndarray, Callable[[], None]]:

@@ -4,8 +4,8 @@ Besides the functions that every kernel set has, there are some that do the work
 `tinynet.steps` uses them. From the inside out:
 
     llvm             in LLVM instructions: the inner loop of all products, a tile of sums in registers, max pooling,
-                     depthwise convolution, Winograd's transforms, and in chunks and waiting how threads share a
-                     compiled loop
+                     depthwise convolution, Winograd's transforms, and in chunks and waiting how threads share
+                     compiled loops
     tiles            how products are cut into tiles: loops around one, as numbers
     layout           images channels last, kernels in panels: what tiles multiply
     convolutions     conv: the three of them, window by window; conv_loops says how far their loops move on
