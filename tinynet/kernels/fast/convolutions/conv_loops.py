@@ -73,9 +73,9 @@ def sizes(images: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, dilat
     pixels = math.prod(output)
     products = pixels * F * C * math.prod(size)                                                   # of a sample
     least = max(min(cut(MIN_PIXELS, pixels), cut(N, 2)), cut(MIN_PRODUCTS, products))
-    sums = NUM_PIECES * F * C * math.prod(size) * itemsize
+    most, sums = NUM_PIECES if groups == 1 else NUM_CHUNKS, NUM_PIECES * F * C * math.prod(size) * itemsize
     piece, chunk = (max(least, samples_per_chunk(N, number))
-                    for number in (NUM_PIECES, NUM_PIECES if sums <= MAX_SUMS else NUM_CHUNKS))
+                    for number in (most, most if sums <= MAX_SUMS else NUM_CHUNKS))
     return Sizes(output, (P, Q), filters, loops, cut(rows, a), piece, chunk)
 
 
