@@ -140,7 +140,7 @@ def cross_entropy_loop(first: int, last: int, y_true: np.ndarray, z: np.ndarray,
 @chunked
 def few_losses_loop(start: int, stop: int, y_true: np.ndarray, z: np.ndarray, count: float, p: np.ndarray,
                     losses: np.ndarray, slopes: np.ndarray) -> None:
-    """Do what `cross_entropy_loop` does, number by number: it is compiled in 0.4 s in place of 1.0, and as fast for few.
+    """Do what `cross_entropy_loop` does, number by number: compiled in 0.4 s in place of 1.0, and as fast for few.
 
     The sums are float64: one after the other, in float32 a thousand terms would lose digits.
     """
