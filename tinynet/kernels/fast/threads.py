@@ -22,7 +22,7 @@ from tinynet.kernels.buffers import address
 from tinynet.kernels.fast.llvm.chunks import Loop
 from tinynet.kernels.fast.llvm.waiting import ALONE, IN_ORDER, LAUNCHED, functions
 from tinynet.kernels.fast.workers import Job, Workers
-from tinynet.kernels.streams import here, synchronize
+from tinynet.kernels.streams import here, stop_launching, synchronize
 
 Result = TypeVar("Result")
 # The environment, in the dict that os.environ has, if it has one: to find nothing there takes a fortieth of the time,
@@ -153,7 +153,7 @@ def in_stream(run: Callable[[], Result]) -> Result:
 
 def leave_stream() -> None:
     """Wait for all loops of this thread, from now on for each."""
-    synchronize()
+    stop_launching()
     here.stream = None
 
 
