@@ -389,6 +389,36 @@ def test_a_loss_that_is_no_number_changes_nothing(late):
         np.testing.assert_array_equal(array, old)
 
 
+@pytest.mark.parametrize("finite", [True, False])
+def test_a_layer_that_refuses_gradients_is_heard_unless_the_loss_is_no_number(finite, late):
+    class Refuses(Layer):
+        def forward(self, x, training=False):
+            def backward(dy):
+                raise ValueError("refused")
+            return x, backward
+    model = Sequential([Dense(4), Refuses(), Dense(CLASSES, activation="softmax")], input_shape=(5,), seed=0)
+    model.compile("sgd", "categorical_crossentropy")
+    x, y = np.full((60, 5), 1.0 if finite else np.nan, np.float32), np.eye(CLASSES)[np.arange(60) % CLASSES]
+    before = [array.copy() for array in model.get_weights()]
+    with np.errstate(all="ignore"):
+        if finite:
+            with pytest.raises(ValueError, match="refused"):
+                model.train_on_batch(x, y)
+        else:
+            assert np.isnan(model.train_on_batch(x, y))
+    for array, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(array, old)
+
+
+def test_an_objective_put_on_one_model_is_what_trains_it(late):
+    model = Sequential([Dense(CLASSES, activation="softmax")], input_shape=(5,), seed=0)
+    model.compile("sgd", "categorical_crossentropy")
+    own, calls = model.objective, []
+    model.objective = lambda *args, **kwargs: calls.append(1) or own(*args, **kwargs)
+    model.train_on_batch(np.ones((60, 5), np.float32), np.eye(CLASSES)[np.arange(60) % CLASSES])
+    assert calls == [1]
+
+
 def test_a_metric_that_fails_costs_no_update(late):
     def fails(y_true, y_pred):
         raise ZeroDivisionError

@@ -343,13 +343,17 @@ class Model(Layer):
 
         In a stream backward is launched as well, while the loss is computed: the one returned has nothing left to do.
         """
-        if current_stream() is None or type(self).objective is not Model.objective:
+        if current_stream() is None or getattr(self.objective, "__func__", None) is not Model.objective:
             return self._with_state(lambda: self.objective(*batch, training=True))
 
         def forward_and_backward() -> Objective:
             value, y_pred, backward = self._objective(*batch, training=True)
             before = GradsSnapshot(self.leaves())
-            backward()
+            try:
+                backward()
+            except Exception:                                            # a layer may refuse gradients that are NaN
+                if math.isfinite(value()):
+                    raise
             if not math.isfinite(value()):
                 before.restore()                                         # those that led to it
             return value(), y_pred, lambda: None
